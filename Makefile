@@ -1,0 +1,135 @@
+# FlowPulse's commands. `make` alone lists them.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+PY := $(VENV)/bin/python
+# Programs are found in the virtual environment first, also by what they start themselves.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# pip's remarks about its own next version help nobody here.
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- The virtual environment ------------------------------------------------------------------
+
+# The stamps make a second start quick: pip runs only when the pinned versions have changed.
+READY := $(VENV)/.flowpulse-run
+DEV_READY := $(VENV)/.flowpulse-dev
+
+# A name on PATH is not enough (version managers leave stubs there), so each one is tried.
+define MAKE_VENV
+for python in $${PYTHON:-python3.13 python3.12 python3.11 python3}; do \
+  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+  "$$python" -c 'import ensurepip, venv' 2>/dev/null || { without_venv="$$python"; continue; }; \
+  echo "Making $(VENV) with $$python"; \
+  exec "$$python" -m venv $(VENV); \
+done; \
+if [ -n "$$without_venv" ]; then \
+  echo "$$without_venv has no venv module. On Debian and Ubuntu: apt install python3-venv" >&2; \
+else \
+  echo "FlowPulse needs Python 3.11 or newer. On Debian and Ubuntu: apt install python3 python3-venv" >&2; \
+fi; \
+exit 1
+endef
+
+$(PY):
+	@$(MAKE_VENV)
+
+$(READY): requirements.txt | $(PY)
+	@echo "Installing the pinned packages (about half a minute)"
+	@$(PY) -m pip install -qq -r requirements.txt
+	@touch $@
+
+$(DEV_READY): requirements-dev.txt requirements.txt | $(PY)
+	@echo "Installing the pinned packages for the tests (about a minute)"
+	@$(PY) -m pip install -qq -r requirements-dev.txt
+	@touch $@ $(READY)
+
+# --- Running ----------------------------------------------------------------------------------
+
+# supervisord stays in the foreground and takes the place of the shell, so that a signal reaches it
+# directly. Naming the present user tells it that running as root, where that is so, is meant.
+.PHONY: run
+run: $(READY) ## Start the server (web and worker) in the foreground; Ctrl-C stops it
+	@$(PY) -m flask --app wsgi prepare
+	@exec $(PY) -m supervisor.supervisord --nodaemon --user "$$(id -u)" -c supervisord.conf
+
+# --- Testing ----------------------------------------------------------------------------------
+
+.PHONY: test
+test: $(DEV_READY) browser ## Run all tests, with real databases, a real server and a real browser
+	@$(PY) -m pytest -n 2 -m "not alone and not drill" $(PYTEST_ARGS)
+	@$(PY) -m pytest -m "alone and not drill" $(PYTEST_ARGS)
+
+# The tests look for a browser by the same names (tests/browser.py). Without one the browser tests
+# are skipped, loudly; in CI they fail.
+.PHONY: browser
+browser: $(DEV_READY)
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+	  command -v "$$name" >/dev/null && exit 0; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Chromium for the browser tests"; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  apt-get update -qq </dev/null && \
+	    apt-get install -y -qq --no-install-recommends chromium </dev/null >/dev/null && exit 0; \
+	fi; \
+	$(PY) -m playwright install chromium </dev/null || \
+	  echo "No Chromium could be installed: the browser tests can't run." >&2
+
+.PHONY: lint
+lint: $(DEV_READY) ## Check style, types and templates
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy --strict app
+	@$(PY) -m djlint --quiet --lint templates
+
+.PHONY: format
+format: $(DEV_READY) ## Rewrite the code in the house's style
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+.PHONY: drills
+drills: $(DEV_READY) ## Run the long tests: kill -9 drills and the large fuzz
+	@$(PY) -m pytest -m drill --timeout 3600 $(PYTEST_ARGS)
+
+.PHONY: bench
+bench: $(DEV_READY) ## Measure the ingest service and rewrite docs/performance.md
+	@$(PY) -m bench
+
+# --- Documents --------------------------------------------------------------------------------
+
+.PHONY: docs-tables
+docs-tables: $(DEV_READY) ## Rewrite the tables that are drawn from code
+	@$(PY) -m docs.tables
+	@$(PY) -m flask --app wsgi manual > docs/command-line.md.new
+	@mv docs/command-line.md.new docs/command-line.md
+
+.PHONY: screenshots
+screenshots: $(DEV_READY) browser ## Take the README's screenshots from a running server
+	@$(PY) -m docs.screenshots
+
+# --- Keeping house ----------------------------------------------------------------------------
+
+# Both lists are worked out in empty environments, so that nothing slips in that happens to be
+# installed; the second one holds only what the first one lacks.
+.PHONY: pins
+pins: $(PY) ## Work out requirements*.txt anew from requirements*.in
+	@rm -rf $(VENV)/pins && $(PY) -m venv $(VENV)/pins
+	@$(VENV)/pins/bin/python -m pip install -qq -r requirements.in
+	@{ echo "# Made by make pins from requirements.in."; \
+	   $(VENV)/pins/bin/python -m pip freeze -q; } > requirements.txt
+	@$(VENV)/pins/bin/python -m pip install -qq -c requirements.txt -r requirements-dev.in
+	@{ echo "# Made by make pins from requirements-dev.in."; echo "-r requirements.txt"; \
+	   $(VENV)/pins/bin/python -m pip freeze -q | grep -vxFf requirements.txt; } > requirements-dev.txt
+	@rm -rf $(VENV)/pins
+
+.PHONY: clean
+clean: ## Remove what the tools have made (not the data, not .env)
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis test-results
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

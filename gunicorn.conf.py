@@ -1,0 +1,194 @@
+"""How gunicorn serves FlowPulse: gevent workers that end soon, and cut nobody off."""
+
+import ctypes
+import gc
+import os
+import resource
+import runpy
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import gevent
+from gunicorn.glogging import Logger
+from gunicorn.workers.ggevent import GeventWorker
+
+# Read by its path, not as app.config: importing the package here would load the application into
+# the master, before gevent has patched anything and where a reload (HUP) could not renew it.
+_settings = runpy.run_path(str(Path(__file__).parent / "app" / "config.py"))["load_settings"]()
+
+
+class ShortLines(Logger):  # type: ignore[misc]
+    """One short line an entry; supervisord and the journal know the rest."""
+
+    error_fmt = "%(asctime)s web %(levelname)s %(message)s"
+    datefmt = "%Y-%m-%d %H:%M:%S"
+
+
+class PromptWorker(GeventWorker):  # type: ignore[misc]
+    """Closes idle connections soon after it was told to stop.
+
+    gunicorn's own worker lets them run out, so that one browser tab with a connection kept open
+    holds up the stop for all of `keepalive`. Whoever is in the middle of a request is let finish.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.idle: dict[gevent.Greenlet, gevent.Timeout] = {}
+
+    @contextmanager
+    def timeout_ctx(self) -> Iterator[None]:
+        """Around the wait for a request, from the first byte of its head to the last."""
+        current = gevent.getcurrent()
+        seconds = self.cfg.keepalive if self.alive else STOP_IDLE_SECONDS
+        with gevent.Timeout(seconds, False) as self.idle[current]:
+            try:
+                yield
+            finally:
+                del self.idle[current]
+
+    def handle_exit(self, number: int, frame: FrameType | None) -> None:
+        super().handle_exit(number, frame)
+        gevent.spawn_later(STOP_IDLE_SECONDS, self.close_idle)
+
+    def close_idle(self) -> None:
+        for greenlet, timeout in list(self.idle.items()):
+            gevent.kill(greenlet, timeout)
+
+
+# Time for a request that is on its way when the stop begins.
+STOP_IDLE_SECONDS = 1.0
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+wsgi_app = "wsgi:app"
+proc_name = "flowpulse"
+bind = _address(str(_settings["HOST"]), int(_settings["PORT"]))
+workers = max(1, int(_settings["WEB_CONCURRENCY"]))
+worker_class = PromptWorker
+# Connections at once in one process, idle ones and open event streams included.
+worker_connections = 1000
+backlog = 2048
+
+# The gevent worker gives a sender this long for a whole request head, as well as between two
+# requests: a socket that idles or sends half a header is closed after it. 0 would mean for ever.
+# The body is read by the application, which sets its own limit (FLOWPULSE_BODY_TIMEOUT_SECONDS);
+# what it left unread is skipped within this time too.
+keepalive = 5
+# With gevent this is no limit for a request: it ends a process whose loop stood still for so long.
+timeout = 30
+# Below supervisord's stopwaitsecs, so that gunicorn ends its workers by itself.
+graceful_timeout = 25
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+
+# A header line of 4 KB must reach the application; all of them together bound what a socket that
+# never finishes its head can hold in memory (100 x 8 KB).
+limit_request_line = 8190
+limit_request_fields = 100
+limit_request_field_size = 8190
+
+# Which proxies are believed is decided in one place, by FLOWPULSE_TRUSTED_PROXIES in the app.
+forwarded_allow_ips = ""
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
+
+# gunicorn 27 opens a socket for remote control in the home folder unless told not to.
+control_socket_disable = True
+
+accesslog = None  # The live log shows every request.
+errorlog = "-"
+loglevel = os.environ.get("GUNICORN_LOG_LEVEL", "warning")
+logger_class = ShortLines
+
+
+def on_starting(server: Any) -> None:
+    _allow_open_files()
+    if os.environ.get("SUPERVISOR_ENABLED"):
+        _end_with_parent()
+
+
+def _allow_open_files() -> None:
+    """As many as the connections need; many systems start with 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = worker_connections + 4096
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def _end_with_parent() -> None:
+    """Have Linux tell us to stop when supervisord is killed: nobody else would, and the port would
+    stay taken."""
+    if sys.platform == "linux":
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
+
+
+def when_ready(server: Any) -> None:
+    """Have a stop first turn away new connections, then finish those that are in."""
+    server.stop = _stop_gently(server.stop, server)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Tell the application when its process is to end, so that open event streams end with it.
+
+    `alive` turns false within the signal handler, on SIGTERM and thereby also on a reload (HUP),
+    where the master sends SIGTERM to the old workers.
+    """
+    gc.collect()
+    gc.freeze()  # What was loaded stays: going over it again and again cost a tenth of the time.
+    worker.wsgi.extensions["flowpulse_stopping"] = lambda: not worker.alive
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Have what still waits in the process written: refused requests, counts, last uses of keys."""
+    app = getattr(worker, "wsgi", None)
+    if app is not None:
+        app.extensions["flowpulse_ingest"].close()
+
+
+# A connection that the kernel has accepted, but the process hasn't yet, is reset when the listening
+# socket closes (gunicorn issue 3397). Linux can refuse new connections without closing: a filter
+# on the listening socket that drops what opens a connection. The workers then take in what waits,
+# and nothing is reset; whoever knocks meanwhile knocks again a second later, and finds either the
+# next server or a refusal. Elsewhere than on Linux the stop is the plain one.
+TAKE_IN_SECONDS = 0.2
+SO_ATTACH_FILTER = 26
+# Classic BPF over the TCP header, as (code, jump if true, jump if false, operand).
+DROP_SYN = (
+    (0x30, 0, 0, 13),  # Load the byte of flags,
+    (0x54, 0, 0, 0x12),  # keep SYN and ACK of it;
+    (0x15, 0, 1, 0x02),  # where that is SYN alone
+    (0x06, 0, 0, 0),  # drop the packet,
+    (0x06, 0, 0, 0xFFFFFFFF),  # else let it pass.
+)
+
+
+def _stop_gently(stop: Callable[..., None], server: Any) -> Callable[..., None]:
+    def stop_gently(graceful: bool = True) -> None:
+        if graceful and all(map(_refuse_new_connections, server.LISTENERS)):
+            time.sleep(TAKE_IN_SECONDS)
+        stop(graceful)
+
+    return stop_gently
+
+
+def _refuse_new_connections(listener: Any) -> bool:
+    program = b"".join(struct.pack("=HBBI", *step) for step in DROP_SYN)
+    memory = ctypes.create_string_buffer(program)
+    pointer = struct.pack("@HP", len(DROP_SYN), ctypes.addressof(memory))
+    try:
+        listener.sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, pointer)
+    except OSError:
+        return False
+    return True
