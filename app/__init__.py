@@ -1,0 +1,58 @@
+"""FlowPulse: create_app puts its parts together."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import models
+from app.api import init_api
+from app.cli import init_cli
+from app.config import load_settings, resolve_database_url, resolve_secret_key
+from app.console import init_console
+from app.errors import init_errors
+from app.extensions import configure_engine, csrf, db, migrate
+from app.ingest.routes import blueprint as ingest_blueprint
+from app.ingest.service import init_ingest
+
+__version__ = "0.1.0"
+__all__ = ["create_app", "models"]
+
+ROOT = Path(__file__).parent.parent
+
+
+def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
+    """The application; `overrides` are settings by name that win over the environment."""
+    app = Flask(__name__, template_folder=ROOT / "templates", static_folder=ROOT / "static")
+    app.url_map.merge_slashes = False  # A redirect would lose a report that was sent to //ingest.
+    _configure(app, overrides)
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(ROOT / "migrations"))
+    csrf.init_app(app)  # Checks nothing by default: see `protect_forms`.
+    configure_engine(app)
+    init_ingest(app)
+    init_errors(app)
+    init_api(app)
+    init_console(app)
+    init_cli(app)
+    app.register_blueprint(ingest_blueprint)
+    return app
+
+
+def _configure(app: Flask, overrides: Mapping[str, object] | None) -> None:
+    settings = load_settings(overrides)
+    secret = resolve_secret_key(settings)
+    app.config.from_mapping(settings)
+    app.config.from_mapping(
+        SECRET_KEY=secret,
+        FLOWPULSE_KEY_SECRET=secret.encode(),
+        SQLALCHEMY_DATABASE_URI=resolve_database_url(settings),
+        MAX_CONTENT_LENGTH=None,
+        WTF_CSRF_CHECK_DEFAULT=False,
+    )
+    hops = app.config["FLOWPULSE_TRUSTED_PROXIES"]
+    if hops:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops
+        )

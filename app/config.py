@@ -1,0 +1,229 @@
+"""Every setting: its name, default and meaning; the configuration table is drawn from here."""
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+KNOWN_SECRETS = frozenset(
+    (
+        "changeme",
+        "default",
+        "dev",
+        "flowpulse",
+        "insecure",
+        "keyboard-cat",
+        "password",
+        "secret",
+        "test",
+        "change-me-change-me-change-me-change-me",
+        "your-secret-key-goes-here-please-change-it",
+        "super-secret-key-that-should-be-changed",
+    )
+)
+MIN_SECRET_LENGTH = 32
+
+
+class ConfigurationError(Exception):
+    """A setting that can't be used; the message names it, what came, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting, read from the environment or `.env` under its name."""
+
+    name: str
+    default: str
+    parse: Callable[[str], object]
+    help: str
+
+
+def _whole_number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise ValueError("must be a whole number, 0 or more")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65_536):
+        raise ValueError("must be a whole number from 1 to 65535")
+    return int(text)
+
+
+def _public_url(text: str) -> str:
+    if text and urlsplit(text).scheme not in {"http", "https"}:
+        raise ValueError("must start with http:// or https://")
+    return text.rstrip("/")
+
+
+def _database_url(text: str) -> str:
+    """PostgreSQL by any of its usual schemes is opened with psycopg 3."""
+    for scheme in ("postgres://", "postgresql://"):
+        if text.startswith(scheme):
+            return "postgresql+psycopg://" + text.removeprefix(scheme)
+    if text and not text.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise ValueError("must start with sqlite:/// or postgresql://")
+    return text
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("HOST", "127.0.0.1", str, "Address that the web server listens on."),
+    Setting("PORT", "8000", _port, "Port that the web server listens on."),
+    Setting("WEB_CONCURRENCY", "2", _whole_number, "Number of web processes."),
+    Setting(
+        "FLOWPULSE_DATA_DIR",
+        "./data",
+        Path,
+        "Folder for the SQLite database and the secret key; made at the first start.",
+    ),
+    Setting(
+        "FLOWPULSE_DATABASE_URL",
+        "",
+        _database_url,
+        "Database: `sqlite:///path` or `postgresql://…`. Empty: SQLite in the data folder.",
+    ),
+    Setting(
+        "FLOWPULSE_PUBLIC_URL",
+        "",
+        _public_url,
+        "Address under which people and senders reach the server, such as "
+        "`https://flowpulse.example.org`. Empty: the address of each request.",
+    ),
+    Setting(
+        "FLOWPULSE_SECRET_KEY",
+        "",
+        str,
+        "Secret of at least 32 characters for sessions and key hashes; every machine on one "
+        "database needs the same. Empty: made once and kept in the data folder with mode 0600.",
+    ),
+    Setting(
+        "FLOWPULSE_RATE_LIMIT",
+        "100",
+        _whole_number,
+        "Requests per second and key, with bursts of ten times as many; 0 turns rate limits off.",
+    ),
+    Setting(
+        "FLOWPULSE_FAILED_KEY_LIMIT",
+        "30",
+        _whole_number,
+        "Refused keys per minute and address, before further ones get 429; good keys still pass.",
+    ),
+    Setting(
+        "FLOWPULSE_MAX_BODY_BYTES",
+        str(1024 * 1024),
+        _whole_number,
+        "Largest request body in bytes; a larger one gets 413.",
+    ),
+    Setting(
+        "FLOWPULSE_MAX_JSON_DEPTH", "64", _whole_number, "Deepest nesting of a JSON body in levels."
+    ),
+    Setting(
+        "FLOWPULSE_BODY_TIMEOUT_SECONDS",
+        "20",
+        _whole_number,
+        "Seconds that a sender has for its body; then the answer is 408.",
+    ),
+    Setting(
+        "FLOWPULSE_REJECTED_RATE",
+        "200",
+        _whole_number,
+        "Refused requests stored per second; the rest is counted.",
+    ),
+    Setting("FLOWPULSE_REJECTED_DAYS", "7", _whole_number, "Days that refused requests are kept."),
+    Setting(
+        "FLOWPULSE_REJECTED_ROWS",
+        "50000",
+        _whole_number,
+        "Refused requests kept at most; the oldest go first.",
+    ),
+    Setting(
+        "FLOWPULSE_EVENT_DAYS",
+        "90",
+        _whole_number,
+        "Days that events and successful runs are kept.",
+    ),
+    Setting("FLOWPULSE_FAILURE_DAYS", "365", _whole_number, "Days that failed runs are kept."),
+    Setting(
+        "FLOWPULSE_SESSION_IDLE_HOURS",
+        "12",
+        _whole_number,
+        "Hours without a click after which a person is signed out.",
+    ),
+    Setting(
+        "FLOWPULSE_SESSION_DAYS", "7", _whole_number, "Days after which a person signs in again."
+    ),
+    Setting(
+        "FLOWPULSE_TRUSTED_PROXIES",
+        "0",
+        _whole_number,
+        "Number of reverse proxies in front whose X-Forwarded-* headers are believed.",
+    ),
+)
+
+
+def load_settings(
+    overrides: Mapping[str, object] | None = None, env_file: str = ".env"
+) -> dict[str, object]:
+    """Settings by name: overrides, then the environment, then `.env`, then the defaults.
+
+    Raises ConfigurationError for a value that can't be used.
+    """
+    texts = {**dotenv_values(env_file), **os.environ}
+    settings: dict[str, object] = {}
+    for setting in SETTINGS:
+        settings[setting.name] = _parse(setting, texts.get(setting.name) or setting.default)
+    settings.update(overrides or {})
+    return settings
+
+
+def _parse(setting: Setting, text: str) -> object:
+    try:
+        return setting.parse(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{setting.name} is {text!r}: {error}.") from error
+
+
+def resolve_secret_key(settings: Mapping[str, object]) -> str:
+    """The secret from the settings, or the one kept in the data folder (made once, mode 0600)."""
+    given = str(settings["FLOWPULSE_SECRET_KEY"])
+    if given:
+        _refuse_weak_secret(given)
+        return given
+    return _kept_secret(Path(str(settings["FLOWPULSE_DATA_DIR"])) / "secret_key")
+
+
+def _refuse_weak_secret(secret: str) -> None:
+    if secret.lower() in KNOWN_SECRETS or len(secret) < MIN_SECRET_LENGTH:
+        raise ConfigurationError(
+            "FLOWPULSE_SECRET_KEY is a known default or shorter than 32 characters. Leave it empty "
+            "to have one made, or set the output of: "
+            "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+        )
+
+
+def _kept_secret(path: Path) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    if not path.exists():
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+        try:
+            os.link(draft, path)  # One of several starters wins; the others read its secret.
+        except FileExistsError:
+            pass
+        draft.unlink()
+    secret = path.read_text().strip()
+    _refuse_weak_secret(secret)
+    return secret
+
+
+def resolve_database_url(settings: Mapping[str, object]) -> str:
+    """The database's URL; SQLite in the data folder where none is set."""
+    given = _database_url(str(settings["FLOWPULSE_DATABASE_URL"]))
+    path = Path(str(settings["FLOWPULSE_DATA_DIR"])).resolve() / "flowpulse.db"
+    return given or f"sqlite:///{path}"

@@ -1,0 +1,93 @@
+"""The Flask extensions, and the two ways into the database: reading, and `writing()`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, current_app
+from flask_login import LoginManager
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from flask_wtf.csrf import CSRFProtect
+from sqlalchemy import Connection, Engine, MetaData, event
+from sqlalchemy.orm import DeclarativeBase, Session
+
+from app.blocking import run_blocking
+from app.write_lock import WriteLock
+
+BUSY_TIMEOUT_MS = 5_000
+
+
+class Model(DeclarativeBase):
+    """What all tables have in common: constraints with names, which migrations need."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+db = SQLAlchemy(model_class=Model)
+if TYPE_CHECKING:
+    Entity = Model  # What `db.Model` is, in terms that a type checker follows.
+else:
+    Entity = db.Model
+
+migrate = Migrate(render_as_batch=True, compare_type=True)
+login_manager = LoginManager()
+csrf = CSRFProtect()
+
+
+def configure_engine(app: Flask) -> None:
+    """Give SQLite its settings and its rule: one writer at a time, chosen before it begins."""
+    with app.app_context():
+        engine = db.engine
+    if engine.dialect.name == "sqlite":
+        app.extensions["flowpulse_write_lock"] = WriteLock(Path(str(engine.url.database)))
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+
+
+def _set_up_sqlite(connection: Any, record: Any) -> None:
+    connection.isolation_level = None  # The driver begins nothing by itself; we do.
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """A reader can't write by mistake; a writer takes the lock before it reads anything."""
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql(f"PRAGMA query_only = {0 if writes else 1}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def writing() -> Iterator[Session]:
+    """A transaction that writes: commits at its end, rolls back on any error.
+
+    Whatever the session had read before is read anew, under the lock.
+    """
+    db.session.rollback()
+    lock: WriteLock | None = current_app.extensions.get("flowpulse_write_lock")
+    token = run_blocking(lock.acquire) if lock else None
+    try:
+        db.session.connection(execution_options={"writes": True})
+        yield db.session()
+        db.session.commit()
+    except BaseException:
+        db.session.rollback()
+        raise
+    finally:
+        if lock and token is not None:
+            lock.release(token)
+
+
+def is_sqlite(engine: Engine | None = None) -> bool:
+    return (engine or db.engine).dialect.name == "sqlite"

@@ -1,0 +1,123 @@
+"""The events table: the log of every request, the inbox, and the queue, in one."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    Float,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.extensions import Entity
+from app.models.api_key import ApiKey
+from app.models.columns import BigId, JsonText, Moment, PrimaryKey, PublicId, UtcDateTime
+from app.models.run import Run
+from app.models.workflow import Workflow
+
+IDEMPOTENCY_WINDOW = timedelta(hours=24)
+"""How long the answer to an Idempotency-Key is remembered."""
+
+STATES = ("accepted", "processed", "failed", "rejected")
+
+
+def _partial_index(name: str, where: str, *columns: str) -> Index:
+    """An index over some of the events, so that a new one costs only what it needs itself."""
+    condition = text(where)
+    return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+
+
+def _index_of_state(state: str, *columns: str) -> Index:
+    return _partial_index(f"ix_events_{state}", f"state = '{state}'", *columns)
+
+
+class Event(Entity):
+    """One request. Ids are handed out in the order of commits: `id > cursor` loses no row."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        CheckConstraint(f"state IN {STATES}", name="state_known"),
+        Index("ix_events_workspace_id_id", "workspace_id", "id"),
+        _partial_index("ix_events_run_id", "run_id IS NOT NULL", "run_id"),
+        _index_of_state("accepted", "next_attempt_at", "id"),
+        _index_of_state("processed", "received_at"),
+        _index_of_state("failed", "received_at"),
+        _index_of_state("rejected", "received_at"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[PrimaryKey]
+    public_id: Mapped[PublicId]
+    workspace_id: Mapped[int | None] = mapped_column(
+        ForeignKey("workspaces.id", ondelete="CASCADE")
+    )
+    api_key_id: Mapped[int | None] = mapped_column(ForeignKey("api_keys.id", ondelete="SET NULL"))
+    workflow_id: Mapped[int | None] = mapped_column(
+        ForeignKey("workflows.id", ondelete="CASCADE"), index=True
+    )
+    received_at: Mapped[Moment]
+    state: Mapped[str] = mapped_column(String(10))
+    kind: Mapped[str | None] = mapped_column(String(30))
+
+    method: Mapped[str] = mapped_column(String(20))
+    path: Mapped[str] = mapped_column(String(2000))
+    headers: Mapped[list[list[str]]] = mapped_column(JsonText, deferred=True)
+    body: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    body_size: Mapped[int | None] = mapped_column(BigId)
+    remote_addr: Mapped[str | None] = mapped_column(String(64))
+    user_agent: Mapped[str | None] = mapped_column(String(255))
+
+    status: Mapped[int]
+    code: Mapped[str | None] = mapped_column(String(40))
+    detail: Mapped[str | None] = mapped_column(Text)
+    errors: Mapped[list[dict[str, Any]] | None] = mapped_column(JsonText)
+    warnings: Mapped[list[dict[str, Any]] | None] = mapped_column(JsonText)
+    took_ms: Mapped[float] = mapped_column(Float)
+
+    payload: Mapped[dict[str, Any] | None] = mapped_column(JsonText, deferred=True)
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    next_attempt_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    processed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    failure: Mapped[str | None] = mapped_column(Text)
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+
+    api_key: Mapped[ApiKey | None] = relationship()
+    workflow: Mapped[Workflow | None] = relationship()
+    run: Mapped[Run | None] = relationship(back_populates="events")
+
+
+class IdempotencyKey(Entity):
+    """The first answer to an Idempotency-Key, remembered for a day."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (UniqueConstraint("workspace_id", "key"),)
+
+    id: Mapped[PrimaryKey]
+    workspace_id: Mapped[int] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
+    key: Mapped[str] = mapped_column(String(255))
+    request_hash: Mapped[str] = mapped_column(String(64))
+    answer: Mapped[dict[str, Any]] = mapped_column(JsonText)
+    created_at: Mapped[Moment] = mapped_column(index=True)
+
+
+class UnstoredCount(Entity):
+    """Refused requests that were counted and not stored, by minute, workspace and code."""
+
+    __tablename__ = "unstored_counts"
+
+    id: Mapped[PrimaryKey]
+    minute_at: Mapped[Moment]
+    workspace_id: Mapped[int | None] = mapped_column(
+        ForeignKey("workspaces.id", ondelete="CASCADE")
+    )
+    code: Mapped[str] = mapped_column(String(40))
+    count: Mapped[int] = mapped_column(BigId)
+
+    __table_args__ = (Index("ix_unstored_counts_minute_at", "minute_at"),)

@@ -1,0 +1,73 @@
+"""What events become: runs, and their hourly and daily sums."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.extensions import Entity
+from app.models.columns import BigId, JsonText, Moment, PrimaryKey, PublicId, UtcDateTime
+from app.models.workflow import Workflow
+
+if TYPE_CHECKING:
+    from app.models.event import Event
+
+OUTCOMES = ("success", "failure")
+PERIODS = ("hour", "day")
+
+
+class Run(Entity):
+    """One execution of a workflow, told by one or more events; the latest to end decides."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        CheckConstraint(f"outcome IN {OUTCOMES}", name="outcome_known"),
+        UniqueConstraint("workflow_id", "external_execution_id"),
+        Index("ix_runs_workflow_id_ended_at", "workflow_id", "ended_at"),
+        Index("ix_runs_workspace_id_id", "workspace_id", "id"),
+        Index("ix_runs_outcome_updated_at", "outcome", "updated_at"),
+        Index("ix_runs_workspace_id_correlation_id", "workspace_id", "correlation_id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[PrimaryKey]
+    public_id: Mapped[PublicId]
+    workspace_id: Mapped[int] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
+    workflow_id: Mapped[int] = mapped_column(ForeignKey("workflows.id", ondelete="CASCADE"))
+    external_execution_id: Mapped[str | None] = mapped_column(String(255))
+    outcome: Mapped[str] = mapped_column(String(10))
+    previous_outcome: Mapped[str | None] = mapped_column(String(10))
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[Moment]
+    duration_ms: Mapped[float | None] = mapped_column(Float)
+    source_platform: Mapped[str | None] = mapped_column(String(256))
+    source_workflow_id: Mapped[str | None] = mapped_column(String(255))
+    correlation_id: Mapped[str | None] = mapped_column(String(255))
+    error_type: Mapped[str | None] = mapped_column(String(255))
+    error_message: Mapped[str | None] = mapped_column(Text)
+    details: Mapped[dict[str, Any] | None] = mapped_column("metadata", JsonText)
+    decided_by_event_id: Mapped[int] = mapped_column(BigId)
+    event_count: Mapped[int]
+    created_at: Mapped[Moment]
+    updated_at: Mapped[Moment]
+
+    workflow: Mapped[Workflow] = relationship()
+    events: Mapped[list["Event"]] = relationship(back_populates="run", order_by="Event.id")
+
+
+class Rollup(Entity):
+    """A workflow's runs of an hour or a day (UTC, by end) as counts and sums."""
+
+    __tablename__ = "rollups"
+    __table_args__ = (CheckConstraint(f"period IN {PERIODS}", name="period_known"),)
+
+    workflow_id: Mapped[int] = mapped_column(
+        ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True
+    )
+    period: Mapped[str] = mapped_column(String(4), primary_key=True)
+    starts_at: Mapped[Moment] = mapped_column(primary_key=True)
+    success_count: Mapped[int] = mapped_column(BigId)
+    failure_count: Mapped[int] = mapped_column(BigId)
+    timed_count: Mapped[int] = mapped_column(BigId)
+    duration_sum_ms: Mapped[float] = mapped_column(Float)
