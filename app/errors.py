@@ -1,0 +1,108 @@
+"""The one door where exceptions become answers: problem JSON under /api/, pages elsewhere."""
+
+import logging
+from typing import Any
+
+from flask import Flask, Response, render_template, request
+from sqlalchemy.exc import InterfaceError, OperationalError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+
+from app.answers import PROBLEM_JSON, JsonAnswer
+from app.ingest.intake import current_intake
+from app.ingest.rejections import record_rejection
+from app.links import public_url
+from app.problems import PROBLEMS, ProblemError, public_code
+
+API_PREFIX = "/api/"
+RETRY_SECONDS = "5"
+_RETRIED = frozenset({"server_error", "unavailable"})
+
+logger = logging.getLogger(__name__)
+
+
+def init_errors(app: Flask) -> None:
+    app.register_error_handler(ProblemError, _answer_problem)
+    app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(OperationalError, _answer_outage)
+    app.register_error_handler(InterfaceError, _answer_outage)
+    app.register_error_handler(Exception, _answer_crash)
+
+
+def problem_document(
+    code: str, status: int, detail: str, errors: list[dict[str, Any]] | None, event_id: str | None
+) -> dict[str, Any]:
+    """The answer's body (RFC 9457), as sent and as the console shows it later."""
+    code = public_code(code)
+    document: dict[str, Any] = {
+        "type": public_url(f"/troubleshooting#{code}"),
+        "title": PROBLEMS[code].title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    if errors:
+        document["errors"] = errors
+    if event_id:
+        document |= {"event_id": event_id, "inspect": public_url(f"/events/{event_id}")}
+    return document
+
+
+def _is_api() -> bool:
+    return f"{request.path.lower()}/".startswith(API_PREFIX)
+
+
+def _answer_problem(problem: ProblemError) -> Response | tuple[str, int]:
+    if not _is_api():
+        return _page(problem.status, problem.problem.title, problem.detail)
+    event_id = _record(problem)
+    public = PROBLEMS[public_code(problem.code)]
+    detail = problem.detail if public is problem.problem else public.fix
+    errors = [error.as_dict() for error in problem.errors]
+    document = problem_document(problem.code, problem.status, detail, errors, event_id)
+    headers = dict(problem.headers)
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if problem.code in _RETRIED:
+        headers.setdefault("Retry-After", RETRY_SECONDS)
+    return JsonAnswer(document, problem.status, PROBLEM_JSON, headers)
+
+
+def _record(problem: ProblemError) -> str | None:
+    """A refusal that can't be logged is a refusal all the same."""
+    try:
+        return record_rejection(current_intake(), problem)
+    except Exception:
+        logger.exception("A refused request could not be recorded")
+        return None
+
+
+def _answer_http(error: HTTPException) -> Any:
+    if not _is_api():
+        if error.response is not None or (error.code or 500) < 400:
+            return error
+        return _page(error.code or 500, error.name, error.description or "")
+    if isinstance(error, MethodNotAllowed):
+        allowed = ", ".join(sorted(set(error.valid_methods or ()) - {"OPTIONS"}))
+        detail = f"{request.method[:20]} is not possible here; send {allowed}."
+        return _answer_problem(
+            ProblemError("method_not_allowed", detail, headers={"Allow": allowed})
+        )
+    if isinstance(error, NotFound):
+        return _answer_problem(ProblemError("not_found"))
+    if (error.code or 500) >= 500:
+        return _answer_problem(ProblemError("server_error"))
+    return _answer_problem(ProblemError("bad_request", error.description))
+
+
+def _answer_outage(error: Exception) -> Any:
+    logger.error("The database can't be used: %s", error)
+    return _answer_problem(ProblemError("unavailable"))
+
+
+def _answer_crash(error: Exception) -> Any:
+    logger.exception("A request crashed", exc_info=error)
+    return _answer_problem(ProblemError("server_error"))
+
+
+def _page(status: int, title: str, text: str) -> tuple[str, int]:
+    return render_template("errors/error.html", status=status, title=title, text=text), status

@@ -1,0 +1,29 @@
+"""Tells an expression that was never evaluated, and what is left of one that found nothing."""
+
+import re
+
+_NODES = "json|now|today|node|input|execution|workflow|vars|env|item"
+_EXPRESSION_TEXT = rf"=?\s*\{{\{{.*\}}\}}|\$\{{.*\}}|=?\s*\$(?:{_NODES})\b.*|<%.*%>"
+_PLACEHOLDER_TEXT = (
+    r"undefined|null|none|nan|nil|invalid date(?:time)?|\[(?:object object|undefined|null)\]"
+)
+_EXPRESSION = re.compile(rf"\s*(?:{_EXPRESSION_TEXT})\s*", re.DOTALL)
+_PLACEHOLDER = re.compile(rf"\s*(?:{_PLACEHOLDER_TEXT})\s*", re.IGNORECASE)
+_UNRESOLVED = re.compile(
+    rf"\s*(?:{_EXPRESSION_TEXT}|{_PLACEHOLDER_TEXT})\s*", re.DOTALL | re.IGNORECASE
+)
+
+
+def is_expression(text: str) -> bool:
+    """Whether the whole text is an expression, such as `{{ $json.id }}` or `={{ $now }}`."""
+    return _EXPRESSION.fullmatch(text) is not None
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether the text is a word that stands for no value, such as `undefined`."""
+    return _PLACEHOLDER.fullmatch(text) is not None
+
+
+def is_unresolved(text: str) -> bool:
+    """Whether the text is either: one look for the many texts that are not."""
+    return _UNRESOLVED.fullmatch(text) is not None

@@ -1,0 +1,190 @@
+"""Rate limits that hold over all processes, and the exact count of what was not stored.
+
+Each process fills its own buckets at memory speed and tells the others through the database; a
+bucket that is nearly empty is nobody's business, so that a quiet server writes nothing.
+"""
+
+import logging
+import math
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from app.ingest.store import Cursor, Store
+from app.problems import ProblemError
+
+SYNC_SECONDS = 0.25
+BURST_FACTOR = 10
+"""A key's burst, as a multiple of its rate per second."""
+_SHARED_FROM = 0.25
+"""How full a bucket must be before the other processes are told."""
+_MAX_BUCKETS = 10_000
+
+SHARE_BUCKET = """
+INSERT INTO rate_buckets (name, level, updated_at) VALUES (?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET
+    level = excluded.level + CASE
+        WHEN rate_buckets.level > (excluded.updated_at - rate_buckets.updated_at) * ?
+        THEN rate_buckets.level - CASE
+            WHEN excluded.updated_at > rate_buckets.updated_at
+            THEN (excluded.updated_at - rate_buckets.updated_at) * ? ELSE 0 END
+        ELSE 0 END,
+    updated_at = CASE WHEN excluded.updated_at > rate_buckets.updated_at
+        THEN excluded.updated_at ELSE rate_buckets.updated_at END
+RETURNING level
+"""
+INSERT_UNSTORED = (
+    "INSERT INTO unstored_counts (minute_at, workspace_id, code, count) VALUES (?, ?, ?, ?)"
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """A leaky bucket: each request fills it by one, `rate` per second leak out."""
+
+    rate: float
+    burst: float
+    level: float = 0.0
+    unshared: float = 0.0
+    updated_at: float = 0.0
+
+    def drain(self, at: float) -> None:
+        self.level = max(0.0, self.level - max(0.0, at - self.updated_at) * self.rate)
+        self.updated_at = at
+
+    def take(self, at: float) -> float:
+        """0 if there was room, else the seconds until there is."""
+        self.drain(at)
+        if self.level + 1 > self.burst:
+            return (self.level + 1 - self.burst) / self.rate
+        self.level += 1
+        self.unshared += 1
+        return 0.0
+
+    def is_worth_sharing(self) -> bool:
+        return self.unshared > 0 and self.level >= self.burst * _SHARED_FROM
+
+
+class Limits:
+    """The limits of one process; one per app."""
+
+    def __init__(
+        self, store: Store, settings: Mapping[str, Any], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._rate: int = settings["FLOWPULSE_RATE_LIMIT"]
+        self._failed_keys: int = settings["FLOWPULSE_FAILED_KEY_LIMIT"]
+        self._stored: int = settings["FLOWPULSE_REJECTED_RATE"]
+        self._buckets: dict[str, _Bucket] = {}
+        self._unstored: Counter[tuple[datetime, int | None, str]] = Counter()
+        self._syncing: threading.Thread | None = None
+        self._sync_lock = threading.Lock()
+        self._is_closed = False
+        self._wake = threading.Event()
+
+    def check_key(self, api_key_id: int) -> None:
+        """Raises `rate_limited` when the key sends faster than its rate and burst allow."""
+        if self._rate:
+            wait = self._take(f"key:{api_key_id}", self._rate, self._rate * BURST_FACTOR)
+            if wait:
+                raise _rate_limited(
+                    f"More than {self._rate} requests per second came with this key.", wait
+                )
+
+    def check_failed_key(self, address: str, problem: ProblemError) -> None:
+        """Raises `rate_limited` when an address tries one bad key after the other."""
+        if problem.code == "missing_api_key" or not self._rate or not self._failed_keys:
+            return
+        wait = self._take(f"address:{address}", self._failed_keys / 60, self._failed_keys)
+        if wait:
+            raise _rate_limited("Too many requests with a bad key came from this address.", wait)
+
+    def may_store_rejected(self) -> bool:
+        return not self._take("rejected", self._stored, self._stored)
+
+    def count_unstored(self, workspace_id: int | None, code: str) -> None:
+        """Count a refused request that is not stored."""
+        minute = datetime.fromtimestamp(self._clock() // 60 * 60, UTC)
+        self._unstored[minute, workspace_id, code] += 1
+        self._notify()
+
+    def _take(self, name: str, rate: float, burst: float) -> float:
+        bucket = self._buckets.get(name)
+        if bucket is None:
+            bucket = self._buckets[name] = _Bucket(rate, burst, updated_at=self._clock())
+        wait = bucket.take(self._clock())
+        if bucket.is_worth_sharing():
+            self._notify()
+        return wait
+
+    def sync(self) -> None:
+        """Tell the other processes what came here, and learn what came there."""
+        with self._sync_lock:
+            counts, self._unstored = self._unstored, Counter()
+            try:
+                self._store.run(lambda: self._write(counts))
+            except Exception as error:
+                self._unstored.update(counts)
+                logger.warning("Rate limits could not be shared: %s", error)
+            self._forget_empty()
+
+    def close(self) -> None:
+        """Write the counts that are still here; for the end of a process."""
+        self._is_closed = True
+        if self._unstored:
+            self.sync()
+        self._wake.set()
+
+    def _write(self, counts: Counter[tuple[datetime, int | None, str]]) -> None:
+        with self._store.writing() as cursor:
+            for name, bucket in sorted(self._buckets.items()):
+                if bucket.is_worth_sharing():
+                    self._share(cursor, name, bucket)
+            rows = [(*counted, count) for counted, count in counts.items()]
+            if rows:
+                cursor.executemany(self._store.sql(INSERT_UNSTORED), rows)
+
+    def _share(self, cursor: Cursor, name: str, bucket: _Bucket) -> None:
+        sent, at = bucket.unshared, self._clock()
+        bucket.unshared = 0.0
+        cursor.execute(self._store.sql(SHARE_BUCKET), (name, sent, at, bucket.rate, bucket.rate))
+        level = cursor.fetchone()[0]
+        bucket.level, bucket.updated_at = level + bucket.unshared, at
+
+    def _forget_empty(self) -> None:
+        if len(self._buckets) > _MAX_BUCKETS:
+            at = self._clock()
+            for bucket in self._buckets.values():
+                bucket.drain(at)
+            self._buckets = {name: b for name, b in self._buckets.items() if b.level > 0}
+
+    def _notify(self) -> None:
+        if self._syncing is None:
+            self._syncing = threading.Thread(target=self._sync_forever, name="limits", daemon=True)
+            self._syncing.start()
+        self._wake.set()
+
+    def _sync_forever(self) -> None:
+        pause = threading.Event()
+        while not self._is_closed:
+            self._wake.wait()
+            pause.wait(SYNC_SECONDS)
+            self._wake.clear()
+            if not self._is_closed:
+                self.sync()
+
+
+def _rate_limited(reason: str, wait: float) -> ProblemError:
+    seconds = max(1, math.ceil(wait))
+    return ProblemError(
+        "rate_limited",
+        f"{reason} Send it again in {seconds} s.",
+        headers={"Retry-After": str(seconds)},
+    )

@@ -1,0 +1,107 @@
+"""Which workflow an event is about, by id, slug or name."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from app.ingest.records import KnownWorkflow
+from app.ingest.store import Store
+from app.problems import FieldError, ProblemError
+
+REFERENCES = {"workflow_id": "public_id", "workflow_slug": "slug", "workflow_name": "name"}
+"""The fields that name a workflow, the deciding one first, with the column of each."""
+_CLOSE_ENOUGH = 0.6
+
+
+def find_workflow(
+    store: Store, workspace_id: int, fields: Mapping[str, Any], warnings: list[FieldError]
+) -> KnownWorkflow:
+    """The workflow that the first of the given references names.
+
+    Raises ProblemError `workflow_not_found`, `workflow_archived`, or `validation_failed` when a
+    further reference names another workflow; one that names none is a warning.
+    """
+    given = [(field, fields[field]) for field in REFERENCES if field in fields]
+    field, value = given[0]
+    workflow = _look_up(store, workspace_id, field, value)
+    if workflow is None:
+        raise _not_found(store, workspace_id, field, value)
+    if len(given) > 1:
+        _compare(store, workspace_id, workflow, given[1:], warnings)
+    if workflow.archived_at is not None:
+        raise ProblemError(
+            "workflow_archived",
+            f"The workflow {workflow.name!r} is archived. Restore it under Workflows, "
+            "or stop sending its runs.",
+        )
+    return workflow
+
+
+def _look_up(store: Store, workspace_id: int, field: str, value: str) -> KnownWorkflow | None:
+    return store.find_workflow(workspace_id, REFERENCES[field], value)
+
+
+def _compare(
+    store: Store,
+    workspace_id: int,
+    workflow: KnownWorkflow,
+    others: list[tuple[str, str]],
+    warnings: list[FieldError],
+) -> None:
+    errors = []
+    for field, value in others:
+        other = _look_up(store, workspace_id, field, value)
+        if other is None:
+            warnings.append(_stale(workflow, field, value))
+        elif other.id != workflow.id:
+            errors.append(_mismatch(workflow, other, field, value))
+    if errors:
+        raise ProblemError("validation_failed", errors=errors)
+
+
+def _stale(workflow: KnownWorkflow, field: str, value: str) -> FieldError:
+    return FieldError(
+        field,
+        "stale_workflow_reference",
+        f"No workflow has the {field} {value[:80]!r}; the event went to {workflow.name!r}.",
+        f"Leave {field} out, or send {_current(workflow, field)!r}.",
+        value,
+    )
+
+
+def _mismatch(workflow: KnownWorkflow, other: KnownWorkflow, field: str, value: str) -> FieldError:
+    return FieldError(
+        field,
+        "workflow_mismatch",
+        f"{field} names the workflow {other.name!r}, but another field names {workflow.name!r}.",
+        f"Leave {field} out, or send {_current(workflow, field)!r}.",
+        value,
+    )
+
+
+def _current(workflow: KnownWorkflow, field: str) -> str:
+    value: str = getattr(workflow, REFERENCES[field])
+    return value
+
+
+def _not_found(store: Store, workspace_id: int, field: str, value: str) -> ProblemError:
+    known = store.list_references(workspace_id)
+    slug = closest_slug(value, known)
+    hint = (
+        f"Did you mean workflow_slug {slug!r}?"
+        if slug
+        else "Create it under Workflows, then send its workflow_id or workflow_slug."
+    )
+    message = f"No workflow has the {field} {value[:80]!r}."
+    return ProblemError(
+        "workflow_not_found",
+        f"{message} {hint}",
+        errors=[FieldError(field, "workflow_not_found", message, hint, value)],
+    )
+
+
+def closest_slug(value: str, known: list[tuple[str, str]]) -> str | None:
+    """The slug of the workflow whose slug or name is closest to the value, if one is close."""
+    slugs = {text.lower(): slug for slug, name in known for text in (name, slug)}
+    close = difflib.get_close_matches(value[:255].lower(), slugs, n=1, cutoff=_CLOSE_ENOUGH)
+    return slugs[close[0]] if close else None

@@ -1,0 +1,273 @@
+"""The lean road into the database: plain statements on plain connections, no ORM.
+
+One statement text serves both databases; what differs is how a connection is opened and how a
+transaction that writes begins.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache, partial
+from itertools import chain
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import psycopg
+from sqlalchemy import URL
+
+from app.blocking import run_blocking
+from app.ingest.records import (
+    IdempotentClaim,
+    KeyUse,
+    KnownKey,
+    KnownWorkflow,
+    NewEvent,
+    RememberedAnswer,
+)
+from app.models import IDEMPOTENCY_WINDOW
+from app.write_lock import WriteLock
+
+MAX_CONNECTIONS = 8
+MAX_ROWS = 1_000
+_COMMIT_ORDER_LOCK = 0x464C4F57
+"""PostgreSQL hands out an id before the commit; under this lock ids follow the commits."""
+
+
+class Cursor(Protocol):
+    rowcount: int
+
+    def execute(self, statement: str, parameters: Sequence[Any] = ..., /) -> Any: ...
+    def executemany(self, statement: str, parameters: Sequence[Sequence[Any]], /) -> Any: ...
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> list[Any]: ...
+    def close(self) -> None: ...
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+ROWS_AT_ONCE = 32
+"""Events in one statement. The driver lets go of the interpreter around each statement and has to
+win it back from the requests that are served meanwhile: one statement for many rows waits once."""
+
+
+@cache
+def insert_events_sql(count: int) -> str:
+    """The statement that inserts this many events."""
+    row = f"({_marks(len(NewEvent._fields))})"
+    columns = ", ".join(NewEvent._fields)
+    return f"INSERT INTO events ({columns}) VALUES {', '.join([row] * count)}"  # noqa: S608
+
+
+FIND_EVENT = "SELECT 1 FROM events WHERE public_id = ?"
+FIND_KEY = f"SELECT {', '.join(KnownKey._fields)} FROM api_keys WHERE key_hash = ?"  # noqa: S608
+FIND_WORKFLOW = (
+    f"SELECT {', '.join(KnownWorkflow._fields)} FROM workflows "  # noqa: S608
+    "WHERE workspace_id = ? AND {column} = ?"
+)
+LIST_REFERENCES = "SELECT slug, name FROM workflows WHERE workspace_id = ? ORDER BY id"
+FIND_ANSWER = (
+    "SELECT request_hash, answer FROM idempotency_keys "
+    "WHERE workspace_id = ? AND key = ? AND created_at >= ?"
+)
+CLAIM_ANSWER = (
+    "INSERT INTO idempotency_keys (workspace_id, key, request_hash, answer, created_at) "
+    "VALUES (?, ?, ?, ?, ?) ON CONFLICT (workspace_id, key) DO UPDATE SET "
+    "request_hash = excluded.request_hash, answer = excluded.answer, "
+    "created_at = excluded.created_at WHERE idempotency_keys.created_at < ?"
+)
+TOUCH_KEY = "UPDATE api_keys SET last_used_at = ? WHERE id = ?"
+
+
+class Store:
+    """Connections to one database, kept open and handed out again, the last one first."""
+
+    def __init__(self, connect: Callable[[], Any], placeholder: str) -> None:
+        self._connect = connect
+        self._idle: list[Any] = []
+        self._placeholder = placeholder
+        self._statements: dict[str, str] = {}
+
+    def sql(self, statement: str) -> str:
+        """The statement with the placeholders of this database's driver."""
+        known = self._statements.get(statement)
+        if known is None:
+            known = self._statements[statement] = statement.replace("?", self._placeholder)
+        return known
+
+    def _read(self, statement: str, parameters: tuple[Any, ...], limit: int) -> list[Any]:
+        """Rows of the newest committed state; each statement stands by itself."""
+        connection = self._idle.pop() if self._idle else self._connect()
+        try:
+            rows: list[Any] = connection.execute(self.sql(statement), parameters).fetchmany(limit)
+        except BaseException:
+            connection.close()
+            raise
+        if len(self._idle) < MAX_CONNECTIONS:
+            self._idle.append(connection)
+        else:
+            connection.close()
+        return rows
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def fetch_one(self, statement: str, *parameters: Any) -> Any:
+        rows = self._read(statement, parameters, 1)
+        return rows[0] if rows else None
+
+    def fetch_all(self, statement: str, *parameters: Any) -> list[Any]:
+        return self._read(statement, parameters, MAX_ROWS)
+
+    @contextmanager
+    def writing(self) -> Iterator[Cursor]:
+        """A cursor in a transaction that is on disk when the block ends without an error."""
+        raise NotImplementedError
+
+    def run(self, function: Callable[[], None]) -> None:
+        """Run a function that writes, where its waiting holds nobody up."""
+        raise NotImplementedError
+
+    def find_key(self, key_hash: str) -> KnownKey | None:
+        row = self.fetch_one(FIND_KEY, key_hash)
+        if row is None:
+            return None
+        return KnownKey(row[0], row[1], row[2], row[3], _moment(row[4]), _moment(row[5]))
+
+    def find_workflow(self, workspace_id: int, column: str, value: str) -> KnownWorkflow | None:
+        """The workflow whose `column` (public_id, slug or name) is exactly `value`."""
+        row = self.fetch_one(FIND_WORKFLOW.format(column=column), workspace_id, value)
+        return None if row is None else KnownWorkflow._make(row)
+
+    def list_references(self, workspace_id: int) -> list[tuple[str, str]]:
+        """Slug and name of the workspace's workflows, for suggestions."""
+        return [(slug, name) for slug, name in self.fetch_all(LIST_REFERENCES, workspace_id)]
+
+    def find_answer(self, workspace_id: int, key: str, now: datetime) -> RememberedAnswer | None:
+        row = self.fetch_one(FIND_ANSWER, workspace_id, key, now - IDEMPOTENCY_WINDOW)
+        return None if row is None else RememberedAnswer(*row)
+
+    def insert_events(self, cursor: Cursor, events: Sequence[NewEvent]) -> None:
+        for start in range(0, len(events), ROWS_AT_ONCE):
+            rows = events[start : start + ROWS_AT_ONCE]
+            values = tuple(chain.from_iterable(rows))
+            cursor.execute(self.sql(insert_events_sql(len(rows))), values)
+
+    def is_stored(self, cursor: Cursor, public_id: str) -> bool:
+        cursor.execute(self.sql(FIND_EVENT), (public_id,))
+        return cursor.fetchone() is not None
+
+    def claim_answer(self, cursor: Cursor, claim: IdempotentClaim) -> RememberedAnswer | None:
+        """Remember the answer; or, where one is remembered already, return that one instead."""
+        cutoff = claim.created_at - IDEMPOTENCY_WINDOW
+        cursor.execute(self.sql(CLAIM_ANSWER), (*claim, cutoff))
+        if cursor.rowcount == 1:
+            return None
+        cursor.execute(self.sql(FIND_ANSWER), (claim.workspace_id, claim.key, cutoff))
+        return RememberedAnswer(*cursor.fetchone())
+
+    def touch_keys(self, cursor: Cursor, uses: Sequence[KeyUse]) -> None:
+        cursor.executemany(self.sql(TOUCH_KEY), uses)
+
+
+def _moment(value: Any) -> datetime | None:
+    if value is None or isinstance(value, datetime):
+        return value
+    return datetime.fromisoformat(value).replace(tzinfo=UTC)
+
+
+class SqliteStore(Store):
+    """SQLite: one writer at a time over all processes, each commit synced to disk."""
+
+    def __init__(self, url: URL) -> None:
+        path = Path(str(url.database))
+        super().__init__(partial(_open_sqlite, path), "?")
+        self._writer: sqlite3.Connection | None = None
+        self._write_lock = WriteLock(path)
+
+    @contextmanager
+    def writing(self) -> Iterator[Cursor]:
+        if self._writer is None:
+            self._writer = self._connect()
+        connection = self._writer
+        with self._write_lock.hold():
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield cast(Cursor, connection.cursor())
+                connection.execute("COMMIT")
+            except BaseException:
+                self._writer = None  # The next writer opens a fresh one.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                connection.close()
+                raise
+
+    def run(self, function: Callable[[], None]) -> None:
+        run_blocking(function)
+
+
+def _open_sqlite(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA busy_timeout = 5000")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def _adapt_moment(moment: datetime) -> str:
+    """As SQLAlchemy writes it, so that both roads read each other's times."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+sqlite3.register_adapter(datetime, _adapt_moment)
+
+
+class PostgresStore(Store):
+    """PostgreSQL: a commit is on disk when the server says so; psycopg yields to gevent's loop."""
+
+    def __init__(self, url: URL) -> None:
+        conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        super().__init__(partial(_open_postgres, conninfo), "%s")
+        self._writer: psycopg.Connection[Any] | None = None
+
+    @contextmanager
+    def writing(self) -> Iterator[Cursor]:
+        connection = self._writer or self._connect()
+        self._writer = None
+        try:
+            connection.execute("BEGIN")
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_COMMIT_ORDER_LOCK,))
+            yield cast(Cursor, connection.cursor())
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.close()  # Rolls back; the next writer opens a fresh one.
+            raise
+        self._writer = connection
+
+    def run(self, function: Callable[[], None]) -> None:
+        function()
+
+
+def _open_postgres(conninfo: str) -> psycopg.Connection[Any]:
+    return psycopg.connect(
+        conninfo,
+        autocommit=True,
+        connect_timeout=5,
+        application_name="flowpulse ingest",
+        options=(
+            "-c timezone=UTC -c synchronous_commit=on -c statement_timeout=8000"
+            " -c idle_in_transaction_session_timeout=8000"
+        ),
+    )
+
+
+STORES: dict[str, Callable[[URL], Store]] = {"sqlite": SqliteStore, "postgresql": PostgresStore}
+
+
+def open_store(url: URL) -> Store:
+    """The store for a database's URL."""
+    return STORES[url.get_backend_name()](url)
