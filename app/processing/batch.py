@@ -1,0 +1,61 @@
+"""One batch: claimed events become runs, rollups and a new state, in one transaction."""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.extensions import db, writing
+from app.processing.inbox import ClaimedEvent, claim, finish, has_due, put_off
+from app.processing.rollups import add_up
+from app.processing.runs import read_report, record_runs
+
+logger = logging.getLogger(__name__)
+
+OUTAGES = (OperationalError, InterfaceError)
+"""What says that the database is away, not that an event is bad."""
+
+
+def process_batch(limit: int) -> int:
+    """Process the events that are due, up to `limit`; returns how many were claimed.
+
+    All of it commits, or nothing: a crash at any moment repeats or skips nothing.
+    """
+    if not has_due(db.session(), now()):
+        db.session.rollback()
+        return 0
+    with writing() as session:
+        moment = now()
+        events = claim(session, moment, limit)
+        try:
+            with session.begin_nested():
+                _process(session, events, moment)
+        except OUTAGES:
+            raise
+        except Exception as error:
+            logger.info("A batch of %d goes one by one: %s", len(events), error)
+            for event in events:
+                _process_alone(session, event, moment)
+    return len(events)
+
+
+def _process(session: Session, events: Sequence[ClaimedEvent], moment: datetime) -> None:
+    reports = [read_report(event, moment) for event in events]
+    run_ids, contributions = record_runs(session, reports)
+    add_up(session, contributions)
+    finish(session, run_ids, moment)
+
+
+def _process_alone(session: Session, event: ClaimedEvent, moment: datetime) -> None:
+    """An event that can't be processed is put off and holds up nobody."""
+    try:
+        with session.begin_nested():
+            _process(session, [event], moment)
+    except OUTAGES:
+        raise
+    except Exception as error:
+        logger.warning("Event %d failed in attempt %d: %s", event.id, event.attempts + 1, error)
+        put_off(session, event, error, moment)

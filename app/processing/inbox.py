@@ -1,0 +1,114 @@
+"""The queue side of the events table: claim what is due, put off what failed, give up at last."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import Table, bindparam, select, type_coerce, update
+from sqlalchemy.orm import Session
+from sqlalchemy.types import Text
+
+from app.models import Event
+
+MAX_ATTEMPTS = 5
+RETRY_DELAYS = tuple(timedelta(seconds=seconds) for seconds in (2, 10, 60, 600))
+"""Pauses after the first, second, third and fourth failure."""
+MAX_FAILURE_LENGTH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedEvent:
+    """An accepted event as the worker needs it; `payload` is JSON that is yet to be read."""
+
+    id: int
+    workspace_id: int
+    workflow_id: int
+    kind: str
+    attempts: int
+    payload: str
+
+    def read_payload(self) -> dict[str, Any]:
+        fields = json.loads(self.payload)
+        if not isinstance(fields, dict):
+            raise TypeError("the payload is no object")
+        return fields
+
+
+def has_due(session: Session, now: datetime) -> bool:
+    """Whether there is anything to claim; asks without taking the write lock."""
+    due = select(Event.id).where(Event.state == "accepted", Event.next_attempt_at <= now)
+    return session.scalar(due.limit(1)) is not None
+
+
+def claim(session: Session, now: datetime, limit: int) -> list[ClaimedEvent]:
+    """The accepted events that are due, in order of arrival, locked until the transaction ends.
+
+    On PostgreSQL another worker passes over them; on SQLite only one transaction writes at a time.
+    """
+    due = (
+        select(
+            Event.id,
+            Event.workspace_id,
+            Event.workflow_id,
+            Event.kind,
+            Event.attempts,
+            type_coerce(Event.payload, Text),
+        )
+        .where(Event.state == "accepted", Event.next_attempt_at <= now)
+        .order_by(Event.next_attempt_at, Event.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [ClaimedEvent(*row) for row in session.execute(due)]  # type: ignore[arg-type]
+
+
+def finish(session: Session, run_ids: dict[int, int], now: datetime) -> None:
+    """Mark events as processed; `run_ids` gives each event's run."""
+    done = (
+        update(cast(Table, Event.__table__))
+        .where(Event.id == bindparam("event_id"))
+        .values(
+            state="processed",
+            run_id=bindparam("of_run_id"),
+            processed_at=now,
+            next_attempt_at=None,
+            failure=None,
+        )
+    )
+    rows = [{"event_id": event, "of_run_id": run} for event, run in run_ids.items()]
+    session.connection().execute(done, rows)
+
+
+def put_off(session: Session, event: ClaimedEvent, error: Exception, now: datetime) -> None:
+    """Count a failed attempt: the event is tried again later, or given up after the fifth."""
+    attempts = event.attempts + 1
+    gives_up = attempts >= MAX_ATTEMPTS
+    session.execute(
+        update(Event)
+        .where(Event.id == event.id)
+        .values(
+            attempts=attempts,
+            failure=f"{type(error).__name__}: {error}"[:MAX_FAILURE_LENGTH],
+            state="failed" if gives_up else "accepted",
+            next_attempt_at=None if gives_up else now + RETRY_DELAYS[attempts - 1],
+            processed_at=now if gives_up else None,
+        )
+    )
+
+
+def retry(session: Session, event_ids: Iterable[int], now: datetime) -> int:
+    """Put failed events back into the queue; returns how many were still failed."""
+    result = session.execute(
+        update(Event)
+        .where(Event.id.in_(list(event_ids)), Event.state == "failed")
+        .values(state="accepted", attempts=0, next_attempt_at=now, processed_at=None)
+    )
+    return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+def waiting_since(session: Session) -> datetime | None:
+    """Since when the event at the head of the queue is due; the lag is the time from then on."""
+    head = select(Event.next_attempt_at).where(Event.state == "accepted")
+    return session.scalar(head.order_by(Event.next_attempt_at, Event.id).limit(1))

@@ -1,0 +1,112 @@
+"""What is past its time goes, in small batches that never hold the database up for long."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.clock import now
+from app.extensions import db, writing
+from app.models import (
+    IDEMPOTENCY_WINDOW,
+    Event,
+    IdempotencyKey,
+    RateBucket,
+    Run,
+    UnstoredCount,
+    UserSession,
+    WorkerHeartbeat,
+)
+
+BATCH_SIZE = 500
+MAX_BATCHES = 20
+"""Batches of each kind in one go; what is left waits for the next."""
+
+Condition = Callable[[datetime], ColumnElement[bool]]
+
+
+def _days_ago(setting: str, moment: datetime) -> datetime:
+    return moment - timedelta(days=current_app.config[setting])
+
+
+def _oldest_kept_rejected() -> int | None:
+    """The id of the newest rejected event that is too many."""
+    rejected = select(Event.id).where(Event.state == "rejected")
+    limit: int = current_app.config["FLOWPULSE_REJECTED_ROWS"]
+    return db.session.scalar(rejected.order_by(Event.received_at.desc()).offset(limit).limit(1))
+
+
+RULES: tuple[tuple[InstrumentedAttribute[Any], Condition], ...] = (
+    (
+        Event.id,
+        lambda at: (
+            (Event.state == "rejected")
+            & (Event.received_at < _days_ago("FLOWPULSE_REJECTED_DAYS", at))
+        ),
+    ),
+    (
+        Event.id,
+        lambda at: (Event.state == "rejected") & (Event.id <= (_oldest_kept_rejected() or 0)),
+    ),
+    (
+        Event.id,
+        lambda at: (
+            (Event.state == "processed")
+            & (Event.received_at < _days_ago("FLOWPULSE_EVENT_DAYS", at))
+        ),
+    ),
+    (
+        Event.id,
+        lambda at: (
+            (Event.state == "failed")
+            & (Event.received_at < _days_ago("FLOWPULSE_FAILURE_DAYS", at))
+        ),
+    ),
+    (
+        Run.id,
+        lambda at: (
+            (Run.outcome == "success") & (Run.updated_at < _days_ago("FLOWPULSE_EVENT_DAYS", at))
+        ),
+    ),
+    (
+        Run.id,
+        lambda at: (
+            (Run.outcome == "failure") & (Run.updated_at < _days_ago("FLOWPULSE_FAILURE_DAYS", at))
+        ),
+    ),
+    (IdempotencyKey.id, lambda at: IdempotencyKey.created_at < at - IDEMPOTENCY_WINDOW),
+    (UserSession.id, lambda at: UserSession.expires_at < at),
+    (
+        UnstoredCount.id,
+        lambda at: UnstoredCount.minute_at < _days_ago("FLOWPULSE_REJECTED_DAYS", at),
+    ),
+    (WorkerHeartbeat.name, lambda at: WorkerHeartbeat.seen_at < at - timedelta(days=1)),
+    (RateBucket.name, lambda at: RateBucket.updated_at < (at - timedelta(hours=1)).timestamp()),
+)
+"""What may go: the key of a table, and the condition at a moment.
+
+Age counts from when FlowPulse was told, not from when a run ended: a back-fill of last year's runs
+must not vanish.
+"""
+
+
+def prune() -> int:
+    """Remove what is past its time; returns how many rows went."""
+    return sum(_prune(key, condition(now())) for key, condition in RULES)
+
+
+def _prune(key: InstrumentedAttribute[Any], condition: ColumnElement[bool]) -> int:
+    total = 0
+    for _ in range(MAX_BATCHES):
+        past = list(db.session.scalars(select(key).where(condition).limit(BATCH_SIZE)))
+        if past:
+            with writing() as session:
+                session.execute(delete(key.class_).where(key.in_(past)))
+        total += len(past)
+        if len(past) < BATCH_SIZE:
+            break
+    db.session.rollback()
+    return total
