@@ -1,0 +1,101 @@
+"""What the reading API answers: one schema for each thing, from which OpenAPI is drawn too."""
+
+from typing import Any
+
+from marshmallow import Schema, fields
+
+_ID = "tz4a98xxat96iws9zmbrgj3a"
+
+
+def _time(description: str, **options: Any) -> fields.Field[Any]:
+    return fields.AwareDateTime(
+        metadata={"description": description, "example": "2026-01-15T09:31:00+00:00"}, **options
+    )
+
+
+def _text(description: str, example: str, **options: Any) -> fields.Field[Any]:
+    """A text; null where it belongs to something that is not (yet) there, such as a run."""
+    options = {"dump_default": None, **options} if options.get("allow_none") else options
+    return fields.String(metadata={"description": description, "example": example}, **options)
+
+
+class WorkflowDocument(Schema):
+    """A workflow of the key's workspace."""
+
+    id = _text("Stable id; what integrations should send.", _ID, attribute="public_id")
+    slug = _text("Slug as on the workflow's page.", "lead-enrichment")
+    name = _text("Display name.", "Lead enrichment")
+    created_at = _time("When it was made.")
+    archived_at = _time("Since when it takes no events.", allow_none=True)
+
+
+class RunDocument(Schema):
+    """One execution of a workflow."""
+
+    id = _text("The run's id.", _ID, attribute="public_id")
+    workflow_id = _text("The workflow's id.", _ID, attribute="workflow.public_id")
+    workflow_slug = _text("The workflow's slug.", "lead-enrichment", attribute="workflow.slug")
+    outcome = _text("`success` or `failure`, as the event with the latest end says.", "success")
+    previous_outcome = _text(
+        "What another event of the same execution said.", "failure", allow_none=True
+    )
+    started_at = _time("When it started.", allow_none=True)
+    ended_at = _time("When it ended.")
+    duration_ms = fields.Float(
+        allow_none=True, metadata={"description": "Duration in ms.", "example": 1250.5}
+    )
+    external_execution_id = _text("Id on the source platform.", "4711", allow_none=True)
+    source_platform = _text("Source platform, in lower case.", "n8n", allow_none=True)
+    source_workflow_id = _text("Workflow id there.", "12", allow_none=True)
+    correlation_id = _text("Links related runs.", "order-1", allow_none=True)
+    error_type = _text("Kind of the failure.", "RateLimitError", allow_none=True)
+    error_message = _text("What went wrong.", "429 from the CRM", allow_none=True)
+    metadata = fields.Dict(
+        attribute="details",
+        allow_none=True,
+        metadata={"description": "What the sender added.", "example": {"leads": 12}},
+    )
+    event_count = fields.Integer(metadata={"description": "Events that told of it."})
+    created_at = _time("When the first of them was processed.")
+    updated_at = _time("When the last of them was.")
+
+
+class EventDocument(Schema):
+    """One request in the log, and what became of it."""
+
+    event_id = _text("The event's id.", _ID, attribute="public_id")
+    status = fields.String(
+        attribute="state",
+        metadata={
+            "description": "What became of it.",
+            "enum": ["accepted", "processed", "failed", "rejected"],
+            "example": "processed",
+        },
+    )
+    run_id = _text("The run that it became.", _ID, attribute="run.public_id", allow_none=True)
+    kind = _text("The endpoint's event.", "run-success", allow_none=True)
+    workflow_id = _text("The workflow's id.", _ID, attribute="workflow.public_id", allow_none=True)
+    workflow_slug = _text(
+        "The workflow's slug.", "lead-enrichment", attribute="workflow.slug", allow_none=True
+    )
+    api_key_name = _text(
+        "The key that it came with.", "n8n", attribute="api_key.name", allow_none=True
+    )
+    received_at = _time("When it came in.")
+    processed_at = _time("When it was processed or given up.", allow_none=True)
+    method = _text("HTTP method.", "POST")
+    path = _text("Path with query.", "/api/v1/ingest/run-success")
+    http_status = fields.Integer(
+        attribute="status", metadata={"description": "Status of the answer.", "example": 202}
+    )
+    code = _text("Why it was rejected.", "validation_failed", allow_none=True)
+    detail = _text("The same in a sentence.", "Send ended_at.", allow_none=True)
+    errors = fields.List(fields.Dict(), allow_none=True)
+    warnings = fields.List(fields.Dict(), allow_none=True)
+    attempts = fields.Integer(metadata={"description": "Failed tries to process it."})
+    failure = _text("The last such failure.", "ValueError: …", allow_none=True)
+
+
+WORKFLOW = WorkflowDocument()
+RUN = RunDocument()
+EVENT = EventDocument()

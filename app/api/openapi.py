@@ -1,0 +1,220 @@
+"""OpenAPI 3.1, drawn from the schemas that validate, the documents that answer, and the table."""
+
+from functools import cache
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+
+from app.api.documents import EventDocument, RunDocument, WorkflowDocument
+from app.api.pages import DEFAULT_LIMIT, MAX_LIMIT
+from app.ingest.schemas import EVENT_KINDS, WORKFLOW_REFERENCES
+from app.models import OUTCOMES, STATES
+from app.problems import PROBLEMS, Problem, public_code
+
+API_VERSION = "1"
+_PREFIX = "/api/v1"
+_PROBLEM = {
+    "type": "object",
+    "description": "A refusal (RFC 9457); `type` leads to its row in the troubleshooting table.",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What to change, in one sentence."},
+        "code": {"type": "string"},
+        "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}},
+        "event_id": {"type": "string", "description": "The refused request in the log."},
+        "inspect": {"type": "string", "format": "uri-reference"},
+    },
+}
+_FIELD_ERROR = {
+    "type": "object",
+    "required": ["field", "code", "message", "fix", "received"],
+    "properties": {
+        "field": {"type": "string"},
+        "code": {"type": "string"},
+        "message": {"type": "string"},
+        "fix": {"type": "string"},
+        "received": {"type": ["string", "null"], "maxLength": 80},
+    },
+}
+_WARNING = {
+    "type": "object",
+    "required": ["field", "code", "message"],
+    "properties": {name: {"type": "string"} for name in ("field", "code", "message")},
+}
+_ACCEPTED = {
+    "type": "object",
+    "required": ["event_id", "status"],
+    "properties": {
+        "event_id": {"type": "string"},
+        "status": {"const": "accepted"},
+        "warnings": {"type": "array", "items": {"$ref": "#/components/schemas/Warning"}},
+    },
+}
+_ONE_REFERENCE = {"anyOf": [{"required": [name]} for name in WORKFLOW_REFERENCES]}
+_INGEST_STATUSES = (400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 503)
+_READ_STATUSES = (400, 401, 403, 404, 405, 429, 500, 503)
+
+
+@cache
+def build_document() -> dict[str, Any]:
+    """The whole document; the same for all, so that it is built once."""
+    spec = APISpec(
+        title="FlowPulse",
+        version=API_VERSION,
+        openapi_version="3.1.0",
+        plugins=[MarshmallowPlugin()],
+        info={"description": "Report that a run succeeded or failed; read what became of it."},
+        security=[{"apiKey": []}, {"bearer": []}],
+    )
+    _add_components(spec)
+    for kind in EVENT_KINDS.values():
+        spec.path(f"{_PREFIX}/ingest/{kind.name}", operations={"post": _ingest(kind)})
+    _add_lists(spec)
+    document: dict[str, Any] = spec.to_dict()
+    return document
+
+
+def _add_components(spec: APISpec) -> None:
+    key = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+    spec.components.security_scheme("apiKey", key)
+    spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
+    for name, schema in (
+        ("Problem", _PROBLEM),
+        ("FieldError", _FIELD_ERROR),
+        ("Warning", _WARNING),
+        ("Accepted", _ACCEPTED),
+    ):
+        spec.components.schema(name, schema)
+    for name, document in (
+        ("Workflow", WorkflowDocument),
+        ("Event", EventDocument),
+        ("Run", RunDocument),
+    ):
+        spec.components.schema(name, schema=document)
+    for kind in EVENT_KINDS.values():
+        spec.components.schema(_schema_name(kind.name), _ONE_REFERENCE, schema=type(kind.schema))
+
+
+def _schema_name(kind_name: str) -> str:
+    return kind_name.title().replace("-", "")
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
+
+
+def _ingest(kind: Any) -> dict[str, Any]:
+    key = {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "Makes a retry within 24 h return the first answer, and no second event.",
+        "schema": {"type": "string", "maxLength": 255},
+    }
+    accepted = {
+        "description": "On disk, and processed within moments.",
+        "headers": {
+            "Location": {"schema": {"type": "string"}},
+            "Idempotent-Replayed": {"schema": {"const": "true"}},
+        },
+        "content": _json(_ref("Accepted")),
+    }
+    return {
+        "operationId": kind.name.replace("-", "_"),
+        "summary": f"Report a run's {kind.outcome}",
+        "tags": ["Ingest"],
+        "parameters": [key],
+        "requestBody": {"required": True, "content": _json(_ref(_schema_name(kind.name)))},
+        "responses": {"202": accepted, **_problems(_INGEST_STATUSES)},
+    }
+
+
+def _problems(statuses: tuple[int, ...]) -> dict[str, Any]:
+    return {str(status): _problem_response(status) for status in statuses}
+
+
+def _problem_response(status: int) -> dict[str, Any]:
+    rows: dict[str, Problem] = {
+        public_code(code): problem
+        for code, problem in PROBLEMS.items()
+        if problem.kind == "request" and problem.status == status
+    }
+    lines = [f"- `{code}`: {PROBLEMS[code].title}" for code in rows]
+    return {
+        "description": "\n".join(lines),
+        "content": {"application/problem+json": {"schema": _ref("Problem")}},
+    }
+
+
+def _query(name: str, description: str, **schema: Any) -> dict[str, Any]:
+    schema.setdefault("type", "string")
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+_PAGING = [
+    _query(
+        "limit",
+        f"Rows, 1 to {MAX_LIMIT}; a number outside is taken as the nearest.",
+        type="integer",
+        default=DEFAULT_LIMIT,
+    ),
+    _query("cursor", "The `next_cursor` of the answer before."),
+]
+_SPAN = [
+    _query("workflow", "A workflow's id or slug."),
+    _query("since", "From this time on (ISO 8601).", format="date-time"),
+    _query("until", "Before this time (ISO 8601).", format="date-time"),
+]
+
+
+def _add_lists(spec: APISpec) -> None:
+    _add_list(spec, "workflows", "Workflow", [])
+    _add_list(spec, "events", "Event", [_query("status", "Only these.", enum=list(STATES)), *_SPAN])
+    run_filters = [
+        _query("outcome", "Only these.", enum=list(OUTCOMES)),
+        _query("correlation_id", "Only with this correlation id."),
+        _query("external_execution_id", "Only with this execution id."),
+    ]
+    _add_list(spec, "runs", "Run", [*run_filters, *_SPAN])
+
+
+def _add_list(spec: APISpec, path: str, name: str, filters: list[dict[str, Any]]) -> None:
+    page = {
+        "type": "object",
+        "required": ["data", "next_cursor"],
+        "properties": {
+            "data": {"type": "array", "items": _ref(name)},
+            "next_cursor": {"type": ["string", "null"]},
+        },
+    }
+    spec.path(
+        f"{_PREFIX}/{path}",
+        operations={
+            "get": _read(f"list_{path}", f"List {path}, newest first", page, [*filters, *_PAGING])
+        },
+    )
+    identifier = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+    one = _read(f"show_{path[:-1]}", f"One {name.lower()}", _ref(name), [identifier])
+    spec.path(f"{_PREFIX}/{path}/{{id}}", operations={"get": one})
+
+
+def _read(
+    operation_id: str, summary: str, schema: dict[str, Any], parameters: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "operationId": operation_id,
+        "summary": summary,
+        "tags": ["Reading"],
+        "parameters": parameters,
+        "responses": {
+            "200": {"description": "As asked.", "content": _json(schema)},
+            **_problems(_READ_STATUSES),
+        },
+    }

@@ -1,0 +1,121 @@
+"""The reading endpoints: workflows, events and runs of the key's workspace."""
+
+from typing import Any
+
+from flask import Blueprint, Response, g, jsonify, request
+from sqlalchemy import or_, select
+from sqlalchemy.orm import joinedload
+
+from app.api.documents import EVENT, RUN, WORKFLOW
+from app.api.openapi import build_document
+from app.api.pages import invalid_parameter, list_page, read_choice, read_moment, read_page_request
+from app.extensions import db
+from app.ingest.authentication import require_key
+from app.ingest.intake import open_intake
+from app.ingest.service import ingest_service
+from app.models import OUTCOMES, STATES, Event, Run, Workflow
+from app.problems import ProblemError
+
+blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
+public_blueprint = Blueprint("api_public", __name__, url_prefix="/api/v1")
+
+_EVENT_PARTS = (joinedload(Event.workflow), joinedload(Event.api_key), joinedload(Event.run))
+
+
+@blueprint.before_request
+def require_read_scope() -> None:
+    service = ingest_service()
+    intake = open_intake()
+    key = require_key(intake, "read", service.store, service.limits)
+    service.recorder.note_use(key.id, intake.received_at)
+    g.workspace_id = key.workspace_id
+    _refuse_nul()
+
+
+def _refuse_nul() -> None:
+    """A NUL is in nothing that is stored, and PostgreSQL won't even look for it."""
+    if "\0" in request.path:
+        raise ProblemError("not_found")
+    for name, value in request.args.items():
+        if "\0" in value:
+            raise invalid_parameter(name, value, "Send it without the NUL character.")
+
+
+@blueprint.get("/workflows")
+def list_workflows() -> Response:
+    query = select(Workflow).where(Workflow.workspace_id == g.workspace_id)
+    return jsonify(list_page(query, Workflow.id, read_page_request(request.args), WORKFLOW))
+
+
+@blueprint.get("/workflows/<reference>")
+def show_workflow(reference: str) -> Response:
+    return jsonify(WORKFLOW.dump(find_workflow(reference)))
+
+
+@blueprint.get("/events")
+def list_events() -> Response:
+    query = select(Event).where(Event.workspace_id == g.workspace_id).options(*_EVENT_PARTS)
+    if status := read_choice(request.args, "status", STATES):
+        query = query.where(Event.state == status)
+    query = _filter(query, Event.workflow_id, Event.received_at)
+    return jsonify(list_page(query, Event.id, read_page_request(request.args), EVENT))
+
+
+@blueprint.get("/events/<event_id>")
+def show_event(event_id: str) -> Response:
+    query = select(Event).where(Event.public_id == event_id, Event.workspace_id == g.workspace_id)
+    return jsonify(EVENT.dump(_found(db.session.scalar(query.options(*_EVENT_PARTS)), "event")))
+
+
+@blueprint.get("/runs")
+def list_runs() -> Response:
+    query = select(Run).where(Run.workspace_id == g.workspace_id).options(joinedload(Run.workflow))
+    if outcome := read_choice(request.args, "outcome", OUTCOMES):
+        query = query.where(Run.outcome == outcome)
+    for name in ("correlation_id", "external_execution_id"):
+        if value := request.args.get(name):
+            query = query.where(getattr(Run, name) == value)
+    query = _filter(query, Run.workflow_id, Run.ended_at)
+    return jsonify(list_page(query, Run.id, read_page_request(request.args), RUN))
+
+
+@blueprint.get("/runs/<run_id>")
+def show_run(run_id: str) -> Response:
+    query = select(Run).where(Run.public_id == run_id, Run.workspace_id == g.workspace_id)
+    return jsonify(
+        RUN.dump(_found(db.session.scalar(query.options(joinedload(Run.workflow))), "run"))
+    )
+
+
+@public_blueprint.get("/openapi.json")
+def show_openapi() -> Response:
+    return jsonify(build_document())
+
+
+def find_workflow(reference: str) -> Workflow:
+    """The workspace's workflow with this id or slug; raises `not_found`."""
+    query = select(Workflow).where(
+        Workflow.workspace_id == g.workspace_id,
+        or_(Workflow.public_id == reference, Workflow.slug == reference),
+    )
+    workflow: Workflow = _found(
+        db.session.scalar(query.order_by(Workflow.public_id != reference)), "workflow"
+    )
+    return workflow
+
+
+def _filter(query: Any, workflow_id: Any, moment: Any) -> Any:
+    """By `workflow` (id or slug), `since` (from then on) and `until` (before then)."""
+    if reference := request.args.get("workflow"):
+        query = query.where(workflow_id == find_workflow(reference).id)
+    if since := read_moment(request.args, "since"):
+        query = query.where(moment >= since)
+    if until := read_moment(request.args, "until"):
+        query = query.where(moment < until)
+    return query
+
+
+def _found(row: Any, what: str) -> Any:
+    if row is None:
+        raise ProblemError("not_found", f"The key's workspace has no such {what}.")
+    return row

@@ -1,0 +1,68 @@
+"""What all commands share: an app context, one clear line for what goes wrong, exit codes."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+import psycopg
+from flask.cli import AppGroup, with_appcontext
+from sqlalchemy.exc import DBAPIError
+
+from app.cli.text import escape
+from app.config import ConfigurationError
+from app.workspaces.passwords import WeakPasswordError
+from app.workspaces.people import AlreadySetUpError, RefusedError
+
+NO_TABLES = ("no such table", "no such column", "UndefinedTable", "UndefinedColumn")
+
+
+class Command(click.Command):
+    """Ends with 0 when done, 1 when refused or not found, 2 when called wrongly."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        _write_any_character()
+        try:
+            return super().invoke(ctx)
+        except (RefusedError, WeakPasswordError, ConfigurationError) as error:
+            raise click.ClickException(escape(str(error))) from error
+        except AlreadySetUpError as error:
+            raise click.ClickException("Somebody else has just set this server up.") from error
+        except (DBAPIError, psycopg.Error) as error:
+            raise click.ClickException(explain_outage(error)) from error
+        except OSError as error:
+            if error.filename is None:
+                raise
+            raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+
+
+class Group(AppGroup):
+    """A noun; its commands are of the class above and run in an app context."""
+
+    command_class = Command
+
+
+def command(name: str, **settings: Any) -> Callable[[Callable[..., Any]], Command]:
+    """Make a command that stands by itself."""
+
+    def make(function: Callable[..., Any]) -> Command:
+        return click.command(name, cls=Command, **settings)(with_appcontext(function))
+
+    return make
+
+
+def explain_outage(error: Exception) -> str:
+    """One line on why the database can't be used, and what to do."""
+    cause = getattr(error, "orig", None) or error
+    if any(mark in f"{type(cause).__name__} {cause}" for mark in NO_TABLES):
+        return "The database is not up to date. Run: flask --app wsgi prepare"
+    lines = str(cause).strip().splitlines() or [type(cause).__name__]
+    return f"The database can't be used: {escape(lines[0])}"
+
+
+def _write_any_character() -> None:
+    """A terminal that lacks a character shows its escape instead of ending the command."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure:
+            reconfigure(errors="backslashreplace")

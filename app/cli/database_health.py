@@ -1,0 +1,97 @@
+"""The doctor's checks of the database, and of the worker by what it leaves there."""
+
+import stat
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask import current_app
+from sqlalchemy import func, select, text
+
+from app.cli.findings import Finding
+from app.clock import now
+from app.extensions import db, is_sqlite
+from app.models import Event, WorkerHeartbeat
+from app.processing.inbox import waiting_since
+from app.processing.worker import STALLED_AFTER
+
+MOST_LAG = timedelta(minutes=1)
+MOST_CLOCK_DIFFERENCE = timedelta(seconds=30)
+NEVER_BEFORE = datetime.fromisoformat("2025-01-01T00:00:00Z")
+START_WORKER = "Start it: `make run`, or flask --app wsgi worker"
+
+
+def check_connection() -> Finding:
+    db.session.execute(text("SELECT 1"))
+    return Finding("connection", "ok", f"The database ({db.engine.dialect.name}) answers.")
+
+
+def check_file() -> Finding:
+    """SQLite's file holds what was sent to the server: it is nobody else's to read."""
+    name = "database file"
+    if not is_sqlite():
+        return Finding(name, "ok", "There is none: the database is a server's.")
+    path = Path(str(db.engine.url.database))
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        fix = f"Run: chmod 600 {path}*"
+        return Finding(name, "warn", f"Other accounts of this machine can read {path}.", fix)
+    return Finding(name, "ok", f"Only the server's account can read {path}.")
+
+
+def check_migrations() -> Finding:
+    name = "migrations"
+    scripts = ScriptDirectory(current_app.extensions["migrate"].directory)
+    wanted = scripts.get_current_head()
+    found = MigrationContext.configure(db.session.connection()).get_current_revision()
+    if found == wanted:
+        return Finding(name, "ok", f"The database is up to date ({found}).")
+    message = f"The database is at {found or 'nothing'}, the program at {wanted}."
+    if found and found not in {script.revision for script in scripts.walk_revisions()}:
+        return Finding(name, "fail", message, "Run the newer FlowPulse that made this database.")
+    return Finding(name, "fail", message, "Run: flask --app wsgi prepare")
+
+
+def check_clock() -> Finding:
+    """The clock against a fixed day, the database's clock, and the newest event."""
+    name, moment = "clock", now()
+    fix = "Set the clock, best by NTP."
+    if moment < NEVER_BEFORE:
+        return Finding(name, "fail", f"This machine says it is {moment:%Y-%m-%d}.", fix)
+    if not is_sqlite():
+        apart = abs(now() - db.session.execute(select(func.clock_timestamp())).scalar_one())
+        if apart > MOST_CLOCK_DIFFERENCE:
+            message = f"The database's clock is {apart.total_seconds():.0f} s away from ours."
+            return Finding(name, "warn", message, fix)
+    newest = db.session.scalar(select(Event.received_at).order_by(Event.id.desc()).limit(1))
+    if newest and newest - moment > MOST_CLOCK_DIFFERENCE:
+        message = f"The newest event is from {newest:%Y-%m-%d %H:%M:%SZ}, which lies ahead."
+        return Finding(name, "warn", message, fix)
+    return Finding(name, "ok", f"It is {moment:%Y-%m-%d %H:%M:%SZ}.")
+
+
+def check_worker() -> Finding:
+    name = "worker"
+    seen_at = db.session.scalar(select(func.max(WorkerHeartbeat.seen_at)))
+    if seen_at is None:
+        return Finding(name, "fail", "None is running: events wait.", START_WORKER)
+    age = now() - seen_at
+    if age > STALLED_AFTER:
+        message = f"It was last seen {age.total_seconds():.0f} s ago: events wait."
+        return Finding(name, "fail", message, START_WORKER)
+    return Finding(name, "ok", f"It was last seen {max(age.total_seconds(), 0):.0f} s ago.")
+
+
+def check_queue() -> Finding:
+    name = "queue"
+    since = waiting_since(db.session())
+    lag = max(now() - since, timedelta()) if since else timedelta()
+    if lag > MOST_LAG:
+        message = f"The oldest event has waited for {lag.total_seconds():.0f} s."
+        fix = f"See to the worker. {START_WORKER}. It catches up by itself; a second one helps."
+        return Finding(name, "warn", message, fix)
+    failed = db.session.scalar(select(func.count()).where(Event.state == "failed")) or 0
+    if failed:
+        fix = "Look at them with: flask --app wsgi events tail --state failed; retry them there."
+        return Finding(name, "warn", f"{failed} events could not be processed.", fix)
+    return Finding(name, "ok", f"The oldest event has waited for {lag.total_seconds():.1f} s.")

@@ -1,0 +1,189 @@
+"""The requests that tell of the demo's month, taken in by the rules of the ingest service."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+
+from flask import current_app
+from werkzeug.test import EnvironBuilder
+
+from app.cli.demo_month import Execution
+from app.cli.demo_workflows import Platform
+from app.cli.server import server_address
+from app.ingest.authentication import read_credential
+from app.ingest.body import read_object
+from app.ingest.intake import Intake
+from app.ingest.records import NewEvent
+from app.ingest.references import REFERENCES, find_workflow
+from app.ingest.schemas import EVENT_KINDS, validate
+from app.ingest.store import Store
+from app.keys import is_well_formed, make_key
+from app.models import Workflow
+from app.problems import ProblemError
+
+_KEY = make_key()  # Stands in the headers only, where it is masked; it opens nothing.
+_TIME = re.compile(r'(?<="ended_at": ")[^"]+')
+
+
+@dataclass(frozen=True, slots=True)
+class DemoRequest:
+    """What a platform sent; `key` is its X-API-Key header."""
+
+    received_at: datetime
+    workflow: Workflow
+    platform: Platform
+    kind: str
+    body: str
+    key: str | None = _KEY
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """A request that is refused: one of the month's, sent once more with a mistake."""
+
+    hours_ago: float
+    edit: Callable[[str], str] = str
+    kind: str | None = None
+    key: str | None = _KEY
+
+    def fits(self, request: DemoRequest) -> bool:
+        """Whether the request becomes a mistake; a field to be spoilt may not be in it."""
+        spoilt = (self.edit(request.body), self.kind or request.kind, self.key)
+        return request.kind == "run-success" and spoilt != (request.body, request.kind, request.key)
+
+
+SLIPS = (
+    Slip(140, lambda body: body.replace('"ended_at"', '"endedAt"')),
+    Slip(139.9, lambda body: _TIME.sub("{{ $json.finished }}", body)),
+    Slip(118, key=None),
+    Slip(117.8, key=_KEY[:-6]),
+    Slip(101, lambda body: _TIME.sub(lambda match: match[0][:10], body)),
+    Slip(77, lambda body: re.sub(r'"duration_ms": [^,]+', '"duration_ms": ', body)),
+    Slip(76.5, lambda body: body[: len(body) * 2 // 3]),
+    Slip(53, lambda body: re.sub(r'("workflow_\w+": ")[^"]+', r"\1invoice-snyc-demo", body)),
+    Slip(30, kind="run-failure"),
+    Slip(29, lambda body: body.replace('"', "'")),
+    Slip(5, lambda body: body.replace('"ended_at"', '"endedAt"')),
+    Slip(0.4, lambda body: re.sub(r'("workflow_\w+": ")[^"]+', r"\1lead-enrichmnt-demo", body)),
+)
+"""They lie within the days that refused requests are kept."""
+
+
+def make_requests(
+    month: Iterable[Execution], workflows: dict[str, Workflow], until: datetime, random: Random
+) -> list[DemoRequest]:
+    """In the order of arrival, the slips among them; `workflows` are the rows by name."""
+    good = [_tell(execution, workflows[execution.workflow.name], random) for execution in month]
+    return sorted(
+        (request for request in [*good, *_slip(good, until)] if request.received_at < until),
+        key=lambda request: request.received_at,
+    )
+
+
+def _tell(execution: Execution, workflow: Workflow, random: Random) -> DemoRequest:
+    platform = execution.workflow.platform
+    duration = (execution.ended_at - execution.started_at) // timedelta(milliseconds=1)
+    error_type, error_message = execution.error or (None, None)
+    fields = {
+        platform.reference: getattr(workflow, REFERENCES[platform.reference]),
+        "started_at": None if platform.sends_duration else _write(execution.started_at, platform),
+        "ended_at": _write(execution.ended_at, platform),
+        "duration_ms": duration if platform.sends_duration else None,
+        "external_execution_id": execution.execution_id,
+        "source_platform": platform.name,
+        "correlation_id": execution.correlation_id,
+        "error_type": error_type,
+        "error_message": error_message,
+        "metadata": execution.counts,
+    }
+    return DemoRequest(
+        execution.ended_at + timedelta(seconds=random.uniform(0.05, 1.5)),
+        workflow,
+        platform,
+        "run-failure" if execution.error else "run-success",
+        json.dumps({name: value for name, value in fields.items() if value is not None}),
+    )
+
+
+def _write(moment: datetime, platform: Platform) -> str:
+    offset = "Z" if platform.sends_offset else ""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", offset)
+
+
+def _slip(good: list[DemoRequest], until: datetime) -> Iterator[DemoRequest]:
+    """Each slip, made of a success that came shortly before; it is sent a few seconds later."""
+    for slip in SLIPS:
+        at = until - timedelta(hours=slip.hours_ago)
+        before = (each for each in reversed(good) if each.received_at < at)
+        model = next(each for each in before if slip.fits(each))
+        yield DemoRequest(
+            max(at, model.received_at + timedelta(seconds=3)),
+            model.workflow,
+            model.platform,
+            slip.kind or model.kind,
+            slip.edit(model.body),
+            slip.key,
+        )
+
+
+def take_in(request: DemoRequest, store: Store, due_at: datetime, took_ms: float) -> NewEvent:
+    """The row of the log for the request: what the ingest service would have made of it."""
+    intake = Intake(current_app.request_class(_environ(request)), request.kind)
+    intake.received_at = request.received_at
+    workspace_id, workflow_id = request.workflow.workspace_id, request.workflow.id
+    try:
+        payload, warnings = _accept(intake, store, request.workflow)
+    except ProblemError as problem:
+        errors = [error.as_dict() for error in problem.errors]
+        event = intake.as_event(
+            "rejected",
+            problem.status,
+            code=problem.code,
+            detail=problem.detail,
+            errors=json.dumps(errors) if errors else None,
+        )
+    else:
+        event = intake.as_event("accepted", 202, payload=payload, warnings=warnings)
+        event = event._replace(next_attempt_at=due_at)
+    # A refused one has its workflow too, so that it goes when the demo goes.
+    return event._replace(workspace_id=workspace_id, workflow_id=workflow_id, took_ms=took_ms)
+
+
+def _accept(intake: Intake, store: Store, workflow: Workflow) -> tuple[str, str | None]:
+    """Payload and warnings as JSON; raises ProblemError."""
+    body = intake.read_body()
+    if not is_well_formed(read_credential(intake)):
+        raise ProblemError("malformed_api_key")
+    read = read_object(
+        body, intake.request.content_type, current_app.config["FLOWPULSE_MAX_JSON_DEPTH"]
+    )
+    fields = validate(EVENT_KINDS[str(intake.kind)], read, intake.received_at)
+    if any(fields.get(name, own) != own for name, own in _references(workflow)):
+        find_workflow(store, workflow.workspace_id, fields, read.warnings)
+    warnings = [warning.as_dict() for warning in read.warnings]
+    return json.dumps(fields), json.dumps(warnings) if warnings else None
+
+
+def _references(workflow: Workflow) -> Iterator[tuple[str, str]]:
+    """The fields that can name the workflow, with what they must hold."""
+    return ((name, getattr(workflow, column)) for name, column in REFERENCES.items())
+
+
+def _environ(request: DemoRequest) -> dict[str, object]:
+    path = f"/api/v1/ingest/{request.kind}"
+    headers = [("User-Agent", request.platform.user_agent), ("Accept", "*/*")]
+    if request.key:
+        headers.append(("X-API-Key", request.key))
+    builder = EnvironBuilder(
+        path,
+        base_url=server_address(),
+        method="POST",
+        data=request.body,
+        content_type="application/json",
+        headers=headers,
+        environ_overrides={"REMOTE_ADDR": request.platform.remote_addr, "RAW_URI": path},
+    )
+    return builder.get_environ()

@@ -1,0 +1,70 @@
+"""The doctor's checks of files, disk and settings."""
+
+import os
+import shutil
+import stat
+from pathlib import Path
+
+from flask import current_app
+
+from app.cli.findings import Finding
+from app.extensions import db, is_sqlite
+
+LITTLE_SPACE, TOO_LITTLE_SPACE = 2**30, 200 * 2**20
+"""Free bytes below which the disk is worth a warning, and below which it fails."""
+
+
+def data_folder() -> Path:
+    return Path(current_app.config["FLOWPULSE_DATA_DIR"]).resolve()
+
+
+def check_data_folder() -> Finding:
+    name, folder = "data folder", data_folder()
+    if not folder.is_dir() and not is_sqlite() and current_app.config["FLOWPULSE_SECRET_KEY"]:
+        return Finding(name, "ok", "None is needed: database and secret key are elsewhere.")
+    if not folder.is_dir():
+        return Finding(name, "fail", f"{folder} is not there.", "Run: flask --app wsgi prepare")
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        fix = "Give it to the account that runs FlowPulse, with chown."
+        return Finding(name, "fail", f"{folder} can't be written.", fix)
+    if folder.stat().st_mode & stat.S_IWOTH:
+        fix = f"Run: chmod o-w {folder}"
+        return Finding(name, "fail", f"Everybody on this machine can change {folder}.", fix)
+    return Finding(name, "ok", f"{folder} is there and can be written.")
+
+
+def check_secret_key() -> Finding:
+    name, path = "secret key", data_folder() / "secret_key"
+    if current_app.config["FLOWPULSE_SECRET_KEY"]:
+        return Finding(name, "ok", "It comes from FLOWPULSE_SECRET_KEY.")
+    if not path.is_file():
+        fix = "Restart the server: it makes one. Keys and sessions made before no longer open."
+        return Finding(name, "fail", f"{path} is not there.", fix)
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return Finding(name, "fail", f"Others can read {path}.", f"Run: chmod 600 {path}")
+    return Finding(name, "ok", f"Only the server's account can read {path}.")
+
+
+def check_disk_space() -> Finding:
+    """Where the SQLite database is or, without one, the data folder."""
+    name = "disk space"
+    wanted = Path(str(db.engine.url.database)).parent if is_sqlite() else data_folder()
+    folder = next(place for place in (wanted, *wanted.parents) if place.is_dir())
+    free = shutil.disk_usage(folder).free
+    message = f"{free / 2**30:.1f} GiB are free where {folder} is."
+    if free >= LITTLE_SPACE:
+        return Finding(name, "ok", message)
+    fix = "Free some space, or keep less with FLOWPULSE_EVENT_DAYS and FLOWPULSE_REJECTED_DAYS."
+    return Finding(name, "warn" if free >= TOO_LITTLE_SPACE else "fail", message, fix)
+
+
+def check_public_url() -> Finding:
+    name, url = "public URL", current_app.config["FLOWPULSE_PUBLIC_URL"]
+    if not url:
+        fix = "Set FLOWPULSE_PUBLIC_URL, such as https://flowpulse.example.org."
+        message = "None is set: links have the address that each request came to."
+        return Finding(name, "warn", message, fix)
+    if url.startswith("http://") and not url.startswith(("http://localhost", "http://127.")):
+        fix = "Put a proxy with TLS in front, and set FLOWPULSE_PUBLIC_URL to https://…."
+        return Finding(name, "warn", f"{url} sends API keys and passwords in the clear.", fix)
+    return Finding(name, "ok", f"{url} is set.")

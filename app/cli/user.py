@@ -1,0 +1,117 @@
+"""`user`: the people who may sign in."""
+
+import sys
+
+import click
+from sqlalchemy import select
+
+from app.cli.commands import Group
+from app.cli.options import find_workspace, json_option, name_workspace_option, workspace_option
+from app.cli.text import Row, print_row, print_rows
+from app.extensions import db
+from app.models import ROLES, Membership, Workspace
+from app.workspaces.people import create_user, is_set_up, set_up
+
+COLUMNS = ("id", "email", "role")
+
+
+@click.group("user", cls=Group, help="The people who may sign in.")
+def user() -> None: ...
+
+
+@user.command("create")
+@click.argument("email")
+@click.option(
+    "--role",
+    type=click.Choice(ROLES[::-1]),
+    required=True,
+    help="What the user may do; each role may do all that the ones after it may.",
+)
+@click.option(
+    "--password-stdin",
+    is_flag=True,
+    help="Read the password from standard input instead of asking for it.",
+)
+@click.option(
+    "--workspace-name",
+    metavar="NAME",
+    help="Name of the workspace that the first user makes.  [default: My workspace]",
+)
+@name_workspace_option
+@json_option
+def create(
+    email: str,
+    role: str,
+    password_stdin: bool,
+    workspace_name: str | None,
+    wanted_workspace: str | None,
+    as_json: bool,
+) -> None:
+    """Add a user, and print id, e-mail address and role with a tab between each two.
+
+    The first user, who must be an owner, sets the server up. To give the password from a file:
+
+    \b
+      flask --app wsgi user create ana@example.org --role owner --password-stdin < password.txt
+    """
+    if is_set_up():
+        if workspace_name is not None:
+            raise click.ClickException(
+                "This server is set up already: --workspace-name is for the first user only."
+            )
+        workspace = find_workspace(wanted_workspace)
+        person = create_user(email, _read_password(password_stdin), role, workspace)
+    else:
+        _refuse_as_first(role, wanted_workspace)
+        person = set_up(email, _read_password(password_stdin), workspace_name or "My workspace")
+    print_row(_describe(person.memberships[0]), as_json, COLUMNS)
+
+
+@user.command("list")
+@workspace_option
+@json_option
+def list_(workspace: Workspace, as_json: bool) -> None:
+    """List the users of a workspace."""
+    memberships = db.session.scalars(
+        select(Membership)
+        .where(Membership.workspace_id == workspace.id)
+        .order_by(Membership.created_at, Membership.id)
+    )
+    rows = [_describe(membership) for membership in memberships]
+    print_rows(rows, as_json, (*COLUMNS, "created_at"))
+
+
+def _describe(membership: Membership) -> Row:
+    person = membership.user
+    return {
+        "id": person.public_id,
+        "email": person.email,
+        "role": membership.role,
+        "workspace": membership.workspace.name,
+        "created_at": person.created_at,
+    }
+
+
+def _refuse_as_first(role: str, wanted_workspace: str | None) -> None:
+    if role != "owner":
+        raise click.ClickException("The first user sets the server up and must be an owner.")
+    if wanted_workspace is not None:
+        raise click.ClickException(
+            "There is no workspace yet. Name the one to be made with --workspace-name."
+        )
+
+
+def _read_password(from_stdin: bool) -> str:
+    """From standard input, without the line's end; or asked for twice on a terminal."""
+    if from_stdin:
+        try:
+            return sys.stdin.buffer.read().decode().removesuffix("\n").removesuffix("\r")
+        except UnicodeDecodeError as error:
+            raise click.ClickException("The password is not in UTF-8.") from error
+    if not sys.stdin.isatty():
+        raise click.UsageError(
+            "There is no terminal to ask for the password. Give it with --password-stdin, "
+            "such as: … --password-stdin < password.txt"
+        )
+    password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    return password

@@ -1,0 +1,64 @@
+"""The console: pages for people."""
+
+from flask import Flask, render_template
+from flask_login import current_user
+from flask_wtf.csrf import CSRFError
+
+from app.console import (
+    event,
+    keys,
+    live_log,
+    overview,
+    sign_in,
+    stream,
+    troubleshooting,
+    workflows,
+)
+from app.console.examples import curl_command
+from app.console.formatting import FILTERS
+from app.console.guards import PublicIdConverter, guard, may, protect_forms
+from app.console.headers import init_headers
+from app.console.navigation import list_navigation
+from app.console.session_cookie import ConsoleSessions, configure_session_cookie
+from app.console.signs import show_signs
+from app.extensions import login_manager
+from app.workspaces.sessions import find_user
+
+GUARDED = (
+    overview.blueprint,
+    live_log.blueprint,
+    event.blueprint,
+    workflows.blueprint,
+    keys.blueprint,
+)
+OPEN = (sign_in.blueprint, troubleshooting.blueprint)
+
+for _blueprint in GUARDED:
+    guard(_blueprint)
+
+
+def init_console(app: Flask) -> None:
+    """Register the pages, with what all of them need."""
+    configure_session_cookie(app)
+    app.session_interface = ConsoleSessions()
+    # All that `init_app` adds is a look at each answer for a remember-me cookie; we set none.
+    app.login_manager = login_manager  # type: ignore[attr-defined]
+    login_manager.user_loader(find_user)
+    app.url_map.converters["public_id"] = PublicIdConverter
+    app.jinja_env.filters.update(FILTERS, summary=live_log.summarise, visible=show_signs)
+    app.jinja_env.globals.update(current_user=current_user, may=may, curl_command=curl_command)
+    app.context_processor(list_navigation)
+    app.register_error_handler(CSRFError, _answer_old_form)
+    app.before_request(protect_forms)
+    init_headers(app)
+    stream.init_stream(app)
+    for blueprint in (*GUARDED, *OPEN):
+        app.register_blueprint(blueprint)
+
+
+def _answer_old_form(error: CSRFError) -> tuple[str, int]:
+    text = "Nothing was changed. Go back, reload the page, and send the form again."
+    page = render_template(
+        "errors/error.html", status=400, title="This form is out of date", text=text
+    )
+    return page, 400

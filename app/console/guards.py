@@ -1,0 +1,123 @@
+"""Who may open which page: registered on the blueprints, not on each view."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import Blueprint, abort, g, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+from werkzeug.routing import BaseConverter
+
+from app.extensions import csrf, db
+from app.models import ROLES, Membership, User, Workspace
+from app.workspaces.people import is_instance_owner
+
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The least role that may look at a blueprint's pages, and the least that may change things."""
+
+    look: str = "viewer"
+    change: str = "member"
+
+
+ACCESS = {
+    "overview": Access(),
+    "live_log": Access(),
+    "event": Access(),
+    "workflows": Access(),
+    "keys": Access(),
+}
+"""The required roles, by blueprint."""
+
+PUBLIC = frozenset(
+    {
+        "static",
+        "sign_in.show_sign_in",
+        "sign_in.sign_in",
+        "sign_in.sign_out",
+        "sign_in.show_set_up",
+        "sign_in.set_up_server",
+        "troubleshooting.show_table",
+    }
+)
+"""Endpoints that need nobody to be signed in."""
+
+
+CHECK_THEIR_OWN_FORM = frozenset({"sign_in.set_up_server"})
+"""Endpoints that have answers which need no form, and check the token after them."""
+
+
+class PublicIdConverter(BaseConverter):
+    """Lets only what can be a public id reach the database; the rest is 404."""
+
+    regex = "[a-z0-9]{24}"
+
+
+def protect_forms() -> None:
+    """A form needs its token; only the API, which a key and no cookie opens, needs none."""
+    endpoint = request.endpoint
+    if endpoint and endpoint not in CHECK_THEIR_OWN_FORM and not request.path.startswith("/api/"):
+        csrf.protect()
+
+
+def guard(blueprint: Blueprint) -> None:
+    """Have every request to the blueprint checked; it must be listed in ACCESS."""
+    blueprint.before_request(_check_access)
+
+
+def _check_access() -> ResponseReturnValue | None:
+    if not current_user.is_authenticated:
+        return _send_to_sign_in()
+    access = ACCESS[str(request.blueprint)]
+    if not may(access.look if request.method in READING else access.change):
+        abort(403, f"Your role in this workspace is {current_membership().role}: it can't do this.")
+    return None
+
+
+def _send_to_sign_in() -> ResponseReturnValue:
+    """A script that follows a redirect would take the sign-in page for its answer: it gets 401."""
+    if "HX-Request" in request.headers or "text/event-stream" in request.headers.get("Accept", ""):
+        abort(401, "Sign in again.")
+    if request.method not in READING:
+        return redirect(url_for("sign_in.show_sign_in"), 303)
+    target = request.full_path if request.query_string else request.path
+    return redirect(url_for("sign_in.show_sign_in", next=None if target == "/" else target))
+
+
+def signed_in_user() -> User:
+    return cast(User, current_user._get_current_object())
+
+
+def current_membership() -> Membership:
+    """The signed-in user's first membership; 403 without any."""
+    if "membership" not in g:
+        g.membership = db.session.scalar(
+            select(Membership)
+            .where(Membership.user_id == signed_in_user().id)
+            .options(joinedload(Membership.workspace))
+            .order_by(Membership.id)
+            .limit(1)
+        )
+    if g.membership is None:
+        abort(403, "You belong to no workspace. Ask the server's owner to add you to one.")
+    return cast(Membership, g.membership)
+
+
+def current_workspace() -> Workspace:
+    return current_membership().workspace
+
+
+def may(role: str) -> bool:
+    """Whether the signed-in user has at least this role."""
+    return ROLES.index(current_membership().role) >= ROLES.index(role)
+
+
+def visible_workspace_ids() -> list[int | None]:
+    """Whose events the user sees; None stands for those of no workspace, such as unknown keys."""
+    own: list[int | None] = [current_workspace().id]
+    return [*own, None] if is_instance_owner(signed_in_user()) else own

@@ -1,0 +1,32 @@
+"""The browser's session: a signed cookie that holds the token of a session in the database."""
+
+from datetime import timedelta
+
+from flask import Flask, Request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+
+NAME = "flowpulse_session"
+_WITHOUT_SESSION = ("/api/", "/static/")
+
+
+class ConsoleSessions(SecureCookieSessionInterface):
+    """API and files neither read nor set a cookie, which keeps them quick and cacheable."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        if request.path.startswith(_WITHOUT_SESSION):
+            return self.make_null_session(app)
+        return super().open_session(app, request)
+
+
+def configure_session_cookie(app: Flask) -> None:
+    """The cookie lives as long as a session may; the database can end it before."""
+    app.config.from_mapping(
+        SESSION_COOKIE_NAME=NAME,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=app.config["FLOWPULSE_PUBLIC_URL"].startswith("https://"),
+        SESSION_REFRESH_EACH_REQUEST=False,
+        PERMANENT_SESSION_LIFETIME=timedelta(days=app.config["FLOWPULSE_SESSION_DAYS"]),
+        SESSION_PROTECTION=None,  # The session is a row; its end is in our hands.
+        WTF_CSRF_TIME_LIMIT=None,  # A form is good as long as the session that it came with.
+    )

@@ -1,0 +1,116 @@
+"""Signing in and out, and setting the server up once."""
+
+import re
+
+from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user, login_user, logout_user
+
+from app.extensions import csrf
+from app.models import User
+from app.workspaces.passwords import MIN_LENGTH, WeakPasswordError
+from app.workspaces.people import (
+    AlreadySetUpError,
+    RefusedError,
+    find_by_password,
+    is_set_up,
+    is_setup_token,
+    set_up,
+)
+from app.workspaces.sessions import end_session, start_session
+
+# Printable ASCII from one slash on: no second slash, no backslash, nothing a browser would drop.
+_LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+
+blueprint = Blueprint("sign_in", __name__)
+
+
+def local_path(target: str | None) -> str:
+    """`target` where it is a path of this server, else the start page."""
+    return target if target and _LOCAL_PATH.fullmatch(target) else "/"
+
+
+@blueprint.get("/sign-in")
+def show_sign_in() -> ResponseReturnValue:
+    if not is_set_up():
+        return render_template("sign_in/not_set_up.html")
+    target = local_path(request.args.get("next"))
+    if current_user.is_authenticated:
+        return redirect(target)
+    return render_template("sign_in/sign_in.html", target=target, email="", errors=[])
+
+
+@blueprint.post("/sign-in")
+def sign_in() -> ResponseReturnValue:
+    email = request.form.get("email", "").replace("\0", "")
+    target = local_path(request.form.get("next"))
+    user = find_by_password(email, request.form.get("password", ""))
+    if user is None:
+        errors = ["The e-mail address or the password is wrong."]
+        page = render_template("sign_in/sign_in.html", target=target, email=email, errors=errors)
+        return page, 422
+    _begin_session(user)
+    return redirect(target, 303)
+
+
+@blueprint.post("/sign-out")
+def sign_out() -> ResponseReturnValue:
+    if current_user.is_authenticated:
+        end_session(current_user.get_id())
+        logout_user()
+    session.clear()
+    return redirect(url_for("sign_in.show_sign_in"), 303)
+
+
+@blueprint.get("/setup")
+def show_set_up() -> ResponseReturnValue:
+    return _refuse_set_up() or _show_form({})
+
+
+@blueprint.post("/setup")
+def set_up_server() -> ResponseReturnValue:
+    refusal = _refuse_set_up()
+    if refusal:
+        return refusal
+    csrf.protect()
+    try:
+        user = set_up(*(request.form.get(name, "") for name in ("email", "password", "workspace")))
+    except AlreadySetUpError:
+        return _show_gone()
+    except WeakPasswordError as error:
+        return _show_form({"password": [str(error)]}), 422
+    except RefusedError as error:
+        return _show_form({error.field: [str(error)]}), 422
+    _begin_session(user)
+    return redirect(url_for("overview.show_overview"), 303)
+
+
+def _begin_session(user: User) -> None:
+    """Nothing of the session before lives on, neither here nor in the database."""
+    if current_user.is_authenticated:
+        end_session(current_user.get_id())
+    session.clear()
+    session.permanent = True
+    login_user(start_session(user, request.remote_addr, request.user_agent.string))
+
+
+def _refuse_set_up() -> ResponseReturnValue | None:
+    if is_set_up():
+        return _show_gone()
+    if not is_setup_token(request.values.get("token", "")):
+        return render_template("sign_in/wrong_link.html"), 403
+    return None
+
+
+def _show_gone() -> ResponseReturnValue:
+    return render_template("sign_in/already_set_up.html"), 410
+
+
+def _show_form(errors: dict[str, list[str]]) -> str:
+    return render_template(
+        "sign_in/set_up.html",
+        token=request.values["token"],
+        form=request.form,
+        errors=errors,
+        min_length=MIN_LENGTH,
+    )

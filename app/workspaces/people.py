@@ -1,0 +1,105 @@
+"""Users, and the set-up that makes the first of them."""
+
+import hashlib
+import hmac
+import re
+
+from flask import current_app
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from app.extensions import db, writing
+from app.models import ROLES, Instance, Membership, User, Workspace
+from app.workspaces.passwords import hash_password, is_right
+
+_EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
+MAX_EMAIL = 254
+
+
+class RefusedError(ValueError):
+    """Something that can't be done; `field` is where, the message is for the person."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class AlreadySetUpError(Exception):
+    """Somebody else was first."""
+
+
+def setup_token() -> str:
+    """The token of the one-time set-up link: only who reads the server's secret can know it."""
+    secret: bytes = current_app.config["FLOWPULSE_KEY_SECRET"]
+    return hmac.digest(secret, b"set up the first user", hashlib.sha256).hex()[:40]
+
+
+def is_setup_token(token: str) -> bool:
+    return hmac.compare_digest(token.encode("utf-8", "replace"), setup_token().encode())
+
+
+def is_set_up() -> bool:
+    return db.session.get(Instance, 1) is not None
+
+
+def is_instance_owner(user: User) -> bool:
+    """Whether the user also sees what belongs to no workspace, such as unknown keys."""
+    instance = db.session.get(Instance, 1)
+    return instance is not None and instance.owner_id == user.id
+
+
+def set_up(email: str, password: str, workspace_name: str) -> User:
+    """Make the first user, its workspace, and the mark that this is done.
+
+    Raises AlreadySetUpError for all but the first, however many come at once; RefusedError for
+    an address or name that can't be used; WeakPasswordError.
+    """
+    user = User(email=_clean_email(email), password_hash=hash_password(password))
+    workspace = Workspace(name=_clean_workspace_name(workspace_name))
+    if is_set_up():
+        raise AlreadySetUpError
+    try:
+        with writing() as session:
+            session.add_all([user, workspace])
+            session.flush()
+            session.add(Instance(id=1, owner_id=user.id))
+            session.add(Membership(user_id=user.id, workspace_id=workspace.id, role="owner"))
+    except IntegrityError as error:
+        raise AlreadySetUpError from error
+    return user
+
+
+def create_user(email: str, password: str, role: str, workspace: Workspace) -> User:
+    """Add a user to a workspace. Raises RefusedError and WeakPasswordError."""
+    if role not in ROLES:
+        raise RefusedError("role", f"The role is {role!r}; it must be one of {', '.join(ROLES)}.")
+    user = User(email=_clean_email(email), password_hash=hash_password(password))
+    workspace_id = workspace.id
+    try:
+        with writing() as session:
+            session.add(user)
+            session.flush()
+            session.add(Membership(user_id=user.id, workspace_id=workspace_id, role=role))
+    except IntegrityError as error:
+        raise RefusedError("email", f"There is a user {email!r} already.") from error
+    return user
+
+
+def find_by_password(email: str, password: str) -> User | None:
+    """The user, if the password is right; an unknown address takes as long."""
+    user = db.session.scalar(select(User).where(User.email == email.strip().lower()))
+    return user if is_right(password, user.password_hash if user else None) else None
+
+
+def _clean_email(email: str) -> str:
+    email = email.strip().lower()
+    if not _EMAIL.fullmatch(email) or len(email) > MAX_EMAIL:
+        raise RefusedError("email", "Enter an e-mail address, such as ana@example.org.")
+    return email
+
+
+def _clean_workspace_name(name: str) -> str:
+    name = " ".join(name.split())
+    if not name or len(name) > 120 or "\0" in name:
+        raise RefusedError("workspace", "Enter a name of 1 to 120 characters.")
+    return name

@@ -1,0 +1,73 @@
+"""Sessions live in the database: when a row ends, the sign-in ends, in every process."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from flask import current_app
+from sqlalchemy import delete, select, update
+
+from app.clock import now
+from app.extensions import db, writing
+from app.models import User, UserSession
+
+SEEN_EVERY = timedelta(minutes=1)
+"""How exactly the last click is known."""
+
+
+def start_session(user: User, remote_addr: str | None, user_agent: str | None) -> User:
+    """Give the user a new session; its token is what the browser's cookie will hold."""
+    token = secrets.token_urlsafe(32)
+    expires_at = now() + timedelta(days=current_app.config["FLOWPULSE_SESSION_DAYS"])
+    user_id = user.id
+    with writing() as session:
+        session.add(
+            UserSession(
+                token_hash=_hash(token),
+                user_id=user_id,
+                expires_at=expires_at,
+                remote_addr=(remote_addr or "")[:64] or None,
+                user_agent=(user_agent or "")[:255] or None,
+            )
+        )
+    user.session_token = token
+    return user
+
+
+def find_user(token: str) -> User | None:
+    """The user whose session this is, unless it has ended; notes that it is in use."""
+    found = db.session.scalar(select(UserSession).where(UserSession.token_hash == _hash(token)))
+    if found is None or not _is_alive(found):
+        return None
+    if now() - found.seen_at >= SEEN_EVERY:
+        _note_seen(found.id)
+    user = found.user
+    user.session_token = token
+    return user
+
+
+def is_live(token: str) -> bool:
+    """Whether the session goes on; for a stream that stays open."""
+    found = db.session.scalar(select(UserSession).where(UserSession.token_hash == _hash(token)))
+    return found is not None and _is_alive(found)
+
+
+def end_session(token: str) -> None:
+    with writing() as session:
+        session.execute(delete(UserSession).where(UserSession.token_hash == _hash(token)))
+
+
+def _is_alive(session: UserSession) -> bool:
+    idle = timedelta(hours=current_app.config["FLOWPULSE_SESSION_IDLE_HOURS"])
+    return now() < min(session.expires_at, session.seen_at + idle)
+
+
+def _note_seen(session_id: int) -> None:
+    with writing() as session:
+        seen = update(UserSession).where(UserSession.id == session_id).values(seen_at=now())
+        session.execute(seen)
+
+
+def _hash(token: str) -> str:
+    """A fast hash is enough: tokens are random (256 bits)."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

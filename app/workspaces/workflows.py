@@ -1,0 +1,109 @@
+"""Workflows: made, renamed, archived and restored."""
+
+import re
+
+from slugify import slugify
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.extensions import writing
+from app.models import NAME_LENGTH, SLUG_LENGTH, Workflow
+from app.workspaces.people import RefusedError
+
+_SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_MAX_SUFFIX = 1000
+
+
+def create_workflow(
+    workspace_id: int, name: str, slug: str | None = None, *, is_demo: bool = False
+) -> Workflow:
+    """Make a workflow; without a slug, one is made from the name. Raises RefusedError."""
+    name = clean_name(name)
+    wanted = clean_slug(slug) if slug else None
+    try:
+        with writing() as session:
+            _refuse_taken(session, workspace_id, name=name, slug=wanted)
+            workflow = Workflow(
+                workspace_id=workspace_id,
+                name=name,
+                slug=wanted or _free_slug(session, workspace_id, name),
+                is_demo=is_demo,
+            )
+            session.add(workflow)
+    except IntegrityError as error:
+        raise RefusedError("name", "This name or slug is taken.") from error
+    return workflow
+
+
+def rename_workflow(workflow: Workflow, name: str, slug: str) -> None:
+    """Give a workflow another name or slug; its id stays. Raises RefusedError."""
+    name, slug = clean_name(name), clean_slug(slug)
+    workflow_id, workspace_id = workflow.id, workflow.workspace_id
+    try:
+        with writing() as session:
+            _refuse_taken(session, workspace_id, name=name, slug=slug, but=workflow_id)
+            workflow.name = name
+            workflow.slug = slug
+    except IntegrityError as error:
+        raise RefusedError("name", "This name or slug is taken.") from error
+
+
+def archive_workflow(workflow: Workflow) -> None:
+    """Stop taking events for it; its history stays."""
+    with writing():
+        workflow.archived_at = workflow.archived_at or now()
+
+
+def restore_workflow(workflow: Workflow) -> None:
+    with writing():
+        workflow.archived_at = None
+
+
+def clean_name(name: str) -> str:
+    """The name without spare white space. Raises RefusedError."""
+    name = " ".join(name.split())
+    if not name or len(name) > NAME_LENGTH or not name.isprintable():
+        raise RefusedError("name", f"Enter a name of 1 to {NAME_LENGTH} characters.")
+    return name
+
+
+def clean_slug(slug: str) -> str:
+    """The slug, if it is one. Raises RefusedError with a proposal."""
+    slug = slug.strip()
+    if not _SLUG.fullmatch(slug) or len(slug) > SLUG_LENGTH:
+        proposal = slugify(slug, max_length=SLUG_LENGTH) or "my-workflow"
+        raise RefusedError(
+            "slug",
+            f"Use 1 to {SLUG_LENGTH} lower-case letters, digits and single hyphens, "
+            f"such as {proposal}.",
+        )
+    return slug
+
+
+def _refuse_taken(
+    session: Session, workspace_id: int, *, name: str, slug: str | None, but: int | None = None
+) -> None:
+    for field, value in (("name", name), ("slug", slug)):
+        taken = select(Workflow.id).where(
+            Workflow.workspace_id == workspace_id,
+            getattr(Workflow, field) == value,
+            Workflow.id != (but or 0),
+        )
+        if value and session.scalar(taken) is not None:
+            raise RefusedError(field, f"Another workflow has the {field} {value}.")
+
+
+def _free_slug(session: Session, workspace_id: int, name: str) -> str:
+    """`lead-enrichment`, or with a number behind it where that is taken."""
+    stem = slugify(name, max_length=SLUG_LENGTH - 5) or "workflow"
+    taken = set(
+        session.scalars(
+            select(Workflow.slug).where(
+                Workflow.workspace_id == workspace_id, Workflow.slug.startswith(stem)
+            )
+        )
+    )
+    candidates = (stem, *(f"{stem}-{number}" for number in range(2, _MAX_SUFFIX)))
+    return next(slug for slug in candidates if slug not in taken)
