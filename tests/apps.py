@@ -1,0 +1,49 @@
+"""Apps for tests inside this process, and the client that speaks to them."""
+
+from contextvars import Context
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, has_app_context
+from flask.testing import FlaskClient
+
+from app import create_app
+from app.config import SETTINGS
+from app.extensions import db
+from tests.server import SECRET
+
+
+class FreshClient(FlaskClient):
+    """A client whose requests know nothing of the test's own application context.
+
+    Inside it they would share its `g` and session: a person once signed in would stay so. After a
+    request, the test's session reads what the request has written.
+    """
+
+    def open(self, *arguments: Any, **options: Any) -> Any:
+        answer = Context().run(super().open, *arguments, **options)
+        if has_app_context():
+            db.session.rollback()
+        return answer
+
+
+def make_app(database_url: str, data_dir: Path, **settings: object) -> Flask:
+    """All settings are given, so that neither the environment nor a `.env` reaches the tests."""
+    defaults = {setting.name: setting.parse(setting.default) for setting in SETTINGS}
+    own = {
+        "FLOWPULSE_DATABASE_URL": database_url,
+        "FLOWPULSE_DATA_DIR": data_dir,
+        "FLOWPULSE_SECRET_KEY": SECRET,
+    }
+    app = create_app({**defaults, **own, **settings})
+    app.testing = True
+    app.test_client_class = FreshClient
+    return app
+
+
+def close_app(app: Flask) -> None:
+    """End its threads and close its connections to the database."""
+    app.extensions["flowpulse_ingest"].close()
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()

@@ -1,0 +1,25 @@
+"""Running commands in the test's own process, on each database."""
+
+from collections.abc import Callable
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from app.extensions import db
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(app: Flask) -> Run:
+    """`run("user", "list", exit_code=1, input="…")`: the result, whose exit code is checked."""
+
+    def invoke(*arguments: str, exit_code: int = 0, input: str | bytes | None = None) -> Result:
+        result = app.test_cli_runner().invoke(args=arguments, input=input)
+        assert result.exit_code == exit_code, result.output
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        db.session.rollback()
+        return result
+
+    return invoke

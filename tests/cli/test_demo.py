@@ -1,0 +1,117 @@
+"""`demo`: a month that looks real, agrees with itself, and goes without a trace."""
+
+import json
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+
+from app.clock import now
+from app.extensions import db
+from app.models import ApiKey, Event, Rollup, Run, Workflow
+from app.processing.batch import process_batch
+from app.processing.retention import prune
+from app.processing.rollups import PERIOD_STARTS
+from tests.cli.conftest import Run as RunCommand
+from tests.factories import make_team, report
+
+Sums = dict[tuple[int, str, datetime], tuple[float, ...]]
+
+
+def sums_from_runs() -> Sums:
+    sums: dict[tuple[int, str, datetime], list[float]] = {}
+    for run in db.session.scalars(select(Run)):
+        for period, start_of in PERIOD_STARTS.items():
+            key = (run.workflow_id, period, start_of(run.ended_at))
+            row = sums.setdefault(key, [0, 0, 0, 0])
+            row[0] += run.outcome == "success"
+            row[1] += run.outcome == "failure"
+            row[2] += run.duration_ms is not None
+            row[3] += run.duration_ms or 0
+    return {key: tuple(row) for key, row in sums.items()}
+
+
+def sums_from_rollups() -> Sums:
+    return {
+        (row.workflow_id, row.period, row.starts_at): (
+            row.success_count,
+            row.failure_count,
+            row.timed_count,
+            row.duration_sum_ms,
+        )
+        for row in db.session.scalars(select(Rollup))
+        if row.success_count or row.failure_count
+    }
+
+
+def count(table: Any) -> int:
+    return int(db.session.scalar(select(func.count()).select_from(table)) or 0)
+
+
+def test_the_demo_is_a_month_of_six_workflows_that_agrees_with_itself(run: RunCommand) -> None:
+    make_team()
+    made = json.loads(run("demo", "--json").stdout)
+    workflows = Workflow.query.filter_by(is_demo=True).all()
+    assert made == {"workflows": 6, "runs": count(Run), "events": count(Event)}
+    assert len(workflows) == 6 and all(each.name.endswith(" (demo)") for each in workflows)
+    assert count(Run) > 3000
+    assert sums_from_rollups() == sums_from_runs()
+    check_events_against_runs()
+    check_that_it_looks_real()
+    events = count(Event)
+    prune()  # Nothing of it is past its time.
+    assert count(Event) == events
+    assert "already" in run("demo", exit_code=1).stderr
+    assert count(Event) == events
+
+
+def check_events_against_runs() -> None:
+    states = Counter(db.session.scalars(select(Event.state)))
+    codes = set(db.session.scalars(select(Event.code).where(Event.code.is_not(None))))
+    told = db.session.scalar(select(func.sum(Run.event_count)))
+    assert set(states) == {"processed", "rejected"} and states["processed"] == told
+    assert len(codes) >= 5 and states["rejected"] >= 10
+    arrivals = list(db.session.scalars(select(Event.received_at).order_by(Event.id)))
+    assert arrivals == sorted(arrivals)
+    assert timedelta(days=29) < arrivals[-1] - arrivals[0] < timedelta(days=31)
+    assert arrivals[-1] <= now()
+    assert db.session.scalar(select(func.count()).where(Event.warnings.is_not(None)))
+
+
+def check_that_it_looks_real() -> None:
+    runs = list(db.session.scalars(select(Run)))
+    assert {run.source_platform for run in runs} == {"n8n", "make", "zapier", "cron"}
+    assert any(run.previous_outcome == "failure" for run in runs)
+    linked = Counter(run.correlation_id for run in runs if run.correlation_id)
+    assert linked.most_common(1)[0][1] >= 2
+    leads = [run for run in runs if run.workflow.slug == "lead-enrichment-demo"]
+    by_day = [run for run in leads if 7 <= run.ended_at.hour < 18]
+    weekend = [run for run in leads if run.ended_at.weekday() >= 5]
+    assert len(by_day) > len(leads) * 0.7 and len(weekend) < len(leads) * 0.2
+    failures = Counter(run.ended_at.date() for run in runs if run.outcome == "failure")
+    assert max(failures.values()) >= 5
+    assert 0.01 < sum(failures.values()) / len(runs) < 0.1
+    assert all(run.duration_ms and run.duration_ms > 0 for run in runs)
+    assert all(run.updated_at >= run.ended_at for run in runs)
+
+
+def test_its_removal_leaves_everything_else(run: RunCommand, client: FlaskClient) -> None:
+    team = make_team()
+    other = make_team(first=False)
+    kept = [report(client, each).json["event_id"] for each in (team, other)]
+    run("workflow", "create", "Looks like one (demo)", "--workspace", "Team")
+    assert (
+        "There is no demo data"
+        in run("demo", "--remove", "--workspace", "Team", exit_code=1).stderr
+    )
+    printed = run("demo", "--workspace", "Team").stdout
+    assert printed.startswith("Made 6 workflows, ")
+    removed = run("demo", "--remove", "--workspace", "Team").stdout
+    assert removed == printed.replace("Made", "Removed")
+    process_batch(10)
+    assert list(db.session.scalars(select(Event.public_id).order_by(Event.id))) == kept
+    assert (count(Run), count(Workflow), count(ApiKey)) == (2, 3, 2)
+    assert sums_from_rollups() == sums_from_runs()
+    run("demo", "--remove", "--workspace", "Team", exit_code=1)

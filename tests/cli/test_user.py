@@ -1,0 +1,143 @@
+"""`user create` and `user list`."""
+
+import json
+import os
+import pty
+import select
+import sys
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from app.models import Workspace
+from app.workspaces.people import find_by_password, is_instance_owner, is_set_up
+from tests.cli.conftest import Run
+from tests.factories import PASSWORD, make_team, make_workspace
+from tests.server import test_environment
+
+
+def create(run: Run, email: str = "ana@example.org", *more: str, exit_code: int = 0) -> str:
+    arguments = ("user", "create", email, "--password-stdin", *more)
+    return run(*arguments, input=PASSWORD + "\n", exit_code=exit_code).output
+
+
+def test_the_first_owner_sets_the_server_up(run: Run) -> None:
+    public_id, email, role = create(run, "Ana@Example.org", "--role", "owner").strip().split("\t")
+    person = find_by_password("ana@example.org", PASSWORD)
+    assert person and is_instance_owner(person)
+    assert (person.public_id, email, role) == (public_id, "ana@example.org", "owner")
+    assert person.memberships[0].workspace.name == "My workspace"
+
+
+def test_the_first_workspace_gets_the_wanted_name(run: Run) -> None:
+    create(run, "ana@example.org", "--role", "owner", "--workspace-name", "Ops")
+    assert Workspace.query.one().name == "Ops"
+    refused = create(run, "b@example.org", "--role", "owner", "--workspace-name", "X", exit_code=1)
+    assert "This server is set up already" in refused
+
+
+@pytest.mark.parametrize("role", ["admin", "member", "viewer"])
+def test_the_first_user_must_be_an_owner(run: Run, role: str) -> None:
+    refused = create(run, "ana@example.org", "--role", role, exit_code=1)
+    assert refused == "Error: The first user sets the server up and must be an owner.\n"
+    assert not is_set_up()
+
+
+def test_a_workspace_that_is_yet_to_be_made_cannot_be_chosen(run: Run) -> None:
+    refused = create(run, "a@example.org", "--role", "owner", "--workspace", "Ops", exit_code=1)
+    assert "--workspace-name" in refused
+
+
+def test_further_users_get_their_role_in_the_only_workspace(run: Run) -> None:
+    make_team()
+    printed = create(run, "ben@example.org", "--role", "viewer", "--json")
+    described = json.loads(printed)
+    assert described.items() >= {"email": "ben@example.org", "role": "viewer"}.items()
+    assert described["workspace"] == "Team"
+
+
+def test_a_weak_password_is_refused_in_one_line(run: Run) -> None:
+    arguments = ("user", "create", "a@example.org", "--role", "owner", "--password-stdin")
+    result = run(*arguments, input="short", exit_code=1)
+    assert result.stderr == "Error: Use at least 12 characters; a sentence is fine.\n"
+    assert result.stdout == ""
+
+
+def test_a_password_that_is_no_text_is_refused(run: Run) -> None:
+    arguments = ("user", "create", "a@example.org", "--role", "owner", "--password-stdin")
+    assert "UTF-8" in run(*arguments, input=b"\xff\xfe" * 10, exit_code=1).stderr
+
+
+def test_a_taken_or_senseless_address_is_refused(run: Run) -> None:
+    make_team()
+    create(run, "ben@example.org", "--role", "member")
+    assert "already" in create(run, "BEN@example.org", "--role", "member", exit_code=1)
+    assert "e-mail" in create(run, "\x1b[31mnobody", "--role", "member", exit_code=1)
+
+
+def test_an_unknown_role_is_wrong_use(run: Run) -> None:
+    create(run, "ana@example.org", "--role", "king", exit_code=2)
+    run("user", "create", "ana@example.org", exit_code=2)
+
+
+def test_without_a_terminal_the_password_must_come_from_standard_input(run: Run) -> None:
+    result = run("user", "create", "ana@example.org", "--role", "owner", exit_code=2)
+    assert "--password-stdin" in result.stderr
+
+
+def test_on_a_terminal_the_password_is_asked_for_twice(
+    app: Flask, database_url: str, tmp_path: Path
+) -> None:
+    command = ["-m", "flask", "--app", "wsgi", "user", "create", "ana@example.org"]
+    process, terminal = pty.fork()
+    if process == 0:
+        environment = test_environment(tmp_path, database_url, 8000)
+        arguments = [sys.executable, *command, "--role", "owner"]
+        os.execve(sys.executable, arguments, environment)  # noqa: S606
+    shown = ""
+    for answer in (PASSWORD, "something else", PASSWORD, PASSWORD):
+        shown += read_until(terminal, ": ")
+        os.write(terminal, answer.encode() + b"\n")
+    shown += read_until(terminal, "owner\r\n")
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+    os.close(terminal)
+    assert "do not match" in shown and PASSWORD not in shown
+    assert find_by_password("ana@example.org", PASSWORD)
+
+
+def read_until(terminal: int, end: str) -> str:
+    shown = ""
+    while not shown.endswith(end) and select.select([terminal], [], [], 20)[0]:
+        shown += os.read(terminal, 1000).decode()
+    return shown
+
+
+def test_the_list_shows_the_users_of_a_workspace(run: Run) -> None:
+    team = make_team()
+    create(run, "ben@example.org", "--role", "viewer")
+    lines = run("user", "list").stdout.splitlines()
+    assert lines[0].split() == ["ID", "EMAIL", "ROLE", "CREATED", "AT"]
+    assert [line.split()[1:3] for line in lines[1:]] == [
+        [team.email, "owner"],
+        ["ben@example.org", "viewer"],
+    ]
+    assert [user["role"] for user in json.loads(run("user", "list", "--json").stdout)] == [
+        "owner",
+        "viewer",
+    ]
+
+
+def test_among_several_workspaces_one_must_be_chosen(run: Run) -> None:
+    team = make_team()
+    other = make_workspace()
+    result = run("user", "list", exit_code=1)
+    assert other.public_id in result.stderr and other.name in result.stderr
+    assert team.email in run("user", "list", "--workspace", "Team").stdout
+    assert team.email not in run("user", "list", "--workspace", other.public_id).stdout
+    assert "No workspace has" in run("user", "list", "--workspace", "No", exit_code=1).stderr
+
+
+def test_before_the_set_up_every_command_says_how_to_set_up(run: Run) -> None:
+    for arguments in (["user", "list"], ["workflow", "list"], ["key", "create", "x"], ["demo"]):
+        assert "not set up yet" in run(*arguments, exit_code=1).stderr

@@ -1,0 +1,165 @@
+"""What all tests share: both databases, the app, a live server, a browser."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from playwright.sync_api import Playwright
+
+from app.extensions import db
+from tests import apps, browser
+from tests.databases import Databases, PostgresDatabases, SqliteDatabases
+from tests.postgres import PostgresCluster
+from tests.server import LiveServer
+from tests.teams import LiveTeam, make_live_team
+
+ROOT = Path(__file__).parent.parent
+ALONE = ("drills", "main_job", "test_serving")
+BROWSER_FIXTURES = {"browser", "context", "page", "new_context"}
+
+
+# --- Databases ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresCluster]:
+    """A PostgreSQL server of the tests' own."""
+    cluster = PostgresCluster()
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """The test runs once for each kind."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def databases(
+    database_kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Databases:
+    """Makes and drops databases of this kind."""
+    if database_kind == "sqlite":
+        return SqliteDatabases(tmp_path_factory.mktemp("sqlite"))
+    return PostgresDatabases(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+def database_url(databases: Databases) -> Iterator[str]:
+    """A fresh, migrated database for one test."""
+    url = databases.create()
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture
+def empty_database_url(databases: Databases) -> Iterator[str]:
+    """A database without tables, for the tests of migrations and `prepare`."""
+    url = databases.create_empty()
+    yield url
+    databases.drop(url)
+
+
+# --- The app ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def make_app(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Flask]]:
+    """Makes apps on this test's database: `make_app(FLOWPULSE_RATE_LIMIT=5)`."""
+    made: list[Flask] = []
+
+    def make(**settings: object) -> Flask:
+        made.append(apps.make_app(database_url, tmp_path / "data", **settings))
+        return made[-1]
+
+    yield make
+    for app in made:
+        apps.close_app(app)
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Iterator[Flask]:
+    """The app with default settings, its application context open for the test."""
+    app = make_app()
+    with app.app_context():
+        yield app
+        db.session.remove()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+# --- The live server ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def live_server(
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveServer]:
+    """One server for all tests that don't mind what others have sent, on each database.
+
+    Whoever counts, kills or sets limits makes a server of their own with `make_server`.
+    """
+    url = databases.create()
+    with LiveServer(tmp_path_factory.mktemp("live"), url) as server:
+        yield server
+    databases.drop(url)
+
+
+@pytest.fixture(scope="session")
+def live_team(live_server: LiveServer) -> LiveTeam:
+    """The team that the shared live server was set up with."""
+    return make_live_team(live_server)
+
+
+@pytest.fixture
+def make_server(database_url: str, tmp_path: Path) -> Iterator[Callable[..., LiveServer]]:
+    """Starts servers on this test's database: `make_server(FLOWPULSE_RATE_LIMIT="5")`.
+
+    `make_server(SupervisedServer)` starts one under supervisord.
+    """
+    made: list[LiveServer] = []
+
+    def make(kind: type[LiveServer] = LiveServer, **options: Any) -> LiveServer:
+        server = kind(tmp_path / f"server-{len(made)}", database_url, **options)
+        made.append(server)
+        return server.start()
+
+    yield make
+    for server in made:
+        server.kill()
+
+
+# --- The browser --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(
+    browser_type_launch_args: dict[str, Any], playwright: Playwright
+) -> dict[str, Any]:
+    """pytest-playwright's `browser`, `context` and `page` start the Chromium that is there."""
+    executable = browser.find_chromium(playwright)
+    if executable is None:
+        (pytest.fail if browser.is_required() else pytest.skip)(browser.MISSING)
+    return {**browser_type_launch_args, **browser.launch_options(str(executable))}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if str(item.path.relative_to(ROOT / "tests")).startswith(ALONE):
+            item.add_marker(pytest.mark.alone)
+        if BROWSER_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.browser)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    if any(browser.MISSING in str(report.longrepr) for report in skipped):
+        terminalreporter.section("BROWSER TESTS WERE NOT RUN", sep="!", red=True, bold=True)
+        terminalreporter.line(browser.MISSING)

@@ -1,0 +1,54 @@
+"""People who look at the console, signed in."""
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
+
+from app.extensions import db
+from app.models import Workspace
+from app.workspaces.people import create_user
+from tests.console.pages import sign_in
+from tests.factories import PASSWORD, Team, make_team
+
+
+@pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """Each test has an app of its own, which need not compile all templates anew."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
+@pytest.fixture
+def app(app: Flask, compiled_templates: FileSystemBytecodeCache) -> Flask:
+    app.jinja_env.bytecode_cache = compiled_templates
+    return app
+
+
+@pytest.fixture
+def team(app: Flask) -> Team:
+    return make_team()
+
+
+@pytest.fixture
+def owner(app: Flask, team: Team) -> FlaskClient:
+    """The browser of the team's owner, who also owns the server."""
+    client = app.test_client()
+    assert sign_in(client, team.email).status_code == 303
+    return client
+
+
+@pytest.fixture
+def colleague(app: Flask, team: Team) -> Callable[[str], FlaskClient]:
+    """Makes the browser of a colleague: `colleague("viewer")`."""
+
+    def make(role: str) -> FlaskClient:
+        workspace = db.session.get(Workspace, team.workspace_id)
+        assert workspace is not None
+        create_user(f"{role}@example.org", PASSWORD, role, workspace)
+        client = app.test_client()
+        assert sign_in(client, f"{role}@example.org").status_code == 303
+        return client
+
+    return make

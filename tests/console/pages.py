@@ -1,0 +1,77 @@
+"""How the console's tests read pages and fill in forms: as a browser without JavaScript would."""
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Any
+
+from flask.testing import FlaskClient
+
+from tests.factories import PASSWORD
+
+VOID = frozenset({"meta", "link", "input", "br", "hr", "img", "use", "rect", "path", "col"})
+
+
+@dataclass
+class Form:
+    """A form with the values that a browser would send."""
+
+    action: str
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+class Page(HTMLParser):
+    """What a page says: its text, its forms, its links, and every tag with its attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.forms: list[Form] = []
+        self._words: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = dict(attrs)
+        self.tags.append((tag, attributes))
+        name = attributes.get("name")
+        if tag == "form":
+            self.forms.append(Form(attributes.get("action") or ""))
+        elif tag == "input" and name and self.forms:
+            is_choice = attributes.get("type") in ("checkbox", "radio")
+            if not is_choice:
+                self.forms[-1].fields[name] = attributes.get("value") or ""
+            elif "checked" in attributes:
+                self.forms[-1].fields.setdefault(name, []).append(attributes.get("value"))
+
+    def handle_data(self, data: str) -> None:
+        self._words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self._words).split())
+
+    @property
+    def links(self) -> list[str]:
+        return [values["href"] or "" for tag, values in self.tags if values.get("href")]
+
+    def has_id(self, identifier: str) -> bool:
+        return any(values.get("id") == identifier for _, values in self.tags)
+
+    def form(self, action: str) -> Form:
+        return next(form for form in self.forms if form.action == action)
+
+
+def open_page(client: FlaskClient, path: str, status: int = 200) -> Page:
+    answer = client.get(path)
+    assert answer.status_code == status, answer.text
+    return Page(answer.text)
+
+
+def send_form(client: FlaskClient, path: str, action: str | None = None, **values: Any) -> Any:
+    """Open the page at `path`, fill in the form with this action, and send it."""
+    form = open_page(client, path).form(action or path)
+    return client.post(form.action, data={**form.fields, **values})
+
+
+def sign_in(client: FlaskClient, email: str, **values: Any) -> Any:
+    return send_form(client, "/sign-in", email=email, password=PASSWORD, **values)

@@ -1,0 +1,86 @@
+"""Headers of pages, files and API answers; no page holds a script or a style of its own."""
+
+import re
+
+from flask.testing import FlaskClient
+
+from app.console.headers import CONTENT_SECURITY_POLICY, FOREVER
+from tests.console.pages import open_page, send_form
+from tests.factories import Team, report
+
+PAGES = [
+    "/",
+    "/events",
+    "/workflows",
+    "/keys",
+    "/troubleshooting",
+    "/nowhere",
+    "/setup",
+    "/sign-in",
+]
+RESERVED = {"style", "srcdoc"}
+
+
+def test_the_policy_allows_nothing_from_elsewhere_and_nothing_inline() -> None:
+    assert CONTENT_SECURITY_POLICY == (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    )
+
+
+def test_every_page_carries_the_headers(owner: FlaskClient) -> None:
+    for path in PAGES:
+        headers = owner.get(path).headers
+        assert headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY, path
+        assert headers["X-Content-Type-Options"] == "nosniff", path
+        assert headers["Referrer-Policy"] == "same-origin", path
+        assert headers["Cross-Origin-Opener-Policy"] == "same-origin", path
+        assert headers["Cache-Control"] == "no-store", path
+
+
+def test_api_answers_carry_what_a_client_needs(client: FlaskClient, team: Team) -> None:
+    for answer in (report(client, team), client.get("/api/v1/nowhere")):
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "Content-Security-Policy" not in answer.headers
+
+
+def test_files_are_kept_for_ever_under_an_address_that_names_their_content(
+    client: FlaskClient,
+) -> None:
+    links = re.findall(r'(?:href|src)="(/static/[^"#]+)', client.get("/sign-in").text)
+    assert len(links) > 5
+    for link in links:
+        answer = client.get(link)
+        assert answer.status_code == 200, link
+        assert answer.headers["Cache-Control"] == FOREVER, link
+        assert "Set-Cookie" not in answer.headers
+        assert "Vary" not in answer.headers
+
+
+def test_a_file_under_a_stale_address_is_asked_for_again(client: FlaskClient) -> None:
+    for path in ("/static/app.js", "/static/app.js?v=old"):
+        assert client.get(path).headers["Cache-Control"] == "no-cache"
+    assert client.get("/static/../app/config.py").status_code == 404
+
+
+def test_no_page_has_a_script_or_a_style_of_its_own(owner: FlaskClient, team: Team) -> None:
+    sent = report(owner, team, ended_at=None).json["event_id"]
+    workflow = f"/workflows/{team.workflow_public_id}"
+    for path in ["/events", "/workflows", workflow, "/keys", "/troubleshooting", f"/events/{sent}"]:
+        check_tags(open_page(owner, path, owner.get(path).status_code).tags)
+    answer = send_form(owner, "/keys", name="Another")
+    assert "style=" not in answer.text
+
+
+def check_tags(tags: list[tuple[str, dict[str, str | None]]]) -> None:
+    for tag, attributes in tags:
+        assert tag not in {"style", "iframe", "object", "embed", "base"}
+        assert not [name for name in attributes if name in RESERVED or name.startswith("on")], tag
+        assert "hx-on" not in " ".join(attributes)
+        if tag == "script":
+            assert (attributes.get("src") or "").startswith("/static/")
+        for name in ("href", "src", "action"):
+            address = (attributes.get(name) or "").lower()
+            assert not address.startswith(("javascript:", "http", "//"))

@@ -1,0 +1,95 @@
+"""API keys in the browser."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from app.clock import now
+from app.console.keys import LIFETIMES
+from app.extensions import db
+from app.models import ApiKey
+from tests.console.pages import Page, open_page, send_form
+from tests.factories import Team, report, success
+
+KEY = re.compile(r"fp_[0-9A-Za-z]{36}")
+
+
+def address(team: Team) -> str:
+    api_key = db.session.get(ApiKey, team.api_key_id)
+    assert api_key is not None
+    return f"/keys/{api_key.public_id}/revoke"
+
+
+def test_a_new_key_is_shown_once_and_works(owner: FlaskClient, team: Team) -> None:
+    answer = send_form(owner, "/keys", name="Make")
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    key = KEY.search(answer.text)
+    assert key is not None
+    sent = owner.post(
+        "/api/v1/ingest/run-success", json=success(team), headers={"X-API-Key": key[0]}
+    )
+    assert sent.status_code == 202
+    assert not KEY.search(owner.get("/keys").text)
+    assert key[0][:11] in owner.get("/keys").text
+
+
+def test_the_new_key_comes_with_a_command_that_uses_it(owner: FlaskClient, team: Team) -> None:
+    answer = send_form(owner, "/keys", name="Make")
+    page = Page(answer.text)
+    assert len(KEY.findall(page.text)) == 2
+    assert f'"workflow_slug": "{team.slug}"' in page.text
+    assert "http://localhost/api/v1/ingest/run-success" in page.text
+
+
+def test_a_key_has_the_scopes_that_were_ticked(owner: FlaskClient) -> None:
+    send_form(owner, "/keys", name="Reader", scope=["read"])
+    made = db.session.scalar(select(ApiKey).where(ApiKey.name == "Reader"))
+    assert made is not None and made.scope_names == ("read",)
+
+
+def test_a_key_may_expire(owner: FlaskClient) -> None:
+    for choice, lifetime in LIFETIMES.items():
+        send_form(owner, "/keys", name=choice, expires=choice)
+        made = db.session.scalar(select(ApiKey).where(ApiKey.name == choice))
+        assert made is not None
+        if lifetime is None:
+            assert made.expires_at is None
+        else:
+            assert made.expires_at is not None
+            assert abs(made.expires_at - now() - lifetime) < timedelta(minutes=1)
+
+
+def test_a_slip_is_named_and_makes_no_key(owner: FlaskClient) -> None:
+    slips: list[tuple[dict[str, Any], str]] = [
+        ({"name": ""}, "Enter a name"),
+        ({"name": "n8n-prod"}, "Another key has the name"),
+        ({"name": "New", "scope": []}, "Choose at least one scope"),
+        ({"name": "New", "scope": ["admin"]}, "Choose at least one scope"),
+        ({"name": "New", "expires": "3000 years"}, "Choose one of never"),
+    ]
+    for values, message in slips:
+        answer = send_form(owner, "/keys", **values)
+        assert answer.status_code == 422
+        assert message in Page(answer.text).text
+    assert len(db.session.scalars(select(ApiKey)).all()) == 1
+
+
+def test_a_revoked_key_is_refused_on_the_next_request(owner: FlaskClient, team: Team) -> None:
+    assert report(owner, team).status_code == 202
+    answer = send_form(owner, "/keys", address(team))
+    assert (answer.status_code, answer.location) == (303, "/keys")
+    assert report(owner, team).status_code == 401
+    page = open_page(owner, "/keys")
+    assert "Revoked" in page.text
+    assert f"by {team.email}" in page.text
+    assert not [form for form in page.forms if form.action == address(team)]
+
+
+def test_revoking_asks_first_and_names_the_key(owner: FlaskClient) -> None:
+    page = open_page(owner, "/keys")
+    titles = [values.get("data-confirm-title") for tag, values in page.tags if tag == "form"]
+    assert "Revoke n8n-prod?" in titles

@@ -1,0 +1,118 @@
+"""The list of events: pages, filters, rows, and what was only counted."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+
+from app.clock import now
+from app.console.live_log import PAGE_SIZE
+from app.extensions import db, writing
+from app.ingest.service import ingest_service
+from app.models import Event, UnstoredCount
+from app.processing.batch import process_batch
+from tests.console.pages import Page, open_page
+from tests.factories import Team, report
+
+HOSTILE = "<img src=x onerror=alert(1)>" + "A" * 3000
+
+
+def flush() -> None:
+    """Refused requests are written by themselves, within moments; a test does not wait."""
+    ingest_service().recorder.flush()
+
+
+def rows(page: Page) -> list[str]:
+    return [values["id"] or "" for tag, values in page.tags if tag == "tr" and "id" in values]
+
+
+def test_an_empty_log_shows_the_command_to_begin_with(owner: FlaskClient, team: Team) -> None:
+    page = open_page(owner, "/events")
+    assert "No events yet" in page.text
+    assert f'"workflow_slug": "{team.slug}"' in page.text
+
+
+def test_the_newest_event_is_on_top_and_the_page_follows_from_there(
+    owner: FlaskClient, team: Team
+) -> None:
+    ids = [report(owner, team).json["event_id"] for _ in range(3)]
+    page = open_page(owner, "/events")
+    assert rows(page) == [f"event-{each}" for each in reversed(ids)]
+    body = next(values for tag, values in page.tags if tag == "tbody")
+    assert body["hx-sse:connect"] == f"/events/stream?after={newest_id()}"
+    first = next(values for tag, values in page.tags if tag == "tr" and "id" in values)
+    assert "data-pending" in first
+
+
+def newest_id() -> int:
+    return db.session.scalar(select(func.max(Event.id))) or 0
+
+
+def test_older_and_newer_pages_show_each_event_once(owner: FlaskClient, team: Team) -> None:
+    for _ in range(2 * PAGE_SIZE + 10):
+        report(owner, team)
+    pages = [open_page(owner, "/events")]
+    while older := [link for link in pages[-1].links if "before=" in link]:
+        pages.append(open_page(owner, older[0]))
+    seen = [row for page in pages for row in rows(page)]
+    assert [len(rows(page)) for page in pages] == [PAGE_SIZE, PAGE_SIZE, 10]
+    assert len(set(seen)) == len(seen) == 2 * PAGE_SIZE + 10
+    newer = next(link for link in pages[2].links if "after=" in link)
+    assert rows(open_page(owner, newer)) == rows(pages[1])
+    newest = next(link for link in pages[1].links if "after=" in link)
+    assert rows(open_page(owner, newest)) == rows(pages[0])
+    assert not [1 for _, values in pages[1].tags if "data-live-list" in values]
+
+
+def test_the_log_can_be_narrowed_to_a_state(owner: FlaskClient, team: Team) -> None:
+    report(owner, team)
+    process_batch(10)
+    report(owner, team)
+    report(owner, team, ended_at=None)
+    flush()
+    for state in ("accepted", "processed", "rejected"):
+        page = open_page(owner, f"/events?state={state}")
+        assert len(rows(page)) == 1, state
+    assert len(rows(open_page(owner, "/events?state=failed"))) == 0
+    assert len(rows(open_page(owner, "/events?state=nonsense"))) == 3
+
+
+def test_no_cursor_breaks_the_page(owner: FlaskClient) -> None:
+    for name in ("before", "after"):
+        for cursor in ("-1", "x", "9" * 400, "1e3", "٣", "%00", "9223372036854775807"):
+            open_page(owner, f"/events?{name}={cursor}")
+
+
+def test_a_row_says_what_was_wrong_in_plain_text(owner: FlaskClient, team: Team) -> None:
+    report(owner, team, ended_at=None, endedAt="2026-01-15T09:31:00Z")
+    report(owner, team, "failure", error_message=HOSTILE, ended_at="2026-11-24T03:00:00Z")
+    flush()
+    process_batch(10)
+    page = open_page(owner, "/events")
+    assert "Validation failed" in page.text
+    assert "ended_at is missing" in page.text
+    assert "<img src=x onerror=alert(1)>" in page.text
+    assert not [1 for tag, _ in page.tags if tag == "img"]
+    assert len(page.text) < 4000
+
+
+def test_unknown_keys_are_shown_to_the_owner_of_the_server_only(
+    owner: FlaskClient, colleague: Callable[[str], FlaskClient]
+) -> None:
+    owner.post("/api/v1/ingest/run-success", json={})
+    flush()
+    assert "No API key" in open_page(owner, "/events").text
+    assert rows(open_page(colleague("member"), "/events")) == []
+
+
+def test_what_was_counted_and_not_stored_is_told(owner: FlaskClient, team: Team) -> None:
+    with writing() as session:
+        for age, count in ((1, 1200), (2, 34), (30, 999)):
+            at = now() - timedelta(hours=age)
+            session.add(
+                UnstoredCount(
+                    minute_at=at, workspace_id=team.workspace_id, code="rate_limited", count=count
+                )
+            )
+    assert "1,234 more refused requests were counted" in open_page(owner, "/events").text

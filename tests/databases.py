@@ -1,0 +1,74 @@
+"""Fresh, migrated databases for the tests: quick copies of one template for each kind."""
+
+import itertools
+import shutil
+from pathlib import Path
+from typing import Protocol
+
+from flask_migrate import upgrade
+
+from app.extensions import db
+from tests.apps import make_app
+from tests.postgres import PostgresCluster
+
+TEMPLATE = "template_flowpulse"
+
+
+class Databases(Protocol):
+    """Databases of one kind, named by their URLs."""
+
+    def create(self) -> str:
+        """A migrated database."""
+
+    def create_empty(self) -> str:
+        """One without tables; on SQLite, a file that isn't there yet."""
+
+    def drop(self, url: str) -> None: ...
+
+
+class SqliteDatabases:
+    """Files in one folder; a copy takes about a millisecond."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._template = folder / f"{TEMPLATE}.db"
+        self._numbers = itertools.count(1)
+        _migrate(f"sqlite:///{self._template}", folder)
+
+    def create(self) -> str:
+        url = self.create_empty()
+        shutil.copyfile(self._template, url.removeprefix("sqlite:///"))
+        return url
+
+    def create_empty(self) -> str:
+        return f"sqlite:///{self._folder / f'{next(self._numbers)}.db'}"
+
+    def drop(self, url: str) -> None:
+        """The log, the index and the lock beside the file go too."""
+        for file in self._folder.glob(f"{Path(url).name}*"):
+            file.unlink()
+
+
+class PostgresDatabases:
+    """Databases of the tests' own server; a copy takes about 20 milliseconds."""
+
+    def __init__(self, cluster: PostgresCluster) -> None:
+        self._cluster = cluster
+        self._numbers = itertools.count(1)
+        _migrate(cluster.create_database(TEMPLATE), cluster.root)
+
+    def create(self) -> str:
+        return self._cluster.create_database(f"test_{next(self._numbers)}", TEMPLATE)
+
+    def create_empty(self) -> str:
+        return self._cluster.create_database(f"test_{next(self._numbers)}")
+
+    def drop(self, url: str) -> None:
+        self._cluster.drop_database(url.rpartition("/")[2])
+
+
+def _migrate(url: str, data_dir: Path) -> None:
+    app = make_app(url, data_dir)
+    with app.app_context():
+        upgrade()
+        db.engine.dispose()

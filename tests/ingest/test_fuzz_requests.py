@@ -1,0 +1,45 @@
+"""Whatever is sent, the whole road answers 202 or explains; never a 500, on both databases."""
+
+import os
+import random
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.extensions import db
+from app.processing.batch import process_batch
+from tests.factories import Team, make_team
+from tests.ingest.test_fuzz_validation import EVENT, MEDIA, change_bytes, change_values
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "2000"))
+EXPECTED = {202, 400, 404}
+
+
+@pytest.mark.timeout(7_200)
+def test_no_body_yields_a_500_and_what_was_accepted_can_be_processed(
+    make_app: Callable[..., Flask],
+) -> None:
+    app = make_app(FLOWPULSE_RATE_LIMIT=0)
+    with app.app_context():
+        fuzz(app.test_client(), make_team())
+        db.session.remove()
+
+
+def fuzz(client: FlaskClient, team: Team) -> None:
+    assert team.slug == EVENT["workflow_slug"]
+    first = random.SystemRandom().randrange(2**62)
+    for seed in range(first, first + EXAMPLES):
+        chance = random.Random(seed)
+        answer = client.post(
+            f"/api/v1/ingest/{chance.choice(['run-success', 'run-failure'])}",
+            data=chance.choice([change_bytes, change_values])(seed),
+            headers={**team.headers, "Content-Type": chance.choice(MEDIA) or ""},
+        )
+        assert answer.status_code in EXPECTED, f"seed {seed}: {answer.text}"
+    while process_batch(200):
+        pass
+    failed = client.get("/api/v1/events?status=failed", headers=team.headers).json["data"]
+    waiting = client.get("/api/v1/events?status=accepted", headers=team.headers).json["data"]
+    assert (failed, waiting) == ([], [])

@@ -1,0 +1,120 @@
+"""Rate limits, over one process and over several."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.extensions import db
+from app.ingest.limits import Limits
+from app.ingest.service import ingest_service
+from app.ingest.store import open_store
+from app.models import RateBucket, UnstoredCount
+from app.problems import ProblemError
+from tests.factories import make_team
+
+SETTINGS = {
+    "FLOWPULSE_RATE_LIMIT": 10,
+    "FLOWPULSE_FAILED_KEY_LIMIT": 30,
+    "FLOWPULSE_REJECTED_RATE": 200,
+}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+def make_limits(clock: Clock, **settings: Any) -> Limits:
+    return Limits(open_store(db.engine.url), {**SETTINGS, **settings}, clock)
+
+
+def count_passed(limits: Limits, tries: int) -> int:
+    passed = 0
+    for _ in range(tries):
+        try:
+            limits.check_key(1)
+            passed += 1
+        except ProblemError:
+            pass
+    return passed
+
+
+@pytest.fixture
+def clock(app: Flask) -> Clock:
+    return Clock()
+
+
+def test_a_burst_of_ten_seconds_worth_passes_and_the_next_waits(clock: Clock) -> None:
+    limits = make_limits(clock)
+    assert count_passed(limits, 150) == 100
+    with pytest.raises(ProblemError) as refused:
+        limits.check_key(1)
+    assert refused.value.code == "rate_limited"
+    assert refused.value.headers["Retry-After"] == "1"
+
+
+def test_what_leaks_out_may_be_sent_again(clock: Clock) -> None:
+    limits = make_limits(clock)
+    count_passed(limits, 100)
+    clock.time += 2.0
+    assert count_passed(limits, 50) == 20
+
+
+def test_another_key_is_not_held_up(clock: Clock) -> None:
+    limits = make_limits(clock)
+    count_passed(limits, 150)
+    limits.check_key(2)
+
+
+def test_a_limit_of_0_is_none(clock: Clock) -> None:
+    limits = make_limits(clock, FLOWPULSE_RATE_LIMIT=0)
+    assert count_passed(limits, 5_000) == 5_000
+
+
+def test_two_processes_share_one_bucket(clock: Clock) -> None:
+    one, other = make_limits(clock), make_limits(clock)
+    assert count_passed(one, 60) == 60
+    one.sync()
+    assert count_passed(other, 30) == 30
+    other.sync()
+    assert count_passed(one, 5) == 5
+    one.sync()
+    other.sync()
+    assert count_passed(other, 50) <= 10
+    bucket = db.session.get(RateBucket, "key:1")
+    assert bucket is not None and bucket.level == pytest.approx(95, abs=0.1)
+
+
+def test_a_quiet_key_writes_nothing(clock: Clock) -> None:
+    limits = make_limits(clock)
+    count_passed(limits, 10)
+    limits.sync()
+    assert db.session.get(RateBucket, "key:1") is None
+
+
+def test_the_31st_bad_key_from_an_address_gets_429_and_no_key_at_all_does_not_count(
+    clock: Clock,
+) -> None:
+    limits = make_limits(clock)
+    for _ in range(100):
+        limits.check_failed_key("192.0.2.1", ProblemError("missing_api_key"))
+    for _ in range(30):
+        limits.check_failed_key("192.0.2.1", ProblemError("unknown_api_key"))
+    with pytest.raises(ProblemError, match="rate_limited"):
+        limits.check_failed_key("192.0.2.1", ProblemError("unknown_api_key"))
+    limits.check_failed_key("192.0.2.2", ProblemError("unknown_api_key"))
+
+
+def test_what_is_not_stored_is_counted_exactly(app: Flask) -> None:
+    team = make_team()
+    limits = ingest_service().limits
+    for _ in range(1_234):
+        limits.count_unstored(team.workspace_id, "rate_limited")
+    limits.count_unstored(None, "missing_api_key")
+    limits.sync()
+    counted = {(row.workspace_id, row.code): row.count for row in db.session.query(UnstoredCount)}
+    assert counted == {(team.workspace_id, "rate_limited"): 1_234, (None, "missing_api_key"): 1}

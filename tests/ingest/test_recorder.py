@@ -1,0 +1,171 @@
+"""Group commit: durable, together, and never one for another."""
+
+import threading
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.clock import now
+from app.extensions import db
+from app.identifiers import new_id
+from app.ingest.recorder import Recorder
+from app.ingest.records import IdempotentClaim, NewEvent
+from app.ingest.store import Store, open_store
+from app.models import ApiKey, Event
+from app.problems import ProblemError
+from tests.factories import Team, make_team
+
+
+@pytest.fixture
+def team(app: Flask) -> Team:
+    return make_team()
+
+
+def make_event(team: Team, **changes: Any) -> NewEvent:
+    moment = now()
+    event = NewEvent(
+        public_id=new_id(),
+        workspace_id=team.workspace_id,
+        api_key_id=team.api_key_id,
+        workflow_id=team.workflow_id,
+        received_at=moment,
+        state="accepted",
+        kind="run-success",
+        method="POST",
+        path="/api/v1/ingest/run-success",
+        headers="[]",
+        body=b"{}",
+        body_size=2,
+        remote_addr="127.0.0.1",
+        user_agent=None,
+        status=202,
+        code=None,
+        detail=None,
+        errors=None,
+        warnings=None,
+        took_ms=0.1,
+        payload="{}",
+        next_attempt_at=moment,
+    )
+    return event._replace(**changes)
+
+
+def in_parallel(count: int, work: Any) -> None:
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_many_at_once_are_all_stored_once(team: Team) -> None:
+    recorder = Recorder(open_store(db.engine.url))
+    events = [make_event(team) for _ in range(200)]
+    in_parallel(20, lambda n: [recorder.record(event) for event in events[n::20]])
+    stored = {event_id for (event_id,) in db.session.query(Event.public_id)}
+    assert stored == {event.public_id for event in events}
+
+
+def test_ids_follow_the_commits_so_that_a_cursor_loses_nothing(team: Team) -> None:
+    """A reader that asks for `id > cursor` while eight writers commit sees every row once."""
+    recorders = [Recorder(open_store(db.engine.url)) for _ in range(8)]
+    reader, seen, cursor = open_store(db.engine.url), [], 0
+    finished = threading.Event()
+
+    def write(number: int) -> None:
+        for _ in range(60):
+            recorders[number].record(make_event(team))
+
+    def read() -> None:
+        nonlocal cursor
+        while True:
+            last = finished.is_set()
+            for row in reader.fetch_all("SELECT id FROM events WHERE id > ? ORDER BY id", cursor):
+                seen.append(row[0])
+                cursor = row[0]
+            if last:
+                return
+
+    following = threading.Thread(target=read)
+    following.start()
+    in_parallel(8, write)
+    finished.set()
+    following.join()
+    assert len(seen) == len(set(seen)) == 480
+
+
+def test_an_event_that_cannot_be_written_takes_no_other_with_it(team: Team) -> None:
+    recorder = Recorder(open_store(db.engine.url))
+    good, bad = make_event(team), make_event(team, workflow_id=987_654)
+    outcomes: dict[str, BaseException | None] = {}
+
+    def record(number: int) -> None:
+        event = (good, bad)[number]
+        try:
+            recorder.record(event)
+            outcomes[event.public_id] = None
+        except ProblemError as error:
+            outcomes[event.public_id] = error
+
+    in_parallel(2, record)
+    assert outcomes[good.public_id] is None
+    error = outcomes[bad.public_id]
+    assert isinstance(error, ProblemError) and error.code == "unavailable"
+
+
+def test_a_hundred_twins_with_one_idempotency_key_are_one_event(team: Team) -> None:
+    recorders = [Recorder(open_store(db.engine.url)) for _ in range(4)]
+    answers: list[Any] = []
+
+    def send(number: int) -> None:
+        event = make_event(team)
+        answer = f'{{"event_id": "{event.public_id}"}}'
+        claim = IdempotentClaim(team.workspace_id, "twin", "same", answer, now())
+        first = recorders[number % 4].record(event, claim)
+        answers.append(first["event_id"] if first else event.public_id)
+
+    in_parallel(100, send)
+    (stored,) = [event_id for (event_id,) in db.session.query(Event.public_id)]
+    assert answers == [stored] * 100
+
+
+def test_the_same_key_with_another_request_is_refused_and_nothing_stored(team: Team) -> None:
+    recorder = Recorder(open_store(db.engine.url))
+    first = IdempotentClaim(team.workspace_id, "k", "one", "{}", now())
+    recorder.record(make_event(team), first)
+    with pytest.raises(ProblemError, match="idempotency_key_reused"):
+        recorder.record(make_event(team), first._replace(request_hash="two"))
+    assert db.session.query(Event).count() == 1
+
+
+class FailingStore:
+    """A store whose disk is full, until it is not."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.is_full = True
+
+    def __getattr__(self, name: str) -> Any:
+        if self.is_full and name == "writing":
+            raise OSError("No space left on device")
+        return getattr(self._store, name)
+
+
+def test_a_full_disk_is_503_and_writes_resume_without_a_restart(team: Team) -> None:
+    store = FailingStore(open_store(db.engine.url))
+    recorder = Recorder(store)  # type: ignore[arg-type]
+    with pytest.raises(ProblemError, match="unavailable"):
+        recorder.record(make_event(team))
+    store.is_full = False
+    recorder.record(make_event(team))
+    assert db.session.query(Event).count() == 1
+
+
+def test_a_key_is_marked_as_used_to_the_minute(team: Team) -> None:
+    recorder = Recorder(open_store(db.engine.url))
+    recorder.note_use(team.api_key_id, now())
+    recorder.flush()
+    api_key = db.session.get(ApiKey, team.api_key_id)
+    assert api_key is not None and api_key.last_used_at is not None
+    assert (api_key.last_used_at.second, api_key.last_used_at.microsecond) == (0, 0)

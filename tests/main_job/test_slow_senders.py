@@ -1,0 +1,110 @@
+"""Sockets that idle, send half a head, or never send their body, hold nobody up."""
+
+import socket
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import requests
+
+from tests.server import LiveServer, wait_for
+from tests.teams import LiveTeam, make_live_team
+
+SLOW_SOCKETS = 200
+
+
+def heads(team: LiveTeam) -> list[bytes]:
+    """What slow senders send before they fall silent."""
+    line = b"POST /api/v1/ingest/run-success HTTP/1.1\r\nHost: localhost\r\n"
+    key = f"X-API-Key: {team.key}\r\n".encode()
+    length = b"Content-Length: 400\r\n"
+    return [
+        b"",
+        b"POST /api/v1/ing",
+        line + b"X-Half: ",
+        line + length + b"\r\n",
+        line + key + length + b"\r\n",
+        line + key + length + b'\r\n{"workflow_slug":',
+    ]
+
+
+@contextmanager
+def slow_sockets(server: LiveServer, starts: list[bytes], count: int) -> Iterator[None]:
+    address = urlsplit(server.url)
+    opened = []
+    for number in range(count):
+        connection = socket.create_connection((address.hostname, address.port), timeout=10)
+        connection.sendall(starts[number % len(starts)])
+        opened.append(connection)
+    try:
+        yield
+    finally:
+        for connection in opened:
+            connection.close()
+
+
+def test_two_hundred_slow_sockets_leave_good_requests_under_a_second(
+    make_server: Callable[..., LiveServer],
+) -> None:
+    server = make_server(worker=False)
+    team = make_live_team(server)
+    fields = {"workflow_slug": team.slug, "ended_at": "2026-01-15T09:31:00Z"}
+    with slow_sockets(server, heads(team), SLOW_SOCKETS), requests.Session() as session:
+        seconds = []
+        for _ in range(200):
+            started = time.monotonic()
+            answer = session.post(
+                server.url + "/api/v1/ingest/run-success",
+                json=fields,
+                headers=team.headers,
+                timeout=10,
+            )
+            seconds.append(time.monotonic() - started)
+            assert answer.status_code == 202
+    assert statistics.quantiles(seconds, n=100)[98] < 1.0
+
+
+def test_a_body_that_never_comes_is_408_and_in_the_log(
+    make_server: Callable[..., LiveServer],
+) -> None:
+    server = make_server(worker=False, FLOWPULSE_BODY_TIMEOUT_SECONDS="1")
+    team = make_live_team(server)
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(heads(team)[5])
+        assert b" 408 " in connection.recv(4096)
+
+    def logged() -> list[str]:
+        events = server.get("/api/v1/events", headers=team.headers).json()["data"]
+        return [event["code"] for event in events]
+
+    assert wait_for(logged, seconds=2) == ["request_timeout"]
+
+
+def test_a_sender_without_a_good_key_is_answered_before_its_body(
+    make_server: Callable[..., LiveServer],
+) -> None:
+    server = make_server(worker=False)
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        started = time.monotonic()
+        connection.sendall(
+            b"POST /api/v1/ingest/run-success HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Length: 1000000\r\n\r\n"
+        )
+        assert b" 401 " in connection.recv(4096)
+        assert time.monotonic() - started < 1.0
+
+
+def test_a_chunked_body_over_the_limit_is_413(make_server: Callable[..., LiveServer]) -> None:
+    server = make_server(worker=False)
+    team = make_live_team(server)
+
+    def chunks() -> Iterator[bytes]:
+        for _ in range(17):
+            yield b" " * 65_536
+
+    answer = server.post("/api/v1/ingest/run-success", data=chunks(), headers=team.headers)
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")

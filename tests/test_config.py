@@ -1,0 +1,78 @@
+"""Settings: where they come from, and what is refused."""
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from app.config import (
+    KNOWN_SECRETS,
+    SETTINGS,
+    ConfigurationError,
+    load_settings,
+    resolve_database_url,
+    resolve_secret_key,
+)
+
+
+def test_the_environment_wins_over_the_env_file_and_that_over_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("PORT=8100\nFLOWPULSE_RATE_LIMIT=7\n")
+    monkeypatch.setenv("PORT", "8200")
+    monkeypatch.delenv("FLOWPULSE_RATE_LIMIT", raising=False)
+    monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
+    settings = load_settings(env_file=str(env_file))
+    assert (settings["PORT"], settings["FLOWPULSE_RATE_LIMIT"]) == (8200, 7)
+    assert settings["WEB_CONCURRENCY"] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "eighty"),
+        ("FLOWPULSE_RATE_LIMIT", "-1"),
+        ("FLOWPULSE_PUBLIC_URL", "flowpulse.example.org"),
+        ("FLOWPULSE_DATABASE_URL", "mysql://x"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=name):
+        load_settings(env_file="")
+
+
+def test_the_secret_is_made_once_with_mode_0600_by_one_of_many_starters(tmp_path: Path) -> None:
+    settings = {"FLOWPULSE_SECRET_KEY": "", "FLOWPULSE_DATA_DIR": tmp_path / "data"}
+    with ThreadPoolExecutor(16) as pool:
+        secrets = set(pool.map(lambda _: resolve_secret_key(settings), range(50)))
+    file = tmp_path / "data" / "secret_key"
+    assert secrets == {file.read_text()}
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [path.name for path in file.parent.iterdir()] == ["secret_key"]
+
+
+@pytest.mark.parametrize("secret", [*sorted(KNOWN_SECRETS), "short", "CHANGEME"])
+def test_a_known_default_secret_is_refused(secret: str, tmp_path: Path) -> None:
+    settings = {"FLOWPULSE_SECRET_KEY": secret, "FLOWPULSE_DATA_DIR": tmp_path}
+    with pytest.raises(ConfigurationError, match="FLOWPULSE_SECRET_KEY"):
+        resolve_secret_key(settings)
+
+
+def test_postgresql_is_opened_with_psycopg_and_sqlite_lies_in_the_data_folder(
+    tmp_path: Path,
+) -> None:
+    given = {"FLOWPULSE_DATABASE_URL": "postgres://u@h/d", "FLOWPULSE_DATA_DIR": tmp_path}
+    assert resolve_database_url(given) == "postgresql+psycopg://u@h/d"
+    empty = {"FLOWPULSE_DATABASE_URL": "", "FLOWPULSE_DATA_DIR": tmp_path}
+    assert resolve_database_url(empty) == f"sqlite:///{tmp_path}/flowpulse.db"
+
+
+def test_every_setting_has_a_sentence_and_a_default_that_parses() -> None:
+    for setting in SETTINGS:
+        setting.parse(setting.default)
+        assert setting.help.endswith(".")

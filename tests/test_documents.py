@@ -1,0 +1,30 @@
+"""Nothing in the documents is typed twice: the drawn tables are fresh, the links lead somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from docs.tables import PAGES, ROOT
+
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_drawn_page_is_fresh(name: str) -> None:
+    page = (ROOT / name).read_text()
+    assert PAGES[name](page) == page, "run `make docs-tables`"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_a_link_to_a_file_leads_to_it(path: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", path.read_text()):
+        assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize(
+    "target", re.findall(r"make [a-z-]+(?=`|\n```)", (ROOT / "README.md").read_text())
+)
+def test_a_make_target_that_the_readme_names_is_there(target: str) -> None:
+    name = target.removeprefix("make ")
+    assert re.search(rf"^{name}:", (ROOT / "Makefile").read_text(), re.MULTILINE), target

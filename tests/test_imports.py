@@ -1,0 +1,72 @@
+"""Imports point one way, and none hides inside a function."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LEVELS = {
+    "identifiers": 0,
+    "clock": 0,
+    "keys": 0,
+    "blocking": 0,
+    "write_lock": 0,
+    "config": 0,
+    "problems": 0,
+    "extensions": 1,
+    "links": 1,
+    "answers": 1,
+    "models": 2,
+    "processing": 3,
+    "workspaces": 3,
+    "ingest": 4,
+    "errors": 5,
+    "api": 6,
+    "console": 6,
+    "cli": 7,
+    "": 8,
+}
+"""What may import what: a module imports from its own level's package or from below."""
+
+
+def modules() -> list[Path]:
+    return sorted((ROOT / "app").rglob("*.py"))
+
+
+def part_of(module: str) -> str:
+    names = module.split(".")
+    return names[1] if len(names) > 1 else ""
+
+
+def imported_parts(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("app"):
+            if node.module == "app":
+                yield from (alias.name for alias in node.names)
+            else:
+                yield part_of(node.module)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_down(path: Path) -> None:
+    relative = path.relative_to(ROOT / "app")
+    own = relative.parts[0].removesuffix(".py").replace("__init__", "")
+    for part in imported_parts(ast.parse(path.read_text())):
+        if part != own and part in LEVELS:
+            assert LEVELS[part] < LEVELS[own], f"{own} imports {part}"
+        assert part in LEVELS or part.startswith("__"), f"{part} has no level"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_import_hides_inside_a_function(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            hidden = [n for n in ast.walk(node) if isinstance(n, ast.Import | ast.ImportFrom)]
+            assert not hidden, f"{node.name}, line {hidden[0].lineno}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_file_outgrows_its_room(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 300

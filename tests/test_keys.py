@@ -1,0 +1,45 @@
+"""The form of API keys."""
+
+import pytest
+
+from app.keys import hash_key, is_well_formed, make_key, mask_keys, mask_keys_in_bytes
+
+
+def test_a_made_key_is_well_formed_and_never_the_same() -> None:
+    keys = {make_key() for _ in range(200)}
+    assert len(keys) == 200
+    assert all(is_well_formed(key) and len(key) == 39 for key in keys)
+
+
+@pytest.mark.parametrize("position", range(3, 39))
+def test_one_mistyped_character_is_told_from_an_unknown_key(position: int) -> None:
+    key = make_key()
+    other = "A" if key[position] != "A" else "B"
+    assert not is_well_formed(key[:position] + other + key[position + 1 :])
+
+
+@pytest.mark.parametrize("text", ["", "fp_", "nope", "fp_" + "é" * 36, "fp_" + "a" * 35])
+def test_a_cut_or_foreign_key_is_malformed(text: str) -> None:
+    assert not is_well_formed(text)
+
+
+def test_the_hash_needs_the_secret_and_takes_any_bytes() -> None:
+    key = make_key()
+    assert hash_key(key, b"one") != hash_key(key, b"two")
+    assert len(hash_key("clé-\udcff", b"one")) == 64
+
+
+def test_masking_leaves_no_usable_key_and_moves_nothing() -> None:
+    key = make_key()
+    text = f'{{"a": "{key}", "b": 1}}'
+    masked = mask_keys(text)
+    assert key not in masked and key[11:] not in masked
+    assert len(masked) == len(text) and masked.endswith('", "b": 1}')
+    assert mask_keys_in_bytes(b"\xff" + key.encode()) == b"\xff" + mask_keys(key).encode()
+
+
+@pytest.mark.parametrize("cut", range(1, 21))
+def test_a_cut_key_is_masked_too_since_its_checksum_can_be_worked_out(cut: int) -> None:
+    key = make_key()[:-cut]
+    assert mask_keys(f"key={key}") == "key=" + key[:11] + "*" * (len(key) - 11)
+    assert mask_keys_in_bytes(key.encode()).decode() == mask_keys(key)

@@ -1,0 +1,70 @@
+"""Migrations: from nothing and back, without drift, one starter at a time."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from flask import Flask
+from flask_migrate import downgrade, upgrade
+from sqlalchemy import create_engine, inspect
+
+from app.extensions import db
+from tests.apps import make_app
+from tests.server import LiveServer
+
+
+@pytest.fixture
+def empty_app(empty_database_url: str, tmp_path: Path) -> Flask:
+    return make_app(empty_database_url, tmp_path)
+
+
+def tables(url: str) -> set[str]:
+    engine = create_engine(url)
+    try:
+        return set(inspect(engine).get_table_names()) - {"alembic_version", "sqlite_sequence"}
+    finally:
+        engine.dispose()
+
+
+def test_up_from_nothing_and_back_again_twice(empty_app: Flask, empty_database_url: str) -> None:
+    with empty_app.app_context():
+        for _ in range(2):
+            upgrade()
+            assert tables(empty_database_url) == set(db.metadata.tables)
+            downgrade(revision="base")
+            assert tables(empty_database_url) == set()
+        db.engine.dispose()
+
+
+def test_the_models_and_the_migrated_database_are_the_same(app: Flask) -> None:
+    with db.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, db.metadata) == []
+
+
+def test_sqlite_journals_ahead_and_every_connection_syncs(app: Flask) -> None:
+    if db.engine.dialect.name != "sqlite":
+        pytest.skip("a matter of SQLite")
+    with db.engine.connect() as connection:
+        pragmas = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    assert pragmas == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "busy_timeout": 5000,
+    }
+
+
+def test_four_starters_at_once_all_find_a_migrated_database(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    servers = [LiveServer(tmp_path / f"{number}", empty_database_url) for number in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda server: server.cli("prepare"), servers))
+    assert [each.returncode for each in done] == [0, 0, 0, 0], done
+    assert tables(empty_database_url) == set(db.metadata.tables)

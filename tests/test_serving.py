@@ -1,0 +1,168 @@
+"""Starting, stopping and being killed: the real programs, as `make run` has them."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.ports import free_port
+from tests.server import (
+    ROOT,
+    LiveServer,
+    SupervisedServer,
+    answers,
+    test_environment,
+    wait_for,
+)
+
+KEEPALIVE_SECONDS = 5
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    with LiveServer(tmp_path_factory.mktemp("serving"), worker=False) as server:
+        yield server
+
+
+def connect(server: LiveServer, content: bytes = b"") -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+    connection.sendall(content)
+    return connection
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """Everything until the server closes."""
+    with connection:
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def test_sockets_that_send_no_whole_head_are_closed(server: LiveServer) -> None:
+    began = time.monotonic()
+    for connection in [connect(server, content) for content in (b"", b"GET / HTTP/1.1\r\nHos")]:
+        assert read_all(connection) == b""
+    assert time.monotonic() - began < KEEPALIVE_SECONDS + 3
+
+
+def test_a_header_of_4_kb_reaches_the_application(server: LiveServer) -> None:
+    answer = server.get("/healthz", headers={"X-Long": "a" * 4096})
+    assert answer.status_code < 431
+
+
+def test_a_sender_cannot_say_that_it_came_by_another_way(server: LiveServer) -> None:
+    """Only FLOWPULSE_TRUSTED_PROXIES makes these headers count, and it is 0."""
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1", "Script_Name": "/x"}
+    plain, forwarded = server.get("/healthz"), server.get("/healthz", headers=headers)
+    assert (plain.status_code, plain.url) == (forwarded.status_code, forwarded.url)
+
+
+def test_no_control_socket_is_opened(server: LiveServer) -> None:
+    master = psutil.Process(server.processes["web"].pid)
+    assert [item.laddr for item in master.net_connections("unix") if item.laddr] == []
+
+
+def knock(server: LiveServer, seen: Counter[str], stop: threading.Event) -> None:
+    """One request after another, each on a new connection."""
+    while not stop.is_set():
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        try:
+            connection.request("GET", "/healthz")
+            seen[str(connection.getresponse().status < 500)] += 1
+        except ConnectionRefusedError:
+            time.sleep(0.02)
+        except (OSError, http.client.HTTPException) as error:
+            seen[type(error).__name__] += 1
+        finally:
+            connection.close()
+
+
+@pytest.mark.parametrize("way", ["stop", "reload"])
+def test_a_stop_or_reload_under_load_cuts_nobody_off(tmp_path: Path, way: str) -> None:
+    seen: Counter[str] = Counter()
+    stop = threading.Event()
+    with LiveServer(tmp_path, worker=False) as server:
+        threads = [threading.Thread(target=knock, args=(server, seen, stop)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        wait_for(lambda: seen["True"] > 50, seconds=30)
+        if way == "stop":
+            server.stop()
+        else:
+            before = set(server.web_pids())
+            server.reload_web()
+            wait_for(lambda: not before & set(server.web_pids()), seconds=30)
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert set(seen) == {"True"}, seen
+
+
+def test_an_idle_connection_does_not_hold_up_the_stop(tmp_path: Path) -> None:
+    with LiveServer(tmp_path, worker=False) as server:
+        connection = connect(server, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(1)
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < KEEPALIVE_SECONDS
+        connection.close()
+
+
+def test_web_and_worker_are_back_within_seconds_of_a_kill_9(tmp_path: Path) -> None:
+    with SupervisedServer(tmp_path) as server:
+        for word in ("gunicorn", "worker"):
+            old = wait_for(lambda word=word: server.child(word))
+            old.kill()
+            new = wait_for(lambda word=word, old=old: server.child(word) not in (None, old))
+            assert new
+        # The killed master's processes let go of the port; the new one has its own.
+        wait_for(lambda: len(server.web_pids()) == 2 and answers(server.url), seconds=15)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Only Linux tells children of the death")
+def test_a_killed_supervisor_leaves_nothing_running(tmp_path: Path) -> None:
+    with SupervisedServer(tmp_path) as server:
+        wait_for(lambda: len(server.web_pids()) == 2)
+        family = psutil.Process(server.processes["supervisord"].pid).children(recursive=True)
+        server.processes.pop("supervisord").kill()
+        try:
+            wait_for(lambda: not answers(server.url), seconds=20)
+            wait_for(lambda: not any(process.is_running() for process in family), seconds=20)
+        finally:
+            for process in family:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_make_run_answers_and_stops_quietly(tmp_path: Path, number: signal.Signals) -> None:
+    port = free_port()
+    process = subprocess.Popen(
+        ["make", "run"],
+        cwd=ROOT,
+        env=test_environment(tmp_path / "data", "", port),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}"), seconds=60)
+        os.killpg(process.pid, number)  # As a terminal does: to make and all it started.
+        output, _ = process.communicate(timeout=20)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert f"http://127.0.0.1:{port}" in output and "/setup?token=" in output
+    assert "Traceback" not in output and "Error" not in output
+    assert not answers(f"http://127.0.0.1:{port}")

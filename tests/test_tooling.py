@@ -1,0 +1,106 @@
+"""The files around the app: pinned packages, settings' example, commands, house rules."""
+
+import re
+import runpy
+import shutil
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from app.config import SETTINGS
+
+ROOT = Path(__file__).parent.parent
+PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[0-9][^ ;]*)")
+# Put together here, so that this file doesn't find itself.
+REGISTRIES = tuple(
+    first + second
+    for first, second in (
+        ("python", "hosted.org"),
+        ("index", "-url"),
+        ("find", "-links"),
+        ("pypi.org/", "simple"),
+        ("registry.", "npmjs.org"),
+        ("registry.", "yarnpkg.com"),
+    )
+)
+
+
+def lines(name: str) -> list[str]:
+    """A requirements file without comments and references to another one."""
+    text = (ROOT / name).read_text()
+    return [line for line in text.splitlines() if line and not line.startswith(("#", "-r "))]
+
+
+def normalise(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins(name: str) -> dict[str, str]:
+    """Versions by package."""
+    found = [PIN.fullmatch(line) for line in lines(name)]
+    return {normalise(match["name"]): match["version"] for match in found if match}
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_every_package_is_pinned_to_one_version(name: str) -> None:
+    assert [line for line in lines(name) if not PIN.fullmatch(line)] == []
+
+
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+def test_what_is_asked_for_is_pinned(name: str) -> None:
+    wanted = {normalise(re.split(r"[\[=<>]", line)[0]) for line in lines(f"{name}.in")}
+    assert wanted <= set(pins(f"{name}.txt"))
+
+
+def test_the_tests_run_on_the_pinned_versions() -> None:
+    pinned = pins("requirements.txt") | pins("requirements-dev.txt")
+    assert {name: version(name) for name in pinned} == pinned
+
+
+def tracked_files() -> list[Path]:
+    if not shutil.which("git") or not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return [ROOT / name for name in listed.stdout.split("\0") if name]
+
+
+def test_no_tracked_file_names_a_package_registry() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {word}"
+        for path in tracked_files()
+        if path.is_file()
+        for word in REGISTRIES
+        if word.encode() in path.read_bytes()
+    ]
+    assert found == []
+
+
+def test_the_example_settings_are_those_of_the_app() -> None:
+    text = (ROOT / ".env.example").read_text()
+    listed = re.findall(r"^#([A-Z_]+)=(.*)$", text, re.MULTILINE)
+    assert listed == [(setting.name, setting.default) for setting in SETTINGS]
+    said = " ".join(text.replace("\n# ", " ").split())
+    assert [setting.name for setting in SETTINGS if setting.help not in said] == []
+
+
+def test_make_alone_lists_every_command_for_people() -> None:
+    answer = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
+    targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert re.findall(r"^  make ([a-z-]+) ", answer.stdout, re.MULTILINE) == targets
+    assert {"run", "test", "lint", "format", "bench", "drills"} <= set(targets)
+
+
+def test_the_web_server_reads_the_env_file_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("HOST=::1\nPORT=8456\nWEB_CONCURRENCY=5\n")
+    monkeypatch.chdir(tmp_path)
+    for name in ("HOST", "PORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WEB_CONCURRENCY", "3")
+    settings = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+    assert (settings["bind"], settings["workers"]) == ("[::1]:8456", 3)
