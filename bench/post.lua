@@ -1,0 +1,36 @@
+-- What each request of a round carries, and how many answers were not the expected one.
+wrk.method = "POST"
+wrk.body = os.getenv("BODY")
+wrk.headers["Content-Type"] = "application/json"
+
+local index = 0
+while os.getenv("HEADER_" .. index) do
+  local name, value = os.getenv("HEADER_" .. index):match("^(.-): (.*)$")
+  wrk.headers[name] = value
+  index = index + 1
+end
+
+local expected = tonumber(os.getenv("EXPECTED"))
+local threads = {}
+
+function setup(thread)
+  table.insert(threads, thread)
+end
+
+function init()
+  unexpected = 0
+end
+
+function response(status)
+  if status ~= expected then
+    unexpected = unexpected + 1
+  end
+end
+
+function done()
+  local sum = 0
+  for _, thread in ipairs(threads) do
+    sum = sum + thread:get("unexpected")
+  end
+  io.write("unexpected answers: " .. sum .. "\n")
+end
