@@ -1,0 +1,1 @@
+"""What draws the parts of the documents that come from code, and takes their pictures."""

@@ -1,0 +1,90 @@
+"""`python -m docs.screenshots`: starts a server with the demo's data and takes its pictures."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests import browser
+from tests.factories import PASSWORD
+from tests.server import LiveServer
+from tests.teams import LiveTeam, make_live_team
+
+IMAGES = Path(__file__).parent / "images"
+SCHEMES = ("light", "dark")
+SIZES = {"": (1280, 860), "-phone": (390, 844)}
+PAGES = {
+    "live-log": "/events",
+    "event": "/events?state=rejected",
+    "workflows": "/workflows",
+    "api-keys": "/keys",
+    "troubleshooting": "/troubleshooting",
+}
+
+
+def main() -> None:
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, LiveServer(Path(folder), "") as server:
+        team = make_live_team(server)
+        server.cli("demo")
+        send_some(server, team)
+        with sync_playwright() as playwright:
+            executable = browser.find_chromium(playwright)
+            options = browser.launch_options(str(executable))
+            with playwright.chromium.launch(**options) as chromium:
+                take_all(chromium, server, team)
+
+
+def send_some(server: LiveServer, team: LiveTeam) -> None:
+    """A few reports by hand, so that the top of the log has one of each kind."""
+    good = {"workflow_slug": team.slug, "ended_at": "2026-01-15T09:31:00Z"}
+    bodies = {
+        "run-success": [
+            {**good, "source_platform": "n8n", "duration_ms": 1240},
+            {**good, "ended_at": "15.01.2026 09:31", "endedAt": "x"},
+            {"workflow_slug": team.slug, "endedAt": "2026-01-15T09:31:00Z"},
+        ],
+        "run-failure": [{**good, "error_message": "429 from the CRM", "source_platform": "make"}],
+    }
+    for kind, sent in bodies.items():
+        for body in sent:
+            server.post(f"/api/v1/ingest/{kind}", data=json.dumps(body), headers=team.headers)
+
+
+def take_all(chromium: Browser, server: LiveServer, team: LiveTeam) -> None:
+    for scheme in SCHEMES:
+        for suffix, (width, height) in SIZES.items():
+            with signed_in(chromium, server, team, scheme, width, height) as page:
+                for name, path in PAGES.items():
+                    page.goto(server.url + path)
+                    if name == "event":
+                        page.locator("a.row-link").first.click()
+                    page.wait_for_load_state("load")
+                    page.wait_for_timeout(400)
+                    page.screenshot(path=IMAGES / f"{name}-{scheme}{suffix}.png")
+
+
+@contextmanager
+def signed_in(
+    chromium: Browser, server: LiveServer, team: LiveTeam, scheme: str, width: int, height: int
+) -> Iterator[Page]:
+    context = chromium.new_context(
+        color_scheme=scheme,  # type: ignore[arg-type]
+        viewport={"width": width, "height": height},
+        reduced_motion="reduce",
+    )
+    page = context.new_page()
+    page.goto(server.url + "/sign-in")
+    page.get_by_label("E-mail").fill(team.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("main")).to_be_visible()
+    yield page
+    context.close()
+
+
+if __name__ == "__main__":
+    main()

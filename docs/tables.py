@@ -1,0 +1,91 @@
+"""`python -m docs.tables`: rewrites the tables that are drawn from code; a test checks them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from app.config import SETTINGS
+from app.problems import KINDS, PROBLEMS, Problem
+
+ROOT = Path(__file__).parent.parent
+_KIND_TITLES = {
+    "request": "Refused requests",
+    "body": "Bodies that are not JSON",
+    "field": "Fields",
+    "warning": "Warnings: taken, and worth a look",
+    "processing": "Processing",
+}
+
+
+def draw_settings() -> str:
+    lines = ["| Setting | Default | What it does |", "|---|---|---|"]
+    for setting in SETTINGS:
+        default = f"`{setting.default}`" if setting.default else "empty"
+        lines.append(f"| `{setting.name}` | {default} | {setting.help} |")
+    return "\n".join(lines)
+
+
+def draw_troubleshooting() -> str:
+    """The whole table as a page, as the app shows it under /troubleshooting."""
+    parts = [
+        "# Troubleshooting",
+        "",
+        "Drawn from `app/problems.toml`, as are the API's answers and the app's own page.",
+    ]
+    for kind in KINDS:
+        parts += ["", f"## {_KIND_TITLES[kind]}"]
+        for problem in PROBLEMS.values():
+            if problem.kind == kind:
+                parts += ["", _draw_problem(problem)]
+    return "\n".join(parts) + "\n"
+
+
+def _draw_problem(problem: Problem) -> str:
+    return "\n".join(
+        [
+            f"### `{problem.code}` {problem.title}",
+            "",
+            f"- **Symptom:** {problem.symptom} (HTTP {problem.status})",
+            f"- **Where:** {problem.where}",
+            f"- **Cause:** {problem.cause}",
+            f"- **Fix:** {problem.fix}",
+            "",
+            "Wrong:",
+            "",
+            _indent(problem.wrong),
+            "",
+            "Right:",
+            "",
+            _indent(problem.right),
+        ]
+    )
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.strip().splitlines())
+
+
+def fill_in(document: str, name: str, table: str) -> str:
+    """The document with what stands between the table's two marks replaced."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, _, rest = document.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"The document has no marks for the table {name!r}.")
+    return f"{before}{begin}\n\n{table}\n\n{end}{after}"
+
+
+PAGES: dict[str, Callable[[str], str]] = {
+    "README.md": lambda page: fill_in(page, "settings", draw_settings()),
+    "docs/troubleshooting.md": lambda page: draw_troubleshooting(),
+}
+"""The pages with drawn parts, and how each is made from what it is now."""
+
+
+def main() -> None:
+    for name, draw in PAGES.items():
+        path = ROOT / name
+        path.write_text(draw(path.read_text() if path.exists() else ""))
+
+
+if __name__ == "__main__":
+    main()
