@@ -13,6 +13,7 @@ from app.config import load_settings, resolve_database_url, resolve_secret_key
 from app.console import init_console
 from app.errors import init_errors
 from app.extensions import configure_engine, csrf, db, migrate
+from app.flask_app import FlowPulse
 from app.ingest.routes import blueprint as ingest_blueprint
 from app.ingest.service import init_ingest
 
@@ -24,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 
 def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     """The application; `overrides` are settings by name that win over the environment."""
-    app = Flask(__name__, template_folder=ROOT / "templates", static_folder=ROOT / "static")
+    app = FlowPulse(__name__, template_folder=ROOT / "templates", static_folder=ROOT / "static")
     app.url_map.merge_slashes = False  # A redirect would lose a report that was sent to //ingest.
     _configure(app, overrides)
     db.init_app(app)

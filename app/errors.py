@@ -70,7 +70,7 @@ def _answer_problem(problem: ProblemError) -> Response | tuple[str, int]:
 def _record(problem: ProblemError) -> str | None:
     """A refusal that can't be logged is a refusal all the same."""
     try:
-        return record_rejection(current_intake(), problem)
+        return record_rejection(current_intake(request.environ), problem)
     except Exception:
         logger.exception("A refused request could not be recorded")
         return None

@@ -34,12 +34,14 @@ def _checksum(body: str) -> str:
     return "".join(reversed(digits))
 
 
+def has_key_form(key: str) -> bool:
+    """Whether it has a key's prefix, length and characters."""
+    return KEY_PATTERN.fullmatch(key) is not None
+
+
 def is_well_formed(key: str) -> bool:
-    """Whether the checksum fits: a cut or mistyped key is told without asking the database."""
-    return (
-        bool(KEY_PATTERN.fullmatch(key))
-        and _checksum(key[:-_CHECKSUM_LENGTH]) == key[-_CHECKSUM_LENGTH:]
-    )
+    """Whether the checksum fits too: a cut or mistyped key is told from an unknown one."""
+    return has_key_form(key) and _checksum(key[:-_CHECKSUM_LENGTH]) == key[-_CHECKSUM_LENGTH:]
 
 
 def hash_key(key: str, secret: bytes) -> str:
@@ -51,6 +53,7 @@ def hash_key(key: str, secret: bytes) -> str:
 
 @lru_cache(maxsize=4)
 def _keyed(secret: bytes) -> hmac.HMAC:
+    """Half done: the digest is looked up and keyed once, which is most of the work."""
     return hmac.new(secret, digestmod="sha256")
 
 

@@ -25,8 +25,8 @@ _EVENT_PARTS = (joinedload(Event.workflow), joinedload(Event.api_key), joinedloa
 @blueprint.before_request
 def require_read_scope() -> None:
     service = ingest_service()
-    intake = open_intake()
-    key = require_key(intake, "read", service.store, service.limits)
+    intake = open_intake(request.environ)
+    key = require_key(intake, "read", service)
     service.recorder.note_use(key.id, intake.received_at)
     g.workspace_id = key.workspace_id
     _refuse_nul()

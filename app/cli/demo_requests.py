@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
-from flask import current_app
 from werkzeug.test import EnvironBuilder
 
 from app.cli.demo_month import Execution
@@ -15,7 +14,7 @@ from app.cli.demo_workflows import Platform
 from app.cli.server import server_address
 from app.ingest.authentication import read_credential
 from app.ingest.body import read_object
-from app.ingest.intake import Intake
+from app.ingest.intake import MAX_STORED_BODY, Environ, Intake
 from app.ingest.records import NewEvent
 from app.ingest.references import REFERENCES, find_workflow
 from app.ingest.schemas import EVENT_KINDS, validate
@@ -131,7 +130,7 @@ def _slip(good: list[DemoRequest], until: datetime) -> Iterator[DemoRequest]:
 
 def take_in(request: DemoRequest, store: Store, due_at: datetime, took_ms: float) -> NewEvent:
     """The row of the log for the request: what the ingest service would have made of it."""
-    intake = Intake(current_app.request_class(_environ(request)), request.kind)
+    intake = Intake(_environ(request), request.kind)
     intake.received_at = request.received_at
     workspace_id, workflow_id = request.workflow.workspace_id, request.workflow.id
     try:
@@ -154,12 +153,10 @@ def take_in(request: DemoRequest, store: Store, due_at: datetime, took_ms: float
 
 def _accept(intake: Intake, store: Store, workflow: Workflow) -> tuple[str, str | None]:
     """Payload and warnings as JSON; raises ProblemError."""
-    body = intake.read_body()
+    body = intake.read_body(MAX_STORED_BODY, seconds=1)
     if not is_well_formed(read_credential(intake)):
         raise ProblemError("malformed_api_key")
-    read = read_object(
-        body, intake.request.content_type, current_app.config["FLOWPULSE_MAX_JSON_DEPTH"]
-    )
+    read = read_object(body, intake.environ["CONTENT_TYPE"])
     fields = validate(EVENT_KINDS[str(intake.kind)], read, intake.received_at)
     if any(fields.get(name, own) != own for name, own in _references(workflow)):
         find_workflow(store, workflow.workspace_id, fields, read.warnings)
@@ -172,7 +169,7 @@ def _references(workflow: Workflow) -> Iterator[tuple[str, str]]:
     return ((name, getattr(workflow, column)) for name, column in REFERENCES.items())
 
 
-def _environ(request: DemoRequest) -> dict[str, object]:
+def _environ(request: DemoRequest) -> Environ:
     path = f"/api/v1/ingest/{request.kind}"
     headers = [("User-Agent", request.platform.user_agent), ("Accept", "*/*")]
     if request.key:

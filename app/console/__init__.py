@@ -33,6 +33,8 @@ GUARDED = (
 )
 OPEN = (sign_in.blueprint, troubleshooting.blueprint)
 
+for _blueprint in (*GUARDED, *OPEN):
+    protect_forms(_blueprint)
 for _blueprint in GUARDED:
     guard(_blueprint)
 
@@ -49,7 +51,6 @@ def init_console(app: Flask) -> None:
     app.jinja_env.globals.update(current_user=current_user, may=may, curl_command=curl_command)
     app.context_processor(list_navigation)
     app.register_error_handler(CSRFError, _answer_old_form)
-    app.before_request(protect_forms)
     init_headers(app)
     stream.init_stream(app)
     for blueprint in (*GUARDED, *OPEN):

@@ -8,6 +8,8 @@ from typing import Any
 from flask import Flask, Response, current_app, request
 from werkzeug.security import safe_join
 
+from app.answers import API_HEADERS, JsonAnswer
+
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -29,11 +31,12 @@ def init_headers(app: Flask) -> None:
 
 
 def add_headers(response: Response) -> Response:
-    """The API, where every microsecond counts, gets only what means something to a client."""
+    """Those of a page, of a file, or of an answer of the API that does not bring its own."""
+    if isinstance(response, JsonAnswer):
+        return response
     headers = response.headers
     if request.path.startswith("/api/"):
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers["Cache-Control"] = "no-store"
+        headers.update(API_HEADERS)
         return response
     headers.update(PAGE_HEADERS)
     if request.endpoint == "static":

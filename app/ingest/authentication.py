@@ -1,16 +1,13 @@
 """Who sends: the API key, from the headers alone, looked up anew for each request."""
 
-from flask import current_app
-
 from app.ingest.intake import Intake
-from app.ingest.limits import Limits
 from app.ingest.records import KnownKey
-from app.ingest.store import Store
-from app.keys import hash_key, is_well_formed
+from app.ingest.service import IngestService
+from app.keys import has_key_form, hash_key, is_well_formed
 from app.problems import ProblemError
 
 
-def require_key(intake: Intake, scope: str, store: Store, limits: Limits) -> KnownKey:
+def require_key(intake: Intake, scope: str, service: IngestService) -> KnownKey:
     """The request's key, good for the scope and within its rate.
 
     Raises ProblemError: `missing_api_key`, `malformed_api_key`, `unknown_api_key`,
@@ -18,22 +15,22 @@ def require_key(intake: Intake, scope: str, store: Store, limits: Limits) -> Kno
     """
     credential = read_credential(intake)
     try:
-        key = identify(intake, credential, store)
+        key = identify(intake, credential, service)
     except ProblemError as problem:
-        limits.check_failed_key(intake.request.remote_addr or "unknown", problem)
+        service.limits.check_failed_key(intake.remote_addr or "unknown", problem)
         raise
     if scope not in key.scopes.split():
         raise ProblemError(
             "insufficient_scope",
             f"The key {key.name!r} has no {scope} scope. Make a key that has it, under API keys.",
         )
-    limits.check_key(key.id)
+    service.limits.check_key(key.id)
     return key
 
 
 def read_credential(intake: Intake) -> str:
     """The key from X-API-Key or, without that header, from Authorization: Bearer (RFC 6750)."""
-    environ = intake.request.environ
+    environ = intake.environ
     credential: str | None = environ.get("HTTP_X_API_KEY")
     if credential is None:
         scheme, _, credential = environ.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
@@ -46,13 +43,15 @@ def read_credential(intake: Intake) -> str:
     return credential
 
 
-def identify(intake: Intake, credential: str, store: Store) -> KnownKey:
+def identify(intake: Intake, credential: str, service: IngestService) -> KnownKey:
     """The key's row; a revoked or expired one is noted on the intake before it is refused."""
-    if not is_well_formed(credential):
+    if not has_key_form(credential):
         raise ProblemError("malformed_api_key")
-    key = store.find_key(hash_key(credential, current_app.config["FLOWPULSE_KEY_SECRET"]))
+    key = service.store.find_key(hash_key(credential, service.key_secret))
     if key is None:
-        raise ProblemError("unknown_api_key")
+        # The checksum, which takes longer than all the rest, tells why a key is not known.
+        known_form = is_well_formed(credential)
+        raise ProblemError("unknown_api_key" if known_form else "malformed_api_key")
     intake.api_key = key
     if key.revoked_at is not None:
         raise ProblemError("revoked_api_key")
@@ -61,9 +60,9 @@ def identify(intake: Intake, credential: str, store: Store) -> KnownKey:
     return key
 
 
-def note_sender(intake: Intake, store: Store) -> None:
+def note_sender(intake: Intake, service: IngestService) -> None:
     """Whose request this is, where its key tells; for one that is refused for other reasons."""
     try:
-        identify(intake, read_credential(intake), store)
+        identify(intake, read_credential(intake), service)
     except ProblemError:
         return

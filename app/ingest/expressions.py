@@ -13,6 +13,8 @@ _UNRESOLVED = re.compile(
     rf"\s*(?:{_EXPRESSION_TEXT}|{_PLACEHOLDER_TEXT})\s*", re.DOTALL | re.IGNORECASE
 )
 
+_FIRST_OF_UNRESOLVED = "={$<[uUnNiI"
+
 
 def is_expression(text: str) -> bool:
     """Whether the whole text is an expression, such as `{{ $json.id }}` or `={{ $now }}`."""
@@ -25,5 +27,5 @@ def is_placeholder(text: str) -> bool:
 
 
 def is_unresolved(text: str) -> bool:
-    """Whether the text is either: one look for the many texts that are not."""
-    return _UNRESOLVED.fullmatch(text) is not None
+    """Whether the text is either; its first character tells of most texts that they are not."""
+    return text.lstrip()[:1] in _FIRST_OF_UNRESOLVED and _UNRESOLVED.fullmatch(text) is not None

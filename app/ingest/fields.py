@@ -74,6 +74,14 @@ def show_value(value: object) -> str:
 class EventField(fields.Field[Any]):
     """What all fields of an event share."""
 
+    def deserialize(
+        self, value: Any, attr: str | None = None, data: Data = None, **kwargs: Any
+    ) -> Any:
+        """The value that was given, read and checked; what is missing is the schema's business."""
+        read = self._deserialize(value, attr, data, **kwargs)
+        self._validate(read)
+        return read
+
     def refuse(self, code: str, message: str, value: object, fix: str = "") -> Refusal:
         """The error of this field; `message` goes on after the field's name."""
         name = self.name or ""
@@ -96,7 +104,7 @@ class EventField(fields.Field[Any]):
 
 
 def _has_odd_characters(text: str, data: Data) -> bool:
-    possible = data.odd_characters if isinstance(data, ReadBody) else True
+    possible = data.odd_characters if type(data) is ReadBody else True
     return possible and _ODD.search(text) is not None
 
 
@@ -104,7 +112,7 @@ class Identifier(EventField, fields.String):
     """A short text that tells things apart: kept exactly, or refused."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Data, **kwargs: Any) -> str:
-        text = self._read_text(value, data)
+        text = value if type(value) is str else self._read_text(value, data)
         if text.isspace():
             return self._read_blank(text, data)
         if _has_odd_characters(text, data):

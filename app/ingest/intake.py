@@ -4,10 +4,9 @@ import re
 import time
 from datetime import datetime
 from functools import lru_cache
+from typing import Any, NamedTuple
 
-import gevent
-from flask import Request, current_app, g, request
-from gevent import monkey
+from werkzeug.wsgi import get_content_length, get_input_stream
 
 from app.answers import dump
 from app.clock import now
@@ -15,55 +14,76 @@ from app.identifiers import new_id
 from app.ingest.records import KnownKey, NewEvent
 from app.keys import mask_keys, mask_keys_in_bytes
 from app.problems import ProblemError
+from app.time_limit import TimeIsUp, time_limit
 
 MAX_STORED_BODY = 64 * 1024
 _CHUNK = 64 * 1024
 _SECRET_HEADER = re.compile("AUTH|COOKIE|PASSWORD|PASSWD|SECRET|SIGNATURE|TOKEN|API_?KEY")
 MASK = "••••••"
+_IN_ENVIRON = "flowpulse.intake"
+
+Environ = dict[str, Any]
+"""A request as WSGI gives it (PEP 3333)."""
 
 
 class Intake:
     """Gathers what the log will say of a request, whatever becomes of it."""
 
-    __slots__ = ("api_key", "body", "event_id", "kind", "received_at", "request", "started")
+    __slots__ = (
+        "api_key",
+        "body",
+        "content_length",
+        "environ",
+        "event_id",
+        "kind",
+        "received_at",
+        "started",
+    )
 
-    def __init__(self, request: Request, kind: str | None = None) -> None:
+    def __init__(self, environ: Environ, kind: str | None = None) -> None:
         self.started = time.perf_counter()
         self.received_at: datetime = now()
         self.event_id = new_id()
-        self.request = request
+        self.environ = environ
+        self.content_length = get_content_length(environ)
         self.kind = kind
         self.api_key: KnownKey | None = None
         self.body: bytes | None = None
 
-    def read_body(self) -> bytes:
-        """The whole body; raises `body_too_large`, or `request_timeout` if it does not come."""
-        limit: int = current_app.config["FLOWPULSE_MAX_BODY_BYTES"]
-        if (self.request.content_length or 0) > limit:
+    @property
+    def remote_addr(self) -> str:
+        return self.environ.get("REMOTE_ADDR") or ""
+
+    def read_body(self, limit: int, seconds: float) -> bytes:
+        """The whole body, at most `limit` bytes, within so many seconds.
+
+        Raises `body_too_large`, or `request_timeout` if it does not come.
+        """
+        if (self.content_length or 0) > limit:
             raise _too_large(limit)
-        self.body = self._read(limit + 1, current_app.config["FLOWPULSE_BODY_TIMEOUT_SECONDS"])
-        if self.body is None or len(self.body) < (self.request.content_length or 0):
+        self.body = self._read(limit + 1, seconds)
+        if self.body is None or len(self.body) < (self.content_length or 0):
             raise ProblemError("request_timeout", headers={"Connection": "close"})
         if len(self.body) > limit:
             raise _too_large(limit)
         return self.body
 
     def read_what_has_come(self) -> None:
-        """For the log of a request that is refused by its headers: never waits for more."""
-        if self.body is None and (self.request.content_length or 0) <= MAX_STORED_BODY:
+        """For the log of a request that is refused by its headers: hardly waits for more."""
+        if self.body is None and (self.content_length or 0) <= MAX_STORED_BODY:
             self.body = self._read(MAX_STORED_BODY, 0.02)
 
     def _read(self, limit: int, seconds: float) -> bytes | None:
-        if not monkey.is_module_patched("socket"):
-            return self._read_all(limit)
-        with gevent.Timeout(seconds, False):  # type: ignore[arg-type]
-            return self._read_all(limit)
-        return None
+        try:
+            with time_limit(seconds):
+                return self._read_all(limit)
+        except TimeIsUp:
+            return None
 
     def _read_all(self, limit: int) -> bytes:
-        stream = self.request.stream
-        wanted = min(limit, self.request.content_length or limit)
-        body: bytes = stream.read(min(wanted, _CHUNK))
+        stream = get_input_stream(self.environ)
+        wanted = min(limit, self.content_length or limit)
+        body = stream.read(min(wanted, _CHUNK))
         while len(body) < wanted:
             more = stream.read(min(wanted - len(body), _CHUNK))
             if not more:
@@ -84,8 +104,7 @@ class Intake:
         payload: str | None = None,
     ) -> NewEvent:
         """The row for the log: keys masked, secret headers left out, the body's first 64 KB."""
-        incoming, key, body = self.request, self.api_key, self.body or b""
-        environ = incoming.environ
+        environ, key, body = self.environ, self.api_key, self.body or b""
         agent = environ.get("HTTP_USER_AGENT")
         return NewEvent(
             public_id=self.event_id,
@@ -96,11 +115,11 @@ class Intake:
             state=state,
             kind=self.kind,
             method=environ["REQUEST_METHOD"][:20],
-            path=mask_keys(environ.get("RAW_URI") or incoming.full_path)[:2000],
-            headers=_stored_headers(incoming),
+            path=mask_keys(environ.get("RAW_URI") or environ["PATH_INFO"])[:2000],
+            headers=_stored_headers(environ),
             body=mask_keys_in_bytes(body)[:MAX_STORED_BODY],
-            body_size=len(body) if self.body is not None else incoming.content_length,
-            remote_addr=(incoming.remote_addr or "")[:64] or None,
+            body_size=len(body) if self.body is not None else self.content_length,
+            remote_addr=self.remote_addr[:64] or None,
             user_agent=mask_keys(agent)[:255] if agent else None,
             status=status,
             code=code,
@@ -113,15 +132,15 @@ class Intake:
         )
 
 
-def open_intake(kind: str | None = None) -> Intake:
-    """The current request's intake; the errors' door finds it again in `g`."""
-    intake = g.intake = Intake(request._get_current_object(), kind)  # type: ignore[attr-defined]
+def open_intake(environ: Environ, kind: str | None = None) -> Intake:
+    """The intake of a request; the errors' door finds it again in the environ."""
+    intake = environ[_IN_ENVIRON] = Intake(environ, kind)
     return intake
 
 
-def current_intake() -> Intake:
-    intake: Intake | None = g.get("intake")
-    return intake or open_intake()
+def current_intake(environ: Environ) -> Intake:
+    """The intake that was opened for this request, or else a new one."""
+    return environ.get(_IN_ENVIRON) or open_intake(environ)
 
 
 def _too_large(limit: int) -> ProblemError:
@@ -130,18 +149,25 @@ def _too_large(limit: int) -> ProblemError:
     )
 
 
+class _Header(NamedTuple):
+    name: str
+    is_secret: bool
+
+
 @lru_cache(maxsize=1024)
-def _is_secret(header: str) -> bool:
-    return _SECRET_HEADER.search(header) is not None
+def _as_header(variable: str) -> _Header | None:
+    """The header that a variable of the environ stands for (RFC 3875, section 4.1.18)."""
+    if not variable.startswith("HTTP_") and variable not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        return None
+    name = variable.removeprefix("HTTP_").replace("_", "-").title()
+    return _Header(name, _SECRET_HEADER.search(variable) is not None)
 
 
-def _stored_headers(incoming: Request) -> str:
+def _stored_headers(environ: Environ) -> str:
     """Names and values as JSON pairs; of secret headers only that they were there."""
     pairs = []
-    for name, value in incoming.environ.items():
-        if name.startswith("HTTP_"):
-            title = name[5:].replace("_", "-").title()
-            pairs.append([title, MASK if _is_secret(name) else value])
-        elif name in ("CONTENT_TYPE", "CONTENT_LENGTH") and value:
-            pairs.append([name.replace("_", "-").title(), value])
+    for variable, value in environ.items():
+        header = _as_header(variable)
+        if header and (value or variable.startswith("HTTP_")):
+            pairs.append((header.name, MASK if header.is_secret else value))
     return mask_keys(dump(pairs))

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from app.blocking import let_others_join
+from app.blocking import Signal, let_others_join, make_signal
 from app.ingest.records import IdempotentClaim, KeyUse, NewEvent, RememberedAnswer
-from app.ingest.store import Cursor, Store
+from app.ingest.store import OUTAGES, Cursor, Store
 from app.problems import ProblemError
 
 BATCH_SIZE = 500
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 class _Item:
     event: NewEvent
     claim: IdempotentClaim | None = None
-    done: threading.Event = field(default_factory=threading.Event)
+    done: Signal = field(default_factory=make_signal)
     remembered: RememberedAnswer | None = None
     error: BaseException | None = None
 
@@ -133,12 +133,15 @@ class Recorder:
                 self._written_uses.pop(api_key_id, None)
             self._write_one_by_one(items)
         for item in items:
-            item.done.set()
+            item.done.give()
 
     def _write(self, items: Sequence[_Item], uses: dict[int, datetime]) -> None:
+        # Twins in two processes would wait for each other if each took its keys in any order.
+        claimed = sorted((item for item in items if item.claim), key=_claim_order)
+        if not claimed and not uses:
+            self._store.append_events([item.event for item in items])
+            return
         with self._store.writing() as cursor:
-            # Twins in two processes would wait for each other if each took its keys in any order.
-            claimed = sorted((item for item in items if item.claim), key=_claim_order)
             for item in claimed:
                 self._claim(cursor, item)
             events = [item.event for item in items if item.remembered is None]
@@ -152,13 +155,20 @@ class Recorder:
             item.remembered = self._store.claim_answer(cursor, item.claim)
 
     def _write_one_by_one(self, items: Sequence[_Item]) -> None:
-        """One event that can't be written must not take the others with it."""
+        """One event that can't be written must not take the others with it.
+
+        When it is the database that can't be used, all the rest fail at once: each would wait for
+        its lock anew, long after its sender was told.
+        """
+        outage: Exception | None = None
         for item in items:
-            item.remembered = None
-            try:
-                self._store.run(lambda item=item: self._write_again(item))  # type: ignore[misc]
-            except Exception as error:
-                item.error = error
+            item.remembered, item.error = None, outage
+            if outage is None:
+                try:
+                    self._store.run(lambda item=item: self._write_again(item))  # type: ignore[misc]
+                except Exception as error:
+                    item.error = error
+                    outage = error if isinstance(error, OUTAGES) else None
 
     def _write_again(self, item: _Item) -> None:
         """The failed commit may have reached the disk before its answer was lost."""

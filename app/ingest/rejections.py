@@ -11,7 +11,7 @@ def record_rejection(intake: Intake, problem: ProblemError) -> str | None:
     """The event id under which the console will show it, or None where it is only counted."""
     service = ingest_service()
     if intake.api_key is None:
-        note_sender(intake, service.store)
+        note_sender(intake, service)
     if service.limits.may_store_rejected():
         intake.read_what_has_come()
         event = intake.as_event(

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response, request
 
 from app.answers import JSON, JsonAnswer, dump
 from app.ingest.authentication import require_key
@@ -25,10 +25,10 @@ blueprint = Blueprint("ingest", __name__, url_prefix="/api/v1/ingest")
 def accept(kind: EventKind) -> Response:
     """Take one event in; raises ProblemError for the first check that it does not pass."""
     service = ingest_service()
-    intake = open_intake(kind.name)
-    key = require_key(intake, "ingest", service.store, service.limits)
+    intake = open_intake(request.environ, kind.name)
+    key = require_key(intake, "ingest", service)
     _refuse_encoding(intake)
-    raw = intake.read_body()
+    raw = intake.read_body(service.max_body_bytes, service.body_timeout_seconds)
     claim = _read_claim(intake, key.workspace_id, kind, raw)
     if claim:
         found = service.store.find_answer(claim.workspace_id, claim.key, claim.created_at)
@@ -47,8 +47,7 @@ def _record(
 ) -> Response:
     key = intake.api_key
     assert key is not None  # noqa: S101 (require_key saw to it)
-    content_type = intake.request.environ.get("CONTENT_TYPE")
-    body = read_object(raw, content_type, current_app.config["FLOWPULSE_MAX_JSON_DEPTH"])
+    body = read_object(raw, intake.environ.get("CONTENT_TYPE"), service.max_json_depth)
     fields = validate(kind, body, intake.received_at)
     workflow = find_workflow(service.store, key.workspace_id, fields, body.warnings)
     answer: dict[str, Any] = {"event_id": intake.event_id, "status": "accepted"}
@@ -67,7 +66,7 @@ def _record(
 
 
 def _refuse_encoding(intake: Intake) -> None:
-    encoding = intake.request.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    encoding = intake.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding not in ("", "identity"):
         raise ProblemError(
             "unsupported_encoding",
@@ -78,7 +77,7 @@ def _refuse_encoding(intake: Intake) -> None:
 def _read_claim(
     intake: Intake, workspace_id: int, kind: EventKind, raw: bytes
 ) -> IdempotentClaim | None:
-    key = intake.request.environ.get("HTTP_IDEMPOTENCY_KEY", "").strip()
+    key = intake.environ.get("HTTP_IDEMPOTENCY_KEY", "").strip()
     if not key:
         return None
     if len(key) > MAX_IDEMPOTENCY_KEY:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema
@@ -108,13 +109,18 @@ class RunFailureSchema(RunSuccessSchema):
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EventKind:
     """A kind of event: the last part of its path, its fields, and the outcome of its run."""
 
     name: str
     schema: Schema
     outcome: str
+
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        """The names of all fields, in their order."""
+        return tuple(self.schema.load_fields)
 
 
 EVENT_KINDS = {
@@ -140,7 +146,7 @@ def validate(kind: EventKind, body: ReadBody, now: datetime) -> dict[str, Any]:
     warnings are added to `body.warnings`. Raises ProblemError `validation_failed`, with the errors
     of all fields at once, in the order of the schema.
     """
-    known = tuple(kind.schema.load_fields)
+    known = kind.fields
     values, errors = _read(kind.schema, body, known)
     _check_times(values, errors, now)
     if not body.keys() <= kind.schema.load_fields.keys():

@@ -145,9 +145,11 @@ class FailingStore:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.is_full = True
+        self.tries = 0
 
     def __getattr__(self, name: str) -> Any:
-        if self.is_full and name == "writing":
+        if self.is_full and name in ("writing", "append_events"):
+            self.tries += 1
             raise OSError("No space left on device")
         return getattr(self._store, name)
 
@@ -160,6 +162,15 @@ def test_a_full_disk_is_503_and_writes_resume_without_a_restart(team: Team) -> N
     store.is_full = False
     recorder.record(make_event(team))
     assert db.session.query(Event).count() == 1
+
+
+def test_while_the_database_is_out_no_event_waits_for_the_others(team: Team) -> None:
+    store = FailingStore(open_store(db.engine.url))
+    recorder = Recorder(store)  # type: ignore[arg-type]
+    for _ in range(20):
+        recorder.record_later(make_event(team))
+    recorder.close()
+    assert store.tries == 2  # All of them together, then the first alone.
 
 
 def test_a_key_is_marked_as_used_to_the_minute(team: Team) -> None:

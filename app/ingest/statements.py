@@ -1,0 +1,38 @@
+"""The statements of the lean road, one text for both databases; `?` stands for a value."""
+
+from functools import cache
+
+from app.ingest.records import KnownKey, KnownWorkflow, NewEvent
+
+ROWS_AT_ONCE = 32
+"""Events in one statement. The driver lets go of the interpreter around each statement and has to
+win it back from the requests that are served meanwhile: one statement for many rows waits once."""
+
+
+@cache
+def insert_events_sql(count: int) -> str:
+    """The statement that inserts this many events."""
+    row = f"({', '.join('?' * len(NewEvent._fields))})"
+    columns = ", ".join(NewEvent._fields)
+    return f"INSERT INTO events ({columns}) VALUES {', '.join([row] * count)}"  # noqa: S608
+
+
+FIND_EVENT = "SELECT 1 FROM events WHERE public_id = ?"
+FIND_KEY = f"SELECT {', '.join(KnownKey._fields)} FROM api_keys WHERE key_hash = ?"  # noqa: S608
+FIND_WORKFLOW = {
+    column: f"SELECT {', '.join(KnownWorkflow._fields)} FROM workflows "  # noqa: S608
+    f"WHERE workspace_id = ? AND {column} = ?"
+    for column in ("public_id", "slug", "name")
+}
+LIST_REFERENCES = "SELECT slug, name FROM workflows WHERE workspace_id = ? ORDER BY id"
+FIND_ANSWER = (
+    "SELECT request_hash, answer FROM idempotency_keys "
+    "WHERE workspace_id = ? AND key = ? AND created_at >= ?"
+)
+CLAIM_ANSWER = (
+    "INSERT INTO idempotency_keys (workspace_id, key, request_hash, answer, created_at) "
+    "VALUES (?, ?, ?, ?, ?) ON CONFLICT (workspace_id, key) DO UPDATE SET "
+    "request_hash = excluded.request_hash, answer = excluded.answer, "
+    "created_at = excluded.created_at WHERE idempotency_keys.created_at < ?"
+)
+TOUCH_KEY = "UPDATE api_keys SET last_used_at = ? WHERE id = ?"
