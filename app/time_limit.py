@@ -53,7 +53,7 @@ class time_limit:
     Only where gevent serves the process: a plain thread can't be interrupted.
     """
 
-    __slots__ = ("_waiting", "_seconds")
+    __slots__ = ("_seconds", "_waiting")
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
