@@ -47,6 +47,8 @@ class Run(Entity):
     error_type: Mapped[str | None] = mapped_column(String(255))
     error_message: Mapped[str | None] = mapped_column(Text)
     details: Mapped[dict[str, Any] | None] = mapped_column("metadata", JsonText)
+    # Of what the deciding event left out: the rank of the event that told it, by field.
+    kept_from: Mapped[dict[str, Any] | None] = mapped_column(JsonText)
     decided_by_event_id: Mapped[int] = mapped_column(BigId)
     event_count: Mapped[int]
     created_at: Mapped[Moment]

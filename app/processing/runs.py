@@ -15,25 +15,22 @@ from app.processing.rollups import INSERTS, Contribution
 
 OUTCOMES_BY_KIND = {"run-success": "success", "run-failure": "failure"}
 _TABLE = cast(Table, Run.__table__)
-_TOLD = (
-    "source_platform",
-    "source_workflow_id",
-    "correlation_id",
+_KEPT = ("source_platform", "source_workflow_id", "correlation_id", "metadata")
+"""What a later event may leave out: the run keeps what an earlier one said."""
+_DECIDED = (
+    "outcome",
     "error_type",
     "error_message",
-    "metadata",
-    "duration_ms",
-)
-_CHANGING = (
-    *_TOLD,
-    "outcome",
-    "previous_outcome",
     "started_at",
     "ended_at",
+    "duration_ms",
     "decided_by_event_id",
-    "event_count",
-    "updated_at",
 )
+"""What belongs together: all of it comes from the event that decides."""
+_CHANGING = (*_KEPT, *_DECIDED, "previous_outcome", "kept_from", "event_count", "updated_at")
+
+Rank = tuple[datetime, bool, int]
+"""Which of two events decides, the greater one: its end, whether it failed, its id."""
 
 Execution = tuple[int, str | int]
 """A workflow's id, and the execution's id on the source platform or else the event's own."""
@@ -56,8 +53,12 @@ class Report:
 def read_report(event: ClaimedEvent, now: datetime) -> Report:
     """Raises KeyError, TypeError or ValueError when the payload can't be read."""
     fields = event.read_payload()
-    columns: dict[str, Any] = {name: fields.get(name) for name in _TOLD}
+    columns: dict[str, Any] = {name: fields.get(name) for name in _KEPT}
     columns |= {
+        "error_type": fields.get("error_type"),
+        "error_message": fields.get("error_message"),
+        "duration_ms": fields.get("duration_ms"),
+        "kept_from": None,
         "workspace_id": event.workspace_id,
         "workflow_id": event.workflow_id,
         "external_execution_id": fields.get("external_execution_id"),
@@ -78,9 +79,19 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def merge(run: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
-    """The run after one more event: the later end decides, a failure where both end at once."""
+    """The run after one more event: the later end decides, a failure where both end at once.
+
+    What the deciding event leaves out is kept from the next one that says it, so that the order in
+    which the events arrive makes no difference.
+    """
     winner, loser = (told, run) if _rank(told) > _rank(run) else (run, told)
-    merged = {**run, **{name: winner[name] for name in _CHANGING}}
+    merged = {**run, **{name: winner[name] for name in _DECIDED}}
+    kept_from: dict[str, Any] = {}
+    for name in _KEPT:
+        rank, merged[name] = max(_telling(run, name), _telling(told, name), key=_rank_of_telling)
+        if merged[name] is not None and rank != _rank(winner):
+            kept_from[name] = [rank[0].isoformat(), *rank[1:]]
+    merged["kept_from"] = kept_from or None
     merged["event_count"] = run["event_count"] + 1
     merged["updated_at"] = told["updated_at"]
     merged["previous_outcome"] = run["previous_outcome"]
@@ -91,8 +102,22 @@ def merge(run: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _rank(columns: Mapping[str, Any]) -> tuple[datetime, bool, int]:
+def _rank(columns: Mapping[str, Any]) -> Rank:
     return columns["ended_at"], columns["outcome"] == "failure", columns["decided_by_event_id"]
+
+
+def _telling(columns: Mapping[str, Any], name: str) -> tuple[Rank, Any]:
+    """A field's value, with the rank of the event that gave it."""
+    kept = (columns["kept_from"] or {}).get(name)
+    if kept is None:
+        return _rank(columns), columns[name]
+    ended_at, failed, event_id = kept
+    return (datetime.fromisoformat(ended_at), failed, event_id), columns[name]
+
+
+def _rank_of_telling(telling: tuple[Rank, Any]) -> tuple[bool, Rank]:
+    rank, value = telling
+    return value is not None, rank
 
 
 def record_runs(

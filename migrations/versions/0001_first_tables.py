@@ -289,6 +289,7 @@ def upgrade() -> None:
         sa.Column("error_type", sa.String(length=255), nullable=True),
         sa.Column("error_message", sa.Text(), nullable=True),
         sa.Column("metadata", sa.Text(), nullable=True),
+        sa.Column("kept_from", sa.Text(), nullable=True),
         sa.Column(
             "decided_by_event_id",
             sa.BigInteger().with_variant(sa.Integer(), "sqlite"),

@@ -105,6 +105,24 @@ def test_the_later_end_decides_and_the_change_is_visible(client: FlaskClient, te
     assert sums_from_rollups() == sums_from_runs()
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (2, 1, 0), (1, 2, 0)])
+def test_what_a_later_event_leaves_out_stays(
+    client: FlaskClient, team: Team, order: tuple[int, ...]
+) -> None:
+    events: list[dict[str, Any]] = [
+        {"ended_at": "2026-01-15T09:00:00Z", "source_platform": "n8n", "correlation_id": "first"},
+        {"ended_at": "2026-01-15T10:00:00Z", "correlation_id": "second", "duration_ms": 7},
+        {"ended_at": "2026-01-15T11:00:00Z", "metadata": {"leads": 3}},
+    ]
+    for number in order:
+        report(client, team, "success", external_execution_id="e", **events[number])
+        drain()
+    (run,) = runs()
+    told = (run.source_platform, run.correlation_id, run.details, run.duration_ms)
+    assert told == ("n8n", "second", {"leads": 3}, None)
+    assert run.ended_at.hour == 11
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_shuffled_and_sent_twice_makes_the_same_runs(
     client: FlaskClient, team: Team, seed: int
@@ -118,6 +136,9 @@ def test_shuffled_and_sent_twice_makes_the_same_runs(
             "ended_at": end.isoformat(),
             "duration_ms": chance.randrange(100_000) / 8,
         }
+        for name in ("source_platform", "correlation_id"):
+            if chance.random() < 0.4:
+                fields[name] = f"{name}-{number}"
         reports.append((chance.choice(["success", "failure"]), fields))
 
     def play(order: list[tuple[str, dict[str, Any]]]) -> list[tuple[Any, ...]]:
@@ -137,6 +158,8 @@ def test_shuffled_and_sent_twice_makes_the_same_runs(
                 run.ended_at,
                 run.duration_ms,
                 run.error_message,
+                run.source_platform,
+                run.correlation_id,
             )
             for run in runs()
         )
