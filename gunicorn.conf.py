@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import io
 import os
 import resource
 import runpy
@@ -11,13 +12,14 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import gevent
 from gunicorn.glogging import Logger
+from gunicorn.http import errors
 from gunicorn.workers.ggevent import GeventWorker
 
 # Read by its path, not as app.config: importing the package here would load the application into
@@ -54,6 +56,27 @@ class PromptWorker(GeventWorker):  # type: ignore[misc]
             finally:
                 del self.idle[current]
 
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer a request whose head can't be read as the application answers, and log it."""
+        code = UNREADABLE.get(type(exc))
+        if code is None:
+            super().handle_error(req, client, addr, exc)
+            return
+        host, port = client.getsockname()[:2]
+        environ = {
+            "REMOTE_ADDR": str(addr[0]) if addr else "",
+            "SERVER_NAME": str(host),
+            "SERVER_PORT": str(port),
+            "wsgi.input": io.BytesIO(),
+        }
+        answer = self.wsgi.extensions["flowpulse_unread"](code, environ)
+        head = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
+        with suppress(OSError, gevent.Timeout), gevent.Timeout(STOP_IDLE_SECONDS):
+            client.sendall(f"HTTP/1.1 {answer.status}\r\n{head}\r\n".encode() + answer.data)
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(65536):  # Closed with bytes unread, it would take the answer back.
+                pass
+
     def handle_exit(self, number: int, frame: FrameType | None) -> None:
         super().handle_exit(number, frame)
         gevent.spawn_later(STOP_IDLE_SECONDS, self.close_idle)
@@ -62,6 +85,25 @@ class PromptWorker(GeventWorker):  # type: ignore[misc]
         for greenlet, timeout in list(self.idle.items()):
             gevent.kill(greenlet, timeout)
 
+
+# Errors of gunicorn's own parser, with the row of the troubleshooting table for each.
+UNREADABLE: dict[type[BaseException], str] = {
+    errors.LimitRequestLine: "address_too_long",
+    errors.LimitRequestHeaders: "headers_too_large",
+    **dict.fromkeys(
+        (
+            errors.InvalidRequestLine,
+            errors.InvalidRequestMethod,
+            errors.InvalidHTTPVersion,
+            errors.InvalidHeader,
+            errors.InvalidHeaderName,
+            errors.ObsoleteFolding,
+            errors.UnsupportedTransferCoding,
+            errors.ExpectationFailed,
+        ),
+        "bad_request",
+    ),
+}
 
 # Time for a request that is on its way when the stop begins.
 STOP_IDLE_SECONDS = 1.0

@@ -1,6 +1,7 @@
 """The one door where exceptions become answers: problem JSON under /api/, pages elsewhere."""
 
 import logging
+from functools import partial
 from typing import Any
 
 from flask import Flask, Response, render_template, request
@@ -15,6 +16,16 @@ from app.problems import PROBLEMS, ProblemError, public_code
 
 API_PREFIX = "/api/"
 RETRY_SECONDS = "5"
+UNREAD = {
+    "REQUEST_METHOD": "?",
+    "PATH_INFO": API_PREFIX,
+    "RAW_URI": "?",
+    "QUERY_STRING": "",
+    "SERVER_PROTOCOL": "HTTP/1.1",
+    "wsgi.url_scheme": "http",
+    "wsgi.input_terminated": True,
+}
+"""What stands for the head of a request that could not be read."""
 _RETRIED = frozenset({"server_error", "unavailable"})
 
 logger = logging.getLogger(__name__)
@@ -26,6 +37,18 @@ def init_errors(app: Flask) -> None:
     app.register_error_handler(OperationalError, _answer_outage)
     app.register_error_handler(InterfaceError, _answer_outage)
     app.register_error_handler(Exception, _answer_crash)
+    app.extensions["flowpulse_unread"] = partial(answer_unread, app)
+
+
+def answer_unread(app: Flask, code: str, environ: dict[str, Any]) -> Response:
+    """The answer to a request of which the web server could read no more than `environ` says.
+
+    It is logged like any other; what came instead of a head is not repeated, since a key may be
+    in it.
+    """
+    with app.request_context({**UNREAD, **environ}):
+        answer = _answer_problem(ProblemError(code, headers={"Connection": "close"}))
+        return app.make_response(answer)
 
 
 def problem_document(

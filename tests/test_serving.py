@@ -1,6 +1,7 @@
 """Starting, stopping and being killed: the real programs, as `make run` has them."""
 
 import http.client
+import json
 import os
 import signal
 import socket
@@ -52,6 +53,35 @@ def test_sockets_that_send_no_whole_head_are_closed(server: LiveServer) -> None:
     for connection in [connect(server, content) for content in (b"", b"GET / HTTP/1.1\r\nHos")]:
         assert read_all(connection) == b""
     assert time.monotonic() - began < KEEPALIVE_SECONDS + 3
+
+
+KEY = "fp_0123456789abcdefghijABCDEFGHIJ0123456789"
+POST = "POST /api/v1/ingest/run-success HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "status", "code"),
+    [
+        (f"{POST}X-Long: {'a' * 20_000}\r\n\r\n", 431, "headers_too_large"),
+        (POST + "X-M: 1\r\n" * 101 + "\r\n", 431, "headers_too_large"),
+        (f"POST /api/v1/?{'a' * 20_000} HTTP/1.1\r\nHost: x\r\n\r\n", 414, "address_too_long"),
+        (f"{POST}Content-Length: many\r\n\r\n", 400, "bad_request"),
+        (f"{POST}X-API-Key {KEY}: 1\r\n\r\n", 400, "bad_request"),
+        (f"{KEY} /api/v1/ingest/run-success HTTP/1.1\r\n\r\n", 400, "bad_request"),
+        (f"{POST}Transfer-Encoding: {KEY}\r\n\r\n", 400, "bad_request"),
+        (f"GET / HTTP/9.9 {KEY}\r\n\r\n", 400, "bad_request"),
+    ],
+)
+def test_what_is_no_http_gets_an_answer_of_the_table_too(
+    server: LiveServer, head: str, status: int, code: str
+) -> None:
+    head_sent, _, body = read_all(connect(server, head.encode())).partition(b"\r\n\r\n")
+    document = json.loads(body)
+    assert head_sent.split()[1] == str(status).encode()
+    assert b"Content-Type: application/problem+json" in head_sent
+    assert (document["code"], document["status"]) == (code, status)
+    assert document["inspect"].startswith(f"http://127.0.0.1:{server.port}/events/")
+    assert KEY.encode() not in head_sent + body
 
 
 def test_a_header_of_4_kb_reaches_the_application(server: LiveServer) -> None:
