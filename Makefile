@@ -56,7 +56,7 @@ $(DEV_READY): requirements-dev.txt requirements.txt | $(PY)
 # directly. Naming the present user tells it that running as root, where that is so, is meant.
 .PHONY: run
 run: $(READY) ## Start the server (web and worker) in the foreground; Ctrl-C stops it
-	@$(PY) -m flask --app wsgi prepare
+	@$(PY) -m flask --app wsgi prepare --to-start
 	@exec $(PY) -m supervisor.supervisord --nodaemon --user "$$(id -u)" -c supervisord.conf
 
 # --- Testing ----------------------------------------------------------------------------------

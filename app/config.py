@@ -113,6 +113,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Refused keys per minute and address, before further ones get 429; good keys still pass.",
     ),
     Setting(
+        "FLOWPULSE_FAILED_SIGN_IN_LIMIT",
+        "10",
+        _whole_number,
+        "Wrong passwords per minute and address, before the next try has to wait; 0 = off.",
+    ),
+    Setting(
         "FLOWPULSE_MAX_BODY_BYTES",
         str(1024 * 1024),
         _whole_number,

@@ -1,6 +1,8 @@
 """What `make run` calls: prepare the server, and the worker."""
 
+import errno
 import logging
+import socket
 from pathlib import Path
 
 import click
@@ -19,13 +21,16 @@ EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S10
 
 
 @command("prepare")
+@click.option("--to-start", is_flag=True, help="Fail when the server's port is taken.")
 @json_option
-def prepare(as_json: bool) -> None:
+def prepare(to_start: bool, as_json: bool) -> None:
     """Make or upgrade the database and print the server's address.
 
     While nobody has set the server up, the one-time set-up link is printed too. May be called at
-    any time.
+    any time; with --to-start only before the server starts.
     """
+    if to_start:
+        _check_port(current_app.config["HOST"], current_app.config["PORT"])
     _make_places()
     upgrade()
     address = server_address()
@@ -36,6 +41,25 @@ def prepare(as_json: bool) -> None:
     click.echo(f"FlowPulse runs at {address}")
     if link:
         click.echo(f"To set it up, open this link. It works once:\n\n  {link}\n")
+
+
+def _check_port(host: str, port: int) -> None:
+    """Try the address once, where the web server would try it again and again."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise click.ClickException(
+                    f"Port {port} is taken: FlowPulse runs already, or another program has it. "
+                    f"Stop that, or set PORT, for example: PORT={port + 1} make run"
+                ) from error
+            raise click.ClickException(
+                f"The server can't listen at {host}, port {port}: {error.strerror}. "
+                "Change HOST or PORT."
+            ) from error
 
 
 @command("worker")

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from flask import Flask, Request
+from flask import Flask, Request, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 NAME = "flowpulse_session"
@@ -16,6 +16,10 @@ class ConsoleSessions(SecureCookieSessionInterface):
         if request.path.startswith(_WITHOUT_SESSION):
             return self.make_null_session(app)
         return super().open_session(app, request)
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        """On HTTPS the cookie stays on HTTPS, whether a setting or the request tells of it."""
+        return super().get_cookie_secure(app) or request.is_secure
 
 
 def configure_session_cookie(app: Flask) -> None:

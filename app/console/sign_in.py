@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user, logout_user
 
 from app.extensions import csrf
+from app.ingest.service import ingest_service
 from app.models import User
 from app.workspaces.passwords import MIN_LENGTH, WeakPasswordError
 from app.workspaces.people import (
@@ -44,13 +45,21 @@ def show_sign_in() -> ResponseReturnValue:
 def sign_in() -> ResponseReturnValue:
     email = request.form.get("email", "").replace("\0", "")
     target = local_path(request.form.get("next"))
+    address, limits = request.remote_addr or "unknown", ingest_service().limits
+    wait = limits.sign_in_wait(address)
+    if wait:
+        error = f"Too many wrong passwords came from here. Wait {wait} s, then try again."
+        return _refuse_sign_in(target, email, error), 429, {"Retry-After": str(wait)}
     user = find_by_password(email, request.form.get("password", ""))
     if user is None:
-        errors = ["The e-mail address or the password is wrong."]
-        page = render_template("sign_in/sign_in.html", target=target, email=email, errors=errors)
-        return page, 422
+        limits.note_failed_sign_in(address)
+        return _refuse_sign_in(target, email, "The e-mail address or the password is wrong."), 422
     _begin_session(user)
     return redirect(target, 303)
+
+
+def _refuse_sign_in(target: str, email: str, error: str) -> str:
+    return render_template("sign_in/sign_in.html", target=target, email=email, errors=[error])
 
 
 @blueprint.post("/sign-out")

@@ -60,12 +60,16 @@ class _Bucket:
 
     def take(self, at: float) -> float:
         """0 if there was room, else the seconds until there is."""
+        wait = self.wait(at)
+        if wait == 0:
+            self.level += 1
+            self.unshared += 1
+        return wait
+
+    def wait(self, at: float) -> float:
+        """Seconds until there is room for one more."""
         self.drain(at)
-        if self.level + 1 > self.burst:
-            return (self.level + 1 - self.burst) / self.rate
-        self.level += 1
-        self.unshared += 1
-        return 0.0
+        return max(0.0, (self.level + 1 - self.burst) / self.rate)
 
     def is_worth_sharing(self) -> bool:
         return self.unshared > 0 and self.level >= self.burst * _SHARED_FROM
@@ -81,6 +85,7 @@ class Limits:
         self._clock = clock
         self._rate: int = settings["FLOWPULSE_RATE_LIMIT"]
         self._failed_keys: int = settings["FLOWPULSE_FAILED_KEY_LIMIT"]
+        self._failed_sign_ins: int = settings["FLOWPULSE_FAILED_SIGN_IN_LIMIT"]
         self._stored: int = settings["FLOWPULSE_REJECTED_RATE"]
         self._buckets: dict[str, _Bucket] = {}
         self._unstored: Counter[tuple[datetime, int | None, str]] = Counter()
@@ -105,6 +110,17 @@ class Limits:
         wait = self._take(f"address:{address}", self._failed_keys / 60, self._failed_keys)
         if wait:
             raise _rate_limited("Too many requests with a bad key came from this address.", wait)
+
+    def sign_in_wait(self, address: str) -> int:
+        """Whole seconds until somebody at this address may try a password again; mostly 0."""
+        bucket = self._buckets.get(f"sign-in:{address}")
+        return math.ceil(bucket.wait(self._clock())) if bucket else 0
+
+    def note_failed_sign_in(self, address: str) -> None:
+        """Count a wrong password."""
+        if self._failed_sign_ins:
+            limit = self._failed_sign_ins
+            self._take(f"sign-in:{address}", limit / 60, limit)
 
     def may_store_rejected(self) -> bool:
         return not self._take("rejected", self._stored, self._stored)

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -34,6 +35,23 @@ def test_prepare_prints_the_same_link_again_until_the_server_is_set_up(run: Run)
     assert run("prepare").stdout == run("prepare").stdout
     make_team()
     assert run("prepare").stdout == "FlowPulse runs at http://127.0.0.1:8000\n"
+
+
+def test_a_taken_port_is_told_before_the_start(make_app: Callable[..., Flask]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        app = make_app(PORT=port)
+        said = app.test_cli_runner().invoke(args=["prepare", "--to-start"])
+        assert said.exit_code == 1, said.output
+        assert f"Port {port} is taken" in said.output and f"PORT={port + 1} make run" in said.output
+        assert app.test_cli_runner().invoke(args=["prepare"]).exit_code == 0  # It may run.
+    assert app.test_cli_runner().invoke(args=["prepare", "--to-start"]).exit_code == 0
+
+
+def test_an_address_of_another_machine_is_told_too(make_app: Callable[..., Flask]) -> None:
+    said = make_app(HOST="192.0.2.1").test_cli_runner().invoke(args=["prepare", "--to-start"])
+    assert said.exit_code == 1
+    assert "Change HOST or PORT" in said.output
 
 
 def test_prepare_prints_json_for_programs(run: Run) -> None:

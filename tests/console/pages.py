@@ -67,10 +67,17 @@ def open_page(client: FlaskClient, path: str, status: int = 200) -> Page:
     return Page(answer.text)
 
 
-def send_form(client: FlaskClient, path: str, action: str | None = None, **values: Any) -> Any:
+def send_form(
+    client: FlaskClient,
+    path: str,
+    action: str | None = None,
+    environ_overrides: dict[str, Any] | None = None,
+    **values: Any,
+) -> Any:
     """Open the page at `path`, fill in the form with this action, and send it."""
     form = open_page(client, path).form(action or path)
-    return client.post(form.action, data={**form.fields, **values})
+    data = {**form.fields, **values}
+    return client.post(form.action, data=data, environ_overrides=environ_overrides)
 
 
 def sign_in(client: FlaskClient, email: str, **values: Any) -> Any:

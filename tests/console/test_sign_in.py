@@ -106,6 +106,21 @@ def test_an_unknown_address_and_a_wrong_password_get_the_same_answer(
     assert texts[0] == texts[1]
 
 
+def test_after_ten_wrong_passwords_one_has_to_wait(client: FlaskClient, team: Team) -> None:
+    for _ in range(10):
+        assert send_form(client, "/sign-in", email=team.email, password="no").status_code == 422
+    for password in ("no", PASSWORD):
+        answer = send_form(client, "/sign-in", email=team.email, password=password)
+        assert answer.status_code == 429
+        assert 1 <= int(answer.headers["Retry-After"]) <= 6
+        assert "Too many wrong passwords" in Page(answer.text).text
+    elsewhere = {"REMOTE_ADDR": "192.0.2.7"}
+    answer = send_form(
+        client, "/sign-in", email=team.email, password=PASSWORD, environ_overrides=elsewhere
+    )
+    assert answer.status_code == 303
+
+
 def test_no_address_breaks_the_sign_in(client: FlaskClient, team: Team) -> None:
     for email in ("a\0b@example.org", "\N{PILE OF POO}", "x" * 9999):
         answer = send_form(client, "/sign-in", email=email, password="\0")
@@ -213,6 +228,13 @@ def test_behind_https_the_cookie_stays_on_https(make_app: Callable[..., Flask]) 
     client = make_app(FLOWPULSE_PUBLIC_URL="https://flowpulse.example.org").test_client()
     answer = client.get(f"/setup?token={setup_token_of(client)}")
     assert "Secure" in answer.headers["Set-Cookie"]
+
+
+def test_behind_a_proxy_that_speaks_https_too(make_app: Callable[..., Flask], team: Team) -> None:
+    client = make_app(FLOWPULSE_TRUSTED_PROXIES=1).test_client()
+    answer = client.get("/sign-in", headers={"X-Forwarded-Proto": "https"})
+    assert "Secure" in answer.headers["Set-Cookie"]
+    assert "Secure" not in make_app().test_client().get("/sign-in").headers["Set-Cookie"]
 
 
 def setup_token_of(client: FlaskClient) -> str:
