@@ -62,25 +62,28 @@ run: $(READY) ## Start the server (web and worker) in the foreground; Ctrl-C sto
 # --- Testing ----------------------------------------------------------------------------------
 
 .PHONY: test
-test: $(DEV_READY) browser ## Run all tests, with real databases, a real server and a real browser
+test: $(DEV_READY) test-tools ## Run all tests, with real databases, a real server and a real browser
 	@$(PY) -m pytest -n 2 -m "not alone and not drill" $(PYTEST_ARGS)
 	@$(PY) -m pytest -m "alone and not drill" $(PYTEST_ARGS)
 
-# The tests look for a browser by the same names (tests/browser.py). Without one the browser tests
-# are skipped, loudly; in CI they fail.
-.PHONY: browser
-browser: $(DEV_READY)
-	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
-	  command -v "$$name" >/dev/null && exit 0; \
+# The tests look for a browser by the same names (tests/browser.py). What is not there and can't be
+# installed is skipped by the tests, loudly; in CI they fail.
+.PHONY: test-tools
+test-tools: $(DEV_READY)
+	@wanted=chromium; \
+	for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+	  command -v "$$name" >/dev/null && wanted=""; \
 	done; \
+	command -v strace >/dev/null || wanted="$$wanted strace"; \
+	[ -z "$$wanted" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "Installing Chromium for the browser tests"; \
+	  echo "Installing for the tests: $$wanted"; \
 	  export DEBIAN_FRONTEND=noninteractive; \
 	  apt-get update -qq </dev/null && \
-	    apt-get install -y -qq --no-install-recommends chromium </dev/null >/dev/null && exit 0; \
+	    apt-get install -y -qq --no-install-recommends $$wanted </dev/null >/dev/null && exit 0; \
 	fi; \
-	$(PY) -m playwright install chromium </dev/null || \
-	  echo "No Chromium could be installed: the browser tests can't run." >&2
+	case "$$wanted" in *chromium*) $(PY) -m playwright install chromium </dev/null || \
+	  echo "No Chromium could be installed: the browser tests can't run." >&2;; esac
 
 .PHONY: lint
 lint: $(DEV_READY) ## Check style, types and templates
@@ -111,7 +114,7 @@ docs-tables: $(DEV_READY) ## Rewrite the tables that are drawn from code
 	@mv docs/command-line.md.new docs/command-line.md
 
 .PHONY: screenshots
-screenshots: $(DEV_READY) browser ## Take the README's screenshots from a running server
+screenshots: $(DEV_READY) test-tools ## Take the README's screenshots from a running server
 	@$(PY) -m docs.screenshots
 
 # --- Keeping house ----------------------------------------------------------------------------
