@@ -30,7 +30,8 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     _configure(app, overrides)
     db.init_app(app)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"))
-    csrf.init_app(app)  # Checks nothing by default: see `protect_forms`.
+    csrf.init_app(app)
+    app.before_request_funcs.clear()  # Its look at each request: `protect_forms` has its own.
     configure_engine(app)
     init_ingest(app)
     init_errors(app)

@@ -11,7 +11,7 @@ import psutil
 
 from bench.servers import Server, cpu_seconds, memory_mb
 
-CONNECTIONS = 32
+CONNECTIONS = 64
 SCRIPT = Path(__file__).with_name("post.lua")
 
 

@@ -2,7 +2,10 @@
 
 from functools import cache
 
+from sqlalchemy.dialects import postgresql
+
 from app.ingest.records import KnownKey, KnownWorkflow, NewEvent
+from app.models import Event
 
 ROWS_AT_ONCE = 32
 """Events in one statement. The driver lets go of the interpreter around each statement and has to
@@ -15,6 +18,27 @@ def insert_events_sql(count: int) -> str:
     row = f"({', '.join('?' * len(NewEvent._fields))})"
     columns = ", ".join(NewEvent._fields)
     return f"INSERT INTO events ({columns}) VALUES {', '.join([row] * count)}"  # noqa: S608
+
+
+@cache
+def append_events_sql(count: int) -> str:
+    """The same for PostgreSQL, as a transaction of one statement that takes its turn first.
+
+    A row has to be joined with the turn before its id is made, so that ids follow the commits. In
+    a join values don't take the columns' types by themselves; those of the first row do for all.
+    """
+    types = [_type_of(column) for column in NewEvent._fields]
+    first = ", ".join(f"?::{type_}" for type_ in types)
+    rest = f"({', '.join('?' * len(types))})"
+    columns = ", ".join(NewEvent._fields)
+    rows = ", ".join([f"({first})", *[rest] * (count - 1)])
+    turn = "WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(?))"
+    target, source = f"INSERT INTO events ({columns})", f"(VALUES {rows}) AS event ({columns})"
+    return f"{turn} {target} SELECT {columns} FROM turn CROSS JOIN {source}"  # noqa: S608
+
+
+def _type_of(column: str) -> str:
+    return str(Event.__table__.c[column].type.compile(postgresql.dialect()))  # type: ignore[no-untyped-call]
 
 
 FIND_EVENT = "SELECT 1 FROM events WHERE public_id = ?"
