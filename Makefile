@@ -100,6 +100,8 @@ format: $(DEV_READY) ## Rewrite the code in the house's style
 .PHONY: drills
 drills: $(DEV_READY) ## Run the long tests: kill -9 drills and the large fuzz
 	@$(PY) -m pytest -m drill --timeout 3600 $(PYTEST_ARGS)
+	@FUZZ_EXAMPLES=100000 $(PY) -m pytest -n 2 --timeout 3600 tests/ingest/test_fuzz_requests.py \
+	  tests/ingest/test_fuzz_validation.py $(PYTEST_ARGS)
 
 .PHONY: bench
 bench: $(DEV_READY) ## Measure the ingest service and rewrite docs/performance.md

@@ -2,6 +2,7 @@
 
 import re
 import time
+from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -20,6 +21,8 @@ MAX_STORED_BODY = 64 * 1024
 _CHUNK = 64 * 1024
 _SECRET_HEADER = re.compile("AUTH|COOKIE|PASSWORD|PASSWD|SECRET|SIGNATURE|TOKEN|API_?KEY")
 MASK = "••••••"
+_LARGEST_SIZE = 2**63 - 1
+_BROKEN_BODY = "The body's chunks can't be read, or the connection broke off within them."
 _IN_ENVIRON = "flowpulse.intake"
 
 Environ = dict[str, Any]
@@ -35,6 +38,7 @@ class Intake:
         "content_length",
         "environ",
         "event_id",
+        "is_broken",
         "kind",
         "received_at",
         "started",
@@ -49,6 +53,7 @@ class Intake:
         self.kind = kind
         self.api_key: KnownKey | None = None
         self.body: bytes | None = None
+        self.is_broken = False
 
     @property
     def remote_addr(self) -> str:
@@ -61,9 +66,12 @@ class Intake:
         """
         if (self.content_length or 0) > limit:
             raise _too_large(limit)
-        self.body = self._read(limit + 1, seconds)
-        if self.body is None or len(self.body) < (self.content_length or 0):
-            raise ProblemError("request_timeout", headers={"Connection": "close"})
+        self.body = b""
+        came_whole = self._read(limit + 1, seconds)
+        if self.is_broken:
+            raise ProblemError("bad_request", _BROKEN_BODY)
+        if not came_whole or len(self.body) < (self.content_length or 0):
+            raise ProblemError("request_timeout")
         if len(self.body) > limit:
             raise _too_large(limit)
         return self.body
@@ -71,25 +79,44 @@ class Intake:
     def read_what_has_come(self) -> None:
         """For the log of a request that is refused by its headers: hardly waits for more."""
         if self.body is None and (self.content_length or 0) <= MAX_STORED_BODY:
-            self.body = self._read(MAX_STORED_BODY, 0.02)
+            self.body = b""
+            if not self._read(MAX_STORED_BODY, 0.02) and not self.body:
+                self.body = None
 
-    def _read(self, limit: int, seconds: float) -> bytes | None:
+    def _read(self, limit: int, seconds: float) -> bool:
+        """Whether all came that will; `body` grows meanwhile, and keeps what came."""
         try:
             with time_limit(seconds):
-                return self._read_all(limit)
+                self._read_all(limit)
+                return True
         except TimeIsUp:
-            return None
+            pass
+        except Exception:  # The server's own, for chunks that are none or a connection that broke.
+            self.is_broken = True
+        self._end_connection()
+        return False
 
-    def _read_all(self, limit: int) -> bytes:
+    def _read_all(self, limit: int) -> None:
         stream = get_input_stream(self.environ)
         wanted = min(limit, self.content_length or limit)
-        body = stream.read(min(wanted, _CHUNK))
+        body = self.body = stream.read(min(wanted, _CHUNK))
         while len(body) < wanted:
             more = stream.read(min(wanted - len(body), _CHUNK))
             if not more:
                 break
-            body += more
-        return body
+            body = self.body = body + more
+
+    def _end_connection(self) -> None:
+        """Have gunicorn look for no request behind a body that was given up: it might find one in
+        what still comes of it."""
+        with suppress(AttributeError):
+            self.environ["wsgi.input"].failed = True
+
+    def _body_size(self) -> int | None:
+        """In bytes: what came or, where nothing did, what was announced."""
+        if self.body is not None:
+            return len(self.body)
+        return None if self.content_length is None else min(self.content_length, _LARGEST_SIZE)
 
     def as_event(
         self,
@@ -118,7 +145,7 @@ class Intake:
             path=mask_keys(environ.get("RAW_URI") or environ["PATH_INFO"])[:2000],
             headers=_stored_headers(environ),
             body=mask_keys_in_bytes(body)[:MAX_STORED_BODY],
-            body_size=len(body) if self.body is not None else self.content_length,
+            body_size=self._body_size(),
             remote_addr=self.remote_addr[:64] or None,
             user_agent=mask_keys(agent)[:255] if agent else None,
             status=status,

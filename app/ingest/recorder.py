@@ -4,7 +4,7 @@ import json
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -34,6 +34,7 @@ class _Item:
     done: Signal = field(default_factory=make_signal)
     remembered: RememberedAnswer | None = None
     error: BaseException | None = None
+    is_deferred: bool = False
 
 
 class Recorder:
@@ -43,8 +44,10 @@ class Recorder:
     event, which is after the web server has forked.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, on_lost: Callable[[NewEvent], None] | None = None) -> None:
+        """`on_lost` is told of each refused request that could not be written."""
         self._store = store
+        self._on_lost = on_lost
         self._waiting: deque[_Item] = deque()
         self._deferred: deque[_Item] = deque()
         self._uses: dict[int, datetime] = {}
@@ -75,7 +78,7 @@ class Recorder:
         """Have a refused request written within moments; False when too many wait already."""
         if len(self._deferred) >= MAX_DEFERRED:
             return False
-        self._deferred.append(_Item(event))
+        self._deferred.append(_Item(event, is_deferred=True))
         if len(self._deferred) == 1:
             self._notify()
         return True
@@ -134,6 +137,8 @@ class Recorder:
             self._write_one_by_one(items)
         for item in items:
             item.done.give()
+            if item.is_deferred and item.error is not None and self._on_lost:
+                self._on_lost(item.event)
 
     def _write(self, items: Sequence[_Item], uses: dict[int, datetime]) -> None:
         # Twins in two processes would wait for each other if each took its keys in any order.

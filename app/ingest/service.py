@@ -8,6 +8,7 @@ from flask import Flask, current_app
 from app.extensions import db
 from app.ingest.limits import Limits
 from app.ingest.recorder import Recorder
+from app.ingest.records import NewEvent
 from app.ingest.store import Store, open_store
 
 
@@ -25,8 +26,8 @@ class IngestService:
 
     def close(self) -> None:
         """Write what is still in memory, and let go of the database; for a process's end."""
-        self.limits.close()
         self.recorder.close()
+        self.limits.close()
         self.store.close()
 
 
@@ -34,10 +35,15 @@ def init_ingest(app: Flask) -> None:
     """One service per app; it opens connections and starts threads only when used."""
     with app.app_context():
         store = open_store(db.engine.url)
+    limits = Limits(store, app.config)
+
+    def count_lost(event: NewEvent) -> None:
+        limits.count_unstored(event.workspace_id, event.code or "")
+
     app.extensions["flowpulse_ingest"] = IngestService(
         store,
-        Recorder(store),
-        Limits(store, app.config),
+        Recorder(store, count_lost),
+        limits,
         key_secret=app.config["FLOWPULSE_KEY_SECRET"],
         max_body_bytes=app.config["FLOWPULSE_MAX_BODY_BYTES"],
         body_timeout_seconds=app.config["FLOWPULSE_BODY_TIMEOUT_SECONDS"],

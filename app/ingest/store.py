@@ -259,7 +259,11 @@ class PostgresStore(Store):
     def _read(self, statement: str, parameters: tuple[Any, ...], limit: int) -> list[Any]:
         """Where many read at once, some wait: a new connection takes as long as fifty look-ups."""
         with self._readers:
-            return super()._read(statement, parameters, limit)
+            try:
+                return super()._read(statement, parameters, limit)
+            except psycopg.OperationalError:
+                self.close()  # After a restart of the database, those that idled are dead.
+                return super()._read(statement, parameters, limit)
 
     @contextmanager
     def _only_user(self) -> Iterator[psycopg.Connection[Any]]:

@@ -166,10 +166,12 @@ def test_a_full_disk_is_503_and_writes_resume_without_a_restart(team: Team) -> N
 
 def test_while_the_database_is_out_no_event_waits_for_the_others(team: Team) -> None:
     store = FailingStore(open_store(db.engine.url))
-    recorder = Recorder(store)  # type: ignore[arg-type]
+    lost: list[NewEvent] = []
+    recorder = Recorder(store, lost.append)  # type: ignore[arg-type]
     for _ in range(20):
         recorder.record_later(make_event(team))
     recorder.close()
+    assert len(lost) == 20
     assert store.tries == 2  # All of them together, then the first alone.
 
 
