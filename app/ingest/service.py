@@ -9,7 +9,8 @@ from app.extensions import db
 from app.ingest.limits import Limits
 from app.ingest.recorder import Recorder
 from app.ingest.records import NewEvent
-from app.ingest.store import Store, open_store
+from app.ingest.store import Store
+from app.ingest.stores import open_store
 
 
 @dataclass(frozen=True, slots=True)

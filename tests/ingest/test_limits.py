@@ -8,7 +8,7 @@ from flask import Flask
 from app.extensions import db
 from app.ingest.limits import Limits
 from app.ingest.service import ingest_service
-from app.ingest.store import open_store
+from app.ingest.stores import open_store
 from app.models import RateBucket, UnstoredCount
 from app.problems import ProblemError
 from tests.factories import make_team

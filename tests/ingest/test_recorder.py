@@ -11,7 +11,8 @@ from app.extensions import db
 from app.identifiers import new_id
 from app.ingest.recorder import Recorder
 from app.ingest.records import IdempotentClaim, NewEvent
-from app.ingest.store import Store, open_store
+from app.ingest.store import Store
+from app.ingest.stores import open_store
 from app.models import ApiKey, Event
 from app.problems import ProblemError
 from tests.factories import Team, make_team

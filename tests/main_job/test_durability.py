@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 
 from app.extensions import db
-from app.ingest.store import open_store
+from app.ingest.stores import open_store
 from tests.browser import is_required
 from tests.server import LiveServer
 from tests.teams import LiveTeam, make_live_team

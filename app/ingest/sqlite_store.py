@@ -1,0 +1,85 @@
+"""The lean road into SQLite."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import cast
+
+from sqlalchemy import URL
+
+from app.blocking import run_blocking
+from app.ingest.records import NewEvent
+from app.ingest.statements import ROWS_AT_ONCE, insert_events_sql
+from app.ingest.store import Cursor, Store
+from app.write_lock import WriteLock
+
+
+class SqliteStore(Store):
+    """SQLite: one writer at a time over all processes, each commit synced to disk."""
+
+    def __init__(self, url: URL) -> None:
+        path = Path(str(url.database))
+        super().__init__(partial(_open_sqlite, path), "?")
+        self._writer: sqlite3.Connection | None = None
+        self._write_lock = WriteLock(path)
+
+    @contextmanager
+    def writing(self) -> Iterator[Cursor]:
+        with self._only_writer() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield cast(Cursor, connection.cursor())
+            connection.execute("COMMIT")
+
+    def append_events(self, events: Sequence[NewEvent]) -> None:
+        """One statement, where it holds them all: SQLite makes it a transaction by itself.
+
+        Around each statement the driver lets go of the interpreter, and has to win it back.
+        """
+        if len(events) > ROWS_AT_ONCE:
+            return super().append_events(events)
+        values = tuple(chain.from_iterable(events))
+        with self._only_writer() as connection:
+            connection.execute(insert_events_sql(len(events)), values)
+
+    @contextmanager
+    def _only_writer(self) -> Iterator[sqlite3.Connection]:
+        """The connection that writes, while no other process does."""
+        if self._writer is None:
+            self._writer = self._connect()
+        connection = self._writer
+        with self._write_lock.hold():
+            try:
+                yield connection
+            except BaseException:
+                self._writer = None  # The next writer opens a fresh one.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                connection.close()
+                raise
+
+    def run(self, function: Callable[[], None]) -> None:
+        run_blocking(function)
+
+
+def _open_sqlite(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA busy_timeout = 5000")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+    # What a statement would need to undo itself: else a file for each, a fifth of a commit's time.
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection
+
+
+def _adapt_moment(moment: datetime) -> str:
+    """As SQLAlchemy writes it, so that both roads read each other's times."""
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(" ", "microseconds").removesuffix("+00:00")
+
+
+sqlite3.register_adapter(datetime, _adapt_moment)
