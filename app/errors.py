@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from app.answers import PROBLEM_JSON, JsonAnswer
 from app.ingest.intake import current_intake
 from app.ingest.rejections import record_rejection
+from app.ingest.store import DRIVER_OUTAGES
 from app.links import public_url
 from app.problems import PROBLEMS, ProblemError, public_code
 
@@ -34,8 +35,8 @@ logger = logging.getLogger(__name__)
 def init_errors(app: Flask) -> None:
     app.register_error_handler(ProblemError, _answer_problem)
     app.register_error_handler(HTTPException, _answer_http)
-    app.register_error_handler(OperationalError, _answer_outage)
-    app.register_error_handler(InterfaceError, _answer_outage)
+    for outage in (OperationalError, InterfaceError, *DRIVER_OUTAGES):
+        app.register_error_handler(outage, _answer_outage)
     app.register_error_handler(Exception, _answer_crash)
     app.extensions["flowpulse_unread"] = partial(answer_unread, app)
 

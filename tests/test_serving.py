@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -106,6 +107,29 @@ def test_broken_chunks_are_explained_and_logged(
     document = json.loads(answer)
     assert document["code"] == ("bad_request" if with_key else "missing_api_key")
     assert document["event_id"]
+
+
+def test_no_mangled_chunks_yield_a_500(server: LiveServer, team: LiveTeam) -> None:
+    fields = {"workflow_slug": team.slug, "ended_at": "2026-01-15T09:31:00Z"}
+    body = json.dumps(fields).encode()
+    whole = b"%x\r\n%s\r\n" % (20, body[:20]) + b"%x;a=b\r\n%s\r\n" % (len(body) - 20, body[20:])
+    whole += b"0\r\nX-Trailer: 1\r\n\r\n"
+    head = f"{POST}X-API-Key: {team.key}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    first = random.SystemRandom().randrange(2**62)
+    seen: Counter[int] = Counter()
+    for seed in range(first, first + 150):
+        chance = random.Random(seed)
+        mangled = bytearray(whole)
+        for _ in range(chance.randrange(3)):
+            at = chance.randrange(len(mangled))
+            mangled[at : at + chance.randrange(3)] = chance.randbytes(chance.randrange(3))
+        connection = connect(server, head + mangled)
+        connection.shutdown(socket.SHUT_WR)
+        answer = read_all(connection)
+        status = int(answer.split()[1])
+        assert status in {202, 400, 404, 408, 413}, f"seed {seed}: {answer!r}"
+        seen[status] += 1
+    assert seen[202] and seen[400]
 
 
 def test_behind_a_body_that_was_given_up_no_request_is_read(server: LiveServer) -> None:

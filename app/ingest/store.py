@@ -36,7 +36,8 @@ from app.models import IDEMPOTENCY_WINDOW
 
 MAX_CONNECTIONS = 8
 MAX_ROWS = 1_000
-OUTAGES = (sqlite3.OperationalError, psycopg.OperationalError, OSError)
+DRIVER_OUTAGES = (sqlite3.OperationalError, psycopg.OperationalError, psycopg.InterfaceError)
+OUTAGES = (*DRIVER_OUTAGES, OSError)
 """What is raised when the database can't be used; other errors are the event's own."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import undefer
 
 from app.clock import now
@@ -19,6 +19,7 @@ from app.models import ApiKey, Event, UnstoredCount, Workflow
 from app.problems import PROBLEMS
 from app.workspaces.api_keys import create_api_key, revoke_api_key
 from app.workspaces.workflows import archive_workflow
+from tests.databases import Databases
 from tests.factories import Team, failure, make_team, report, success
 
 SUCCESS = "/api/v1/ingest/run-success"
@@ -334,6 +335,19 @@ def test_a_crash_is_problem_json_without_a_trace(
     assert answer.headers["Retry-After"]
     assert "secret" not in answer.text and "Traceback" not in answer.text
     assert only_logged().code == "server_error"
+
+
+def test_without_a_database_the_answer_is_503_and_says_when_to_come_back(
+    client: FlaskClient, team: Team, databases: Databases, database_url: str
+) -> None:
+    if db.engine.dialect.name == "sqlite":
+        with writing() as session:
+            session.execute(text("ALTER TABLE api_keys RENAME TO gone"))
+    else:
+        databases.drop(database_url)
+    for answer in (report(client, team), client.get("/api/v1/runs", headers=team.headers)):
+        assert (answer.status_code, answer.json["code"]) == (503, "unavailable")
+        assert int(answer.headers["Retry-After"]) > 0
 
 
 @pytest.mark.parametrize("path", ["/api/", "/api/v1/", "/api/v1/nope", "/api/v2/ingest"])

@@ -5,8 +5,9 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import pytest
 from flask import Flask
@@ -19,7 +20,15 @@ from tests.teams import LiveTeam, make_live_team
 
 SYNCING = re.compile(r"f(?:data)?sync\(\d+<[^>]*\.db-wal>")
 SYNC_RESUMED = re.compile(r"<\.\.\. f(?:data)?sync resumed>")
-ANSWERED = re.compile(r"(?:send|write)\w*\(.*HTTP/1\.1 202")
+RECEIVED = re.compile(r"recv\w*\((\d+)<[^>]*>, \"POST ")
+ANSWERED = re.compile(r"(?:send|write)\w*\((\d+)<[^>]*>, .*HTTP/1\.1 202")
+
+
+class Answer(NamedTuple):
+    """A 202, and whether the log was synced between its request's coming and its going out."""
+
+    connection: str
+    is_synced: bool
 
 
 def test_a_sync_to_disk_comes_before_each_202(
@@ -36,42 +45,50 @@ def test_a_sync_to_disk_comes_before_each_202(
     try:
         for number in range(10):
             assert post(server, team, number) == 202
+            assert post(server, team, number, **{"Idempotency-Key": f"once-{number}"}) == 202
+        with ThreadPoolExecutor(16) as senders:  # A group shares its sync.
+            assert {*senders.map(lambda number: post(server, team, number), range(64))} == {202}
     finally:
         strace.terminate()
         strace.wait(10)
-    seen = list(read_trace(trace.read_text().splitlines()))
-    assert seen.count("202") == 10
-    for before, answer in zip(["202", *seen], seen, strict=False):
-        assert (before, answer) != ("202", "202"), "a 202 went out without a sync before it"
+    answers = list(read_trace(trace.read_text().splitlines()))
+    assert len(answers) == 84
+    assert all(answer.is_synced for answer in answers), "a 202 went out without a sync before it"
 
 
-def read_trace(lines: list[str]) -> Iterator[str]:
-    """`sync` for each sync of the database's log that has ended, `202` for each such answer."""
-    under_way: set[str] = set()
-    for line in lines:
+def read_trace(lines: list[str]) -> Iterator[Answer]:
+    """Each 202 on its connection. Only a sync of the database's log counts that began after the
+    request had come and ended, without an error, before the answer went out."""
+    began: dict[str, int] = {}
+    received: dict[str, int] = {}
+    newest_sync = -1  # When that sync began which, of all that have ended, began last.
+    for at, line in enumerate(lines):
         thread = line.split()[0]
         if SYNCING.search(line):
-            if "<unfinished" in line:
-                under_way.add(thread)
-            elif line.endswith("= 0"):
-                yield "sync"
-        elif SYNC_RESUMED.search(line) and thread in under_way:
-            under_way.remove(thread)
+            began[thread] = at
+        if SYNCING.search(line) or (SYNC_RESUMED.search(line) and thread in began):
             if line.endswith("= 0"):
-                yield "sync"
-        elif ANSWERED.search(line):
-            yield "202"
+                newest_sync = max(newest_sync, began.pop(thread))
+        elif post := RECEIVED.search(line):
+            received[post[1]] = at
+        elif answer := ANSWERED.search(line):
+            yield Answer(answer[1], newest_sync > received[answer[1]])
 
 
-def test_a_trace_counts_only_syncs_of_the_log_that_have_ended() -> None:
-    lines = [
-        "7 10:00 fdatasync(9</data/flowpulse.db>) = 0",
-        "7 10:00 fdatasync(9</data/flowpulse.db-wal> <unfinished ...>",
-        '6 10:00 sendto(5<socket:[1]>, "HTTP/1.1 202 ACCEPTED"..., 400, 0, NULL, 0) = 400',
-        "7 10:00 <... fdatasync resumed>) = 0",
-        "7 10:00 fdatasync(9</data/flowpulse.db-wal>) = -1 EIO (Input/output error)",
-    ]
-    assert list(read_trace(lines)) == ["202", "sync"]
+def test_a_trace_counts_only_syncs_of_the_log_within_the_request() -> None:
+    post = 'recvfrom(5<socket:[1]>, "POST /api"..., 8192, 0, NULL, NULL) = 400'
+    answer = 'sendto(5<socket:[1]>, "HTTP/1.1 202 ACCEPTED"..., 400, 0, NULL, 0) = 400'
+    sync, resumed = "fdatasync(9</data/flowpulse.db-wal>", "<... fdatasync resumed>)"
+    starts = f"{sync} <unfinished ...>"
+    for lines, is_synced in (
+        ([f"6 {post}", f"7 {sync}) = 0", f"6 {answer}"], True),
+        ([f"6 {post}", f"7 {starts}", f"7 {resumed} = 0", f"6 {answer}"], True),
+        ([f"6 {post}", f"7 {starts}", f"6 {answer}"], False),
+        ([f"7 {starts}", f"6 {post}", f"7 {resumed} = 0", f"6 {answer}"], False),
+        ([f"6 {post}", f"7 {sync}) = -1 EIO (Input/output error)", f"6 {answer}"], False),
+        ([f"6 {post}", "7 fdatasync(9</data/flowpulse.db>) = 0", f"6 {answer}"], False),
+    ):
+        assert list(read_trace(lines)) == [Answer("5", is_synced)]
 
 
 def without_strace(reason: str) -> NoReturn:
@@ -84,7 +101,7 @@ def without_strace(reason: str) -> NoReturn:
 def attach(pid: int, trace: Path) -> subprocess.Popen[bytes]:
     """strace on a process and all its threads; returns once it is attached."""
     command = ["strace", "-f", "-y", "-tt", "-s", "40", "-o", str(trace), "-p", str(pid)]
-    calls = ["-e", "trace=fsync,fdatasync,write,writev,sendto,sendmsg"]
+    calls = ["-e", "trace=fsync,fdatasync,recvfrom,recvmsg,write,writev,sendto,sendmsg"]
     strace = subprocess.Popen([*command, *calls], stderr=subprocess.PIPE)
     assert strace.stderr is not None
     if b"attached" not in strace.stderr.readline():
@@ -93,14 +110,14 @@ def attach(pid: int, trace: Path) -> subprocess.Popen[bytes]:
     return strace
 
 
-def post(server: LiveServer, team: LiveTeam, number: int) -> int:
+def post(server: LiveServer, team: LiveTeam, number: int, **headers: str) -> int:
     fields = {
         "workflow_slug": team.slug,
         "ended_at": "2026-01-15T09:31:00Z",
         "external_execution_id": str(number),
     }
     path = "/api/v1/ingest/run-success"
-    return server.post(path, json=fields, headers=team.headers).status_code
+    return server.post(path, json=fields, headers={**team.headers, **headers}).status_code
 
 
 def test_every_answered_event_is_there_after_kill_9_of_everything(

@@ -130,16 +130,19 @@ def test_shuffled_and_sent_twice_makes_the_same_runs(
     chance = random.Random(seed)
     reports: list[tuple[str, dict[str, Any]]] = []
     for number in range(60):
-        end = datetime(2026, 1, 15, tzinfo=UTC) + timedelta(minutes=17 * number)
-        fields = {
-            "external_execution_id": f"e-{chance.randrange(25)}",
+        # Two and two end at the same moment, one of them in failure.
+        end = datetime(2026, 1, 15, tzinfo=UTC) + timedelta(minutes=17 * (number // 2))
+        fields: dict[str, Any] = {
+            "external_execution_id": f"e-{chance.randrange(12)}",
             "ended_at": end.isoformat(),
             "duration_ms": chance.randrange(100_000) / 8,
         }
+        if chance.random() < 0.3:
+            fields["metadata"] = {"number": number}
         for name in ("source_platform", "correlation_id"):
             if chance.random() < 0.4:
                 fields[name] = f"{name}-{number}"
-        reports.append((chance.choice(["success", "failure"]), fields))
+        reports.append(("success" if number % 2 else "failure", fields))
 
     def play(order: list[tuple[str, dict[str, Any]]]) -> list[tuple[Any, ...]]:
         with writing() as session:
@@ -160,6 +163,7 @@ def test_shuffled_and_sent_twice_makes_the_same_runs(
                 run.error_message,
                 run.source_platform,
                 run.correlation_id,
+                json.dumps(run.details),
             )
             for run in runs()
         )
