@@ -1,25 +1,45 @@
 """The tables."""
 
-from app.models.account import ROLES, Instance, Membership, User, UserSession, Workspace
-from app.models.api_key import SCOPES, ApiKey
-from app.models.event import IDEMPOTENCY_WINDOW, STATES, Event, IdempotencyKey, UnstoredCount
+from app.models.account import ROLES, THEMES, Instance, Membership, User, UserSession, Workspace
+from app.models.api_key import SCOPES, ApiKey, KeyUsage
+from app.models.event import (
+    IDEMPOTENCY_WINDOW,
+    ORIGINS,
+    STATES,
+    Event,
+    IdempotencyKey,
+    IgnoredProblem,
+    UnstoredCount,
+)
 from app.models.operation import RateBucket, WorkerHeartbeat
 from app.models.run import OUTCOMES, PERIODS, Rollup, Run
-from app.models.workflow import NAME_LENGTH, SLUG_LENGTH, Workflow
+from app.models.workflow import (
+    FORMER_SLUG_LIFETIME,
+    NAME_LENGTH,
+    SLUG_LENGTH,
+    FormerSlug,
+    Workflow,
+)
 
 __all__ = [
+    "FORMER_SLUG_LIFETIME",
     "IDEMPOTENCY_WINDOW",
     "NAME_LENGTH",
+    "ORIGINS",
     "OUTCOMES",
     "PERIODS",
     "ROLES",
     "SCOPES",
     "SLUG_LENGTH",
     "STATES",
+    "THEMES",
     "ApiKey",
     "Event",
+    "FormerSlug",
     "IdempotencyKey",
+    "IgnoredProblem",
     "Instance",
+    "KeyUsage",
     "Membership",
     "RateBucket",
     "Rollup",

@@ -10,6 +10,7 @@ from app.models.columns import Moment, PrimaryKey, PublicId
 
 ROLES = ("viewer", "member", "admin", "owner")
 """Roles in a workspace; each may do all that the ones before it may."""
+THEMES = ("system", "light", "dark")
 
 
 class Workspace(Entity):
@@ -21,6 +22,10 @@ class Workspace(Entity):
     public_id: Mapped[PublicId]
     name: Mapped[str] = mapped_column(String(120))
     created_at: Mapped[Moment] = mapped_column(default=now)
+    # Days that things are kept; None stands for the server's setting.
+    rejected_days: Mapped[int | None]
+    event_days: Mapped[int | None]
+    failure_days: Mapped[int | None]
 
 
 class User(UserMixin, Entity):
@@ -33,6 +38,9 @@ class User(UserMixin, Entity):
     public_id: Mapped[PublicId]
     email: Mapped[str] = mapped_column(String(254), unique=True)
     password_hash: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str | None] = mapped_column(String(120))
+    time_zone: Mapped[str | None] = mapped_column(String(64))
+    theme: Mapped[str] = mapped_column(String(10), default="system", server_default="system")
     created_at: Mapped[Moment] = mapped_column(default=now)
 
     memberships: Mapped[list["Membership"]] = relationship(

@@ -1,14 +1,14 @@
 """An API key: what lets an automation in, kept as a keyed hash."""
 
-from datetime import datetime
+from datetime import date, datetime
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import Date, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.clock import now
 from app.extensions import Entity
 from app.models.account import User
-from app.models.columns import Moment, PrimaryKey, PublicId, UtcDateTime
+from app.models.columns import BigId, JsonText, Moment, PrimaryKey, PublicId, UtcDateTime
 
 SCOPES = ("ingest", "read")
 
@@ -40,13 +40,34 @@ class ApiKey(Entity):
     created_at: Mapped[Moment] = mapped_column(default=now)
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # The primary keys of the workflows that the key is limited to; None: all of the workspace's.
+    workflow_ids: Mapped[list[int] | None] = mapped_column(JsonText)
+    replaces_id: Mapped[int | None] = mapped_column(ForeignKey("api_keys.id", ondelete="SET NULL"))
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
 
     created_by: Mapped[User | None] = relationship(foreign_keys=[created_by_id])
     revoked_by: Mapped[User | None] = relationship(foreign_keys=[revoked_by_id])
+    replaces: Mapped["ApiKey | None"] = relationship(remote_side="ApiKey.id")
 
     @property
     def scope_names(self) -> tuple[str, ...]:
         return tuple(self.scopes.split())
+
+
+class KeyUsage(Entity):
+    """How often a key was used on a day (UTC), and by whom: one row an address and user agent."""
+
+    __tablename__ = "key_usage"
+
+    api_key_id: Mapped[int] = mapped_column(
+        ForeignKey("api_keys.id", ondelete="CASCADE"), primary_key=True
+    )
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    remote_addr: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_agent: Mapped[str] = mapped_column(String(255), primary_key=True)
+    count: Mapped[int] = mapped_column(BigId)
+    last_at: Mapped[Moment]
+
+    __table_args__ = (Index("ix_key_usage_day", "day"),)

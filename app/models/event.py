@@ -16,7 +16,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from app.clock import now
 from app.extensions import Entity
+from app.models.account import User
 from app.models.api_key import ApiKey
 from app.models.columns import BigId, JsonText, Moment, PrimaryKey, PublicId, UtcDateTime
 from app.models.run import Run
@@ -26,6 +28,8 @@ IDEMPOTENCY_WINDOW = timedelta(hours=24)
 """How long the answer to an Idempotency-Key is remembered."""
 
 STATES = ("accepted", "processed", "failed", "rejected")
+ORIGINS = ("test", "resend", "reprocess")
+"""Who sent what no automation sent: a person in the console, in one of these ways."""
 
 
 def _partial_index(name: str, where: str, *columns: str) -> Index:
@@ -50,6 +54,26 @@ class Event(Entity):
         _index_of_state("processed", "received_at"),
         _index_of_state("failed", "received_at"),
         _index_of_state("rejected", "received_at"),
+        _partial_index(
+            "ix_events_open_problem",
+            "state = 'rejected' AND fingerprint IS NOT NULL AND resolved_at IS NULL",
+            "workspace_id",
+            "fingerprint",
+            "id",
+        ),
+        _partial_index("ix_events_attempt_of_id", "attempt_of_id IS NOT NULL", "attempt_of_id"),
+        _partial_index(
+            "ix_events_rejected_execution",
+            "state = 'rejected' AND execution_id IS NOT NULL",
+            "workspace_id",
+            "execution_id",
+        ),
+        _partial_index(
+            "ix_events_rejected_correlation",
+            "state = 'rejected' AND correlation_id IS NOT NULL",
+            "workspace_id",
+            "correlation_id",
+        ),
         {"sqlite_autoincrement": True},
     )
 
@@ -65,6 +89,11 @@ class Event(Entity):
     received_at: Mapped[Moment]
     state: Mapped[str] = mapped_column(String(10))
     kind: Mapped[str | None] = mapped_column(String(30))
+    platform: Mapped[str | None] = mapped_column(String(64))
+    origin: Mapped[str | None] = mapped_column(String(10))
+    sent_by: Mapped[str | None] = mapped_column(String(254))  # The person's address at that time.
+    # No foreign keys: SQLite would rebuild the table for them, and events outlive each other.
+    attempt_of_id: Mapped[int | None] = mapped_column(BigId)
 
     method: Mapped[str] = mapped_column(String(20))
     path: Mapped[str] = mapped_column(String(2000))
@@ -81,6 +110,13 @@ class Event(Entity):
     warnings: Mapped[list[dict[str, Any]] | None] = mapped_column(JsonText)
     took_ms: Mapped[float] = mapped_column(Float)
 
+    # Of a refused request alone; of the others, the payload and the run tell.
+    reference: Mapped[str | None] = mapped_column(String(255))
+    execution_id: Mapped[str | None] = mapped_column(String(255))
+    correlation_id: Mapped[str | None] = mapped_column(String(255))
+    fingerprint: Mapped[str | None] = mapped_column(String(16))
+    resolved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
     payload: Mapped[dict[str, Any] | None] = mapped_column(JsonText, deferred=True)
     attempts: Mapped[int] = mapped_column(server_default="0")
     next_attempt_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -91,6 +127,22 @@ class Event(Entity):
     api_key: Mapped[ApiKey | None] = relationship()
     workflow: Mapped[Workflow | None] = relationship()
     run: Mapped[Run | None] = relationship(back_populates="events")
+
+
+class IgnoredProblem(Entity):
+    """A group of refused requests that nobody wants to hear of until it happens again."""
+
+    __tablename__ = "ignored_problems"
+    __table_args__ = (UniqueConstraint("workspace_id", "fingerprint"),)
+
+    id: Mapped[PrimaryKey]
+    workspace_id: Mapped[int] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
+    fingerprint: Mapped[str] = mapped_column(String(16))
+    up_to_event_id: Mapped[int] = mapped_column(BigId)
+    ignored_at: Mapped[Moment] = mapped_column(default=now)
+    ignored_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+
+    ignored_by: Mapped[User | None] = relationship()
 
 
 class IdempotencyKey(Entity):

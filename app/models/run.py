@@ -3,7 +3,16 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    Float,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    false,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.extensions import Entity
@@ -51,6 +60,7 @@ class Run(Entity):
     kept_from: Mapped[dict[str, Any] | None] = mapped_column(JsonText)
     decided_by_event_id: Mapped[int] = mapped_column(BigId)
     event_count: Mapped[int]
+    is_test: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[Moment]
     updated_at: Mapped[Moment]
 

@@ -1,9 +1,9 @@
 """A workflow: what a team watches, under a stable id, a slug and a name."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ForeignKey, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.clock import now
 from app.extensions import Entity
@@ -11,6 +11,8 @@ from app.models.columns import Moment, PrimaryKey, PublicId, UtcDateTime
 
 NAME_LENGTH = 120
 SLUG_LENGTH = 80
+FORMER_SLUG_LIFETIME = timedelta(days=30)
+"""How long a workflow's old slug works on after a rename."""
 
 
 class Workflow(Entity):
@@ -30,3 +32,20 @@ class Workflow(Entity):
     created_at: Mapped[Moment] = mapped_column(default=now)
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     is_demo: Mapped[bool] = mapped_column(default=False)
+
+
+class FormerSlug(Entity):
+    """A slug that a workflow had before it was renamed; it works on for a while."""
+
+    __tablename__ = "former_slugs"
+    __table_args__ = (UniqueConstraint("workspace_id", "slug"),)
+
+    id: Mapped[PrimaryKey]
+    workspace_id: Mapped[int] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
+    workflow_id: Mapped[int] = mapped_column(
+        ForeignKey("workflows.id", ondelete="CASCADE"), index=True
+    )
+    slug: Mapped[str] = mapped_column(String(SLUG_LENGTH))
+    expires_at: Mapped[Moment] = mapped_column(index=True)
+
+    workflow: Mapped[Workflow] = relationship()
