@@ -1,5 +1,6 @@
 """The reading endpoints: workflows, events and runs of the key's workspace."""
 
+import json
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
@@ -27,8 +28,8 @@ def require_read_scope() -> None:
     service = ingest_service()
     intake = open_intake(request.environ)
     key = require_key(intake, "read", service)
-    service.recorder.note_use(key.id, intake.received_at)
     g.workspace_id = key.workspace_id
+    g.workflow_ids = json.loads(key.workflow_ids) if key.workflow_ids else None
     _refuse_nul()
 
 
@@ -43,7 +44,7 @@ def _refuse_nul() -> None:
 
 @blueprint.get("/workflows")
 def list_workflows() -> Response:
-    query = select(Workflow).where(Workflow.workspace_id == g.workspace_id)
+    query = _of_key(select(Workflow), Workflow.workspace_id, Workflow.id)
     return jsonify(list_page(query, Workflow.id, read_page_request(request.args), WORKFLOW))
 
 
@@ -54,7 +55,7 @@ def show_workflow(reference: str) -> Response:
 
 @blueprint.get("/events")
 def list_events() -> Response:
-    query = select(Event).where(Event.workspace_id == g.workspace_id).options(*_EVENT_PARTS)
+    query = _of_key(select(Event), Event.workspace_id, Event.workflow_id).options(*_EVENT_PARTS)
     if status := read_choice(request.args, "status", STATES):
         query = query.where(Event.state == status)
     query = _filter(query, Event.workflow_id, Event.received_at)
@@ -63,13 +64,15 @@ def list_events() -> Response:
 
 @blueprint.get("/events/<event_id>")
 def show_event(event_id: str) -> Response:
-    query = select(Event).where(Event.public_id == event_id, Event.workspace_id == g.workspace_id)
+    query = _of_key(select(Event), Event.workspace_id, Event.workflow_id)
+    query = query.where(Event.public_id == event_id)
     return jsonify(EVENT.dump(_found(db.session.scalar(query.options(*_EVENT_PARTS)), "event")))
 
 
 @blueprint.get("/runs")
 def list_runs() -> Response:
-    query = select(Run).where(Run.workspace_id == g.workspace_id).options(joinedload(Run.workflow))
+    query = _of_key(select(Run), Run.workspace_id, Run.workflow_id)
+    query = query.options(joinedload(Run.workflow))
     if outcome := read_choice(request.args, "outcome", OUTCOMES):
         query = query.where(Run.outcome == outcome)
     for name in ("correlation_id", "external_execution_id"):
@@ -81,7 +84,7 @@ def list_runs() -> Response:
 
 @blueprint.get("/runs/<run_id>")
 def show_run(run_id: str) -> Response:
-    query = select(Run).where(Run.public_id == run_id, Run.workspace_id == g.workspace_id)
+    query = _of_key(select(Run), Run.workspace_id, Run.workflow_id).where(Run.public_id == run_id)
     return jsonify(
         RUN.dump(_found(db.session.scalar(query.options(joinedload(Run.workflow))), "run"))
     )
@@ -94,14 +97,19 @@ def show_openapi() -> Response:
 
 def find_workflow(reference: str) -> Workflow:
     """The workspace's workflow with this id or slug; raises `not_found`."""
-    query = select(Workflow).where(
-        Workflow.workspace_id == g.workspace_id,
+    query = _of_key(select(Workflow), Workflow.workspace_id, Workflow.id).where(
         or_(Workflow.public_id == reference, Workflow.slug == reference),
     )
     workflow: Workflow = _found(
         db.session.scalar(query.order_by(Workflow.public_id != reference)), "workflow"
     )
     return workflow
+
+
+def _of_key(query: Any, workspace_id: Any, workflow_id: Any) -> Any:
+    """What the key may read: its workspace's or, where it is limited, its workflows'."""
+    query = query.where(workspace_id == g.workspace_id)
+    return query if g.workflow_ids is None else query.where(workflow_id.in_(g.workflow_ids))
 
 
 def _filter(query: Any, workflow_id: Any, moment: Any) -> Any:

@@ -17,6 +17,7 @@ from app.ingest.body import read_object
 from app.ingest.intake import MAX_STORED_BODY, Environ, Intake
 from app.ingest.records import NewEvent
 from app.ingest.references import REFERENCES, find_workflow
+from app.ingest.rejections import as_rejected
 from app.ingest.schemas import EVENT_KINDS, validate
 from app.ingest.store import Store
 from app.keys import is_well_formed, make_key
@@ -136,16 +137,12 @@ def take_in(request: DemoRequest, store: Store, due_at: datetime, took_ms: float
     try:
         payload, warnings = _accept(intake, store, request.workflow)
     except ProblemError as problem:
-        errors = [error.as_dict() for error in problem.errors]
-        event = intake.as_event(
-            "rejected",
-            problem.status,
-            code=problem.code,
-            detail=problem.detail,
-            errors=json.dumps(errors) if errors else None,
-        )
+        event = as_rejected(intake, problem)
     else:
-        event = intake.as_event("accepted", 202, payload=payload, warnings=warnings)
+        platform = request.platform.name
+        event = intake.as_event(
+            "accepted", 202, platform=platform, payload=payload, warnings=warnings
+        )
         event = event._replace(next_attempt_at=due_at)
     # A refused one has its workflow too, so that it goes when the demo goes.
     return event._replace(workspace_id=workspace_id, workflow_id=workflow_id, took_ms=took_ms)
@@ -157,6 +154,7 @@ def _accept(intake: Intake, store: Store, workflow: Workflow) -> tuple[str, str 
     if not is_well_formed(read_credential(intake)):
         raise ProblemError("malformed_api_key")
     read = read_object(body, intake.environ["CONTENT_TYPE"])
+    intake.members = read
     fields = validate(EVENT_KINDS[str(intake.kind)], read, intake.received_at)
     if any(fields.get(name, own) != own for name, own in _references(workflow)):
         find_workflow(store, workflow.workspace_id, fields, read.warnings)

@@ -24,7 +24,10 @@ def require_key(intake: Intake, scope: str, service: IngestService) -> KnownKey:
             "insufficient_scope",
             f"The key {key.name!r} has no {scope} scope. Make a key that has it, under API keys.",
         )
-    service.limits.check_key(key.id)
+    if key.id is not None:
+        service.limits.check_key(key.id)
+        agent = intake.environ.get("HTTP_USER_AGENT") or ""
+        service.usage.note(key.id, intake.remote_addr, agent)
     return key
 
 

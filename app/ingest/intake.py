@@ -2,16 +2,18 @@
 
 import re
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from werkzeug.wsgi import get_content_length, get_input_stream
 
 from app.answers import dump
 from app.clock import now
 from app.identifiers import new_id
+from app.ingest.platforms import MAX_PLATFORM, guess_platform
 from app.ingest.records import KnownKey, NewEvent
 from app.keys import mask_keys, mask_keys_in_bytes
 from app.problems import ProblemError
@@ -21,6 +23,7 @@ MAX_STORED_BODY = 64 * 1024
 _CHUNK = 64 * 1024
 _SECRET_HEADER = re.compile("AUTH|COOKIE|PASSWORD|PASSWD|SECRET|SIGNATURE|TOKEN|API_?KEY")
 MASK = "••••••"
+NOTHING: Mapping[str, Any] = {}
 _LARGEST_SIZE = 2**63 - 1
 _BROKEN_BODY = "The body's chunks can't be read, or the connection broke off within them."
 _IN_ENVIRON = "flowpulse.intake"
@@ -29,17 +32,30 @@ Environ = dict[str, Any]
 """A request as WSGI gives it (PEP 3333)."""
 
 
+class SentBy(Protocol):
+    """What the log keeps of a request that a person sent."""
+
+    @property
+    def origin(self) -> str: ...
+    @property
+    def sent_by(self) -> str: ...
+    @property
+    def attempt_of_id(self) -> int | None: ...
+
+
 class Intake:
     """Gathers what the log will say of a request, whatever becomes of it."""
 
     __slots__ = (
         "api_key",
+        "attempt",
         "body",
         "content_length",
         "environ",
         "event_id",
         "is_broken",
         "kind",
+        "members",
         "received_at",
         "started",
     )
@@ -52,6 +68,8 @@ class Intake:
         self.content_length = get_content_length(environ)
         self.kind = kind
         self.api_key: KnownKey | None = None
+        self.attempt: SentBy | None = None
+        self.members: Mapping[str, Any] = NOTHING
         self.body: bytes | None = None
         self.is_broken = False
 
@@ -124,15 +142,20 @@ class Intake:
         status: int,
         *,
         workflow_id: int | None = None,
+        platform: str | None = None,
         code: str | None = None,
         detail: str | None = None,
         errors: str | None = None,
         warnings: str | None = None,
         payload: str | None = None,
+        reference: str | None = None,
+        execution_id: str | None = None,
+        correlation_id: str | None = None,
+        fingerprint: str | None = None,
     ) -> NewEvent:
         """The row for the log: keys masked, secret headers left out, the body's first 64 KB."""
         environ, key, body = self.environ, self.api_key, self.body or b""
-        agent = environ.get("HTTP_USER_AGENT")
+        agent, attempt = environ.get("HTTP_USER_AGENT"), self.attempt
         return NewEvent(
             public_id=self.event_id,
             workspace_id=key.workspace_id if key else None,
@@ -141,6 +164,10 @@ class Intake:
             received_at=self.received_at,
             state=state,
             kind=self.kind,
+            platform=platform[:MAX_PLATFORM] if platform else guess_platform(agent),
+            origin=attempt.origin if attempt else None,
+            sent_by=attempt.sent_by if attempt else None,
+            attempt_of_id=attempt.attempt_of_id if attempt else None,
             method=environ["REQUEST_METHOD"][:20],
             path=mask_keys(environ.get("RAW_URI") or environ["PATH_INFO"])[:2000],
             headers=_stored_headers(environ),
@@ -154,6 +181,10 @@ class Intake:
             errors=errors,
             warnings=warnings,
             took_ms=round((time.perf_counter() - self.started) * 1000, 3),
+            reference=reference,
+            execution_id=execution_id,
+            correlation_id=correlation_id,
+            fingerprint=fingerprint,
             payload=payload,
             next_attempt_at=self.received_at if state == "accepted" else None,
         )

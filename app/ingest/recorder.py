@@ -6,11 +6,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from app.blocking import Signal, let_others_join, make_signal
-from app.ingest.records import IdempotentClaim, KeyUse, NewEvent, RememberedAnswer
+from app.ingest.records import IdempotentClaim, NewEvent, RememberedAnswer
 from app.ingest.store import OUTAGES, Cursor, Store
 from app.problems import ProblemError
 
@@ -50,8 +49,6 @@ class Recorder:
         self._on_lost = on_lost
         self._waiting: deque[_Item] = deque()
         self._deferred: deque[_Item] = deque()
-        self._uses: dict[int, datetime] = {}
-        self._written_uses: dict[int, datetime] = {}
         self._wake = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -83,16 +80,9 @@ class Recorder:
             self._notify()
         return True
 
-    def note_use(self, api_key_id: int, at: datetime) -> None:
-        """Have the key's last use written, to the minute, with the next commit."""
-        minute = at.replace(second=0, microsecond=0)
-        if self._written_uses.get(api_key_id) != minute:
-            self._written_uses[api_key_id] = minute
-            self._uses[api_key_id] = minute
-
     def flush(self) -> None:
         """Write what waits, now and here; for the end of a process, and for tests."""
-        while self._waiting or self._deferred or self._uses:
+        while self._waiting or self._deferred:
             self._commit_next()
 
     def close(self) -> None:
@@ -127,23 +117,20 @@ class Recorder:
     def _commit_next(self) -> None:
         items = _take(self._waiting, BATCH_SIZE)
         items += _take(self._deferred, BATCH_SIZE - len(items))
-        uses, self._uses = self._uses, {}
         try:
-            self._store.run(lambda: self._write(items, uses))
+            self._store.run(lambda: self._write(items))
         except Exception as error:
             logger.warning("A commit of %d events failed: %s", len(items), error)
-            for api_key_id in uses:
-                self._written_uses.pop(api_key_id, None)
             self._write_one_by_one(items)
         for item in items:
             item.done.give()
             if item.is_deferred and item.error is not None and self._on_lost:
                 self._on_lost(item.event)
 
-    def _write(self, items: Sequence[_Item], uses: dict[int, datetime]) -> None:
+    def _write(self, items: Sequence[_Item]) -> None:
         # Twins in two processes would wait for each other if each took its keys in any order.
         claimed = sorted((item for item in items if item.claim), key=_claim_order)
-        if not claimed and not uses:
+        if not claimed:
             self._store.append_events([item.event for item in items])
             return
         with self._store.writing() as cursor:
@@ -152,8 +139,6 @@ class Recorder:
             events = [item.event for item in items if item.remembered is None]
             if events:
                 self._store.insert_events(cursor, events)
-            if uses:
-                self._store.touch_keys(cursor, [KeyUse(at, key) for key, at in uses.items()])
 
     def _claim(self, cursor: Cursor, item: _Item) -> None:
         if item.claim:

@@ -14,6 +14,10 @@ class NewEvent(NamedTuple):
     received_at: datetime
     state: str
     kind: str | None
+    platform: str | None
+    origin: str | None
+    sent_by: str | None
+    attempt_of_id: int | None
     method: str
     path: str
     headers: str
@@ -27,19 +31,25 @@ class NewEvent(NamedTuple):
     errors: str | None
     warnings: str | None
     took_ms: float
+    reference: str | None
+    execution_id: str | None
+    correlation_id: str | None
+    fingerprint: str | None
     payload: str | None
     next_attempt_at: datetime | None
 
 
 class KnownKey(NamedTuple):
-    """An API key as the database has it now."""
+    """An API key as the database has it now; without an id, one that nobody sent."""
 
-    id: int
+    id: int | None
     workspace_id: int
     name: str
     scopes: str
     expires_at: datetime | None
     revoked_at: datetime | None
+    workflow_ids: str | None
+    """JSON: the primary keys of the workflows that it is limited to."""
 
 
 class KnownWorkflow(NamedTuple):
@@ -50,6 +60,13 @@ class KnownWorkflow(NamedTuple):
     slug: str
     name: str
     archived_at: object
+
+
+class FormerWorkflow(NamedTuple):
+    """A workflow that was found by the slug it had before, and until when that works."""
+
+    workflow: KnownWorkflow
+    expires_at: datetime
 
 
 class RememberedAnswer(NamedTuple):
@@ -67,8 +84,3 @@ class IdempotentClaim(NamedTuple):
     request_hash: str
     answer: str
     created_at: datetime
-
-
-class KeyUse(NamedTuple):
-    last_used_at: datetime
-    api_key_id: int

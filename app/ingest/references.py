@@ -1,10 +1,13 @@
 """Which workflow an event is about, by id, slug or name."""
 
 import difflib
+import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
-from app.ingest.records import KnownWorkflow
+from app.clock import now
+from app.ingest.records import KnownKey, KnownWorkflow
 from app.ingest.store import Store
 from app.problems import FieldError, ProblemError
 
@@ -24,6 +27,8 @@ def find_workflow(
     given = [(field, fields[field]) for field in REFERENCES if field in fields]
     field, value = given[0]
     workflow = _look_up(store, workspace_id, field, value)
+    if workflow is None and field == "workflow_slug":
+        workflow = _look_up_former(store, workspace_id, value, warnings)
     if workflow is None:
         raise _not_found(store, workspace_id, field, value)
     if len(given) > 1:
@@ -39,6 +44,38 @@ def find_workflow(
 
 def _look_up(store: Store, workspace_id: int, field: str, value: str) -> KnownWorkflow | None:
     return store.find_workflow(workspace_id, REFERENCES[field], value)
+
+
+def _look_up_former(
+    store: Store, workspace_id: int, slug: str, warnings: list[FieldError]
+) -> KnownWorkflow | None:
+    """A slug works on for a while after a rename."""
+    former = store.find_former_slug(workspace_id, slug, now())
+    if former is None:
+        return None
+    workflow, expires_at = former
+    message = (
+        f"workflow_slug {slug!r} is what {workflow.name!r} had before it was renamed. "
+        f"It works until {expires_at:%Y-%m-%d}."
+    )
+    fix = f"Send {workflow.slug!r}, or the workflow_id {workflow.public_id!r}, which never changes."
+    warnings.append(FieldError("workflow_slug", "former_slug", message, fix, slug))
+    return workflow
+
+
+def require_allowed(key: KnownKey, workflow: KnownWorkflow, fields: Mapping[str, Any]) -> None:
+    """Raises ProblemError `workflow_not_allowed` where the key is limited to other workflows."""
+    if key.workflow_ids is None or workflow.id in _read_ids(key.workflow_ids):
+        return
+    field = next(name for name in REFERENCES if name in fields)
+    message = f"The key {key.name!r} is limited to other workflows than {workflow.name!r}."
+    error = FieldError(field, "workflow_not_allowed", message, received=fields[field])
+    raise ProblemError("workflow_not_allowed", errors=[error])
+
+
+@lru_cache(maxsize=256)
+def _read_ids(workflow_ids: str) -> frozenset[int]:
+    return frozenset(json.loads(workflow_ids))
 
 
 def _compare(

@@ -1,10 +1,18 @@
 """Refused requests are events too: stored within bounds, and counted beyond them."""
 
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
 from app.answers import dump
 from app.ingest.authentication import note_sender
 from app.ingest.intake import Intake
+from app.ingest.records import NewEvent
+from app.ingest.references import REFERENCES
 from app.ingest.service import ingest_service
-from app.problems import ProblemError
+from app.problems import ProblemError, presentable
+
+MAX_IDENTIFIER = 255
 
 
 def record_rejection(intake: Intake, problem: ProblemError) -> str | None:
@@ -14,21 +22,57 @@ def record_rejection(intake: Intake, problem: ProblemError) -> str | None:
         note_sender(intake, service)
     if service.limits.may_store_rejected():
         intake.read_what_has_come()
-        event = intake.as_event(
-            "rejected",
-            problem.status,
-            code=problem.code,
-            detail=problem.detail,
-            errors=_as_json(problem),
-        )
-        if service.recorder.record_later(event):
+        if service.recorder.record_later(as_rejected(intake, problem)):
             return intake.event_id
     key = intake.api_key
     service.limits.count_unstored(key.workspace_id if key else None, problem.code)
     return None
 
 
+def as_rejected(intake: Intake, problem: ProblemError) -> NewEvent:
+    """The row for the log of a request that is refused."""
+    members = intake.members
+    reference = _read_reference(members)
+    return intake.as_event(
+        "rejected",
+        problem.status,
+        platform=_read_text(members, "source_platform"),
+        code=problem.code,
+        detail=problem.detail,
+        errors=_as_json(problem),
+        reference=reference,
+        execution_id=_read_text(members, "external_execution_id"),
+        correlation_id=_read_text(members, "correlation_id"),
+        fingerprint=None if intake.attempt else _fingerprint(intake, problem, reference),
+    )
+
+
 def _as_json(problem: ProblemError) -> str | None:
     if not problem.errors:
         return None
     return dump([error.as_dict() for error in problem.errors])
+
+
+def _read_text(members: Mapping[str, Any], name: str) -> str | None:
+    value = members.get(name)
+    if value in (None, "") or isinstance(value, dict | list | bool):
+        return None
+    return presentable(str(value))[:MAX_IDENTIFIER]
+
+
+def _read_reference(members: Mapping[str, Any]) -> str | None:
+    """How the request names its workflow: the reference that would have decided."""
+    given = (_read_text(members, name) for name in REFERENCES)
+    return next((text for text in given if text), None)
+
+
+def _fingerprint(intake: Intake, problem: ProblemError, reference: str | None) -> str:
+    """The same for all requests that are refused for the same reason: 16 hex digits.
+
+    Code, fields, workflow reference and key make the reason; where no body was read, the path.
+    """
+    fields = sorted(f"{error.field}:{error.code}" for error in problem.errors)
+    key_id = intake.api_key.id if intake.api_key else None
+    where = reference or ("" if intake.kind else intake.environ.get("PATH_INFO"))
+    reason = dump([problem.code, fields, where, key_id]).encode()
+    return hashlib.blake2b(reason, digest_size=8).hexdigest()

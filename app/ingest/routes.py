@@ -1,23 +1,16 @@
 """The ingest endpoints: one for each kind of event."""
 
-import hashlib
 from typing import Any
 
 from flask import Blueprint, Response, request
 
-from app.answers import JSON, JsonAnswer, dump
+from app.answers import JSON, JsonAnswer
+from app.ingest.acceptance import read_claim, refuse_encoding, take_in
 from app.ingest.authentication import require_key
-from app.ingest.body import read_object
-from app.ingest.intake import Intake, open_intake
+from app.ingest.intake import open_intake
 from app.ingest.recorder import replay
-from app.ingest.records import IdempotentClaim
-from app.ingest.references import find_workflow
-from app.ingest.schemas import EVENT_KINDS, EventKind, validate
-from app.ingest.service import IngestService, ingest_service
-from app.keys import mask_keys
-from app.problems import FieldError, ProblemError
-
-MAX_IDEMPOTENCY_KEY = 255
+from app.ingest.schemas import EVENT_KINDS, EventKind
+from app.ingest.service import ingest_service
 
 blueprint = Blueprint("ingest", __name__, url_prefix="/api/v1/ingest")
 
@@ -27,73 +20,16 @@ def accept(kind: EventKind) -> Response:
     service = ingest_service()
     intake = open_intake(request.environ, kind.name)
     key = require_key(intake, "ingest", service)
-    _refuse_encoding(intake)
+    refuse_encoding(intake)
     raw = intake.read_body(service.max_body_bytes, service.body_timeout_seconds)
-    claim = _read_claim(intake, key.workspace_id, kind, raw)
+    claim = read_claim(intake, key.workspace_id, kind, raw)
     if claim:
         found = service.store.find_answer(claim.workspace_id, claim.key, claim.created_at)
         first = replay(found, claim.request_hash)
         if first:
             return _answer(first, replayed=True)
-    return _record(service, intake, kind, raw, claim)
-
-
-def _record(
-    service: IngestService,
-    intake: Intake,
-    kind: EventKind,
-    raw: bytes,
-    claim: IdempotentClaim | None,
-) -> Response:
-    key = intake.api_key
-    assert key is not None  # noqa: S101 (require_key saw to it)
-    body = read_object(raw, intake.environ.get("CONTENT_TYPE"), service.max_json_depth)
-    fields = validate(kind, body, intake.received_at)
-    workflow = find_workflow(service.store, key.workspace_id, fields, body.warnings)
-    answer: dict[str, Any] = {"event_id": intake.event_id, "status": "accepted"}
-    warnings = None
-    if body.warnings:
-        answer["warnings"] = [warning.as_warning() for warning in body.warnings]
-        warnings = dump([warning.as_dict() for warning in body.warnings])
-    if claim:
-        claim = claim._replace(answer=dump(answer))
-    service.recorder.note_use(key.id, intake.received_at)
-    event = intake.as_event(
-        "accepted", 202, workflow_id=workflow.id, warnings=warnings, payload=mask_keys(dump(fields))
-    )
-    first = service.recorder.record(event, claim)
-    return _answer(first or answer, replayed=first is not None)
-
-
-def _refuse_encoding(intake: Intake) -> None:
-    encoding = intake.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
-    if encoding not in ("", "identity"):
-        raise ProblemError(
-            "unsupported_encoding",
-            f"The body is sent with Content-Encoding: {encoding[:40]}. Send it uncompressed.",
-        )
-
-
-def _read_claim(
-    intake: Intake, workspace_id: int, kind: EventKind, raw: bytes
-) -> IdempotentClaim | None:
-    key = intake.environ.get("HTTP_IDEMPOTENCY_KEY", "").strip()
-    if not key:
-        return None
-    if len(key) > MAX_IDEMPOTENCY_KEY:
-        raise ProblemError("validation_failed", errors=[_key_too_long(key)])
-    request_hash = hashlib.sha256(kind.name.encode() + b"\n" + raw).hexdigest()
-    return IdempotentClaim(workspace_id, key, request_hash, "", intake.received_at)
-
-
-def _key_too_long(key: str) -> FieldError:
-    return FieldError(
-        "Idempotency-Key",
-        "too_long",
-        f"The Idempotency-Key header has {len(key)} characters; at most 255 are allowed.",
-        "Send a shorter one, such as the execution's id.",
-        key,
-    )
+    answer, is_replayed = take_in(service, intake, kind, raw, claim)
+    return _answer(answer, replayed=is_replayed)
 
 
 def _answer(document: dict[str, Any], *, replayed: bool) -> Response:

@@ -11,6 +11,7 @@ from app.ingest.recorder import Recorder
 from app.ingest.records import NewEvent
 from app.ingest.store import Store
 from app.ingest.stores import open_store
+from app.ingest.usage import KeyUsageCounter
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class IngestService:
     store: Store
     recorder: Recorder
     limits: Limits
+    usage: KeyUsageCounter
     key_secret: bytes
     max_body_bytes: int
     body_timeout_seconds: int
@@ -29,6 +31,7 @@ class IngestService:
         """Write what is still in memory, and let go of the database; for a process's end."""
         self.recorder.close()
         self.limits.close()
+        self.usage.close()
         self.store.close()
 
 
@@ -45,6 +48,7 @@ def init_ingest(app: Flask) -> None:
         store,
         Recorder(store, count_lost),
         limits,
+        KeyUsageCounter(store),
         key_secret=app.config["FLOWPULSE_KEY_SECRET"],
         max_body_bytes=app.config["FLOWPULSE_MAX_BODY_BYTES"],
         body_timeout_seconds=app.config["FLOWPULSE_BODY_TIMEOUT_SECONDS"],

@@ -48,6 +48,12 @@ FIND_WORKFLOW = {
     f"WHERE workspace_id = ? AND {column} = ?"
     for column in ("public_id", "slug", "name")
 }
+FIND_FORMER_SLUG = (
+    f"SELECT {', '.join(f'workflows.{name}' for name in KnownWorkflow._fields)}, "  # noqa: S608
+    "former_slugs.expires_at FROM former_slugs "
+    "JOIN workflows ON workflows.id = former_slugs.workflow_id "
+    "WHERE former_slugs.workspace_id = ? AND former_slugs.slug = ? AND former_slugs.expires_at > ?"
+)
 LIST_REFERENCES = "SELECT slug, name FROM workflows WHERE workspace_id = ? ORDER BY id"
 FIND_ANSWER = (
     "SELECT request_hash, answer FROM idempotency_keys "
@@ -59,4 +65,3 @@ CLAIM_ANSWER = (
     "request_hash = excluded.request_hash, answer = excluded.answer, "
     "created_at = excluded.created_at WHERE idempotency_keys.created_at < ?"
 )
-TOUCH_KEY = "UPDATE api_keys SET last_used_at = ? WHERE id = ?"

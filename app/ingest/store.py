@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import psycopg
 
 from app.ingest.records import (
+    FormerWorkflow,
     IdempotentClaim,
-    KeyUse,
     KnownKey,
     KnownWorkflow,
     NewEvent,
@@ -25,11 +25,11 @@ from app.ingest.statements import (
     CLAIM_ANSWER,
     FIND_ANSWER,
     FIND_EVENT,
+    FIND_FORMER_SLUG,
     FIND_KEY,
     FIND_WORKFLOW,
     LIST_REFERENCES,
     ROWS_AT_ONCE,
-    TOUCH_KEY,
     insert_events_sql,
 )
 from app.models import IDEMPOTENCY_WINDOW
@@ -108,12 +108,21 @@ class Store:
         row = self.fetch_one(FIND_KEY, key_hash)
         if row is None:
             return None
-        return KnownKey(row[0], row[1], row[2], row[3], _moment(row[4]), _moment(row[5]))
+        return KnownKey(row[0], row[1], row[2], row[3], _moment(row[4]), _moment(row[5]), row[6])
 
     def find_workflow(self, workspace_id: int, column: str, value: str) -> KnownWorkflow | None:
         """The workflow whose `column` (public_id, slug or name) is exactly `value`."""
         row = self.fetch_one(FIND_WORKFLOW[column], workspace_id, value)
         return None if row is None else KnownWorkflow._make(row)
+
+    def find_former_slug(
+        self, workspace_id: int, slug: str, now: datetime
+    ) -> FormerWorkflow | None:
+        """The workflow that had this slug before it was renamed, while the slug works on."""
+        row = self.fetch_one(FIND_FORMER_SLUG, workspace_id, slug, now)
+        if row is None:
+            return None
+        return FormerWorkflow(KnownWorkflow._make(row[:-1]), _moment(row[-1]) or now)
 
     def list_references(self, workspace_id: int) -> list[tuple[str, str]]:
         """Slug and name of the workspace's workflows, for suggestions."""
@@ -146,9 +155,6 @@ class Store:
             return None
         cursor.execute(self.sql(FIND_ANSWER), (claim.workspace_id, claim.key, cutoff))
         return RememberedAnswer(*cursor.fetchone())
-
-    def touch_keys(self, cursor: Cursor, uses: Sequence[KeyUse]) -> None:
-        cursor.executemany(self.sql(TOUCH_KEY), uses)
 
 
 def _moment(value: Any) -> datetime | None:

@@ -28,6 +28,7 @@ class ClaimedEvent:
     kind: str
     attempts: int
     payload: str
+    origin: str | None
 
     def read_payload(self) -> dict[str, Any]:
         fields = json.loads(self.payload)
@@ -55,6 +56,7 @@ def claim(session: Session, now: datetime, limit: int) -> list[ClaimedEvent]:
             Event.kind,
             Event.attempts,
             type_coerce(Event.payload, Text),
+            Event.origin,
         )
         .where(Event.state == "accepted", Event.next_attempt_at <= now)
         .order_by(Event.next_attempt_at, Event.id)

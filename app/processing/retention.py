@@ -13,7 +13,9 @@ from app.extensions import db, writing
 from app.models import (
     IDEMPOTENCY_WINDOW,
     Event,
+    FormerSlug,
     IdempotencyKey,
+    KeyUsage,
     RateBucket,
     Run,
     UnstoredCount,
@@ -22,6 +24,7 @@ from app.models import (
 )
 
 BATCH_SIZE = 500
+KEY_USAGE_KEPT = timedelta(days=90)
 MAX_BATCHES = 20
 """Batches of each kind in one go; what is left waits for the next."""
 
@@ -78,6 +81,8 @@ RULES: tuple[tuple[InstrumentedAttribute[Any], Condition], ...] = (
         ),
     ),
     (IdempotencyKey.id, lambda at: IdempotencyKey.created_at < at - IDEMPOTENCY_WINDOW),
+    (FormerSlug.id, lambda at: FormerSlug.expires_at < at),
+    (KeyUsage.day, lambda at: KeyUsage.day < (at - KEY_USAGE_KEPT).date()),
     (UserSession.id, lambda at: UserSession.expires_at < at),
     (
         UnstoredCount.id,

@@ -34,9 +34,12 @@ class Contribution:
     sign: int
 
     @classmethod
-    def of(cls, run: Mapping[str, Any], sign: int = 1) -> "Contribution":
+    def list_of(cls, run: Mapping[str, Any], sign: int = 1) -> list["Contribution"]:
+        """What the run adds: nothing, where it is a test."""
+        if run["is_test"]:
+            return []
         ended_at = run["ended_at"].astimezone(UTC)
-        return cls(run["workflow_id"], ended_at, run["outcome"], run["duration_ms"], sign)
+        return [cls(run["workflow_id"], ended_at, run["outcome"], run["duration_ms"], sign)]
 
     def sums(self) -> tuple[float, ...]:
         """In the order of the table's columns."""

@@ -27,7 +27,15 @@ _DECIDED = (
     "decided_by_event_id",
 )
 """What belongs together: all of it comes from the event that decides."""
-_CHANGING = (*_KEPT, *_DECIDED, "previous_outcome", "kept_from", "event_count", "updated_at")
+_CHANGING = (
+    *_KEPT,
+    *_DECIDED,
+    "previous_outcome",
+    "kept_from",
+    "event_count",
+    "is_test",
+    "updated_at",
+)
 
 Rank = tuple[datetime, bool, int]
 """Which of two events decides, the greater one: its end, whether it failed, its id."""
@@ -68,6 +76,7 @@ def read_report(event: ClaimedEvent, now: datetime) -> Report:
         "ended_at": datetime.fromisoformat(fields["ended_at"]),
         "decided_by_event_id": event.id,
         "event_count": 1,
+        "is_test": event.origin == "test",
         "created_at": now,
         "updated_at": now,
     }
@@ -93,6 +102,7 @@ def merge(run: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
             kept_from[name] = [rank[0].isoformat(), *rank[1:]]
     merged["kept_from"] = kept_from or None
     merged["event_count"] = run["event_count"] + 1
+    merged["is_test"] = run["is_test"] and told["is_test"]
     merged["updated_at"] = told["updated_at"]
     merged["previous_outcome"] = run["previous_outcome"]
     if winner["outcome"] != loser["outcome"]:
@@ -140,10 +150,11 @@ def record_runs(
     for execution, told in together.items():
         is_new = execution in inserted
         run = {**told[0].columns, "id": inserted[execution]} if is_new else known[execution]
-        contributions += [] if is_new else [Contribution.of(run, sign=-1)]
+        if not is_new:
+            contributions += Contribution.list_of(run, sign=-1)
         for report in told[is_new:]:
             run = merge(run, report.columns)
-        contributions.append(Contribution.of(run))
+        contributions += Contribution.list_of(run)
         run_ids.update((report.event_id, run["id"]) for report in told)
         if told[is_new:]:
             changed.append(run)

@@ -1,15 +1,22 @@
 """Workflows: made, renamed, archived and restored."""
 
 import re
+from collections.abc import Sequence
 
 from slugify import slugify
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.clock import now
-from app.extensions import writing
-from app.models import NAME_LENGTH, SLUG_LENGTH, Workflow
+from app.extensions import db, writing
+from app.models import (
+    FORMER_SLUG_LIFETIME,
+    NAME_LENGTH,
+    SLUG_LENGTH,
+    FormerSlug,
+    Workflow,
+)
 from app.workspaces.people import RefusedError
 
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -31,6 +38,7 @@ def create_workflow(
                 slug=wanted or _free_slug(session, workspace_id, name),
                 is_demo=is_demo,
             )
+            _forget_former(session, workspace_id, workflow.slug)
             session.add(workflow)
     except IntegrityError as error:
         raise RefusedError("name", "This name or slug is taken.") from error
@@ -38,12 +46,17 @@ def create_workflow(
 
 
 def rename_workflow(workflow: Workflow, name: str, slug: str) -> None:
-    """Give a workflow another name or slug; its id stays. Raises RefusedError."""
+    """Give a workflow another name or slug; its id stays, and its old slug works on for a while.
+
+    Raises RefusedError.
+    """
     name, slug = clean_name(name), clean_slug(slug)
     workflow_id, workspace_id = workflow.id, workflow.workspace_id
     try:
         with writing() as session:
             _refuse_taken(session, workspace_id, name=name, slug=slug, but=workflow_id)
+            if slug != workflow.slug:
+                _keep_former(session, workflow, slug)
             workflow.name = name
             workflow.slug = slug
     except IntegrityError as error:
@@ -93,6 +106,34 @@ def _refuse_taken(
         )
         if value and session.scalar(taken) is not None:
             raise RefusedError(field, f"Another workflow has the {field} {value}.")
+
+
+def _keep_former(session: Session, workflow: Workflow, new_slug: str) -> None:
+    """Have the present slug work on; what takes the new one ends that for others."""
+    for slug in (workflow.slug, new_slug):
+        _forget_former(session, workflow.workspace_id, slug)
+    session.add(
+        FormerSlug(
+            workspace_id=workflow.workspace_id,
+            workflow_id=workflow.id,
+            slug=workflow.slug,
+            expires_at=now() + FORMER_SLUG_LIFETIME,
+        )
+    )
+
+
+def _forget_former(session: Session, workspace_id: int, slug: str) -> None:
+    session.execute(
+        delete(FormerSlug).where(FormerSlug.workspace_id == workspace_id, FormerSlug.slug == slug)
+    )
+
+
+def list_former_slugs(workflow: Workflow) -> Sequence[FormerSlug]:
+    """The slugs that the workflow had and that still work, the newest first."""
+    query = select(FormerSlug).where(
+        FormerSlug.workflow_id == workflow.id, FormerSlug.expires_at > now()
+    )
+    return db.session.scalars(query.order_by(FormerSlug.id.desc())).all()
 
 
 def _free_slug(session: Session, workspace_id: int, name: str) -> str:

@@ -18,7 +18,7 @@ from app.keys import make_key
 from app.models import ApiKey, Event, UnstoredCount, Workflow
 from app.problems import PROBLEMS
 from app.workspaces.api_keys import create_api_key, revoke_api_key
-from app.workspaces.workflows import archive_workflow
+from app.workspaces.workflows import archive_workflow, create_workflow, rename_workflow
 from tests.databases import Databases
 from tests.factories import Team, failure, make_team, report, success
 
@@ -274,6 +274,68 @@ def test_an_archived_workflow_takes_no_events_and_says_so(client: FlaskClient, t
     assert (answer.status_code, answer.json["code"]) == (404, "workflow_archived")
 
 
+def test_a_former_slug_works_on_for_thirty_days_with_a_warning(
+    client: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workflow = db.session.get(Workflow, team.workflow_id)
+    assert workflow is not None
+    rename_workflow(workflow, team.name, "leads")
+    answer = report(client, team)
+    assert answer.status_code == 202
+    (warning,) = answer.json["warnings"]
+    assert (warning["field"], warning["code"]) == ("workflow_slug", "former_slug")
+    assert only_logged().workflow_id == team.workflow_id
+    in_time, late = now() + timedelta(days=29), now() + timedelta(days=31)
+    monkeypatch.setattr("app.ingest.references.now", lambda: in_time)
+    assert report(client, team).status_code == 202
+    monkeypatch.setattr("app.ingest.references.now", lambda: late)
+    assert report(client, team).status_code == 404
+
+
+def test_a_former_slug_is_free_for_another_workflow(client: FlaskClient, team: Team) -> None:
+    workflow = db.session.get(Workflow, team.workflow_id)
+    assert workflow is not None
+    rename_workflow(workflow, team.name, "leads")
+    other = create_workflow(team.workspace_id, "Other", team.slug).id
+    assert report(client, team).json.get("warnings") is None
+    assert only_logged().workflow_id == other
+
+
+def test_a_key_for_some_workflows_is_refused_for_others(client: FlaskClient, team: Team) -> None:
+    other = create_workflow(team.workspace_id, "Invoice sync")
+    other_id, other_public_id = other.id, other.public_id
+    with writing() as session:
+        values = {"workflow_ids": [other_id]}
+        session.execute(update(ApiKey).where(ApiKey.id == team.api_key_id).values(values))
+    answer = report(client, team)
+    assert (answer.status_code, answer.json["code"]) == (403, "workflow_not_allowed")
+    assert answer.json["errors"][0]["field"] == "workflow_slug"
+    fields = success(team, workflow_slug=None, workflow_id=other_public_id)
+    assert client.post(SUCCESS, json=fields, headers=team.headers).status_code == 202
+    listed = client.get("/api/v1/workflows", headers=team.headers).json["data"]
+    assert [workflow["id"] for workflow in listed] == [other_public_id]
+    events = client.get("/api/v1/events", headers=team.headers).json["data"]
+    assert [event["workflow_id"] for event in events] == [other_public_id]
+    reading = client.get(f"/api/v1/workflows/{team.slug}", headers=team.headers)
+    assert reading.status_code == 404
+
+
+def test_what_is_alike_in_refused_requests_has_one_fingerprint(
+    client: FlaskClient, team: Team
+) -> None:
+    for fields in ({"ended_at": None}, {"ended_at": None, "error_message": "x"}):
+        report(client, team, **fields)
+    report(client, team, ended_at="2026-01-15")
+    report(client, team, workflow_slug="nope", source_platform="N8N", external_execution_id=7)
+    report(client, team, workflow_slug="other")
+    client.post(SUCCESS, json=success(team), headers={"User-Agent": "n8n"})
+    events = logged()
+    prints = [event.fingerprint for event in events]
+    assert prints[0] == prints[1] and len(set(prints)) == 5
+    assert (events[3].reference, events[3].platform, events[3].execution_id) == ("nope", "N8N", "7")
+    assert (events[5].reference, events[5].platform) == (None, "n8n")
+
+
 def test_a_retry_with_the_same_idempotency_key_gets_the_first_answer(
     client: FlaskClient, team: Team
 ) -> None:
@@ -329,7 +391,7 @@ def test_a_crash_is_problem_json_without_a_trace(
     def crash(*arguments: Any) -> None:
         raise RuntimeError("the secret inside")
 
-    monkeypatch.setattr("app.ingest.routes.find_workflow", crash)
+    monkeypatch.setattr("app.ingest.acceptance.find_workflow", crash)
     answer = report(client, team)
     assert (answer.status_code, answer.json["code"]) == (500, "server_error")
     assert answer.headers["Retry-After"]

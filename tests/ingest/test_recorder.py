@@ -13,7 +13,7 @@ from app.ingest.recorder import Recorder
 from app.ingest.records import IdempotentClaim, NewEvent
 from app.ingest.store import Store
 from app.ingest.stores import open_store
-from app.models import ApiKey, Event
+from app.models import Event
 from app.problems import ProblemError
 from tests.factories import Team, make_team
 
@@ -33,6 +33,10 @@ def make_event(team: Team, **changes: Any) -> NewEvent:
         received_at=moment,
         state="accepted",
         kind="run-success",
+        platform=None,
+        origin=None,
+        sent_by=None,
+        attempt_of_id=None,
         method="POST",
         path="/api/v1/ingest/run-success",
         headers="[]",
@@ -46,6 +50,10 @@ def make_event(team: Team, **changes: Any) -> NewEvent:
         errors=None,
         warnings=None,
         took_ms=0.1,
+        reference=None,
+        execution_id=None,
+        correlation_id=None,
+        fingerprint=None,
         payload="{}",
         next_attempt_at=moment,
     )
@@ -174,12 +182,3 @@ def test_while_the_database_is_out_no_event_waits_for_the_others(team: Team) -> 
     recorder.close()
     assert len(lost) == 20
     assert store.tries == 2  # All of them together, then the first alone.
-
-
-def test_a_key_is_marked_as_used_to_the_minute(team: Team) -> None:
-    recorder = Recorder(open_store(db.engine.url))
-    recorder.note_use(team.api_key_id, now())
-    recorder.flush()
-    api_key = db.session.get(ApiKey, team.api_key_id)
-    assert api_key is not None and api_key.last_used_at is not None
-    assert (api_key.last_used_at.second, api_key.last_used_at.microsecond) == (0, 0)

@@ -1,0 +1,94 @@
+"""From a body that has come to an event on disk: what requests and attempts have in common."""
+
+import hashlib
+from typing import Any
+
+from app.answers import dump
+from app.ingest.body import read_object
+from app.ingest.intake import Intake
+from app.ingest.records import IdempotentClaim
+from app.ingest.references import find_workflow, require_allowed
+from app.ingest.schemas import EventKind, validate
+from app.ingest.service import IngestService
+from app.keys import mask_keys
+from app.problems import FieldError, ProblemError
+
+MAX_IDEMPOTENCY_KEY = 255
+
+
+def refuse_encoding(intake: Intake) -> None:
+    """Raises `unsupported_encoding` for a body that is said to be packed."""
+    encoding = intake.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise ProblemError(
+            "unsupported_encoding",
+            f"The body is sent with Content-Encoding: {encoding[:40]}. Send it uncompressed.",
+        )
+
+
+def read_claim(
+    intake: Intake, workspace_id: int, kind: EventKind, raw: bytes
+) -> IdempotentClaim | None:
+    """The Idempotency-Key of the request, if it has one; raises `validation_failed`."""
+    key = intake.environ.get("HTTP_IDEMPOTENCY_KEY", "").strip()
+    if not key:
+        return None
+    if len(key) > MAX_IDEMPOTENCY_KEY:
+        raise ProblemError("validation_failed", errors=[_key_too_long(key)])
+    return make_claim(intake, workspace_id, key, kind, raw)
+
+
+def make_claim(
+    intake: Intake, workspace_id: int, key: str, kind: EventKind, raw: bytes
+) -> IdempotentClaim:
+    """A claim whose answer is yet to come."""
+    request_hash = hashlib.sha256(kind.name.encode() + b"\n" + raw).hexdigest()
+    return IdempotentClaim(workspace_id, key, request_hash, "", intake.received_at)
+
+
+def _key_too_long(key: str) -> FieldError:
+    return FieldError(
+        "Idempotency-Key",
+        "too_long",
+        f"The Idempotency-Key header has {len(key)} characters; at most 255 are allowed.",
+        "Send a shorter one, such as the execution's id.",
+        key,
+    )
+
+
+def take_in(
+    service: IngestService,
+    intake: Intake,
+    kind: EventKind,
+    raw: bytes,
+    claim: IdempotentClaim | None,
+) -> tuple[dict[str, Any], bool]:
+    """Validate the body and put the event on disk.
+
+    Returns the answer, and whether it is the first answer to the same Idempotency-Key. Raises
+    ProblemError for what can't be accepted.
+    """
+    key = intake.api_key
+    assert key is not None  # noqa: S101 (whoever calls saw to it)
+    body = read_object(raw, intake.environ.get("CONTENT_TYPE"), service.max_json_depth)
+    intake.members = body
+    fields = validate(kind, body, intake.received_at)
+    workflow = find_workflow(service.store, key.workspace_id, fields, body.warnings)
+    require_allowed(key, workflow, fields)
+    answer: dict[str, Any] = {"event_id": intake.event_id, "status": "accepted"}
+    warnings = None
+    if body.warnings:
+        answer["warnings"] = [warning.as_warning() for warning in body.warnings]
+        warnings = dump([warning.as_dict() for warning in body.warnings])
+    if claim:
+        claim = claim._replace(answer=dump(answer))
+    event = intake.as_event(
+        "accepted",
+        202,
+        workflow_id=workflow.id,
+        platform=fields.get("source_platform"),
+        warnings=warnings,
+        payload=mask_keys(dump(fields)),
+    )
+    first = service.recorder.record(event, claim)
+    return first or answer, first is not None
