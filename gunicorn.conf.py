@@ -73,17 +73,37 @@ class PromptWorker(GeventWorker):  # type: ignore[misc]
         head = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
         with suppress(OSError, gevent.Timeout), gevent.Timeout(STOP_IDLE_SECONDS):
             client.sendall(f"HTTP/1.1 {answer.status}\r\n{head}\r\n".encode() + answer.data)
-            client.shutdown(socket.SHUT_WR)
-            while client.recv(65536):  # Closed with bytes unread, it would take the answer back.
-                pass
+        _take_the_rest(client)
 
     def handle_exit(self, number: int, frame: FrameType | None) -> None:
         super().handle_exit(number, frame)
         gevent.spawn_later(STOP_IDLE_SECONDS, self.close_idle)
+        self.wsgi.extensions["flowpulse_hurry"](STOP_SENDER_SECONDS)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        """Answers a request; where the connection ends with it, what still comes is taken in.
+
+        Closed with bytes unread, the connection would be reset and take the answer back: a sender
+        in the middle of a body that is too large would never learn of it.
+        """
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        except StopIteration:
+            if getattr(req.body.reader, "length", 1):
+                _take_the_rest(sock)
+            raise
 
     def close_idle(self) -> None:
         for greenlet, timeout in list(self.idle.items()):
             gevent.kill(greenlet, timeout)
+
+
+def _take_the_rest(client: Any) -> None:
+    """Say that nothing more will be sent, and read on for a while; all of it is thrown away."""
+    with suppress(OSError, gevent.Timeout), gevent.Timeout(LINGER_SECONDS):
+        client.shutdown(socket.SHUT_WR)
+        while client.recv(65536):
+            pass
 
 
 # Errors of gunicorn's own parser, with the row of the troubleshooting table for each.
@@ -107,6 +127,10 @@ UNREADABLE: dict[type[BaseException], str] = {
 
 # Time for a request that is on its way when the stop begins.
 STOP_IDLE_SECONDS = 1.0
+# Time for a body that is on its way then.
+STOP_SENDER_SECONDS = 3.0
+# Time for a sender to read its answer while it sends on.
+LINGER_SECONDS = 2.0
 
 
 def _address(host: str, port: int) -> str:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 import gevent
 from gevent import monkey
@@ -20,8 +20,21 @@ def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) ->
     The other requests of the process go on meanwhile. An error of the function is raised here.
     """
     if monkey.is_module_patched("threading"):
-        return gevent.get_hub().threadpool.apply(function, args, kwargs)
+        result, error = gevent.get_hub().threadpool.apply(_outcome, (function, args, kwargs))
+        if error is not None:
+            raise error
+        return cast(T, result)
     return function(*args, **kwargs)
+
+
+def _outcome(
+    function: Callable[..., T], args: Any, kwargs: Any
+) -> tuple[T | None, BaseException | None]:
+    """Result or error; gevent would print the trace of an error that leaves its pool."""
+    try:
+        return function(*args, **kwargs), None
+    except BaseException as error:
+        return None, error
 
 
 class Signal(Protocol):

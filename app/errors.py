@@ -27,6 +27,17 @@ UNREAD = {
     "wsgi.input_terminated": True,
 }
 """What stands for the head of a request that could not be read."""
+PAGE_WORDS = {
+    "unavailable": (
+        "The database can't be used just now",
+        "Nothing was saved. Wait a few seconds, go back, and try it again.",
+    ),
+    "server_error": (
+        "Something went wrong on the server",
+        "Nothing was saved. Try it again; if it stays so, the server's output says what happened.",
+    ),
+}
+"""What a page says in place of the words that are meant for a sender: title and text."""
 _RETRIED = frozenset({"server_error", "unavailable"})
 
 logger = logging.getLogger(__name__)
@@ -77,7 +88,8 @@ def _is_api() -> bool:
 
 def _answer_problem(problem: ProblemError) -> Response | tuple[str, int]:
     if not _is_api():
-        return _page(problem.status, problem.problem.title, problem.detail)
+        title, text = PAGE_WORDS.get(problem.code, (problem.problem.title, problem.detail))
+        return _page(problem.status, title, text)
     event_id = _record(problem)
     public = PROBLEMS[public_code(problem.code)]
     detail = problem.detail if public is problem.problem else public.fix

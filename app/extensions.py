@@ -1,5 +1,6 @@
 """The Flask extensions, and the two ways into the database: reading, and `writing()`."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +51,8 @@ def configure_engine(app: Flask) -> None:
         engine = db.engine
     if engine.dialect.name == "sqlite":
         app.extensions["flowpulse_write_lock"] = WriteLock(Path(str(engine.url.database)))
+        app.extensions["flowpulse_writer"] = threading.Lock()
+        engine.dialect.do_commit = _commit_beside  # type: ignore[assignment]
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
 
@@ -63,30 +66,64 @@ def _set_up_sqlite(connection: Any, record: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     """A reader can't write by mistake; a writer takes the lock before it reads anything."""
-    writes = connection.get_execution_options().get("writes", False)
+    options = connection.get_execution_options()
+    writes = options.get("writes", False)
     connection.exec_driver_sql(f"PRAGMA query_only = {0 if writes else 1}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if not writes:
+        connection.exec_driver_sql("BEGIN")
+        return
+    wait_ms = options.get("wait_ms", BUSY_TIMEOUT_MS)
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {wait_ms}")
+    run_blocking(connection.exec_driver_sql, "BEGIN IMMEDIATE")
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+
+
+def _commit_beside(connection: Any) -> None:
+    """What waits for the disk must not hold up the loop."""
+    run_blocking(connection.commit)
 
 
 @contextmanager
-def writing() -> Iterator[Session]:
+def writing(*, patient: bool = True) -> Iterator[Session]:
     """A transaction that writes: commits at its end, rolls back on any error.
 
-    Whatever the session had read before is read anew, under the lock.
+    Whatever the session had read before is read anew, under the lock. Without patience it raises
+    BlockingIOError or OperationalError where somebody else is writing.
     """
     db.session.rollback()
+    with _write_lock(patient):
+        try:
+            wait_ms = BUSY_TIMEOUT_MS if patient else 0
+            db.session.connection(execution_options={"writes": True, "wait_ms": wait_ms})
+            yield db.session()
+            db.session.commit()
+        except BaseException:
+            db.session.rollback()
+            raise
+
+
+@contextmanager
+def _write_lock(patient: bool) -> Iterator[None]:
+    """The file lock, where there is one.
+
+    One thread of the process waits for it at a time: were all of gevent's native threads to wait,
+    none would be left for the holder's commit.
+    """
     lock: WriteLock | None = current_app.extensions.get("flowpulse_write_lock")
-    token = run_blocking(lock.acquire) if lock else None
+    if lock is None:
+        yield
+        return
+    writer: threading.Lock = current_app.extensions["flowpulse_writer"]
+    if not writer.acquire(blocking=patient):
+        raise BlockingIOError("another request is writing")
     try:
-        db.session.connection(execution_options={"writes": True})
-        yield db.session()
-        db.session.commit()
-    except BaseException:
-        db.session.rollback()
-        raise
-    finally:
-        if lock and token is not None:
+        token = run_blocking(lock.acquire) if patient else lock.try_acquire()
+        try:
+            yield
+        finally:
             lock.release(token)
+    finally:
+        writer.release()
 
 
 def is_sqlite(engine: Engine | None = None) -> bool:

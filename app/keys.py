@@ -13,10 +13,11 @@ _CHECKSUM_LENGTH = 6
 PREFIX_LENGTH = 11
 """Characters of a key that are kept and shown: `fp_` and eight more."""
 
+_LENGTH = 3 + _RANDOM_LENGTH + _CHECKSUM_LENGTH
 KEY_PATTERN = re.compile(r"fp_[0-9A-Za-z]{36}")
-# What is masked may be cut: the last characters are a checksum that anybody can work out again.
-_SECRET = re.compile(r"(fp_[0-9A-Za-z]{8})([0-9A-Za-z]{8,})")
-_SECRET_BYTES = re.compile(rb"(fp_[0-9A-Za-z]{8})([0-9A-Za-z]{8,})")
+_SHORTEST_CUT = 20
+_CANDIDATE = re.compile(rf"fp_[0-9A-Za-z]{{{_SHORTEST_CUT},}}")
+_CANDIDATE_BYTES = re.compile(_CANDIDATE.pattern.encode())
 
 
 def make_key() -> str:
@@ -57,15 +58,44 @@ def _keyed(secret: bytes) -> hmac.HMAC:
     return hmac.new(secret, digestmod="sha256")
 
 
+def is_secret(text: str) -> bool:
+    """Whether a text that begins with `fp_` is a key, a mistyped one, or most of one.
+
+    A key that lost its end is one still: the last characters are a checksum that anybody can work
+    out again. What has no letters of both cases was never made by `make_key`; ids of other systems
+    look like that.
+    """
+    return text[3:].lower() != text[3:] != text[3:].upper()
+
+
 def mask_keys(text: str) -> str:
-    """The text with every key's random part starred out, the length unchanged."""
+    """The text with every key starred out but for its prefix, the length unchanged."""
+    return _CANDIDATE.sub(_star_out, text) if "fp_" in text else text
+
+
+def mask_whole_keys(text: str) -> str:
+    """The same for whole keys alone: whatever else begins with `fp_` may tell two things apart."""
     if "fp_" not in text:
         return text
-    return _SECRET.sub(lambda match: match[1] + "*" * len(match[2]), text)
+    return _CANDIDATE.sub(lambda found: _star_out(found) if _is_whole(found[0]) else found[0], text)
 
 
 def mask_keys_in_bytes(raw: bytes) -> bytes:
     """As `mask_keys`, for a body that is otherwise kept byte by byte."""
     if b"fp_" not in raw:
         return raw
-    return _SECRET_BYTES.sub(lambda match: match[1] + b"*" * len(match[2]), raw)
+    return _CANDIDATE_BYTES.sub(lambda found: _star(found[0].decode()).encode(), raw)
+
+
+def _star_out(found: re.Match[str]) -> str:
+    return _star(found[0])
+
+
+def _star(text: str) -> str:
+    if not is_secret(text):
+        return text
+    return text[:PREFIX_LENGTH] + "*" * (len(text) - PREFIX_LENGTH)
+
+
+def _is_whole(text: str) -> bool:
+    return len(text) >= _LENGTH and is_well_formed(text[:_LENGTH])

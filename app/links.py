@@ -1,9 +1,21 @@
 """Addresses as people outside see them."""
 
+import re
+
 from flask import current_app, request
+
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
 
 
 def public_url(path: str = "") -> str:
     """The full address of a path, from FLOWPULSE_PUBLIC_URL or, without it, the request's own."""
-    base: str = current_app.config["FLOWPULSE_PUBLIC_URL"] or request.host_url.rstrip("/")
+    base: str = current_app.config["FLOWPULSE_PUBLIC_URL"] or _own_url()
     return base + path
+
+
+def _own_url() -> str:
+    """The request's own address; the one it came to, where its Host header names none."""
+    if _HOST.fullmatch(request.host):
+        return request.host_url.rstrip("/")
+    environ = request.environ
+    return f"{request.scheme}://{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"

@@ -21,16 +21,28 @@ class _Deadlines:
 
     def __init__(self) -> None:
         self._ends: dict[greenlet, float] = {}
+        self._of_senders: set[greenlet] = set()
         self._timer: Any = None
+        self._senders_end: float | None = None
 
-    def add(self, waiting: greenlet, seconds: float) -> None:
-        self._ends[waiting] = time.monotonic() + seconds
+    def add(self, waiting: greenlet, seconds: float, for_sender: bool) -> None:
+        end = time.monotonic() + seconds
+        if for_sender:
+            self._of_senders.add(waiting)
+            end = min(end, self._senders_end or end)
+        self._ends[waiting] = end
         if self._timer is None:
             self._timer = gevent.get_hub().loop.timer(CHECK_SECONDS, CHECK_SECONDS)
             self._timer.start(self._check)
 
     def remove(self, waiting: greenlet) -> None:
         self._ends.pop(waiting, None)
+        self._of_senders.discard(waiting)
+
+    def hurry(self, seconds: float) -> None:
+        self._senders_end = end = time.monotonic() + seconds
+        for waiting in self._of_senders:
+            self._ends[waiting] = min(self._ends.get(waiting, end), end)
 
     def _check(self) -> None:
         """Runs in the hub: what it throws arrives at once, not after the wait has ended."""
@@ -47,22 +59,29 @@ class _Deadlines:
 _DEADLINES = _Deadlines()
 
 
+def hurry_senders(seconds: float) -> None:
+    """Give senders who have not sent all yet no more than so many seconds; for a stop."""
+    _DEADLINES.hurry(seconds)
+
+
 class time_limit:
     """Raises TimeIsUp in the block when it waits on after so many seconds; blocks don't nest.
 
-    Only where gevent serves the process: a plain thread can't be interrupted.
+    `for_sender`: what is waited for comes from outside, and a stop of the server won't wait so long
+    (`hurry_senders`). Only where gevent serves the process: a plain thread can't be interrupted.
     """
 
-    __slots__ = ("_seconds", "_waiting")
+    __slots__ = ("_for_sender", "_seconds", "_waiting")
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, for_sender: bool = False) -> None:
         self._seconds = seconds
+        self._for_sender = for_sender
         self._waiting: greenlet | None = None
 
     def __enter__(self) -> Self:
         if monkey.is_module_patched("socket"):
             self._waiting = gevent.getcurrent()
-            _DEADLINES.add(self._waiting, self._seconds)
+            _DEADLINES.add(self._waiting, self._seconds, self._for_sender)
         return self
 
     def __exit__(

@@ -20,9 +20,16 @@ class WriteLock:
 
     def acquire(self) -> int:
         """Wait for the lock (blocks the thread); returns the token that `release` takes."""
+        return self._lock(fcntl.LOCK_EX)
+
+    def try_acquire(self) -> int:
+        """The lock, if nobody has it; raises BlockingIOError."""
+        return self._lock(fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _lock(self, how: int) -> int:
         token = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(token, fcntl.LOCK_EX)
+            fcntl.flock(token, how)
         except BaseException:
             os.close(token)
             raise

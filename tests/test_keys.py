@@ -2,7 +2,14 @@
 
 import pytest
 
-from app.keys import hash_key, is_well_formed, make_key, mask_keys, mask_keys_in_bytes
+from app.keys import (
+    hash_key,
+    is_well_formed,
+    make_key,
+    mask_keys,
+    mask_keys_in_bytes,
+    mask_whole_keys,
+)
 
 
 def test_a_made_key_is_well_formed_and_never_the_same() -> None:
@@ -38,8 +45,22 @@ def test_masking_leaves_no_usable_key_and_moves_nothing() -> None:
     assert mask_keys_in_bytes(b"\xff" + key.encode()) == b"\xff" + mask_keys(key).encode()
 
 
-@pytest.mark.parametrize("cut", range(1, 21))
+@pytest.mark.parametrize("cut", range(1, 17))
 def test_a_cut_key_is_masked_too_since_its_checksum_can_be_worked_out(cut: int) -> None:
     key = make_key()[:-cut]
     assert mask_keys(f"key={key}") == "key=" + key[:11] + "*" * (len(key) - 11)
     assert mask_keys_in_bytes(key.encode()).decode() == mask_keys(key)
+
+
+@pytest.mark.parametrize(
+    "text", ["fp_20261125aaaaaaaa1", "fp_0123456789abcdef0123456789abcdef", "fp_" + "A1" * 18]
+)
+def test_ids_of_other_systems_are_left_alone(text: str) -> None:
+    assert mask_keys(text) == mask_whole_keys(text) == text
+    assert mask_keys_in_bytes(text.encode()) == text.encode()
+
+
+def test_among_what_tells_things_apart_only_whole_keys_are_masked() -> None:
+    key = make_key()
+    assert mask_whole_keys(key[:-1]) == key[:-1]
+    assert mask_whole_keys(f"{key} ") == mask_keys(key) + " "

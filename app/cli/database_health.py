@@ -13,7 +13,7 @@ from app.cli.findings import Finding
 from app.clock import now
 from app.extensions import db, is_sqlite
 from app.models import Event, WorkerHeartbeat
-from app.processing.inbox import waiting_since
+from app.processing.inbox import oldest_accepted, waiting_since
 from app.processing.worker import STALLED_AFTER
 
 MOST_LAG = timedelta(minutes=1)
@@ -94,4 +94,7 @@ def check_queue() -> Finding:
     if failed:
         fix = "Look at them with: flask --app wsgi events tail --state failed; retry them there."
         return Finding(name, "warn", f"{failed} events could not be processed.", fix)
-    return Finding(name, "ok", f"The oldest event has waited for {lag.total_seconds():.1f} s.")
+    oldest = oldest_accepted(db.session())
+    age = f"; the oldest is {(now() - oldest).total_seconds():.1f} s old" if oldest else ""
+    message = f"The event that is due first has waited for {lag.total_seconds():.1f} s{age}."
+    return Finding(name, "ok", message)

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 from werkzeug.routing import BaseConverter
 
+from app.console.form_body import read_form
 from app.extensions import csrf, db
 from app.models import ROLES, Membership, User, Workspace
 from app.workspaces.people import is_instance_owner
@@ -67,6 +68,8 @@ def protect_forms(blueprint: Blueprint) -> None:
 
 
 def _check_form() -> None:
+    if request.method not in READING:
+        read_form()
     if request.endpoint not in CHECK_THEIR_OWN_FORM:
         csrf.protect()
 

@@ -4,16 +4,17 @@ import hashlib
 from typing import Any
 
 from app.answers import dump
-from app.ingest.body import read_object
+from app.ingest.body import ReadBody, read_object
 from app.ingest.intake import Intake
 from app.ingest.records import IdempotentClaim
-from app.ingest.references import find_workflow, require_allowed
+from app.ingest.references import find_workflow, list_mismatches, require_allowed
 from app.ingest.schemas import EventKind, validate
 from app.ingest.service import IngestService
-from app.keys import mask_keys
+from app.keys import mask_keys, mask_whole_keys
 from app.problems import FieldError, ProblemError
 
 MAX_IDEMPOTENCY_KEY = 255
+_FREE_TEXTS = ("error_message", "error_type", "metadata")
 
 
 def refuse_encoding(intake: Intake) -> None:
@@ -29,12 +30,10 @@ def refuse_encoding(intake: Intake) -> None:
 def read_claim(
     intake: Intake, workspace_id: int, kind: EventKind, raw: bytes
 ) -> IdempotentClaim | None:
-    """The Idempotency-Key of the request, if it has one; raises `validation_failed`."""
+    """The Idempotency-Key of the request, if it has a good one."""
     key = intake.environ.get("HTTP_IDEMPOTENCY_KEY", "").strip()
-    if not key:
+    if not key or len(key) > MAX_IDEMPOTENCY_KEY:
         return None
-    if len(key) > MAX_IDEMPOTENCY_KEY:
-        raise ProblemError("validation_failed", errors=[_key_too_long(key)])
     return make_claim(intake, workspace_id, key, kind, raw)
 
 
@@ -46,14 +45,34 @@ def make_claim(
     return IdempotentClaim(workspace_id, key, request_hash, "", intake.received_at)
 
 
-def _key_too_long(key: str) -> FieldError:
-    return FieldError(
-        "Idempotency-Key",
-        "too_long",
-        f"The Idempotency-Key header has {len(key)} characters; at most 255 are allowed.",
-        "Send a shorter one, such as the execution's id.",
-        key,
+def _check_headers(intake: Intake) -> list[FieldError]:
+    """What is wrong with the headers that belong to the event."""
+    key = intake.environ.get("HTTP_IDEMPOTENCY_KEY")
+    if key is None or len(key.strip()) <= MAX_IDEMPOTENCY_KEY:
+        return []
+    message = (
+        f"The Idempotency-Key header has {len(key.strip())} characters; at most 255 are allowed."
     )
+    fix = "Send a shorter one, such as the execution's id."
+    return [FieldError("Idempotency-Key", "too_long", message, fix, key)]
+
+
+def _validate(
+    service: IngestService, intake: Intake, kind: EventKind, body: ReadBody, workspace_id: int
+) -> dict[str, Any]:
+    """The fields; raises `validation_failed` with all that is wrong in body and headers."""
+    in_headers = _check_headers(intake)
+    in_body: tuple[FieldError, ...] = ()
+    try:
+        fields = validate(kind, body, intake.received_at)
+    except ProblemError as problem:
+        in_body = problem.errors
+    if in_body or in_headers:
+        told = {error.field for error in in_body}
+        mismatches = list_mismatches(service.store, workspace_id, body)
+        more = [error for error in mismatches if error.field not in told]
+        raise ProblemError("validation_failed", errors=[*more, *in_body, *in_headers])
+    return fields
 
 
 def take_in(
@@ -72,7 +91,7 @@ def take_in(
     assert key is not None  # noqa: S101 (whoever calls saw to it)
     body = read_object(raw, intake.environ.get("CONTENT_TYPE"), service.max_json_depth)
     intake.members = body
-    fields = validate(kind, body, intake.received_at)
+    fields = _validate(service, intake, kind, body, key.workspace_id)
     workflow = find_workflow(service.store, key.workspace_id, fields, body.warnings)
     require_allowed(key, workflow, fields)
     answer: dict[str, Any] = {"event_id": intake.event_id, "status": "accepted"}
@@ -88,7 +107,19 @@ def take_in(
         workflow_id=workflow.id,
         platform=fields.get("source_platform"),
         warnings=warnings,
-        payload=mask_keys(dump(fields)),
+        payload=_write_payload(fields),
     )
     first = service.recorder.record(event, claim)
     return first or answer, first is not None
+
+
+def _write_payload(fields: dict[str, Any]) -> str:
+    """The fields as JSON without any key; what tells executions apart is never altered on a mere
+    likeness."""
+    payload = dump(fields)
+    if "fp_" not in payload:
+        return payload
+    texts = {name: mask_keys(dump(fields[name])) for name in _FREE_TEXTS if name in fields}
+    others = {name: value for name, value in fields.items() if name not in texts}
+    members = [mask_whole_keys(dump(others))[1:-1], *(f'"{n}":{t}' for n, t in texts.items())]
+    return "{" + ",".join(filter(None, members)) + "}"

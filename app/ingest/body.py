@@ -15,6 +15,9 @@ MAX_DEPTH = 64
 _MAX_FORM_FIELDS = 1000
 _MAX_NAMED_DUPLICATES = 5
 _BOM = b"\xef\xbb\xbf"
+_LOST_PLUS = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)? \d\d(?::?\d\d)?", re.ASCII
+)
 _ODD_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
 
@@ -194,8 +197,19 @@ def _read_form(text: str, max_depth: int) -> ReadBody:
     if len(set(names)) < len(names):
         twice = dict.fromkeys(name for name in names if names.count(name) > 1)
         warnings += [_warn_of_duplicate(name) for name in list(twice)[:_MAX_NAMED_DUPLICATES]]
+    pairs = [(name, _mend_plus(name, value, warnings)) for name, value in pairs]
     odd = any("\0" in value for _, value in pairs)
     return ReadBody(pairs, warnings, odd, max_depth)
+
+
+def _mend_plus(name: str, value: str, warnings: list[FieldError]) -> str:
+    """In a form a plus that is not escaped means a blank; in a time it can only be an offset's."""
+    if not _LOST_PLUS.fullmatch(value):
+        return value
+    mended = "+".join(value.rsplit(" ", 1))
+    message = f"{name} came as {value!r}: the + of its offset was not escaped. It was put back."
+    warnings.append(FieldError(name, "plus_not_escaped", message, received=value))
+    return mended
 
 
 def _refuse(slip: Slip, text: str, shift: int | None, offset: int | None = None) -> ProblemError:

@@ -83,14 +83,14 @@ def warn_of_unknown(body: ReadBody, known: tuple[str, ...], elsewhere: Mapping[s
     """Adds a warning for each name that is not `known`; `elsewhere`: the endpoint that knows it."""
     unknown = list(_list_unknown(body, known))
     for name, _ in unknown[:_MOST_NAMED]:
-        meant, shown = find_meant(name, known), shorten(name)
+        meant, shown = find_meant(name, known), shorten(name) or '""'
         code, message = "unknown_field", f"{shown} is not a known field; it was ignored."
         if meant:
             code = "misspelt_field"
             message = f"{shown} is not a known field and was ignored: did you mean {meant}?"
         elif name in elsewhere:
             message = f"{shown} was ignored: if the run failed, send it to {elsewhere[name]}."
-        body.warnings.append(FieldError(name, code, message))
+        body.warnings.append(FieldError(name or '""', code, message))
     if len(unknown) > _MOST_NAMED:
         message = f"{len(unknown) - _MOST_NAMED} more fields are not known; they were ignored."
         body.warnings.append(FieldError("body", "unknown_field", message))

@@ -95,6 +95,8 @@ class EventField(fields.Field[Any]):
             data.warnings.append(warning)
 
     def _validate(self, value: Any) -> None:
+        if value == "":
+            return
         for validator in self.validators:
             try:
                 validator(value)
@@ -198,11 +200,17 @@ class Timestamp(EventField, fields.AwareDateTime):
 class Duration(EventField, fields.Float):
     """A number of milliseconds."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Data, **kwargs: Any) -> float:
+    def _deserialize(self, value: Any, attr: str | None, data: Data, **kwargs: Any) -> Any:
         if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
             self.warn(data, "number_as_text", "was sent as text; it was read as a number.", value)
             number = float(value)
             return int(number) if number.is_integer() else number
+        if isinstance(value, str) and value.isspace():
+            self.warn(data, "blank_ignored", "holds only blanks and was ignored.", value)
+            return ""
+        if isinstance(value, str) and is_expression(value):
+            message = " holds an expression in place of its value."
+            raise self.refuse("unevaluated_expression", message, value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.refuse("not_a_number", " has to be a number of milliseconds.", value)
         return value or 0

@@ -104,7 +104,7 @@ class Intake:
     def _read(self, limit: int, seconds: float) -> bool:
         """Whether all came that will; `body` grows meanwhile, and keeps what came."""
         try:
-            with time_limit(seconds):
+            with time_limit(seconds, for_sender=True):
                 self._read_all(limit)
                 return True
         except TimeIsUp:

@@ -12,7 +12,7 @@ from sqlalchemy import URL
 
 from app.ingest.records import NewEvent
 from app.ingest.statements import ROWS_AT_ONCE, append_events_sql
-from app.ingest.store import MAX_CONNECTIONS, Cursor, Store
+from app.ingest.store import MAX_CONNECTIONS, Cursor, Offer, Store
 
 READER_SECONDS = 5.0
 """How long a look-up waits for a connection that is in use; then the sender is told 503."""
@@ -37,10 +37,16 @@ class PostgresStore(Store):
             yield cast(Cursor, connection.cursor())
             connection.execute("COMMIT")
 
-    def append_events(self, events: Sequence[NewEvent]) -> None:
+    def append_events(self, offer: Offer) -> None:
         """One statement, where it holds them all: one way there and back instead of four."""
+        events = offer.take()
         if len(events) > ROWS_AT_ONCE:
-            return super().append_events(events)
+            with self.writing() as cursor:
+                self.insert_events(cursor, events)
+        elif events:
+            self._append(events)
+
+    def _append(self, events: Sequence[NewEvent]) -> None:
         values = (_COMMIT_ORDER_LOCK, *chain.from_iterable(events))
         with self._only_user() as connection:
             connection.execute(self.sql(append_events_sql(len(events))), values)

@@ -10,12 +10,15 @@ from typing import Any
 
 from app.blocking import Signal, let_others_join, make_signal
 from app.ingest.records import IdempotentClaim, NewEvent, RememberedAnswer
-from app.ingest.store import OUTAGES, Cursor, Store
+from app.ingest.store import OUTAGES, BusyError, Cursor, Store
 from app.problems import ProblemError
 
 BATCH_SIZE = 500
-WAIT_SECONDS = 9.0
-"""How long a sender waits for the disk before it is told 503; what is written later stays."""
+WAIT_SECONDS = 8.0
+"""How long a sender waits for its event's turn; then it is told 503, and the event is let go."""
+WRITE_SECONDS = 10.0
+"""How long it waits on while its event is being written: what came of that must be known."""
+LOOK_SECONDS = 0.25
 GATHER_SECONDS = 0.05
 """How long refused requests gather before they are written; they wait for nobody."""
 MAX_DEFERRED = 5_000
@@ -28,12 +31,49 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class _Item:
+    """An event that waits to be written, or to be let go: whoever takes its turn decides.
+
+    So none is written whose sender has been told that it is not.
+    """
+
     event: NewEvent
     claim: IdempotentClaim | None = None
     done: Signal = field(default_factory=make_signal)
+    turn: list[bool] = field(default_factory=lambda: [True])
+    is_ours: bool = False
     remembered: RememberedAnswer | None = None
     error: BaseException | None = None
     is_deferred: bool = False
+
+    def take_turn(self) -> bool:
+        """Whether nobody had taken it; a list's pop is one step for all threads."""
+        try:
+            return self.turn.pop()
+        except IndexError:
+            return False
+
+
+class _Offer:
+    """The events of one commit, for the store to take once it may write."""
+
+    def __init__(self, items: Sequence[_Item]) -> None:
+        self._items = items
+
+    def take(self) -> list[NewEvent]:
+        return [item.event for item in self.take_items()]
+
+    def take_items(self) -> list[_Item]:
+        """Those that no sender has given up; they are ours from now on."""
+        for item in self._items:
+            item.is_ours = item.is_ours or item.take_turn()
+        return [item for item in self._items if item.is_ours]
+
+    def give_back(self) -> None:
+        """Nothing was written: senders may give up again."""
+        for item in self._items:
+            if item.is_ours:
+                item.is_ours = False
+                item.turn.append(True)
 
 
 class Recorder:
@@ -65,7 +105,7 @@ class Recorder:
         item = _Item(event, claim)
         self._waiting.append(item)
         self._notify()
-        if not item.done.wait(WAIT_SECONDS):
+        if not item.done.wait(WAIT_SECONDS) and not _wait_on(item):
             raise ProblemError("unavailable")
         if item.error is not None:
             raise ProblemError("unavailable") from item.error
@@ -119,6 +159,10 @@ class Recorder:
         items += _take(self._deferred, BATCH_SIZE - len(items))
         try:
             self._store.run(lambda: self._write(items))
+        except BusyError as error:
+            logger.warning("A commit of %d events did not get its turn: %s", len(items), error)
+            for item in items:
+                item.error = error
         except Exception as error:
             logger.warning("A commit of %d events failed: %s", len(items), error)
             self._write_one_by_one(items)
@@ -128,15 +172,16 @@ class Recorder:
                 self._on_lost(item.event)
 
     def _write(self, items: Sequence[_Item]) -> None:
-        # Twins in two processes would wait for each other if each took its keys in any order.
-        claimed = sorted((item for item in items if item.claim), key=_claim_order)
-        if not claimed:
-            self._store.append_events([item.event for item in items])
+        offer = _Offer(items)
+        if not any(item.claim for item in items):
+            self._store.append_events(offer)
             return
         with self._store.writing() as cursor:
-            for item in claimed:
+            ours = offer.take_items()
+            # Twins in two processes would wait for each other if each took its keys in any order.
+            for item in sorted((item for item in ours if item.claim), key=_claim_order):
                 self._claim(cursor, item)
-            events = [item.event for item in items if item.remembered is None]
+            events = [item.event for item in ours if item.remembered is None]
             if events:
                 self._store.insert_events(cursor, events)
 
@@ -163,11 +208,21 @@ class Recorder:
     def _write_again(self, item: _Item) -> None:
         """The failed commit may have reached the disk before its answer was lost."""
         with self._store.writing() as cursor:
-            if self._store.is_stored(cursor, item.event.public_id):
+            if not _Offer([item]).take() or self._store.is_stored(cursor, item.event.public_id):
                 return
             self._claim(cursor, item)
             if item.remembered is None:
                 self._store.insert_events(cursor, [item.event])
+
+
+def _wait_on(item: _Item) -> bool:
+    """Whether the event was written after all; it is let go as soon as nobody is writing it."""
+    for _ in range(round(WRITE_SECONDS / LOOK_SECONDS)):
+        if item.take_turn():
+            return False
+        if item.done.wait(LOOK_SECONDS):
+            return True
+    return False
 
 
 def _take(queue: deque[_Item], count: int) -> list[_Item]:

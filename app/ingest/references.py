@@ -9,7 +9,7 @@ from typing import Any
 from app.clock import now
 from app.ingest.records import KnownKey, KnownWorkflow
 from app.ingest.store import Store
-from app.problems import FieldError, ProblemError
+from app.problems import FieldError, ProblemError, presentable
 
 REFERENCES = {"workflow_id": "public_id", "workflow_slug": "slug", "workflow_name": "name"}
 """The fields that name a workflow, the deciding one first, with the column of each."""
@@ -32,7 +32,9 @@ def find_workflow(
     if workflow is None:
         raise _not_found(store, workspace_id, field, value)
     if len(given) > 1:
-        _compare(store, workspace_id, workflow, given[1:], warnings)
+        errors = _compare(store, workspace_id, workflow, given[1:], warnings)
+        if errors:
+            raise ProblemError("validation_failed", errors=errors)
     if workflow.archived_at is not None:
         raise ProblemError(
             "workflow_archived",
@@ -84,7 +86,8 @@ def _compare(
     workflow: KnownWorkflow,
     others: list[tuple[str, str]],
     warnings: list[FieldError],
-) -> None:
+) -> list[FieldError]:
+    """The references that name another workflow; what names none becomes a warning."""
     errors = []
     for field, value in others:
         other = _look_up(store, workspace_id, field, value)
@@ -92,8 +95,17 @@ def _compare(
             warnings.append(_stale(workflow, field, value))
         elif other.id != workflow.id:
             errors.append(_mismatch(workflow, other, field, value))
-    if errors:
-        raise ProblemError("validation_failed", errors=errors)
+    return errors
+
+
+def list_mismatches(store: Store, workspace_id: int, body: Mapping[str, Any]) -> list[FieldError]:
+    """The same for a body that is refused for other fields: one answer tells all of them."""
+    texts = ((field, body.get(field)) for field in REFERENCES)
+    given = [(field, presentable(value)) for field, value in texts if value and type(value) is str]
+    if len(given) < 2:
+        return []
+    workflow = _look_up(store, workspace_id, *given[0])
+    return _compare(store, workspace_id, workflow, given[1:], []) if workflow else []
 
 
 def _stale(workflow: KnownWorkflow, field: str, value: str) -> FieldError:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.answers import dump
+from app.identifiers import new_id
 from app.ingest.authentication import note_sender
 from app.ingest.intake import Intake
 from app.ingest.records import NewEvent
@@ -18,6 +19,8 @@ MAX_IDENTIFIER = 255
 def record_rejection(intake: Intake, problem: ProblemError) -> str | None:
     """The event id under which the console will show it, or None where it is only counted."""
     service = ingest_service()
+    if problem.code == "unavailable":
+        intake.event_id = new_id()  # The first one may be on disk after all.
     if intake.api_key is None:
         note_sender(intake, service)
     if service.limits.may_store_rejected():

@@ -12,6 +12,7 @@ from app.ingest.records import NewEvent
 from app.ingest.store import Store
 from app.ingest.stores import open_store
 from app.ingest.usage import KeyUsageCounter
+from app.time_limit import hurry_senders
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ def init_ingest(app: Flask) -> None:
     def count_lost(event: NewEvent) -> None:
         limits.count_unstored(event.workspace_id, event.code or "")
 
+    app.extensions["flowpulse_hurry"] = hurry_senders
     app.extensions["flowpulse_ingest"] = IngestService(
         store,
         Recorder(store, count_lost),

@@ -1,6 +1,7 @@
 """The lean road into SQLite."""
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -9,13 +10,17 @@ from itertools import chain
 from pathlib import Path
 from typing import cast
 
+from gevent.monkey import get_original
 from sqlalchemy import URL
 
 from app.blocking import run_blocking
 from app.ingest.records import NewEvent
 from app.ingest.statements import ROWS_AT_ONCE, insert_events_sql
-from app.ingest.store import Cursor, Store
+from app.ingest.store import BUSY_SECONDS, BusyError, Cursor, Offer, Store
 from app.write_lock import WriteLock
+
+RETRY_SECONDS = 0.02
+_SLEEP = get_original("time", "sleep")  # Runs in a native thread, where gevent has no loop.
 
 
 class SqliteStore(Store):
@@ -30,19 +35,26 @@ class SqliteStore(Store):
     @contextmanager
     def writing(self) -> Iterator[Cursor]:
         with self._only_writer() as connection:
-            connection.execute("BEGIN IMMEDIATE")
+            _insist(lambda: connection.execute("BEGIN IMMEDIATE"))
             yield cast(Cursor, connection.cursor())
             connection.execute("COMMIT")
 
-    def append_events(self, events: Sequence[NewEvent]) -> None:
+    def append_events(self, offer: Offer) -> None:
+        """See Store. While another program writes, senders may give up waiting."""
+        with self._only_writer() as connection:
+            _insist(lambda: self._append(connection, offer.take()), offer.give_back)
+
+    def _append(self, connection: sqlite3.Connection, events: Sequence[NewEvent]) -> None:
         """One statement, where it holds them all: SQLite makes it a transaction by itself.
 
         Around each statement the driver lets go of the interpreter, and has to win it back.
         """
         if len(events) > ROWS_AT_ONCE:
-            return super().append_events(events)
-        values = tuple(chain.from_iterable(events))
-        with self._only_writer() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            self.insert_events(cast(Cursor, connection.cursor()), events)
+            connection.execute("COMMIT")
+        elif events:
+            values = tuple(chain.from_iterable(events))
             connection.execute(insert_events_sql(len(events)), values)
 
     @contextmanager
@@ -50,6 +62,7 @@ class SqliteStore(Store):
         """The connection that writes, while no other process does."""
         if self._writer is None:
             self._writer = self._connect()
+            self._writer.execute("PRAGMA busy_timeout = 0")  # `_insist` waits in its place.
         connection = self._writer
         with self._write_lock.hold():
             try:
@@ -63,6 +76,25 @@ class SqliteStore(Store):
 
     def run(self, function: Callable[[], None]) -> None:
         run_blocking(function)
+
+
+def _insist(write: Callable[[], object], give_back: Callable[[], None] = lambda: None) -> None:
+    """Try again and again while another program writes; raises BusyError when it does for long.
+
+    SQLite's own wait would not let go meanwhile of what is to be written.
+    """
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            write()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            give_back()
+            if time.monotonic() > end:
+                raise BusyError(str(error)) from error
+        _SLEEP(RETRY_SECONDS)
 
 
 def _open_sqlite(path: Path) -> sqlite3.Connection:

@@ -37,7 +37,15 @@ from app.models import IDEMPOTENCY_WINDOW
 MAX_CONNECTIONS = 8
 MAX_ROWS = 1_000
 DRIVER_OUTAGES = (sqlite3.OperationalError, psycopg.OperationalError, psycopg.InterfaceError)
-OUTAGES = (*DRIVER_OUTAGES, OSError)
+BUSY_SECONDS = 6.0
+"""How long a commit waits while another program writes to the database."""
+
+
+class BusyError(Exception):
+    """Another program held the database for too long; nothing was written."""
+
+
+OUTAGES = (*DRIVER_OUTAGES, BusyError, OSError)
 """What is raised when the database can't be used; other errors are the event's own."""
 
 
@@ -49,6 +57,13 @@ class Cursor(Protocol):
     def fetchone(self) -> Any: ...
     def fetchall(self) -> list[Any]: ...
     def close(self) -> None: ...
+
+
+class Offer(Protocol):
+    """Events that the store takes when it may write, and gives back when it could not."""
+
+    def take(self) -> Sequence[NewEvent]: ...
+    def give_back(self) -> None: ...
 
 
 class Store:
@@ -132,10 +147,9 @@ class Store:
         row = self.fetch_one(FIND_ANSWER, workspace_id, key, now - IDEMPOTENCY_WINDOW)
         return None if row is None else RememberedAnswer(*row)
 
-    def append_events(self, events: Sequence[NewEvent]) -> None:
-        """Insert events in a transaction of their own."""
-        with self.writing() as cursor:
-            self.insert_events(cursor, events)
+    def append_events(self, offer: Offer) -> None:
+        """Insert events in a transaction of their own. Raises BusyError when it has no turn."""
+        raise NotImplementedError
 
     def insert_events(self, cursor: Cursor, events: Sequence[NewEvent]) -> None:
         for start in range(0, len(events), ROWS_AT_ONCE):

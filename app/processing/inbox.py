@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, select, type_coerce, update
+from sqlalchemy import Table, bindparam, func, select, type_coerce, update
 from sqlalchemy.orm import Session
 from sqlalchemy.types import Text
 
@@ -108,6 +108,12 @@ def retry(session: Session, event_ids: Iterable[int], now: datetime) -> int:
         .values(state="accepted", attempts=0, next_attempt_at=now, processed_at=None)
     )
     return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+def oldest_accepted(session: Session) -> datetime | None:
+    """When the oldest event came in that is not processed yet, also one that is put off."""
+    oldest = select(func.min(Event.id)).where(Event.state == "accepted").scalar_subquery()
+    return session.scalar(select(Event.received_at).where(Event.id == oldest))
 
 
 def waiting_since(session: Session) -> datetime | None:

@@ -1,15 +1,19 @@
 """Sessions live in the database: when a row ends, the sign-in ends, in every process."""
 
 import hashlib
+import logging
 import secrets
 from datetime import timedelta
 
 from flask import current_app
 from sqlalchemy import delete, select, update
+from sqlalchemy.exc import OperationalError
 
 from app.clock import now
 from app.extensions import db, writing
 from app.models import User, UserSession
+
+logger = logging.getLogger(__name__)
 
 SEEN_EVERY = timedelta(minutes=1)
 """How exactly the last click is known."""
@@ -63,9 +67,13 @@ def _is_alive(session: UserSession) -> bool:
 
 
 def _note_seen(session_id: int) -> None:
-    with writing() as session:
-        seen = update(UserSession).where(UserSession.id == session_id).values(seen_at=now())
-        session.execute(seen)
+    """No reader waits for it: where the database is busy, the next click is noted."""
+    try:
+        with writing(patient=False) as session:
+            seen = update(UserSession).where(UserSession.id == session_id).values(seen_at=now())
+            session.execute(seen)
+    except (BlockingIOError, OperationalError) as error:
+        logger.info("A session's use could not be noted: %s", error)
 
 
 def _hash(token: str) -> str:

@@ -314,6 +314,12 @@ def test_form_fields_are_read_as_flat_fields_with_a_warning() -> None:
     assert [warning.code for warning in body.warnings] == ["form_encoded"]
 
 
+def test_the_lost_plus_of_a_time_in_a_form_is_put_back_with_a_warning() -> None:
+    body = read_object(b"ended_at=2026-01-15T09:31:00+02:00&error_message=1+02:00", FORM)
+    assert body == {"ended_at": "2026-01-15T09:31:00+02:00", "error_message": "1 02:00"}
+    assert [warning.code for warning in body.warnings] == ["form_encoded", "plus_not_escaped"]
+
+
 def test_a_form_field_given_twice_counts_the_last_time() -> None:
     body = read_object(b"a=1&a=2", FORM)
     assert body == {"a": "2"}

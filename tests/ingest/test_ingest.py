@@ -80,6 +80,26 @@ def test_one_400_lists_all_offending_fields(client: FlaskClient, team: Team) -> 
         assert set(error) == {"field", "code", "message", "fix", "received"}
 
 
+def test_the_one_400_lists_references_and_headers_too(client: FlaskClient, team: Team) -> None:
+    create_workflow(team.workspace_id, "Other")
+    fields = success(team, workflow_name="Other", duration_ms=-1)
+    headers = {**team.headers, "Idempotency-Key": "k" * 256}
+    errors = client.post(SUCCESS, json=fields, headers=headers).json["errors"]
+    assert [(error["field"], error["code"]) for error in errors] == [
+        ("workflow_name", "workflow_mismatch"),
+        ("duration_ms", "out_of_range"),
+        ("Idempotency-Key", "too_long"),
+    ]
+
+
+@pytest.mark.parametrize("host", ["a b", 'x"<>/', ""])
+def test_an_odd_host_header_makes_no_broken_links(
+    client: FlaskClient, team: Team, host: str
+) -> None:
+    answer = client.post(SUCCESS, json={}, headers={**team.headers, "Host": host})
+    assert answer.json["inspect"].startswith("http://localhost")
+
+
 def test_a_misspelt_required_field_is_named_with_the_right_one(
     client: FlaskClient, team: Team
 ) -> None:
@@ -467,6 +487,13 @@ def test_headers_that_look_secret_are_not_stored(client: FlaskClient, team: Team
     client.post(SUCCESS, json=success(team), headers={**team.headers, **secrets, "X-Plain": "y"})
     headers = dict(map(tuple, only_logged().headers))
     assert "hunter2" not in headers.values() and headers["X-Plain"] == "y"
+
+
+def test_executions_whose_ids_look_like_keys_stay_apart(client: FlaskClient, team: Team) -> None:
+    for end in "12":
+        report(client, team, external_execution_id=f"fp_AbCdEfGhIjKlMnOpQrStUv{end}")
+    ids = [(event.payload or {})["external_execution_id"][-1] for event in logged()]
+    assert ids == ["1", "2"]
 
 
 def test_a_key_in_an_error_message_is_masked_in_all_that_is_kept(

@@ -1,8 +1,11 @@
 """Group commit: durable, together, and never one for another."""
 
+import sqlite3
 import threading
+import time
 from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask
 
@@ -182,3 +185,71 @@ def test_while_the_database_is_out_no_event_waits_for_the_others(team: Team) -> 
     recorder.close()
     assert len(lost) == 20
     assert store.tries == 2  # All of them together, then the first alone.
+
+
+def lock_up(seconds: float) -> threading.Thread:
+    """Another program that writes to the database for so long."""
+    locked = threading.Event()
+    url = db.engine.url
+
+    def hold() -> None:
+        if url.get_backend_name() == "sqlite":
+            connection: Any = sqlite3.connect(str(url.database), isolation_level=None)
+            connection.execute("BEGIN IMMEDIATE")
+        else:
+            plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+            connection = psycopg.connect(plain)
+            connection.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
+        locked.set()
+        time.sleep(seconds)
+        connection.execute("ROLLBACK")
+        connection.close()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert locked.wait(5)
+    return holder
+
+
+def test_a_lock_of_two_seconds_only_takes_time(team: Team) -> None:
+    holder = lock_up(2)
+    Recorder(open_store(db.engine.url)).record(make_event(team))
+    holder.join()
+    assert db.session.query(Event).count() == 1
+
+
+def test_what_was_answered_with_503_is_not_written_afterwards(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if db.engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL's statements end by a limit of their own")
+    monkeypatch.setattr("app.ingest.recorder.WAIT_SECONDS", 1.0)
+    recorder = Recorder(open_store(db.engine.url))
+    holder = lock_up(2.5)
+    refused: list[str] = []
+
+    def record(number: int) -> None:
+        try:
+            recorder.record(make_event(team))
+        except ProblemError as problem:
+            refused.append(problem.code)
+
+    in_parallel(5, record)
+    assert refused == ["unavailable"] * 5
+    holder.join()
+    recorder.record(make_event(team))
+    recorder.close()
+    assert db.session.query(Event).count() == 1
+
+
+def test_a_lock_that_lasts_is_told_in_time(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    if db.engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL's statements end by a limit of their own")
+    monkeypatch.setattr("app.ingest.sqlite_store.BUSY_SECONDS", 0.3)
+    holder = lock_up(2)
+    recorder = Recorder(open_store(db.engine.url))
+    with pytest.raises(ProblemError, match="unavailable"):
+        recorder.record(make_event(team))
+    holder.join()
+    recorder.close()
+    assert db.session.query(Event).count() == 0

@@ -303,10 +303,15 @@ def test_a_numeric_text_is_read_with_a_warning(text: str, number: float) -> None
 
 
 @pytest.mark.parametrize(
-    "value", [True, False, [], {}, [5], "5.4s", "1,5", "00:01:30", "abc", "  ", "0x10", "1_000"]
+    "value", [True, False, [], {}, [5], "5.4s", "1,5", "00:01:30", "abc", "0x10", "1_000"]
 )
 def test_what_is_no_number_is_refused(value: object) -> None:
     assert refuse_with("duration_ms", value).code == "not_a_number"
+
+
+def test_a_blank_number_is_ignored_and_an_expression_is_named() -> None:
+    assert refuse_with("duration_ms", "{{ $json.d }}").code == "unevaluated_expression"
+    assert accept_with("duration_ms", "  ") == (None, [("duration_ms", "blank_ignored")])
 
 
 @pytest.mark.parametrize("value", [-1, -0.5, 2**53 + 1, 2**63, 1e300, "-5", "1e300", 10**4000])

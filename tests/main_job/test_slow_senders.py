@@ -1,5 +1,6 @@
 """Sockets that idle, send half a head, or never send their body, hold nobody up."""
 
+import http.client
 import socket
 import statistics
 import time
@@ -20,7 +21,10 @@ def heads(team: LiveTeam) -> list[bytes]:
     line = b"POST /api/v1/ingest/run-success HTTP/1.1\r\nHost: localhost\r\n"
     key = f"X-API-Key: {team.key}\r\n".encode()
     length = b"Content-Length: 400\r\n"
+    form = b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\n"
     return [
+        form + length + b"\r\n",
+        form + b"Transfer-Encoding: chunked\r\n\r\n5\r\nemail",
         b"",
         b"POST /api/v1/ing",
         line + b"X-Half: ",
@@ -63,6 +67,12 @@ def test_two_hundred_slow_sockets_leave_good_requests_under_a_second(
             )
             seconds.append(time.monotonic() - started)
             assert answer.status_code == 202
+            started = time.monotonic()  # A sender that has to connect first.
+            answer = server.post(
+                "/api/v1/ingest/run-success", json=fields, headers=team.headers, timeout=10
+            )
+            seconds.append(time.monotonic() - started)
+            assert answer.status_code == 202
     assert statistics.quantiles(seconds, n=100)[98] < 1.0
 
 
@@ -73,7 +83,7 @@ def test_a_body_that_never_comes_is_408_and_in_the_log(
     team = make_live_team(server)
     address = urlsplit(server.url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
-        connection.sendall(heads(team)[5])
+        connection.sendall(heads(team)[-1])
         assert b" 408 " in connection.recv(4096)
 
     def logged() -> list[str]:
@@ -108,3 +118,38 @@ def test_a_chunked_body_over_the_limit_is_413(make_server: Callable[..., LiveSer
 
     answer = server.post("/api/v1/ingest/run-success", data=chunks(), headers=team.headers)
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+def test_a_form_that_never_comes_is_given_up(make_server: Callable[..., LiveServer]) -> None:
+    server = make_server(worker=False, FLOWPULSE_BODY_TIMEOUT_SECONDS="1")
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(
+            b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+        )
+        assert b" 408 " in connection.recv(4096)
+
+
+def test_no_sender_holds_up_the_stop(make_server: Callable[..., LiveServer]) -> None:
+    server = make_server(worker=False)
+    team = make_live_team(server)
+    with slow_sockets(server, heads(team), 8):
+        time.sleep(0.5)
+        started = time.monotonic()
+        server.stop()
+        assert time.monotonic() - started < 10
+
+
+def test_a_sender_in_the_middle_of_too_large_a_body_learns_of_it(
+    make_server: Callable[..., LiveServer],
+) -> None:
+    server = make_server(worker=False)
+    team = make_live_team(server)
+    address = urlsplit(server.url)
+    body = b"x" * 20_000_000
+    for key, status in ((team.key, 413), ("fp_wrong", 401)):
+        connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)
+        headers = {"X-API-Key": key, "Connection": "close"}
+        connection.request("POST", "/api/v1/ingest/run-success", body, headers)
+        assert connection.getresponse().status == status
+        connection.close()

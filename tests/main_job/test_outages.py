@@ -1,0 +1,91 @@
+"""While another program holds the database: who waits, who is told, and what stays."""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import requests
+
+from tests.console.pages import Page
+from tests.factories import PASSWORD
+from tests.server import LiveServer, wait_for
+from tests.teams import LiveTeam, make_live_team
+
+
+@pytest.fixture
+def server(make_server: Callable[..., LiveServer], database_kind: str) -> LiveServer:
+    if database_kind != "sqlite":
+        pytest.skip("a matter of SQLite, which has one lock for all")
+    return make_server(WEB_CONCURRENCY="1")
+
+
+@contextmanager
+def locked(database_url: str) -> Iterator[None]:
+    connection = sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+        connection.close()
+
+
+def send(server: LiveServer, team: LiveTeam) -> requests.Response:
+    fields = {"workflow_slug": team.slug, "ended_at": "2026-01-15T09:31:00Z"}
+    return server.post("/api/v1/ingest/run-success", json=fields, headers=team.headers, timeout=30)
+
+
+def logged(server: LiveServer, team: LiveTeam) -> list[dict[str, Any]]:
+    answer = server.get("/api/v1/events", params={"limit": 200}, headers=team.headers)
+    events: list[dict[str, Any]] = answer.json()["data"]
+    return events
+
+
+def test_503_means_that_the_event_is_not_kept_and_is_itself_in_the_log(
+    server: LiveServer, database_url: str
+) -> None:
+    team = make_live_team(server)
+    with ThreadPoolExecutor(10) as senders:
+        with locked(database_url):
+            waiting = [senders.submit(send, server, team) for _ in range(10)]
+            answers = [each.result() for each in waiting]
+        assert {answer.status_code for answer in answers} == {503}
+        assert {answer.json()["code"] for answer in answers} == {"unavailable"}
+        assert all(answer.elapsed.total_seconds() < 10 for answer in answers)
+    wait_for(lambda: len(logged(server, team)) == 10)
+    assert send(server, team).status_code == 202
+    wait_for(lambda: len(logged(server, team)) == 11)
+    states = sorted(event["status"] for event in logged(server, team))
+    assert states[-10:] == ["rejected"] * 10
+    assert server.get("/api/v1/runs", headers=team.headers).json()["next_cursor"] is None
+
+
+def sign_in(server: LiveServer, team: LiveTeam) -> requests.Session:
+    session = requests.Session()
+    form = Page(session.get(server.url + "/sign-in").text).form("/sign-in")
+    fields = {**form.fields, "email": team.email, "password": PASSWORD}
+    assert session.post(server.url + form.action, data=fields).status_code == 200
+    return session
+
+
+def test_a_form_that_waits_for_the_database_holds_up_nobody_else(
+    server: LiveServer, database_url: str
+) -> None:
+    team = make_live_team(server)
+    person = sign_in(server, team)
+    form = Page(person.get(server.url + "/workflows").text).form("/workflows")
+    fields = {**form.fields, "name": "Waits"}
+    with ThreadPoolExecutor(1) as pool, locked(database_url):
+        waiting = pool.submit(person.post, server.url + "/workflows", data=fields, timeout=30)
+        time.sleep(0.3)
+        started = time.monotonic()
+        assert server.get("/api/v1/openapi.json").status_code == 200
+        assert person.get(server.url + "/workflows", timeout=30).status_code == 200
+        assert time.monotonic() - started < 2
+        answer = waiting.result()
+    assert answer.status_code == 503
+    assert "Nothing was saved" in answer.text
