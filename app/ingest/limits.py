@@ -86,7 +86,8 @@ class Limits:
         self._rate: int = settings["FLOWPULSE_RATE_LIMIT"]
         self._failed_keys: int = settings["FLOWPULSE_FAILED_KEY_LIMIT"]
         self._failed_sign_ins: int = settings["FLOWPULSE_FAILED_SIGN_IN_LIMIT"]
-        self._stored: int = settings["FLOWPULSE_REJECTED_RATE"]
+        self._stored = _share(settings["FLOWPULSE_REJECTED_RATE"], settings["WEB_CONCURRENCY"])
+        self._stored_in = (0, 0)
         self._buckets: dict[str, _Bucket] = {}
         self._unstored: Counter[tuple[datetime, int | None, str]] = Counter()
         self._syncing: threading.Thread | None = None
@@ -123,7 +124,12 @@ class Limits:
             self._take(f"sign-in:{address}", limit / 60, limit)
 
     def may_store_rejected(self) -> bool:
-        return not self._take("rejected", self._stored, self._stored)
+        """Whether this second has room for one more: each process has its share of it."""
+        second, count = int(self._clock()), 1
+        if second == self._stored_in[0]:
+            count += self._stored_in[1]
+        self._stored_in = (second, count)
+        return count <= self._stored
 
     def count_unstored(self, workspace_id: int | None, code: str) -> None:
         """Count a refused request that is not stored."""
@@ -195,6 +201,11 @@ class Limits:
             self._wake.clear()
             if not self._is_closed:
                 self.sync()
+
+
+def _share(rate: int, processes: int) -> int:
+    """One process's part of a rate, at least one where there is a rate at all."""
+    return max(min(rate, 1), rate // max(1, processes))
 
 
 def _rate_limited(reason: str, wait: float) -> ProblemError:

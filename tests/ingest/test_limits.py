@@ -18,6 +18,7 @@ SETTINGS = {
     "FLOWPULSE_FAILED_KEY_LIMIT": 30,
     "FLOWPULSE_FAILED_SIGN_IN_LIMIT": 10,
     "FLOWPULSE_REJECTED_RATE": 200,
+    "WEB_CONCURRENCY": 2,
 }
 
 
@@ -119,3 +120,13 @@ def test_what_is_not_stored_is_counted_exactly(app: Flask) -> None:
     limits.sync()
     counted = {(row.workspace_id, row.code): row.count for row in db.session.query(UnstoredCount)}
     assert counted == {(team.workspace_id, "rate_limited"): 1_234, (None, "missing_api_key"): 1}
+
+
+def test_each_process_stores_its_share_of_a_seconds_refused_requests(clock: Clock) -> None:
+    ours = make_limits(clock)
+    assert [ours.may_store_rejected() for _ in range(101)] == [True] * 100 + [False]
+    clock.time += 1
+    assert ours.may_store_rejected()
+    alone = make_limits(clock, WEB_CONCURRENCY=1, FLOWPULSE_REJECTED_RATE=1)
+    assert [alone.may_store_rejected() for _ in range(2)] == [True, False]
+    assert not make_limits(clock, FLOWPULSE_REJECTED_RATE=0).may_store_rejected()
