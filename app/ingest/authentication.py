@@ -3,7 +3,7 @@
 from app.ingest.intake import Intake
 from app.ingest.records import KnownKey
 from app.ingest.service import IngestService
-from app.keys import has_key_form, hash_key, is_well_formed
+from app.keys import has_key_form, hash_key, is_well_formed, mask_keys
 from app.problems import ProblemError
 
 
@@ -26,8 +26,8 @@ def require_key(intake: Intake, scope: str, service: IngestService) -> KnownKey:
         )
     if key.id is not None:
         service.limits.check_key(key.id)
-        agent = intake.environ.get("HTTP_USER_AGENT") or ""
-        service.usage.note(key.id, intake.remote_addr, agent)
+        agent = intake.environ.get("HTTP_USER_AGENT", "")
+        service.usage.note(key.id, intake.received_at, intake.remote_addr, mask_keys(agent))
     return key
 
 

@@ -2,12 +2,9 @@
 
 import logging
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import NamedTuple
+from datetime import datetime
 
-from app.clock import now
 from app.ingest.store import Store
 
 SYNC_SECONDS = 2.0
@@ -31,17 +28,14 @@ TOUCH_KEY = (
 logger = logging.getLogger(__name__)
 
 
-class Sender(NamedTuple):
-    """One key on one day, from one address with one user agent."""
-
-    api_key_id: int
-    day: date
-    remote_addr: str
-    user_agent: str
+Sender = tuple[int, str, str]
+"""A key's id, an address, a user agent."""
 
 
 @dataclass(slots=True)
 class _Use:
+    """What came from one sender since the last writing; it counts for the day of the last."""
+
     count: int
     last_at: datetime
 
@@ -49,22 +43,20 @@ class _Use:
 class KeyUsageCounter:
     """The uses of one process; one per app. A kill -9 loses the last seconds of the count."""
 
-    def __init__(self, store: Store, clock: Callable[[], datetime] = now) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._clock = clock
         self._uses: dict[Sender, _Use] = {}
         self._thread: threading.Thread | None = None
         self._sync_lock = threading.Lock()
         self._end = threading.Event()
 
-    def note(self, api_key_id: int, remote_addr: str, user_agent: str) -> None:
+    def note(self, api_key_id: int, at: datetime, remote_addr: str, user_agent: str) -> None:
         """Count one request that came with a good key."""
-        at = self._clock()
-        sender = Sender(api_key_id, at.date(), remote_addr, user_agent)
-        use = self._uses.get(sender)
+        use = self._uses.get((api_key_id, remote_addr, user_agent))
         if use is None:
+            sender = (api_key_id, remote_addr[:64], user_agent[:255])
             if len(self._uses) >= MAX_SENDERS:
-                sender = sender._replace(remote_addr=OTHERS, user_agent="")
+                sender = (api_key_id, OTHERS, "")
             use = self._uses.setdefault(sender, _Use(0, at))
             self._start()
         use.count += 1
@@ -91,13 +83,13 @@ class KeyUsageCounter:
 
     def _write(self, uses: dict[Sender, _Use]) -> None:
         last: dict[int, datetime] = {}
-        for sender, use in uses.items():
-            last[sender.api_key_id] = max(use.last_at, last.get(sender.api_key_id, use.last_at))
+        for (api_key_id, _, _), use in uses.items():
+            last[api_key_id] = max(use.last_at, last.get(api_key_id, use.last_at))
         with self._store.writing() as cursor:
             # In one order, so that two processes can't wait for each other.
             rows = [
-                (day, address, agent, use.count, use.last_at, api_key_id)
-                for (api_key_id, day, address, agent), use in sorted(uses.items(), key=_order)
+                (use.last_at.date(), address, agent, use.count, use.last_at, api_key_id)
+                for (api_key_id, address, agent), use in sorted(uses.items(), key=_order)
             ]
             cursor.executemany(self._store.sql(ADD_USAGE), rows)
             minutes = [

@@ -23,7 +23,7 @@ def team(app: Flask) -> Team:
 
 
 def counter() -> KeyUsageCounter:
-    return KeyUsageCounter(open_store(db.engine.url), lambda: MOMENT)
+    return KeyUsageCounter(open_store(db.engine.url))
 
 
 def usage() -> list[KeyUsage]:
@@ -34,8 +34,8 @@ def usage() -> list[KeyUsage]:
 def test_uses_add_up_over_processes_and_are_told_apart_by_sender(team: Team) -> None:
     for process in (counter(), counter()):
         for _ in range(3):
-            process.note(team.api_key_id, "192.0.2.1", "n8n")
-        process.note(team.api_key_id, "192.0.2.2", "curl/8")
+            process.note(team.api_key_id, MOMENT, "192.0.2.1", "n8n")
+        process.note(team.api_key_id, MOMENT, "192.0.2.2", "curl/8")
         process.close()
     rows = [(row.remote_addr, row.user_agent, row.count) for row in usage()]
     assert rows == [("192.0.2.2", "curl/8", 2), ("192.0.2.1", "n8n", 6)]
@@ -44,7 +44,7 @@ def test_uses_add_up_over_processes_and_are_told_apart_by_sender(team: Team) -> 
 
 def test_a_key_is_marked_as_used_to_the_minute(team: Team) -> None:
     used = counter()
-    used.note(team.api_key_id, "192.0.2.1", "n8n")
+    used.note(team.api_key_id, MOMENT, "192.0.2.1", "n8n")
     used.close()
     api_key = db.session.get(ApiKey, team.api_key_id)
     assert api_key is not None
@@ -53,8 +53,8 @@ def test_a_key_is_marked_as_used_to_the_minute(team: Team) -> None:
 
 def test_a_key_that_is_gone_takes_no_other_with_it(team: Team) -> None:
     used = counter()
-    used.note(team.api_key_id, "192.0.2.1", "n8n")
-    used.note(999_999, "192.0.2.1", "n8n")
+    used.note(team.api_key_id, MOMENT, "192.0.2.1", "n8n")
+    used.note(999_999, MOMENT, "192.0.2.1", "n8n")
     used.close()
     assert [row.api_key_id for row in usage()] == [team.api_key_id]
 
@@ -62,7 +62,7 @@ def test_a_key_that_is_gone_takes_no_other_with_it(team: Team) -> None:
 def test_beyond_a_limit_senders_are_counted_together(team: Team) -> None:
     used = counter()
     for number in range(MAX_SENDERS + 5):
-        used.note(team.api_key_id, "192.0.2.1", f"agent-{number}")
+        used.note(team.api_key_id, MOMENT, "192.0.2.1", f"agent-{number}")
     used.close()
     others = [row for row in usage() if row.remote_addr == OTHERS]
     assert [(row.user_agent, row.count) for row in others] == [("", 5)]

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.factories import PASSWORD
-from tests.server import LiveServer
+from tests.server import LiveServer, wait_for
 
 LIVE_MS = 1_000
 """How soon a request must show up in the open live log."""
@@ -152,3 +152,24 @@ def send(server: LiveServer, key: str, path: str, fields: dict[str, Any], status
     answer = server.post(f"/api/v1/ingest/{path}", json=fields, headers={"X-API-Key": key})
     assert answer.status_code == status, answer.text
     return str(answer.json()["event_id"])
+
+
+def test_everything_but_the_live_part_works_without_javascript(
+    make_server: Callable[..., LiveServer], browser: Browser
+) -> None:
+    server = make_server()
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    set_up(server, page)
+    slug, key = create_workflow(page), create_key(page)
+    send(server, key, "run-success", body(slug, "success"))
+    event_id = send(server, key, "run-success", {**body(slug, "success"), "ended_at": "x"}, 400)
+    wait_for(lambda: server.get(f"/api/v1/events/{event_id}", headers={"X-API-Key": key}).ok)
+    page.goto(server.url + "/events")
+    expect(page.locator("#events > tr")).to_have_count(2)
+    page.locator(f"#event-{event_id} a.row-link").click()
+    expect(page.get_by_role("main")).to_contain_text("ended_at")
+    page.goto(server.url + "/troubleshooting#not_a_datetime")
+    expect(page.locator("#not_a_datetime")).to_be_visible()
+    page.goto(server.url + "/sign-in")
+    context.close()
