@@ -5,6 +5,7 @@ from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 
 from app.console import (
+    assets,
     event,
     keys,
     live_log,
@@ -31,7 +32,7 @@ GUARDED = (
     workflows.blueprint,
     keys.blueprint,
 )
-OPEN = (sign_in.blueprint, troubleshooting.blueprint)
+OPEN = (assets.blueprint, sign_in.blueprint, troubleshooting.blueprint)
 
 for _blueprint in (*GUARDED, *OPEN):
     protect_forms(_blueprint)
@@ -52,6 +53,7 @@ def init_console(app: Flask) -> None:
     app.context_processor(list_navigation)
     app.register_error_handler(CSRFError, _answer_old_form)
     init_headers(app)
+    assets.init_assets(app)
     stream.init_stream(app)
     for blueprint in (*GUARDED, *OPEN):
         app.register_blueprint(blueprint)

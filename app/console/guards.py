@@ -38,6 +38,7 @@ ACCESS = {
 PUBLIC = frozenset(
     {
         "static",
+        "assets.show_styles",
         "sign_in.show_sign_in",
         "sign_in.sign_in",
         "sign_in.sign_out",

@@ -9,6 +9,7 @@ from flask import Flask, Response, current_app, request
 from werkzeug.security import safe_join
 
 from app.answers import API_HEADERS, JsonAnswer
+from app.console.assets import styles_version
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -39,7 +40,7 @@ def add_headers(response: Response) -> Response:
         headers.update(API_HEADERS)
         return response
     headers.update(PAGE_HEADERS)
-    if request.endpoint == "static":
+    if request.endpoint in ("static", "assets.show_styles"):
         headers["Cache-Control"] = _file_lifetime()
     else:
         headers.setdefault("Cache-Control", "no-store")
@@ -50,6 +51,8 @@ def _file_lifetime() -> str:
     """A file whose name or address holds its version never changes under that address."""
     filename = (request.view_args or {}).get("filename", "")
     version = request.args.get("v")
+    if request.endpoint == "assets.show_styles":
+        return FOREVER if version == styles_version() else "no-cache"
     if filename.startswith(_VENDOR) or (version and version == file_version(filename)):
         return FOREVER
     return "no-cache"

@@ -1,9 +1,12 @@
 """Headers of pages, files and API answers; no page holds a script or a style of its own."""
 
+import gzip
 import re
+from pathlib import Path
 
 from flask.testing import FlaskClient
 
+from app.console.assets import SHEETS
 from app.console.headers import CONTENT_SECURITY_POLICY, FOREVER
 from tests.console.pages import open_page, send_form
 from tests.factories import Team, report
@@ -56,11 +59,32 @@ def test_files_are_kept_for_ever_under_an_address_that_names_their_content(
         assert answer.status_code == 200, link
         assert answer.headers["Cache-Control"] == FOREVER, link
         assert "Set-Cookie" not in answer.headers
-        assert "Vary" not in answer.headers
+        assert "Cookie" not in answer.headers.get("Vary", "")
+
+
+def test_sheets_come_as_one_and_texts_come_packed(client: FlaskClient) -> None:
+    link = next(
+        link
+        for link in re.findall(r'href="(/static/[^"#]+)', client.get("/sign-in").text)
+        if "all.css" in link
+    )
+    plain = client.get(link)
+    packed = client.get(link, headers={"Accept-Encoding": "gzip, br"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.headers["Vary"] == "Accept-Encoding"
+    assert gzip.decompress(packed.data) == plain.data
+    assert len(packed.data) * 3 < len(plain.data)
+    sheets = {path.stem for path in Path("static/styles").glob("*.css")}
+    assert sheets == set(SHEETS)
+    known = {"If-None-Match": plain.headers["ETag"]}
+    assert client.get(link, headers=known).status_code == 304
+    for path in ("/static/app.js", "/static/vendor/htmx-4.0.1.min.js"):
+        answer = client.get(path, headers={"Accept-Encoding": "gzip"})
+        assert answer.headers["Content-Encoding"] == "gzip"
 
 
 def test_a_file_under_a_stale_address_is_asked_for_again(client: FlaskClient) -> None:
-    for path in ("/static/app.js", "/static/app.js?v=old"):
+    for path in ("/static/app.js", "/static/app.js?v=old", "/static/styles/all.css?v=old"):
         assert client.get(path).headers["Cache-Control"] == "no-cache"
     assert client.get("/static/../app/config.py").status_code == 404
 
