@@ -48,6 +48,12 @@ def _whole_number(text: str) -> int:
     return int(text)
 
 
+def _switch(text: str) -> bool:
+    if text not in {"0", "1"}:
+        raise ValueError("must be 0 or 1")
+    return text == "1"
+
+
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 65_536):
         raise ValueError("must be a whole number from 1 to 65535")
@@ -161,6 +167,13 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "FLOWPULSE_SESSION_DAYS", "7", _whole_number, "Days after which a person signs in again."
+    ),
+    Setting(
+        "FLOWPULSE_PUBLIC_DOCS",
+        "1",
+        _switch,
+        "Whether the API reference and the troubleshooting page can be read without signing in: "
+        "1 or 0.",
     ),
     Setting(
         "FLOWPULSE_TRUSTED_PROXIES",

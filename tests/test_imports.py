@@ -26,9 +26,9 @@ LEVELS = {
     "ingest": 5,
     "errors": 6,
     "api": 7,
-    "console": 7,
-    "cli": 8,
-    "": 9,
+    "console": 8,
+    "cli": 9,
+    "": 10,
 }
 """What may import what: a module imports from its own level's package or from below."""
 

@@ -6,13 +6,16 @@ from flask_wtf.csrf import CSRFError
 
 from app.console import (
     assets,
+    connect,
     event,
     keys,
     live_log,
     overview,
+    reference,
     sign_in,
     stream,
     troubleshooting,
+    try_it,
     workflows,
 )
 from app.console.examples import curl_command
@@ -31,8 +34,10 @@ GUARDED = (
     event.blueprint,
     workflows.blueprint,
     keys.blueprint,
+    connect.blueprint,
+    try_it.blueprint,
 )
-OPEN = (assets.blueprint, sign_in.blueprint, troubleshooting.blueprint)
+OPEN = (assets.blueprint, sign_in.blueprint, troubleshooting.blueprint, reference.blueprint)
 
 for _blueprint in (*GUARDED, *OPEN):
     protect_forms(_blueprint)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import cast
 
-from flask import Blueprint, abort, g, redirect, request, url_for
+from flask import Blueprint, abort, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy import select
@@ -32,6 +32,8 @@ ACCESS = {
     "event": Access(),
     "workflows": Access(),
     "keys": Access(),
+    "connect": Access(),
+    "try_it": Access(),
 }
 """The required roles, by blueprint."""
 
@@ -45,6 +47,7 @@ PUBLIC = frozenset(
         "sign_in.show_set_up",
         "sign_in.set_up_server",
         "troubleshooting.show_table",
+        "docs.show_reference",
     }
 )
 """Endpoints that need nobody to be signed in."""
@@ -87,6 +90,17 @@ def _check_access() -> ResponseReturnValue | None:
     if not may(access.look if request.method in READING else access.change):
         abort(403, f"Your role in this workspace is {current_membership().role}: it can't do this.")
     return None
+
+
+def protect_reading(blueprint: Blueprint) -> None:
+    """Let everybody read the blueprint's pages, or who is signed in: FLOWPULSE_PUBLIC_DOCS."""
+    blueprint.before_request(_check_reading)
+
+
+def _check_reading() -> ResponseReturnValue | None:
+    if current_app.config["FLOWPULSE_PUBLIC_DOCS"] or current_user.is_authenticated:
+        return None
+    return _send_to_sign_in()
 
 
 def _send_to_sign_in() -> ResponseReturnValue:

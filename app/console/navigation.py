@@ -8,7 +8,7 @@ NAVIGATION = (
     ("Events", "live_log.show_events", {"live_log", "event"}),
     ("Workflows", "workflows.show_workflows", {"workflows"}),
     ("API keys", "keys.show_keys", {"keys"}),
-    ("Troubleshooting", "troubleshooting.show_table", {"troubleshooting"}),
+    ("Docs", "docs.show_reference", {"docs", "troubleshooting", "try_it"}),
 )
 """Label, endpoint, and the blueprints under which the entry is the current one."""
 

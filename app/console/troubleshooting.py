@@ -1,8 +1,14 @@
-"""The troubleshooting table, for everybody: the API's answers link to its rows."""
+"""The troubleshooting table: the API's answers link to its rows, and people look for theirs."""
 
-from flask import Blueprint, render_template
+from collections.abc import Iterable
+from typing import NamedTuple
 
-from app.problems import PROBLEMS
+from flask import Blueprint, render_template, request, url_for
+from flask_login import current_user
+
+from app.console.guards import protect_reading, visible_workspace_ids
+from app.console.refusal_counts import count_refusals
+from app.problems import PROBLEMS, Problem
 
 KIND_TITLES = {
     "request": ("Requests that are refused", "Each of these is the answer to a whole request."),
@@ -13,15 +19,64 @@ KIND_TITLES = {
 }
 FREQUENT = ("unauthorized", "workflow_not_found", "validation_failed")
 """The rows that the API reference explains itself."""
+MAX_QUERY = 200
+TOP = 5
 
 blueprint = Blueprint("troubleshooting", __name__)
+protect_reading(blueprint)
+
+
+class Group(NamedTuple):
+    """The rows of one kind."""
+
+    kind: str
+    title: str
+    text: str
+    problems: list[Problem]
 
 
 @blueprint.get("/troubleshooting")
 def show_table() -> str:
-    groups = [
-        (kind, title, text, [each for each in PROBLEMS.values() if each.kind == kind])
-        for kind, (title, text) in KIND_TITLES.items()
-    ]
-    frequent = [PROBLEMS[code] for code in FREQUENT]
-    return render_template("console/troubleshooting.html", groups=groups, frequent=frequent)
+    wanted = request.args.get("q", "").strip()[:MAX_QUERY]
+    found = find_rows(wanted)
+    counts = count_refusals(visible_workspace_ids()) if current_user.is_authenticated else None
+    return render_template(
+        "console/troubleshooting.html",
+        wanted=wanted,
+        found=found,
+        groups=list(group_rows(found)),
+        frequent=[PROBLEMS[code] for code in FREQUENT],
+        counts=counts,
+        top=_top(counts.by_code) if counts else [],
+        total=len(PROBLEMS),
+        requests_url=requests_url,
+    )
+
+
+def find_rows(wanted: str) -> list[Problem]:
+    """The rows that hold every word, in any cell and in any letter case."""
+    words = wanted.lower().split()
+    return [row for row in PROBLEMS.values() if all(word in _text_of(row) for word in words)]
+
+
+def group_rows(rows: Iterable[Problem]) -> Iterable[Group]:
+    rows = list(rows)
+    for kind, (title, text) in KIND_TITLES.items():
+        of_kind = [row for row in rows if row.kind == kind]
+        if of_kind:
+            yield Group(kind, title, text, of_kind)
+
+
+def requests_url(problem: Problem) -> str:
+    """The log, filtered to the requests of the last 24 hours that met with this row."""
+    return url_for("live_log.show_events", code=problem.code, since="24h")
+
+
+def _top(by_code: dict[str, int]) -> list[tuple[Problem, int]]:
+    known = [(PROBLEMS[code], count) for code, count in by_code.items() if code in PROBLEMS]
+    return sorted(known, key=lambda each: -each[1])[:TOP]
+
+
+def _text_of(row: Problem) -> str:
+    cells = (row.code, str(row.status), row.title, row.where, row.symptom, row.cause, row.fix)
+    return " ".join((*cells, row.wrong, row.right)).lower()

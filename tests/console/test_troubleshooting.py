@@ -1,12 +1,20 @@
 """The troubleshooting page holds each row of the table, for everybody."""
 
+from datetime import timedelta
+
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import update
 
+from app.clock import now
+from app.console.refusal_counts import count_refusals
 from app.console.troubleshooting import KIND_TITLES
+from app.extensions import writing
+from app.ingest.service import ingest_service
+from app.models import Event, UnstoredCount
 from app.problems import KINDS, PROBLEMS
 from tests.console.pages import open_page
-from tests.factories import Team
+from tests.factories import Team, make_team, report
 
 
 @pytest.fixture
@@ -46,3 +54,75 @@ def test_who_is_signed_in_has_the_navigation(
     links = open_page(client, "/troubleshooting").links
     assert "/keys" not in links
     assert "/sign-in" in links
+
+
+def test_a_search_finds_rows_by_code_status_and_words(client: FlaskClient) -> None:
+    page = open_page(client, "/troubleshooting?q=WORKFLOW_not_found")
+    assert page.has_id("workflow_not_found")
+    assert not page.has_id("missing_api_key")
+    page = open_page(client, "/troubleshooting?q=header+401")
+    assert page.has_id("missing_api_key")
+    assert not page.has_id("workflow_not_found")
+    nothing = open_page(client, "/troubleshooting?q=%3Cscript%3Ezzz")
+    assert "No row holds all of “<script>zzz”" in nothing.text
+    assert len(client.get("/troubleshooting?q=" + "x" * 5_000).data) < 20_000
+
+
+def test_the_page_is_light(owner: FlaskClient) -> None:
+    assert len(owner.get("/troubleshooting").data) < 100_000
+
+
+def test_each_row_says_how_often_it_happened_here(
+    client: FlaskClient, owner: FlaskClient, team: Team
+) -> None:
+    other = make_team("Elsewhere", first=False)
+    for _ in range(2):
+        report(client, team, workflow_slug="nothing-like-it")
+    report(client, team, ended_at=None)
+    report(client, team, ended_at=None, error_message='"code":"too_long"')
+    report(client, other, workflow_slug="nothing-like-it")
+    ingest_service().recorder.flush()
+    page = open_page(owner, "/troubleshooting")
+    assert "/events?code=workflow_not_found&since=24h" in page.links
+    assert "/events?code=missing&since=24h" in page.links
+    assert "/events?code=too_long&since=24h" not in page.links
+    found = open_page(owner, "/troubleshooting?q=workflow_not_found").text
+    assert "2 times in 24 h" in found
+    assert "in 24 h" not in open_page(client, "/troubleshooting").text
+
+
+def test_what_is_older_than_a_day_or_a_persons_own_is_not_counted(
+    owner: FlaskClient, client: FlaskClient, team: Team
+) -> None:
+    report(client, team, workflow_slug="nothing-like-it")
+    ingest_service().recorder.flush()
+    with writing() as session:
+        session.execute(update(Event).values(received_at=now() - timedelta(hours=25)))
+    report(client, team, ended_at=None)
+    ingest_service().recorder.flush()
+    with writing() as session:
+        newest = update(Event).where(Event.code == "validation_failed")
+        session.execute(newest.values(origin="test"))
+    assert count_refusals([team.workspace_id]).by_code == {}
+
+
+def test_what_was_only_counted_is_counted_too(owner: FlaskClient, team: Team) -> None:
+    with writing() as session:
+        session.add(
+            UnstoredCount(
+                minute_at=now(), workspace_id=team.workspace_id, code="rate_limited", count=1234
+            )
+        )
+    assert "1,234 times in 24 h" in open_page(owner, "/troubleshooting").text
+
+
+def test_beyond_the_bound_the_counts_are_said_to_be_at_least_so_many(
+    owner: FlaskClient, client: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.console.refusal_counts.MAX_ROWS", 2)
+    for _ in range(3):
+        report(client, team, workflow_slug="nothing-like-it")
+    ingest_service().recorder.flush()
+    text = open_page(owner, "/troubleshooting").text
+    assert "at least 2 times in 24 h" in text
+    assert "5,000+" in text

@@ -1,0 +1,171 @@
+"""The API reference as data, read from the OpenAPI document and the troubleshooting table."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from app.api.openapi import build_document
+from app.clock import now
+from app.problems import PROBLEMS, Problem, public_code
+
+_EXAMPLE_FIELDS = (
+    "workflow_slug",
+    "ended_at",
+    "duration_ms",
+    "external_execution_id",
+    "source_platform",
+    "error_type",
+    "error_message",
+)
+_ONE_OF = "one of three"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field or parameter. `need` is "yes", "no", or "one of three"; `rules` are its limits."""
+
+    name: str
+    type: str
+    need: str
+    description: str
+    rules: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One endpoint: what it takes, what it answers, and with which codes it refuses."""
+
+    id: str
+    tag: str
+    method: str
+    path: str
+    summary: str
+    body: tuple[Field, ...]
+    path_parameters: tuple[Field, ...]
+    query_parameters: tuple[Field, ...]
+    headers: tuple[Field, ...]
+    status: str
+    answer: tuple[Field, ...]
+    is_list: bool
+    refusals: tuple[Problem, ...]
+    examples: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """The event that an ingest endpoint takes: the last part of its path."""
+        return self.path.rpartition("/")[2]
+
+
+@cache
+def list_endpoints() -> tuple[Endpoint, ...]:
+    document = build_document()
+    return tuple(
+        _read_endpoint(document, path, method, operation)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    )
+
+
+def example_body(endpoint: Endpoint, slug: str) -> str:
+    """A body that is accepted as it is, once a workflow has this slug."""
+    values = {
+        name: endpoint.examples[name] for name in _EXAMPLE_FIELDS if name in endpoint.examples
+    }
+    # Another id could be that of a real run, which the example would then change.
+    values["external_execution_id"] = "example-1"
+    values |= {"workflow_slug": slug, "ended_at": now().strftime("%Y-%m-%dT%H:%M:%SZ")}
+    return json.dumps(values, indent=2)
+
+
+def curl_request(endpoint: Endpoint, base_url: str, body: str) -> str:
+    lines = [f"curl '{base_url}{endpoint.path}'", "-H 'X-API-Key: fp_your_key'"]
+    if endpoint.method == "POST":
+        lines[0] = lines[0].replace("curl ", "curl -X POST ", 1)
+        lines += ["-H 'Content-Type: application/json'", f"-d '{body}'"]
+    return " \\\n  ".join(lines)
+
+
+def _read_endpoint(
+    document: dict[str, Any], path: str, method: str, operation: dict[str, Any]
+) -> Endpoint:
+    schema = _content(operation.get("requestBody", {}))
+    status, success = next(item for item in operation["responses"].items() if item[0] < "300")
+    answer = _resolve(document, _content(success))
+    is_list = "data" in answer.get("properties", {})
+    row = answer["properties"]["data"]["items"] if is_list else answer
+    return Endpoint(
+        id=operation["operationId"],
+        tag=operation["tags"][0],
+        method=method.upper(),
+        path=path,
+        summary=operation["summary"],
+        body=tuple(_read_fields(document, schema)),
+        path_parameters=_read_parameters(operation, "path"),
+        query_parameters=_read_parameters(operation, "query"),
+        headers=_read_parameters(operation, "header"),
+        status=status,
+        answer=tuple(_read_fields(document, row)),
+        is_list=is_list,
+        refusals=tuple(_read_refusals(operation)),
+        examples=_read_examples(document, schema),
+    )
+
+
+def _content(part: dict[str, Any]) -> dict[str, Any]:
+    return dict(part.get("content", {}).get("application/json", {}).get("schema", {}))
+
+
+def _resolve(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" in schema:
+        return dict(document["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
+    return schema
+
+
+def _read_fields(document: dict[str, Any], schema: dict[str, Any]) -> Iterator[Field]:
+    schema = _resolve(document, schema)
+    one_of = {name for each in schema.get("anyOf", ()) for name in each["required"]}
+    for name, each in schema.get("properties", {}).items():
+        required = "yes" if name in schema.get("required", ()) else "no"
+        yield _as_field(name, each, _ONE_OF if name in one_of else required)
+
+
+def _read_parameters(operation: dict[str, Any], place: str) -> tuple[Field, ...]:
+    return tuple(
+        _as_field(each["name"], each["schema"] | each, "yes" if each.get("required") else "no")
+        for each in operation["parameters"]
+        if each["in"] == place
+    )
+
+
+def _as_field(name: str, schema: dict[str, Any], need: str) -> Field:
+    types = schema.get("type", "string" if "const" in schema else "object")
+    text = " or ".join(types) if isinstance(types, list) else str(types)
+    if schema.get("format") == "date-time":
+        text = text.replace("string", "string (ISO 8601)")
+    rules = [
+        words.format(schema[rule])
+        for rule, words in (
+            ("maxLength", "at most {} characters"),
+            ("minimum", "at least {:.0f}"),
+            ("default", "{} if not given"),
+        )
+        if rule in schema
+    ]
+    if "enum" in schema:
+        rules.append("one of " + ", ".join(str(each) for each in schema["enum"]))
+    return Field(name, text, need, schema.get("description", ""), "; ".join(rules))
+
+
+def _read_refusals(operation: dict[str, Any]) -> Iterator[Problem]:
+    """The rows of the table that an answer of this endpoint may name."""
+    for status in operation["responses"]:
+        rows = [row for row in PROBLEMS.values() if row.kind == "request"]
+        codes = {public_code(row.code): None for row in rows if str(row.status) == status}
+        yield from (PROBLEMS[code] for code in codes)
+
+
+def _read_examples(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    properties = _resolve(document, schema).get("properties", {})
+    return {name: each.get("example") for name, each in properties.items()}

@@ -1,0 +1,174 @@
+"""What has come for a workflow since its connect page was opened: ticks, and refused tries."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, Self
+
+from sqlalchemy import ColumnElement, func, literal_column, or_, select
+from werkzeug.datastructures import MultiDict
+
+from app.clock import now
+from app.extensions import db
+from app.models import Event, Workflow
+from app.problems import PROBLEMS, Problem
+
+SILENT_AFTER = timedelta(seconds=60)
+LONGEST = timedelta(hours=24)
+"""How far back refused tries are looked for, however old the page is."""
+LOOKED_AT = 50
+SHOWN_TRIES = 5
+_FAR_BEHIND = 5_000
+_MAX_ID = 2**63 - 1
+
+
+class Watch(NamedTuple):
+    """What the page knows so far; it stands in the address, and all but `at` are ids of events.
+
+    `after`: the newest when the page was opened, at `at` (Unix seconds). `seen`: up to where was
+    looked for ticks. `success`, `failure`, `refused`: what is shown; 0 for nothing yet.
+    """
+
+    after: int
+    at: int
+    seen: int
+    success: int = 0
+    failure: int = 0
+    refused: int = 0
+
+    @classmethod
+    def start(cls) -> Self:
+        newest = newest_event_id()
+        return cls(newest, int(now().timestamp()), newest)
+
+    @classmethod
+    def read(cls, args: MultiDict[str, str]) -> Self | None:
+        """From an address; None where it is not there or can't be read."""
+        after, at = _read_id(args, "after"), _read_id(args, "at")
+        if after is None or at is None:
+            return None
+        rest = {name: _read_id(args, name) or 0 for name in ("success", "failure", "refused")}
+        return cls(after, at, max(_read_id(args, "seen") or 0, after), **rest)
+
+    @property
+    def opened_at(self) -> datetime:
+        """Not before LONGEST ago and not ahead, whatever the address says."""
+        moment = now()
+        seconds = min(max(self.at, (moment - LONGEST).timestamp()), moment.timestamp())
+        return datetime.fromtimestamp(seconds, UTC)
+
+
+class Refusal(NamedTuple):
+    """The latest of some refused tries that say the same, and how many they are."""
+
+    event: Event
+    problem: Problem | None
+    times: int
+
+
+class Heard(NamedTuple):
+    """What there is to show, and what the next look has to know."""
+
+    success: Event | None
+    failure: Event | None
+    refusals: list[Refusal]
+    is_silent: bool
+    watch: Watch
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(self.success and self.failure)
+
+
+def newest_event_id() -> int:
+    return db.session.scalar(select(func.max(Event.id))) or 0
+
+
+def listen(workflow: Workflow, scope: Sequence[int | None], watch: Watch) -> Heard:
+    """Look once. `scope` are the workspaces whose refused requests the reader may see."""
+    newest = newest_event_id()
+    success = _find_tick(workflow, "run-success", watch.success, watch.seen)
+    failure = _find_tick(workflow, "run-failure", watch.failure, watch.seen)
+    tries = _find_refused(workflow, scope, watch)
+    nothing_came = not (success or failure or tries)
+    next_watch = watch._replace(
+        seen=newest,
+        success=success.id if success else 0,
+        failure=failure.id if failure else 0,
+        refused=tries[0].id if tries else 0,
+    )
+    is_silent = nothing_came and now() - watch.opened_at >= SILENT_AFTER
+    return Heard(success, failure, _group(tries), is_silent, next_watch)
+
+
+def is_news(before: Watch, heard: Heard, was_silent: bool) -> bool:
+    """Whether a page that shows what `before` knows has to be drawn anew."""
+    after = heard.watch
+    if after.seen - before.seen > _FAR_BEHIND or heard.is_silent != was_silent:
+        return True
+    return after._replace(seen=0) != before._replace(seen=0)
+
+
+def _find_tick(workflow: Workflow, kind: str, known_id: int, seen: int) -> Event | None:
+    """The event that is shown already, or the first since then that a sender sent."""
+    query = select(Event).where(
+        Event.workflow_id == workflow.id,
+        Event.kind == kind,
+        Event.state != "rejected",
+        Event.origin.is_(None),
+        Event.id == known_id if known_id else Event.id > seen,
+    )
+    return db.session.scalar(query.order_by(Event.id).limit(1))
+
+
+def _find_refused(workflow: Workflow, scope: Sequence[int | None], watch: Watch) -> list[Event]:
+    """The latest refused requests, newest first, without those that name another workflow."""
+    ids = [each for each in scope if each is not None]
+    # Plus 0 and a literal state: only the index of refused requests by time is to be walked.
+    workspace_id = Event.workspace_id + 0
+    is_visible: ColumnElement[bool] = workspace_id.in_(ids)
+    if None in scope:
+        is_visible = or_(is_visible, workspace_id.is_(None))
+    query = (
+        select(Event)
+        .where(
+            Event.state == literal_column("'rejected'"),
+            Event.received_at >= watch.opened_at - timedelta(minutes=1),
+            Event.id + 0 > watch.after,
+            Event.origin.is_(None),
+            is_visible,
+        )
+        .order_by(Event.received_at.desc(), Event.id.desc())
+        .limit(LOOKED_AT)
+    )
+    found = list(db.session.scalars(query))
+    others = _names_of_others(workflow, {each.reference for each in found if each.reference})
+    return [each for each in found if each.reference not in others]
+
+
+def _names_of_others(workflow: Workflow, references: set[str]) -> set[str]:
+    """Those of the references that name another workflow of the same workspace."""
+    if not references:
+        return set()
+    columns = (Workflow.public_id, Workflow.slug, Workflow.name)
+    query = select(*columns).where(
+        Workflow.workspace_id == workflow.workspace_id,
+        Workflow.id != workflow.id,
+        or_(*(column.in_(references) for column in columns)),
+    )
+    return {name for row in db.session.execute(query) for name in row}
+
+
+def _group(tries: list[Event]) -> list[Refusal]:
+    same: dict[tuple[str | None, str | None], list[Event]] = {}
+    for event in tries:
+        same.setdefault((event.code, event.detail), []).append(event)
+    return [
+        Refusal(group[0], PROBLEMS.get(group[0].code or ""), len(group))
+        for group in list(same.values())[:SHOWN_TRIES]
+    ]
+
+
+def _read_id(args: MultiDict[str, str], name: str) -> int | None:
+    text = args.get(name, "")
+    is_number = text.isascii() and text.isdigit() and len(text) < 20
+    return min(int(text), _MAX_ID) if is_number else None

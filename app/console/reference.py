@@ -1,0 +1,63 @@
+"""The API reference: each endpoint with its fields, an example, its refusals, a form to try it."""
+
+from typing import Any
+
+from flask import Blueprint, current_app, render_template
+from flask_login import current_user
+
+from app.config import SETTINGS
+from app.console.api_reference import curl_request, example_body, list_endpoints
+from app.console.guards import current_workspace, may, protect_reading
+from app.console.overview import first_slug
+from app.links import public_url
+from app.models import IDEMPOTENCY_WINDOW
+
+STAND_IN_SLUG = "your-workflow"
+LIMITS = (
+    "FLOWPULSE_RATE_LIMIT",
+    "FLOWPULSE_FAILED_KEY_LIMIT",
+    "FLOWPULSE_MAX_BODY_BYTES",
+    "FLOWPULSE_MAX_JSON_DEPTH",
+    "FLOWPULSE_BODY_TIMEOUT_SECONDS",
+    "FLOWPULSE_EVENT_DAYS",
+    "FLOWPULSE_FAILURE_DAYS",
+    "FLOWPULSE_REJECTED_DAYS",
+)
+"""The settings that a sender may run into."""
+
+blueprint = Blueprint("docs", __name__)
+protect_reading(blueprint)
+
+
+@blueprint.get("/docs")
+def show_reference() -> str:
+    is_reader = current_user.is_authenticated
+    slug = first_slug(current_workspace().id) if is_reader else None
+    return render_template(
+        "console/reference.html",
+        groups=group_endpoints(),
+        base_url=public_url(),
+        slug=slug,
+        bodies={each.id: example_body(each, slug or STAND_IN_SLUG) for each in list_endpoints()},
+        curl_request=curl_request,
+        limits=list_limits(),
+        remembered_hours=int(IDEMPOTENCY_WINDOW.total_seconds() // 3600),
+        may_test=is_reader and may("member"),
+    )
+
+
+def group_endpoints() -> dict[str, list[Any]]:
+    """By their tag, in the document's order."""
+    groups: dict[str, list[Any]] = {}
+    for endpoint in list_endpoints():
+        groups.setdefault(endpoint.tag, []).append(endpoint)
+    return groups
+
+
+def list_limits() -> list[tuple[str, str, object]]:
+    """Name, meaning and present value of each."""
+    return [
+        (setting.name, setting.help, current_app.config[setting.name])
+        for setting in SETTINGS
+        if setting.name in LIMITS
+    ]

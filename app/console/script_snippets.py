@@ -1,0 +1,113 @@
+"""Scripts: sh, Python, Node and curl, drawn from templates/snippets/."""
+
+import json
+import shlex
+
+from flask import current_app
+
+from app.console.snippet_parts import Part, Target
+
+
+def _draw(template: str, target: Target, **values: str) -> str:
+    """Plain text; `sh` and `literal` quote values by the rules of the language."""
+    drawn = current_app.jinja_env.get_template(f"snippets/{template}").render(
+        ingest_url=target.ingest_url,
+        key=target.key,
+        slug=target.slug,
+        sh=shlex.quote,
+        literal=json.dumps,
+        **values,
+    )
+    return drawn.rstrip("\n") + "\n"
+
+
+def make_shell(target: Target) -> tuple[Part, ...]:
+    return (
+        Part(
+            "wrapper",
+            "A wrapper for any command",
+            "Save this as /usr/local/bin/flowpulse-run. It needs sh and curl, nothing else.",
+            code=_draw("flowpulse-run.sh", target),
+            filename="flowpulse-run",
+        ),
+        Part(
+            "cron",
+            "Put it before the command",
+            "In the crontab, or wherever the command stands:",
+            code="chmod 700 /usr/local/bin/flowpulse-run\n"
+            "flowpulse-run true    # a success\n"
+            "flowpulse-run false   # a failure\n"
+            "\n"
+            "# crontab -e\n"
+            "*/15 * * * * /usr/local/bin/flowpulse-run /path/to/job\n",
+            filename="commands",
+            steps=(
+                "The exit status of the job stays as it is, also while FlowPulse is down. The last "
+                "20 "
+                "lines of its stderr become the error message.",
+            ),
+        ),
+    )
+
+
+def make_python(target: Target) -> tuple[Part, ...]:
+    return (
+        Part(
+            "module",
+            "One file, no packages",
+            "Save this as flowpulse.py beside your script, and run it once: it reports a success.",
+            code=_draw("flowpulse.py.txt", target),
+            filename="flowpulse.py",
+        ),
+        Part(
+            "use",
+            "Around your job",
+            "What the block raises is reported, and goes on as before:",
+            code="from flowpulse import watched\n\nwith watched():\n    main()\n",
+            filename="your script",
+        ),
+    )
+
+
+def make_node(target: Target) -> tuple[Part, ...]:
+    return (
+        Part(
+            "module",
+            "One file, no packages",
+            "Save this as flowpulse.mjs beside your script, and run it once: it reports a success.",
+            code=_draw("flowpulse.mjs", target),
+            filename="flowpulse.mjs",
+        ),
+        Part(
+            "use",
+            "Around your job",
+            "What the job throws is reported, and goes on as before:",
+            code='import { watched } from "./flowpulse.mjs";\n\nawait watched(async () => {\n'
+            "  await main();\n});\n",
+            filename="your script",
+        ),
+    )
+
+
+def make_http(target: Target) -> tuple[Part, ...]:
+    return (
+        Part(
+            "success",
+            "Report a success",
+            "Any client that can POST JSON does. As curl:",
+            code=_draw("curl.sh", target, event="run-success"),
+            filename="success with curl",
+        ),
+        Part(
+            "failure",
+            "Report a failure",
+            "The same with error_message:",
+            code=_draw("curl.sh", target, event="run-failure"),
+            filename="failure with curl",
+            steps=(
+                "Give the request a time-out and two or three tries, and let your job go on when "
+                "it "
+                "fails: an outage of FlowPulse must not become an outage of the job.",
+            ),
+        ),
+    )

@@ -1,0 +1,10 @@
+curl --max-time 10 --retry 3 -X POST {{ sh((ingest_url ~ "/" ~ event)) }} \
+  -H {{ sh(("X-API-Key: " ~ key)) }} \
+  -H 'Content-Type: application/json' \
+  -d '{
+    "workflow_slug": "{{ slug }}",
+    "ended_at": "'"$(date -u +%Y-%m-%dT%H:%M:%SZ)"'"{% if event == "run-failure" %},
+    "error_type": "RateLimitError",
+    "error_message": "429 from the CRM"{% endif %}
+
+  }'

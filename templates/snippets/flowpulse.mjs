@@ -1,0 +1,65 @@
+// Tells FlowPulse how runs end. It never throws, and waits at most 10 s for an answer. Node 18 or newer.
+import { randomUUID } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
+
+const URL_OF_EVENTS = {{ literal(ingest_url) }};
+const KEY = {{ literal(key) }};
+const WORKFLOW = {{ literal(slug) }};
+
+/** Send "run-success" or "run-failure"; true once FlowPulse has it. */
+export async function report(event, fields = {}) {
+  let reason;
+  try {
+    const body = JSON.stringify({
+      workflow_slug: WORKFLOW,
+      ended_at: new Date().toISOString(),
+      source_platform: "node",
+      ...fields,
+    });
+    for (const wait of [1000, 3000, 0]) {
+      try {
+        const answer = await fetch(`${URL_OF_EVENTS}/${event}`, {
+          method: "POST",
+          headers: { "X-API-Key": KEY, "Content-Type": "application/json" },
+          body,
+          signal: AbortSignal.timeout(10_000),
+        });
+        if (answer.ok) return true;
+        reason = `${answer.status} ${await answer.text()}`;
+        if (answer.status < 500 && answer.status !== 429) break;
+      } catch (error) {
+        reason = error.cause ?? error;
+      }
+      await pause(wait);
+    }
+  } catch (error) {
+    reason = error;
+  }
+  console.error(`FlowPulse did not take the report: ${reason}`);
+  return false;
+}
+
+/** await watched(async () => { … }) reports the job's success or failure; its errors pass through. */
+export async function watched(job) {
+  const run = { external_execution_id: randomUUID(), started_at: new Date().toISOString() };
+  let result;
+  try {
+    result = await job();
+  } catch (error) {
+    await report("run-failure", {
+      ...run,
+      error_type: error?.name,
+      error_message: String(error?.message ?? error) || "The job failed without a message",
+    });
+    throw error;
+  }
+  await report("run-success", run);
+  return result;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  await watched(async () => {
+    console.log("Your job goes here.");
+  });
+}

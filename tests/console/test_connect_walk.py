@@ -1,0 +1,176 @@
+"""The connect page and the documents in a real browser, against the real server."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.factories import PASSWORD
+from tests.server import LiveServer
+from tests.teams import LiveTeam
+
+AXE = (Path(__file__).parent.parent / "vendor/axe-core-4.14.1.min.js").read_text()
+AXE_RUN = """async () => (await axe.run(document)).violations.map(
+  (each) => `${each.id}: ${each.nodes.map((node) => node.html).join(" ").slice(0, 300)}`)"""
+GOOD = {"ended_at": "2026-01-15T09:31:00Z"}
+
+
+@pytest.fixture
+def open_signed_in(
+    browser: Browser, live_server: LiveServer, live_team: LiveTeam
+) -> Iterator[Callable[..., Page]]:
+    """Opens a page in a browser of the owner: `open_signed_in("/docs", color_scheme="dark")`."""
+    contexts = []
+    complaints: list[str] = []
+
+    def open_page(path: str, **options: object) -> Page:
+        context = browser.new_context(**{"reduced_motion": "reduce", **options})  # type: ignore[arg-type]
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda line: complaints.append(line.text) if "Security Policy" in line.text else None,
+        )
+        page.goto(live_server.url + "/sign-in")
+        page.get_by_label("E-mail").fill(live_team.email)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.locator(".topnav a").first).to_be_visible()
+        page.goto(live_server.url + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def find_flaws(page: Page) -> list[str]:
+    page.evaluate(AXE)
+    flaws: list[str] = page.evaluate(AXE_RUN)
+    return flaws
+
+
+def test_from_the_choice_of_a_tool_to_two_green_ticks(
+    open_signed_in: Callable[..., Page], live_server: LiveServer, live_team: LiveTeam
+) -> None:
+    page = open_signed_in("/connect")
+    page.get_by_role("link", name="Python").click()
+    page.get_by_label("A new one").fill("Nightly walk")
+    page.get_by_role("button", name="Create workflow").click()
+    page.get_by_role("button", name="Create key").click()
+    listening = page.locator("#listen")
+    expect(listening.locator("[data-listen-pill]")).to_have_text("Listening")
+    key = page.locator("#new-key").inner_text()
+    assert key in page.locator("#code-module").inner_text()
+    opened = page.evaluate("performance.timeOrigin")
+
+    def send(kind: str, status: int, **fields: str) -> str:
+        body = {"workflow_slug": "nightly-walk", **GOOD, **fields}
+        sent = live_server.post(f"/api/v1/ingest/{kind}", json=body, headers={"X-API-Key": key})
+        assert sent.status_code == status, sent.text
+        return str(sent.json()["event_id"])
+
+    refused = send("run-success", 400, ended_at="15.01.2026 09:31")
+    explained = listening.locator("article")
+    expect(explained).to_contain_text("Validation failed", timeout=6_000)
+    expect(explained).to_contain_text("2026-01-15T09:31:00Z")
+    expect(explained.get_by_role("link", name="Open the request")).to_have_attribute(
+        "href", f"/events/{refused}"
+    )
+    success = send("run-success", 202)
+    expect(listening.locator(f"a[href='/events/{success}']")).to_be_visible(timeout=6_000)
+    expect(listening.locator(".tick[data-tone=green]")).to_have_count(1)
+    expect(page.locator("#announcer")).to_have_text("The first success has come.")
+    failure = send("run-failure", 202, error_message="429 from the CRM")
+    expect(listening.locator(f"a[href='/events/{failure}']")).to_be_visible(timeout=6_000)
+    expect(listening.get_by_role("heading", name="Connected")).to_be_visible()
+    assert page.evaluate("performance.timeOrigin") == opened, "The page was loaded anew"
+    expect(page.locator("#new-key")).to_have_text(key)
+
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(2_500)
+    assert asked == [], "It goes on asking"
+    assert key not in page.url
+
+
+def test_a_session_that_ended_leaves_the_page_as_it_is_and_ends_the_asking(
+    open_signed_in: Callable[..., Page], live_team: LiveTeam
+) -> None:
+    page = open_signed_in(f"/connect?tool=http&workflow={live_team.workflow_id}&key=own")
+    page.context.clear_cookies()
+    pill = page.locator("[data-listen-pill]")
+    expect(pill).to_have_text("Signed out", timeout=6_000)
+    expect(page.get_by_role("heading", name="First success")).to_have_count(0)
+    expect(page.locator(".tick-title").first).to_have_text("First success")
+
+
+def test_the_reference_really_calls_the_endpoint(
+    open_signed_in: Callable[..., Page], live_team: LiveTeam
+) -> None:
+    page = open_signed_in("/docs")
+    form = page.locator("#run_success details.try")
+    form.locator("summary").click()
+    form.get_by_role("button", name="Send with the key").click()
+    expect(form.locator(".tried")).to_contain_text("missing_api_key")
+    form.get_by_label("API key").fill(live_team.key)
+    form.get_by_role("button", name="Send with the key").click()
+    expect(form.locator(".tried")).to_contain_text("202")
+    expect(form.locator(".tried")).to_contain_text('"status": "accepted"')
+    expect(form.locator(".tried")).to_contain_text("location: /api/v1/events/")
+    form.get_by_role("textbox", name="Body").fill(
+        '{"workflow_slug": "<img src=x onerror=alert(1)>"}'
+    )
+    form.get_by_role("button", name="Send as a test").click()
+    expect(form.locator(".tried")).to_contain_text("Rejected")
+    assert re.search(r"/docs$", page.url)
+    form.get_by_role("link", name="Open the event").click()
+    expect(page).to_have_url(re.compile("/events/"))
+
+
+def test_a_run_is_read_with_its_parameters(
+    open_signed_in: Callable[..., Page], live_team: LiveTeam
+) -> None:
+    page = open_signed_in("/docs")
+    form = page.locator("#show_workflow details.try")
+    form.locator("summary").click()
+    form.get_by_label("API key").fill(live_team.key)
+    form.get_by_label("id", exact=True).fill(live_team.other_slug)
+    form.get_by_label("id", exact=True).press("Enter")
+    expect(form.locator(".tried")).to_contain_text("Invoice sync")
+
+
+def test_the_table_is_searched_in_place(open_signed_in: Callable[..., Page]) -> None:
+    page = open_signed_in("/troubleshooting")
+    opened = page.evaluate("performance.timeOrigin")
+    page.get_by_label("Search the table").press_sequentially("line break")
+    expect(page.locator("#json_line_break_in_string")).to_be_visible()
+    expect(page.locator("#missing_api_key")).to_have_count(0)
+    expect(page).to_have_url(re.compile(r"q=line\+break|q=line%20break"))
+    expect(page.get_by_label("Search the table")).to_be_focused()
+    assert page.evaluate("performance.timeOrigin") == opened
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_nothing_and_nothing_overflows(
+    open_signed_in: Callable[..., Page],
+    live_server: LiveServer,
+    live_team: LiveTeam,
+    scheme: str,
+    width: int,
+) -> None:
+    page = open_signed_in("/connect", color_scheme=scheme, viewport={"width": width, "height": 800})
+    wrong = {"workflow_slug": "no-such", **GOOD}
+    live_server.post("/api/v1/ingest/run-success", json=wrong, headers=live_team.headers)
+    chosen = f"/connect?tool=make&workflow={live_team.workflow_id}"
+    paths = ("/connect", "/connect?tool=n8n", chosen, f"{chosen}&key=own", "/docs")
+    for path in (*paths, "/troubleshooting", "/troubleshooting?q=zzz"):
+        page.goto(live_server.url + path)
+        assert find_flaws(page) == [], path
+        wider = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert page.evaluate(wider) <= 0, path

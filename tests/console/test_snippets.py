@@ -1,0 +1,448 @@
+"""What people paste really works: run by sh, Python, Node and curl against the real server."""
+
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from flask import Flask
+
+from app.console.snippet_parts import PLACEHOLDER, Part, Target
+from app.console.snippets import TOOLS
+from tests.ports import free_port
+from tests.server import LiveServer, wait_for
+from tests.teams import LiveTeam
+
+AWKWARD = "He said \"no\": C:\\new\\table\nline two\ttabbed\n{{ $json }} }} 'single' ü€ ✓"
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="no node here")
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
+
+
+@pytest.fixture
+def drawing_app(make_app: Any) -> Iterator[Flask]:
+    app = make_app()
+    with app.app_context():
+        yield app
+
+
+@pytest.fixture
+def target(drawing_app: Flask, live_server: LiveServer, live_team: LiveTeam) -> Target:
+    return Target(live_server.url, live_team.workflow_id, live_team.slug, live_team.key)
+
+
+def parts_of(tool: str, target: Target) -> dict[str, Part]:
+    return {part.id: part for part in TOOLS[tool].make_parts(target)}
+
+
+def newest_id(server: LiveServer, team: LiveTeam) -> str | None:
+    events = server.get("/api/v1/events?limit=1", headers=team.headers).json()["data"]
+    return events[0]["event_id"] if events else None
+
+
+def newest_run(server: LiveServer, team: LiveTeam, before: str | None) -> dict[str, Any]:
+    """The run of the event that came after the one with the id `before`."""
+
+    def find() -> dict[str, Any] | None:
+        events = server.get("/api/v1/events?limit=1", headers=team.headers).json()["data"]
+        if not events or events[0]["event_id"] == before or not events[0]["run_id"]:
+            return None
+        run = server.get(f"/api/v1/runs/{events[0]['run_id']}", headers=team.headers).json()
+        return {**run, "warnings": events[0]["warnings"]}
+
+    return dict(wait_for(find, 10))
+
+
+def run(
+    command: list[str], folder: Path, stdin: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=folder, input=stdin, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_every_snippet_names_the_server_the_workflow_and_the_key(
+    drawing_app: Flask, name: str
+) -> None:
+    target = Target("https://flow.example.org", "w" * 24, "lead-enrichment", "fp_" + "k" * 36)
+    drawn = repr(TOOLS[name].make_parts(target))
+    assert "https://flow.example.org/api/v1/ingest" in drawn
+    assert target.workflow_id in drawn or target.slug in drawn
+    assert target.key in drawn
+    without = repr(TOOLS[name].make_parts(Target("https://x.example", "w" * 24, "lead")))
+    assert PLACEHOLDER in without
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_a_snippet_is_not_broken_by_a_hostile_address(drawing_app: Flask, name: str) -> None:
+    """The address may come from the Host header of a request."""
+    target = Target("http://x'$(touch pwned)`\"\\", "w" * 24, "lead")
+    for part in TOOLS[name].make_parts(target):
+        if part.filename == "flowpulse.py":
+            compile(part.code, part.filename, "exec")
+        if part.filename == "flowpulse-run":
+            assert (
+                subprocess.run(["sh", "-n"], input=part.code, text=True, check=False).returncode
+                == 0
+            )
+
+
+# --- n8n ------------------------------------------------------------------------------------------
+
+
+def n8n_nodes(target: Target, part: str) -> dict[str, Any]:
+    return dict(json.loads(parts_of("n8n", target)[part].code))
+
+
+@pytest.mark.parametrize(
+    ("part", "event"), [("success", "run-success"), ("failure", "run-failure")]
+)
+def test_n8n_nodes_have_the_form_that_n8n_pastes(target: Target, part: str, event: str) -> None:
+    pasted = n8n_nodes(target, part)
+    assert set(pasted) >= {"nodes", "connections"}
+    node = pasted["nodes"][-1]
+    assert (node["type"], node["typeVersion"]) == ("n8n-nodes-base.httpRequest", 4.2)
+    parameters = node["parameters"]
+    assert (parameters["method"], parameters["url"]) == ("POST", f"{target.ingest_url}/{event}")
+    assert (parameters["sendBody"], parameters["specifyBody"]) == (True, "json")
+    header = {"name": "X-API-Key", "value": target.key}
+    assert parameters["headerParameters"] == {"parameters": [header]}
+    assert (node["retryOnFail"], node["onError"]) == (True, "continueRegularOutput")
+    assert node["executeOnce"] is True
+    expression = parameters["jsonBody"]
+    assert expression.startswith("={{ JSON.stringify(")
+    assert expression.index("}}") == len(expression) - 2, "n8n would end the expression there"
+
+
+def test_the_n8n_error_workflow_begins_with_the_error_trigger(target: Target) -> None:
+    pasted = n8n_nodes(target, "failure")
+    trigger, report = pasted["nodes"]
+    assert trigger["type"] == "n8n-nodes-base.errorTrigger"
+    [[link]] = pasted["connections"][trigger["name"]]["main"]
+    assert link == {"node": report["name"], "type": "main", "index": 0}
+
+
+def evaluate(target: Target, part: str, data: dict[str, Any], folder: Path) -> str:
+    """The body that n8n would send: the expression, run by Node beside stand-ins for n8n's own."""
+    expression = n8n_nodes(target, part)["nodes"][-1]["parameters"]["jsonBody"]
+    script = f"""
+const $json = {json.dumps(data)};
+const $execution = {{ id: "231" }};
+const $workflow = {{ id: "8HkQ2mVx", name: {json.dumps(AWKWARD)} }};
+const $now = {{ toUTC: () => ({{ toISO: () => new Date().toISOString() }}) }};
+process.stdout.write({expression.removeprefix("={{").removesuffix("}}")});
+"""
+    done = run(["node", "-"], folder, script)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+ERROR = {"message": AWKWARD, "name": "NodeApiError", "stack": "…"}
+N8N_CASES = {
+    "a failure": (
+        {
+            "execution": {"id": "231", "url": "https://n8n.example/1", "error": ERROR},
+            "workflow": {"id": "8H", "name": AWKWARD},
+        },
+        AWKWARD,
+        "231",
+    ),
+    "a failure that was not saved": (
+        {"execution": {"error": ERROR}, "workflow": {"id": "8H", "name": "x"}},
+        AWKWARD,
+        None,
+    ),
+    "a trigger that failed": (
+        {"trigger": {"error": ERROR, "mode": "trigger"}, "workflow": {"id": "8H", "name": "x"}},
+        AWKWARD,
+        None,
+    ),
+    "no message": (
+        {"execution": {"id": "9", "error": {}}, "workflow": {"id": "8H"}},
+        "The workflow failed without a message",
+        "9",
+    ),
+}
+
+
+@needs_node
+@pytest.mark.parametrize("case", N8N_CASES)
+def test_the_body_of_the_n8n_error_workflow_is_taken_as_it_is(
+    target: Target, live_server: LiveServer, live_team: LiveTeam, tmp_path: Path, case: str
+) -> None:
+    data, message, execution_id = N8N_CASES[case]
+    body = evaluate(target, "failure", data, tmp_path)
+    sent = live_server.post(
+        "/api/v1/ingest/run-failure", data=body.encode(), headers=live_team.headers | JSON
+    )
+    assert sent.status_code == 202, sent.text
+    assert "warnings" not in sent.json()
+    fields = json.loads(body)
+    assert fields["error_message"] == message
+    assert fields.get("external_execution_id") == execution_id
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+@needs_node
+def test_the_body_of_the_n8n_success_node_is_taken_as_it_is(
+    target: Target, live_server: LiveServer, live_team: LiveTeam, tmp_path: Path
+) -> None:
+    body = evaluate(target, "success", {}, tmp_path)
+    sent = live_server.post(
+        "/api/v1/ingest/run-success", data=body.encode(), headers=live_team.headers | JSON
+    )
+    assert sent.status_code == 202, sent.text
+    assert "warnings" not in sent.json()
+    assert json.loads(body)["metadata"]["n8n_workflow"] == AWKWARD
+
+
+# --- Make and Zapier ------------------------------------------------------------------------------
+
+
+def test_make_evaluates_all_states_as_errors_and_escapes_messages(target: Target) -> None:
+    for part in parts_of("make", target).values():
+        settings = dict(part.settings)
+        assert settings["Evaluate all states as errors (except for 2xx and 3xx)"] == "ticked"
+        assert (settings["Body type"], settings["Method"]) == ("Raw", "POST")
+        assert settings["Header X-API-Key"] == target.key
+    failure = parts_of("make", target)["failure"]
+    assert "error_message" in json.loads(failure.code)
+
+
+def test_what_make_sends_is_taken(
+    target: Target, live_server: LiveServer, live_team: LiveTeam
+) -> None:
+    text = parts_of("make", target)["success"].code
+    function = text[text.index("{{formatDate") : text.index("}}") + 2]
+    filled = text.replace(function, "2026-01-15T09:31:00+00:00").replace("{{var.execution.id}}", "")
+    sent = live_server.post(
+        "/api/v1/ingest/run-success", data=filled, headers=live_team.headers | JSON
+    )
+    assert sent.status_code == 202, sent.text
+    assert "warnings" not in sent.json()
+
+
+def test_what_zapier_sends_is_taken(
+    target: Target, live_server: LiveServer, live_team: LiveTeam
+) -> None:
+    for part in parts_of("zapier", target).values():
+        settings = dict(part.settings)
+        assert (settings["Payload type"], settings["Unflatten"]) == ("json", "no")
+        data = {k.removeprefix("Data "): v for k, v in part.settings if k.startswith("Data ")}
+        data["ended_at"] = "2026-01-15T18:07:48+00:00"
+        headers = {"X-API-Key": settings["Header X-API-Key"]}
+        sent = requests.post(settings["URL"], json=data, headers=headers, timeout=10)
+        assert sent.status_code == 202, sent.text
+        assert "warnings" not in sent.json()
+
+
+# --- scripts --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wrapper(target: Target, tmp_path: Path) -> Path:
+    return save(parts_of("cron", target)["wrapper"], tmp_path)
+
+
+def save(part: Part, folder: Path) -> Path:
+    path = folder / part.filename
+    path.write_text(part.code)
+    path.chmod(0o700)
+    return path
+
+
+@needs_curl
+def test_the_wrapper_reports_a_success_and_hands_the_output_on(
+    wrapper: Path, live_server: LiveServer, live_team: LiveTeam
+) -> None:
+    before = newest_id(live_server, live_team)
+    done = run([str(wrapper), "sh", "-c", "cat; echo warn >&2"], wrapper.parent, "hello")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "hello", "warn\n")
+    report = newest_run(live_server, live_team, before)
+    assert (report["outcome"], report["source_platform"]) == ("success", "cron")
+    assert report["duration_ms"] is not None
+    assert report["warnings"] is None
+
+
+@needs_curl
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (AWKWARD.encode(), AWKWARD.replace("\t", " ")),
+        (
+            b"\x1b[31mred\x1b[0m\x00 and \xff\xfe bad \\u0000 bytes",
+            "[31mred[0m and  bad \\u0000 bytes",
+        ),
+        (b"", "The command ended with exit status 3"),
+        ("ü".encode() * 3000, "ü" * 2000),
+    ],
+    ids=["awkward", "binary", "silent", "long"],
+)
+def test_the_wrapper_reports_a_failure_with_the_end_of_stderr(
+    wrapper: Path, live_server: LiveServer, live_team: LiveTeam, said: bytes, expected: str
+) -> None:
+    (wrapper.parent / "said").write_bytes(said)
+    before = newest_id(live_server, live_team)
+    done = subprocess.run(
+        [str(wrapper), "sh", "-c", "cat said >&2; exit 3"],
+        cwd=wrapper.parent,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (3, said)
+    report = newest_run(live_server, live_team, before)
+    assert (report["outcome"], report["error_type"]) == ("failure", "exit status 3")
+    assert report["error_message"] == expected
+    assert report["warnings"] is None
+
+
+@needs_curl
+def test_the_wrapper_keeps_the_status_of_a_job_that_is_not_there_or_was_killed(
+    wrapper: Path,
+) -> None:
+    assert run([str(wrapper), "/no/such/job"], wrapper.parent).returncode == 127
+    assert run([str(wrapper), "sh", "-c", "kill -9 $$"], wrapper.parent).returncode == 137
+
+
+@pytest.fixture
+def unkind_server() -> Iterator[str]:
+    """Takes nothing: answers 400 to everything."""
+
+    class Refuse(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(400)
+            self.end_headers()
+            self.wfile.write(b'{"title": "Validation failed"}')
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Refuse)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@needs_curl
+def test_a_job_goes_on_whatever_becomes_of_the_report(
+    drawing_app: Flask, unkind_server: str, tmp_path: Path
+) -> None:
+    for base_url in (f"http://127.0.0.1:{free_port()}", unkind_server):
+        script = save(parts_of("cron", Target(base_url, "w" * 24, "lead"))["wrapper"], tmp_path)
+        for status in (0, 5):
+            done = run([str(script), "sh", "-c", f"echo out; exit {status}"], tmp_path)
+            assert (done.returncode, done.stdout) == (status, "out\n")
+            assert "the report was not taken" in done.stderr
+
+
+def python_job(part: Part, folder: Path, job: str) -> subprocess.CompletedProcess[str]:
+    save(part, folder)
+    script = (
+        f"import sys\nfrom flowpulse import watched\nwith watched():\n    {job}\nprint('after')\n"
+    )
+    return run([sys.executable, "-c", script], folder)
+
+
+def test_the_python_file_reports_what_the_block_came_to(
+    target: Target, live_server: LiveServer, live_team: LiveTeam, tmp_path: Path
+) -> None:
+    part = parts_of("python", target)["module"]
+    for job, outcome, message in (
+        ("print('job')", "success", None),
+        ("sys.exit(0)", "success", None),
+        ("sys.exit(4)", "failure", "4"),
+        (f"raise ValueError({AWKWARD!r})", "failure", AWKWARD),
+        ("raise ValueError('\\ud800')", "failure", "\N{REPLACEMENT CHARACTER}"),
+    ):
+        before = newest_id(live_server, live_team)
+        done = python_job(part, tmp_path, job)
+        assert "FlowPulse did not" not in done.stderr
+        report = newest_run(live_server, live_team, before)
+        assert (report["outcome"], report["error_message"]) == (outcome, message), job
+    assert run([sys.executable, "flowpulse.py"], tmp_path).stdout == "Your job goes here.\n"
+
+
+def test_the_python_file_never_raises(
+    drawing_app: Flask, unkind_server: str, tmp_path: Path
+) -> None:
+    down = f"http://127.0.0.1:{free_port()}"
+    for base_url, key in (
+        (down, "k"),
+        (unkind_server, "k"),
+        ("nonsense", "k"),
+        (down, "schlüssel\n"),
+    ):
+        target = Target(base_url, "w" * 24, "lead", key)
+        done = python_job(parts_of("python", target)["module"], tmp_path, "print('job')")
+        assert (done.returncode, done.stdout) == (0, "job\nafter\n"), done.stderr
+        assert "FlowPulse did not take the report" in done.stderr
+
+
+def node_job(part: Part, folder: Path, job: str) -> subprocess.CompletedProcess[str]:
+    save(part, folder)
+    script = (
+        f"import {{ watched }} from './flowpulse.mjs';\nawait watched(async () => {{ {job} }});\n"
+    )
+    (folder / "job.mjs").write_text(script + "console.log('after');\n")
+    return run(["node", "job.mjs"], folder)
+
+
+@needs_node
+def test_the_node_file_reports_what_the_job_came_to(
+    target: Target, live_server: LiveServer, live_team: LiveTeam, tmp_path: Path
+) -> None:
+    part = parts_of("node", target)["module"]
+    for job, status, outcome, message in (
+        ("console.log('job');", 0, "success", None),
+        (f"throw new TypeError({json.dumps(AWKWARD)});", 1, "failure", AWKWARD),
+        ("throw 'a text';", 1, "failure", "a text"),
+    ):
+        before = newest_id(live_server, live_team)
+        done = node_job(part, tmp_path, job)
+        assert (done.returncode, "FlowPulse did not" in done.stderr) == (status, False), done.stderr
+        report = newest_run(live_server, live_team, before)
+        assert (report["outcome"], report["error_message"]) == (outcome, message), job
+    assert run(["node", "flowpulse.mjs"], tmp_path).stdout == "Your job goes here.\n"
+
+
+@needs_node
+def test_the_node_file_never_throws(drawing_app: Flask, unkind_server: str, tmp_path: Path) -> None:
+    down = f"http://127.0.0.1:{free_port()}"
+    for base_url, key in (
+        (down, "k"),
+        (unkind_server, "k"),
+        ("nonsense", "k"),
+        (down, "schlüssel\n"),
+    ):
+        target = Target(base_url, "w" * 24, "lead", key)
+        done = node_job(parts_of("node", target)["module"], tmp_path, "console.log('job');")
+        assert (done.returncode, done.stdout) == (0, "job\nafter\n"), done.stderr
+        assert "FlowPulse did not take the report" in done.stderr
+
+
+@needs_curl
+@pytest.mark.parametrize(("part", "outcome"), [("success", "success"), ("failure", "failure")])
+def test_the_curl_commands_work_when_pasted_into_a_shell(
+    target: Target,
+    live_server: LiveServer,
+    live_team: LiveTeam,
+    tmp_path: Path,
+    part: str,
+    outcome: str,
+) -> None:
+    before = newest_id(live_server, live_team)
+    done = run(["sh", "-c", parts_of("http", target)[part].code], tmp_path)
+    assert json.loads(done.stdout)["status"] == "accepted", done.stdout
+    report = newest_run(live_server, live_team, before)
+    assert (report["outcome"], report["warnings"]) == (outcome, None)
