@@ -19,6 +19,7 @@ from app.workspaces.api_keys import revoke_api_key
 from app.workspaces.people import RefusedError, find_by_password
 from app.workspaces.workflows import create_workflow
 from tests.factories import PASSWORD, Team, report
+from tests.server import wait_for
 
 
 @pytest.fixture
@@ -29,8 +30,11 @@ def user(app: Flask, team: Team) -> User:
 
 
 def refuse(client: FlaskClient, team: Team, count: int = 1, **fields: Any) -> Sequence[Event]:
+    """The recorder writes refused requests later: waits until they are there."""
+    wanted = len(stored()) + count
     for _ in range(count):
         assert report(client, team, **{"workflow_slug": "nope", **fields}).status_code == 404
+    wait_for(lambda: len(stored()) == wanted)
     return stored()
 
 
@@ -97,6 +101,7 @@ def test_a_request_with_a_key_that_was_revoked_since_runs_again(
     assert key is not None
     revoke_api_key(key)
     assert report(client, team).status_code == 401
+    wait_for(stored)
     assert reprocess(stored()[0], user).problem is None
 
 
@@ -104,6 +109,7 @@ def test_the_limits_of_the_key_hold(client: FlaskClient, team: Team, user: User)
     with writing() as session:
         session.execute(update(ApiKey).values(workflow_ids=[]))
     assert report(client, team).status_code == 403
+    wait_for(stored)
     problem = reprocess(stored()[0], user).problem
     assert problem is not None and problem.code == "workflow_not_allowed"
 
@@ -113,6 +119,7 @@ def test_only_a_whole_body_runs_again(
     client: FlaskClient, team: Team, user: User, body: bytes
 ) -> None:
     client.post("/api/v1/ingest/run-success", data=body, headers=team.headers)
+    wait_for(stored)
     with pytest.raises(RefusedError):
         reprocess(stored()[0], user)
     assert len(stored()) == 1
