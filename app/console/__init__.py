@@ -9,6 +9,7 @@ from app.console import (
     event,
     keys,
     live_log,
+    mending,
     overview,
     sign_in,
     stream,
@@ -29,6 +30,7 @@ GUARDED = (
     overview.blueprint,
     live_log.blueprint,
     event.blueprint,
+    mending.blueprint,
     workflows.blueprint,
     keys.blueprint,
 )

@@ -15,6 +15,7 @@ from app.console.json_view import (
 )
 from app.ingest.body import read_object
 from app.ingest.places import locate
+from app.ingest.service import ingest_service
 from app.ingest.slips import is_form
 from app.problems import ProblemError, presentable, shorten
 
@@ -85,10 +86,10 @@ class Place(NamedTuple):
 
 
 def find_places(
-    body: BodyText, errors: Sequence[Entry], warnings: Sequence[Entry], max_depth: int
+    body: BodyText, errors: Sequence[Entry], warnings: Sequence[Entry]
 ) -> tuple[list[Place], dict[int, Place]]:
     """The places in their order, and which of them each entry speaks of (errors come first)."""
-    spans = [_find_slip(body, entry, max_depth) or _find_span(body, entry) for entry in errors]
+    spans = [_find_slip(body, entry) or _find_span(body, entry) for entry in errors]
     spans += [_find_span(body, entry) for entry in warnings]
     entries = [*errors, *warnings]
     found = sorted((span, index) for index, span in enumerate(spans) if span)
@@ -111,13 +112,13 @@ def _join(place: Place, end: int, is_error: bool, note: str) -> Place:
     return place._replace(end=max(place.end, end), tone=tone, notes=(*place.notes, note))
 
 
-def _find_slip(body: BodyText, entry: Entry, max_depth: int) -> tuple[int, int] | None:
+def _find_slip(body: BodyText, entry: Entry) -> tuple[int, int] | None:
     """The exact place of a slip in the JSON, found by reading the body again."""
     code = str(entry.get("code"))
     if not code.startswith("json_"):
         return None
     try:
-        read_object(body.raw, body.content_type, max_depth)
+        read_object(body.raw, body.content_type, ingest_service().max_json_depth)
     except ProblemError as problem:
         if problem.position is None or problem.errors[0].code != code:
             return None

@@ -42,6 +42,11 @@ class BodyView(NamedTuple):
     left_out_before: int
     left_out_after: int
     places: list[Place]
+    end: int
+
+    def shows(self, place: Place) -> bool:
+        """Whether the place is not folded away."""
+        return self.left_out_before <= place.start <= self.end
 
     @property
     def is_folded(self) -> bool:
@@ -56,7 +61,7 @@ def view_body(body: BodyText, places: list[Place], whole: bool = False) -> BodyV
         start, end = _choose_window(text, places)
     pieces = _cut(body.tokens, places, start, end)
     lines = _write_lines(text, pieces, text.count("\n", 0, start) + 1)
-    return BodyView(lines, start, len(text) - end, places)
+    return BodyView(lines, start, len(text) - end, places, end)
 
 
 def write_new(text: str, tokens: Sequence[Token], places: Sequence[Place]) -> list[Line]:

@@ -61,6 +61,22 @@ class Draft:
             dropped = True
         return dropped
 
+    def name_workflow(self, field: str, value: str) -> None:
+        """Have this field, and no other, name the workflow."""
+        present = next((name for name in REFERENCES if self.find(name)), None)
+        if present is None:
+            at = self.text.find("{") + 1
+            comma = "" if self.text[at:].lstrip().startswith("}") else ", "
+            written = f"{json.dumps(field)}: {json.dumps(value)}{comma}"
+            self.text = self.text[:at] + written + self.text[at:]
+            return
+        if present != field:
+            self.rename(present, field)
+        self.put(field, value)
+        for name in REFERENCES:
+            if name != field:
+                self.drop(name)
+
     def _replace(self, place: tuple[int, int] | None, new: str) -> bool:
         if place:
             self.text = self.text[: place[0]] + new + self.text[place[1] :]
@@ -168,13 +184,7 @@ def _take_closest(draft: Draft, error: FieldError) -> Words:
     slug = closest_slug(str(draft.read(error.field) or ""), draft.known)
     if slug is None:
         return None
-    others = [name for name in REFERENCES if name != error.field]
-    if error.field != "workflow_slug":
-        draft.rename(error.field, "workflow_slug")
-    for name in others:
-        if name != "workflow_slug":
-            draft.drop(name)
-    draft.put("workflow_slug", slug)
+    draft.name_workflow("workflow_slug", slug)
     return f"The workflow is {slug}, the closest one that there is."
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.sql import Select
 from app.answers import dump
 from app.clock import now
 from app.extensions import db, writing
-from app.ingest.attempts import Attempt, Outcome, check, send
+from app.ingest.attempts import Attempt, Checked, Outcome, check, send
 from app.ingest.body import read_object
 from app.ingest.records import KnownKey
 from app.ingest.references import REFERENCES
@@ -85,6 +85,11 @@ def reprocess(event: Event, user: User, instead: Workflow | None = None) -> Outc
     if outcome.problem is None:
         resolve(ids)
     return outcome
+
+
+def preview(event: Event) -> Checked:
+    """What would become of a request that nothing hinders, without running it."""
+    return check(_as_attempt(event, "", None))
 
 
 def reprocess_group(

@@ -69,7 +69,7 @@ def reproduce(event: Event) -> list[Reproduction]:
 
 def as_request(event: Event) -> StoredRequest:
     """The headers that decide what becomes of it, and a stand-in where a key was sent."""
-    given = {name: value for name, value in event.headers}
+    given = {pair[0]: pair[1] for pair in event.headers}
     keys = [pair for name, pair in _KEY_HEADERS.items() if given.get(name) == MASK]
     headers = dict(keys[:1]) | {name: given[name] for name in _SENT_AGAIN if name in given}
     return StoredRequest(event.method, public_url(event.path), headers, event.body)
