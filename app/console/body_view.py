@@ -55,18 +55,23 @@ class BodyView(NamedTuple):
 
 def view_body(body: BodyText, places: list[Place], whole: bool = False) -> BodyView:
     """The lines of a body; unless `whole`, of a long one those around the first mark."""
-    text = body.text
+    return _view(body.text, body.tokens, places, _OpenLine("mark"), whole)
+
+
+def view_new(text: str, tokens: Sequence[Token], places: list[Place]) -> BodyView:
+    """The lines of a text, with the places marked as new in it; folded likewise."""
+    return _view(text, tokens, places, _OpenLine("ins"), False)
+
+
+def _view(
+    text: str, tokens: Sequence[Token], places: list[Place], line: "_OpenLine", whole: bool
+) -> BodyView:
     start, end = 0, len(text)
     if not whole and len(text) > FOLDED_LENGTH:
         start, end = _choose_window(text, places)
-    pieces = _cut(body.tokens, places, start, end)
-    lines = _write_lines(text, pieces, text.count("\n", 0, start) + 1)
+    pieces = _cut(tokens, places, start, end)
+    lines = _write_lines(text, pieces, text.count("\n", 0, start) + 1, line)
     return BodyView(lines, start, len(text) - end, places, end)
-
-
-def write_new(text: str, tokens: Sequence[Token], places: Sequence[Place]) -> list[Line]:
-    """All lines of a text, with the places marked as new in it."""
-    return _write_lines(text, _cut(tokens, places, 0, len(text)), 1, _OpenLine("ins"))
 
 
 def _choose_window(text: str, places: Sequence[Place]) -> tuple[int, int]:
@@ -104,10 +109,7 @@ def _place_at(places: Sequence[Place], starts: Sequence[int], at: int) -> Place 
     return places[found] if found >= 0 and at < places[found].end else None
 
 
-def _write_lines(
-    text: str, pieces: Iterable[Piece], number: int, line: "_OpenLine | None" = None
-) -> list[Line]:
-    line = line or _OpenLine("mark")
+def _write_lines(text: str, pieces: Iterable[Piece], number: int, line: "_OpenLine") -> list[Line]:
     lines: list[Line] = []
     coloured = 0
     for kind, start, end, place in pieces:

@@ -59,12 +59,12 @@ def describe(field: str, ahead: timedelta) -> str:
     """`ahead`: the sent time less the time at which the request came."""
     if abs(ahead) <= _TOLERANCE:
         return f"{field} and this server's clock agree."
-    distance = duration(abs(ahead) / timedelta(milliseconds=1))
+    zone = _name_zone(abs(ahead))
+    rounded = round(ahead / _HALF_HOUR) * _HALF_HOUR if zone else ahead
+    distance = duration(abs(rounded) / timedelta(milliseconds=1))
     if ahead < timedelta():
-        zone = _name_zone(-ahead)
         hint = f" If the run had just ended, it is local time west of UTC ({zone})." if zone else ""
         return f"{field} lies {distance} before the request came.{hint}"
-    zone = _name_zone(ahead)
     if zone:
         guess = f"probably local time ({zone.replace('-', '+')}) sent as UTC"
     elif ahead > timedelta(days=300):

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from app.console import field_mending, json_mending
 from app.console.body_places import Place
-from app.console.body_view import Line, write_new
-from app.console.field_mending import Draft
+from app.console.body_view import BodyView, view_new
+from app.console.drafts import Draft
 from app.console.json_view import Token, scan
 from app.ingest.attempts import Attempt, Checked, check
 from app.ingest.body import read_object
@@ -32,7 +32,7 @@ class Correction(NamedTuple):
     text: str
     changes: tuple[str, ...]
     problem: ProblemError | None
-    lines: list[Line]
+    view: BodyView
 
 
 def correct(
@@ -50,8 +50,8 @@ def correct(
     changes += [*steps, *further]
     if not changes or _rank(after.problem) <= _rank(before.problem):
         return None
-    lines = _compare(original, draft.text)
-    return Correction(draft.text, tuple(dict.fromkeys(changes)), after.problem, lines)
+    view = _compare(original, draft.text)
+    return Correction(draft.text, tuple(dict.fromkeys(changes)), after.problem, view)
 
 
 def check_body(raw: bytes, content_type: str | None, kind: str, workspace_id: int) -> Checked:
@@ -137,7 +137,7 @@ def _rank(problem: ProblemError | None) -> tuple[int, int]:
     return stage, -len(problem.errors)
 
 
-def _compare(original: str, text: str) -> list[Line]:
+def _compare(original: str, text: str) -> BodyView:
     """The lines of the corrected body, with what is new in it marked."""
     tokens = scan(text)
     old, new = _without_space(scan(original)), _without_space(tokens)
@@ -153,7 +153,7 @@ def _compare(original: str, text: str) -> list[Line]:
             if tag != "equal" and last > first:
                 span = new[first].start, new[last - 1].end
                 places.append(Place(len(places) + 1, *span, 0, 0, "green", ()))
-    return write_new(text, tokens, places)
+    return view_new(text, tokens, places)
 
 
 def _without_space(tokens: Sequence[Token]) -> list[Token]:

@@ -20,7 +20,7 @@ from app.console.fixes import Fixes, find_content_type
 from app.console.guards import visible_workspace_ids
 from app.console.overview import worker_stands_still
 from app.console.related import find_related
-from app.console.reproduction import reproduce
+from app.console.reproduction import FILE_NAMES, reproduce
 from app.errors import problem_document
 from app.extensions import db, writing
 from app.links import public_url
@@ -83,6 +83,16 @@ def download_body(public_id: str) -> Response:
     event = find_event(public_id)
     response = Response(event.body, content_type="application/octet-stream")
     response.headers.set("Content-Disposition", "attachment", filename=f"{public_id}.bin")
+    return response
+
+
+@blueprint.get("/events/<public_id:public_id>/as/<name>")
+def download_reproduction(public_id: str, name: str) -> Response:
+    found = next((each for each in reproduce(find_event(public_id)) if each.name == name), None)
+    if found is None:
+        abort(404, "The request can't be written in that language.")
+    response = Response(found.code + "\n", content_type="text/plain; charset=utf-8")
+    response.headers.set("Content-Disposition", "attachment", filename=FILE_NAMES[name])
     return response
 
 

@@ -68,6 +68,13 @@ class Fixes:
         return count_open(visible_workspace_ids(), self.event.fingerprint)
 
     @cached_property
+    def can_run_group(self) -> bool:
+        """Whether to offer that all of the group run again."""
+        if self.event.resolved_at is not None:
+            return self.open_count > 0
+        return self.open_count > 1 and (self.is_accepted_today or self.hindrance is not None)
+
+    @cached_property
     def can_resend(self) -> bool:
         event = self.event
         return event.workspace_id is not None and event.kind in EVENT_KINDS

@@ -13,6 +13,13 @@ from app.links import public_url
 from app.models import Event
 
 KEY = "fp_your_key"
+LONGEST_SHOWN = 8_000
+FILE_NAMES = {
+    "curl": "send.sh",
+    "javascript": "send.mjs",
+    "n8n": "n8n-node.json",
+    "python": "send.py",
+}
 _SENT_AGAIN = ("Content-Type", "Content-Encoding", "Idempotency-Key")
 _KEY_HEADERS = {
     "X-Api-Key": ("X-API-Key", KEY),
@@ -55,6 +62,11 @@ class Reproduction(NamedTuple):
     label: str
     hint: str
     code: str
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is too long for a page, and only to be downloaded."""
+        return len(self.code) > LONGEST_SHOWN
 
 
 def reproduce(event: Event) -> list[Reproduction]:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from app.console.body_places import BodyText
 from app.console.corrections import mend_json
-from app.console.field_mending import Draft
+from app.console.drafts import Draft
 from app.console.fixes import Fixes, find_content_type
 from app.console.reprocessing import resolve
 from app.ingest.attempts import Attempt, Outcome, send
