@@ -35,6 +35,9 @@ FIXES: dict[str, tuple[str, ...]] = {
 }
 """By code: the templates `_fix_….html` that its page shows before what every refused one offers."""
 
+_OF_THE_SENDER = frozenset({"new_key", "show_key"})
+"""What the sender needs, although this one request can be reprocessed."""
+
 
 @dataclass(frozen=True)
 class Fixes:
@@ -44,7 +47,10 @@ class Fixes:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        return FIXES.get(self.event.code or "", ()) if not self.is_accepted_today else ()
+        names = FIXES.get(self.event.code or "", ())
+        if self.is_accepted_today:
+            return tuple(name for name in names if name in _OF_THE_SENDER)
+        return names
 
     @cached_property
     def hindrance(self) -> str | None:

@@ -9,13 +9,13 @@ from app.console.clocks import describe
 SAID = {
     timedelta(
         hours=2, seconds=-9
-    ): "lies 2 h ahead of this server's clock: probably local time (UTC+2) sent as UTC",  # noqa: E501
+    ): "lies 2 h ahead of this server's clock: probably local time (UTC+2) sent as UTC",
     timedelta(
         hours=5, minutes=31
-    ): "lies 5 h 30 min ahead of this server's clock: probably local time (UTC+5:30)",  # noqa: E501
+    ): "lies 5 h 30 min ahead of this server's clock: probably local time (UTC+5:30)",
     timedelta(
         minutes=12
-    ): "lies 12 min ahead of this server's clock: probably the sender's clock is wrong",  # noqa: E501
+    ): "lies 12 min ahead of this server's clock: probably the sender's clock is wrong",
     timedelta(days=366): "probably a year",
     timedelta(
         hours=-5

@@ -49,12 +49,12 @@ FIELDS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"ended_at": DATE, "workflow_slug": "lead-enrichmnt"},
         {"workflow_slug": "lead-enrichment"},
         "closest",
-    ),  # noqa: E501
+    ),
     "name": (
         {"ended_at": DATE, "workflow_slug": None, "workflow_name": "lead enrichmen"},
         {"workflow_slug": "lead-enrichment", "workflow_name": None},
         "closest",
-    ),  # noqa: E501
+    ),
     "start": (
         {"ended_at": DATE, "started_at": "2026-01-15T10:00:00Z"},
         {"started_at": None},
