@@ -1,58 +1,80 @@
 """One event: what came, what was answered, why, and what became of it."""
 
 import base64
-import codecs
 import json
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from flask import Blueprint, Response, abort, flash, redirect, render_template, url_for
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload, undefer
 
 from app.clock import now
+from app.console.body_places import BodyText, Place, find_places
+from app.console.body_view import view_body
+from app.console.clocks import compare_clocks
+from app.console.fixes import Fixes, find_content_type
 from app.console.guards import visible_workspace_ids
 from app.console.overview import worker_stands_still
-from app.console.signs import show_signs
+from app.console.related import find_related
+from app.console.reproduction import FILE_NAMES, reproduce
 from app.errors import problem_document
 from app.extensions import db, writing
+from app.links import public_url
 from app.models import ApiKey, Event
 from app.problems import PROBLEMS, Problem, public_code
 from app.processing.inbox import MAX_ATTEMPTS, retry
 
+NO_ERRORS: Mapping[str, list[str]] = MappingProxyType({})
+NO_FORM: Mapping[str, str] = MappingProxyType({})
+
 blueprint = Blueprint("event", __name__)
 
 
-class Body(NamedTuple):
-    """A body as text; `encoded` is its base64, where it is no UTF-8."""
-
-    text: str
-    encoded: str | None
-    is_cut: bool
-
-
 class Finding(NamedTuple):
-    """One error or warning of an event, with its row of the troubleshooting table."""
+    """One error or warning of an event, with its row of the troubleshooting table and its place."""
 
     entry: dict[str, Any]
     problem: Problem | None
+    place: Place | None = None
 
 
 @blueprint.get("/events/<public_id:public_id>")
 def show_event(public_id: str) -> str:
-    event = find_event(public_id)
+    return render_event(find_event(public_id))
+
+
+def render_event(
+    event: Event,
+    errors: Mapping[str, list[str]] = NO_ERRORS,
+    form: Mapping[str, str] = NO_FORM,
+) -> str:
+    """The page; `errors` and `form` are those of the form that makes a workflow."""
+    body = read_body(event)
+    places, place_of = find_places(body, event.errors or [], event.warnings or [])
     return render_template(
         "console/event.html",
         event=event,
         problem=find_problem(event),
-        errors=find_rows(event.errors),
-        warnings=find_rows(event.warnings),
-        body=read_body(event),
+        errors=find_rows(event.errors, place_of),
+        warnings=find_rows(event.warnings, place_of, len(event.errors or [])),
+        clocks=compare_clocks(event),
+        fixes=Fixes(event) if event.state == "rejected" else None,
+        related=find_related(event),
+        body=body,
+        encoded="" if body.is_utf8 else base64.encodebytes(event.body).decode("ascii"),
+        view=view_body(body, places, whole=request.args.get("body") == "all"),
         answer=json.dumps(rebuild_answer(event), indent=2, ensure_ascii=False),
+        reproductions=reproduce(event),
         phrase=HTTPStatus(event.status).phrase,
         max_attempts=MAX_ATTEMPTS,
         worker_stands_still=event.state == "accepted" and worker_stands_still(),
+        permalink=public_url(url_for("event.show_event", public_id=event.public_id)),
+        workflow_errors=errors,
+        workflow_form=form,
     )
 
 
@@ -61,6 +83,16 @@ def download_body(public_id: str) -> Response:
     event = find_event(public_id)
     response = Response(event.body, content_type="application/octet-stream")
     response.headers.set("Content-Disposition", "attachment", filename=f"{public_id}.bin")
+    return response
+
+
+@blueprint.get("/events/<public_id:public_id>/as/<name>")
+def download_reproduction(public_id: str, name: str) -> Response:
+    found = next((each for each in reproduce(find_event(public_id)) if each.name == name), None)
+    if found is None:
+        abort(404, "The request can't be written in that language.")
+    response = Response(found.code + "\n", content_type="text/plain; charset=utf-8")
+    response.headers.set("Content-Disposition", "attachment", filename=FILE_NAMES[name])
     return response
 
 
@@ -84,6 +116,7 @@ def find_event(public_id: str) -> Event:
             joinedload(Event.api_key).joinedload(ApiKey.revoked_by),
             undefer(Event.headers),
             undefer(Event.body),
+            undefer(Event.payload),
         )
     )
     if event is None or event.workspace_id not in visible_workspace_ids():
@@ -107,8 +140,14 @@ def find_problem(event: Event) -> Problem | None:
     return PROBLEMS.get(event.code or "")
 
 
-def find_rows(entries: list[dict[str, Any]] | None) -> list[Finding]:
-    return [Finding(entry, PROBLEMS.get(str(entry.get("code")))) for entry in entries or []]
+def find_rows(
+    entries: list[dict[str, Any]] | None, place_of: Mapping[int, Place], first: int = 0
+) -> list[Finding]:
+    """`first`: the index that the first of the entries has in `place_of`."""
+    return [
+        Finding(entry, PROBLEMS.get(str(entry.get("code"))), place_of.get(index))
+        for index, entry in enumerate(entries or [], first)
+    ]
 
 
 def rebuild_answer(event: Event) -> dict[str, Any]:
@@ -126,13 +165,6 @@ def rebuild_answer(event: Event) -> dict[str, Any]:
     return problem_document(said, event.status, detail or "", event.errors, event.public_id)
 
 
-def read_body(event: Event) -> Body:
-    """The stored body for reading; a sign that was cut in half at the end is left out."""
+def read_body(event: Event) -> BodyText:
     is_cut = event.body_size is not None and len(event.body) < event.body_size
-    try:
-        text = codecs.getincrementaldecoder("utf-8")().decode(event.body, final=not is_cut)
-        encoded = None
-    except UnicodeDecodeError:
-        text = event.body.decode("utf-8", "replace")
-        encoded = base64.encodebytes(event.body).decode("ascii")
-    return Body(show_signs(text), encoded, is_cut)
+    return BodyText(event.body, find_content_type(event), is_cut)

@@ -30,6 +30,7 @@ ACCESS = {
     "overview": Access(),
     "live_log": Access(),
     "event": Access(),
+    "mending": Access(look="member"),
     "workflows": Access(),
     "keys": Access(),
     "connect": Access(),

@@ -6,7 +6,7 @@ from typing import Any
 from app.answers import dump
 from app.ingest.body import ReadBody, read_object
 from app.ingest.intake import Intake
-from app.ingest.records import IdempotentClaim
+from app.ingest.records import IdempotentClaim, KnownWorkflow
 from app.ingest.references import find_workflow, list_mismatches, require_allowed
 from app.ingest.schemas import EventKind, validate
 from app.ingest.service import IngestService
@@ -75,6 +75,20 @@ def _validate(
     return fields
 
 
+def read_event(
+    service: IngestService, intake: Intake, kind: EventKind, raw: bytes
+) -> tuple[ReadBody, dict[str, Any], KnownWorkflow]:
+    """The body, its fields as they are stored, and the workflow; raises ProblemError."""
+    key = intake.api_key
+    assert key is not None  # noqa: S101 (whoever calls saw to it)
+    body = read_object(raw, intake.environ.get("CONTENT_TYPE"), service.max_json_depth)
+    intake.members = body
+    fields = _validate(service, intake, kind, body, key.workspace_id)
+    workflow = find_workflow(service.store, key.workspace_id, fields, body.warnings)
+    require_allowed(key, workflow, fields)
+    return body, fields, workflow
+
+
 def take_in(
     service: IngestService,
     intake: Intake,
@@ -87,13 +101,7 @@ def take_in(
     Returns the answer, and whether it is the first answer to the same Idempotency-Key. Raises
     ProblemError for what can't be accepted.
     """
-    key = intake.api_key
-    assert key is not None  # noqa: S101 (whoever calls saw to it)
-    body = read_object(raw, intake.environ.get("CONTENT_TYPE"), service.max_json_depth)
-    intake.members = body
-    fields = _validate(service, intake, kind, body, key.workspace_id)
-    workflow = find_workflow(service.store, key.workspace_id, fields, body.warnings)
-    require_allowed(key, workflow, fields)
+    body, fields, workflow = read_event(service, intake, kind, raw)
     answer: dict[str, Any] = {"event_id": intake.event_id, "status": "accepted"}
     warnings = None
     if body.warnings:

@@ -8,15 +8,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.ingest.acceptance import make_claim, read_claim, refuse_encoding, take_in
+from app.ingest.acceptance import (
+    make_claim,
+    read_claim,
+    read_event,
+    refuse_encoding,
+    take_in,
+)
 from app.ingest.authentication import identify, read_credential
 from app.ingest.intake import Environ, Intake
 from app.ingest.recorder import replay
-from app.ingest.records import KnownKey
+from app.ingest.records import KnownKey, KnownWorkflow
 from app.ingest.rejections import as_rejected
 from app.ingest.schemas import EventKind
 from app.ingest.service import ingest_service
-from app.problems import ProblemError
+from app.problems import FieldError, ProblemError
 
 _NOT_PASSED_ON = frozenset({"CONTENT-LENGTH", "TRANSFER-ENCODING"})
 
@@ -54,16 +60,33 @@ class Outcome:
     is_repeat: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What would become of an attempt: refused by `problem`, or taken with these warnings."""
+
+    problem: ProblemError | None = None
+    warnings: tuple[FieldError, ...] = ()
+    workflow: KnownWorkflow | None = None
+
+
+def check(attempt: Attempt) -> Checked:
+    """Validate it as `send` would, without leaving anything behind."""
+    service, intake = ingest_service(), _open_intake(attempt)
+    try:
+        _refuse_unreadable(attempt, intake)
+        body, _, workflow = read_event(service, intake, attempt.kind, attempt.body)
+    except ProblemError as problem:
+        warnings = getattr(intake.members, "warnings", ())
+        return Checked(problem, tuple(warnings))
+    return Checked(None, tuple(body.warnings), workflow)
+
+
 def send(attempt: Attempt) -> Outcome:
     """Send it and return once its event, accepted or refused, is on disk.
 
     Raises ProblemError `unavailable` where the database can't be written.
     """
-    service = ingest_service()
-    intake = Intake(_environ_of(attempt), attempt.kind.name)
-    intake.body = attempt.body
-    intake.attempt = attempt
-    intake.api_key = attempt.api_key or _nobodys_key(attempt.workspace_id)
+    service, intake = ingest_service(), _open_intake(attempt)
     try:
         if attempt.checks_key:
             identify(Intake(intake.environ), read_credential(intake), service)
@@ -77,9 +100,7 @@ def send(attempt: Attempt) -> Outcome:
 
 def _accept(attempt: Attempt, intake: Intake) -> Outcome:
     service = ingest_service()
-    refuse_encoding(intake)
-    if len(attempt.body) > service.max_body_bytes:
-        raise ProblemError("body_too_large")
+    _refuse_unreadable(attempt, intake)
     kind, raw, workspace_id = attempt.kind, attempt.body, attempt.workspace_id
     claim = read_claim(intake, workspace_id, kind, raw)
     if claim is None and attempt.idempotency_key:
@@ -91,6 +112,20 @@ def _accept(attempt: Attempt, intake: Intake) -> Outcome:
             return Outcome(first["event_id"], is_repeat=True)
     answer, is_repeat = take_in(service, intake, kind, raw, claim)
     return Outcome(answer["event_id"], is_repeat=is_repeat)
+
+
+def _open_intake(attempt: Attempt) -> Intake:
+    intake = Intake(_environ_of(attempt), attempt.kind.name)
+    intake.body = attempt.body
+    intake.attempt = attempt
+    intake.api_key = attempt.api_key or _nobodys_key(attempt.workspace_id)
+    return intake
+
+
+def _refuse_unreadable(attempt: Attempt, intake: Intake) -> None:
+    refuse_encoding(intake)
+    if len(attempt.body) > ingest_service().max_body_bytes:
+        raise ProblemError("body_too_large")
 
 
 def _nobodys_key(workspace_id: int) -> KnownKey:

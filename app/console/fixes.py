@@ -1,0 +1,148 @@
+"""What mends a refused event: the buttons that its page offers, by code."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from slugify import slugify
+from sqlalchemy import or_, select
+
+from app.console.corrections import Correction, correct
+from app.console.guards import visible_workspace_ids
+from app.console.reprocessing import count_open, find_hindrance, is_whole, preview
+from app.extensions import db
+from app.ingest.attempts import Checked
+from app.ingest.schemas import EVENT_KINDS
+from app.models import NAME_LENGTH, SLUG_LENGTH, Event, Workflow
+from app.workspaces.people import RefusedError
+from app.workspaces.workflows import clean_slug
+
+_CLOSE_ENOUGH = 0.45
+_MOST_CLOSE = 3
+_MOST_LISTED = 200
+
+FIXES: dict[str, tuple[str, ...]] = {
+    "expired_api_key": ("new_key",),
+    "insufficient_scope": ("new_key",),
+    "malformed_api_key": ("new_key",),
+    "missing_api_key": ("new_key",),
+    "revoked_api_key": ("new_key",),
+    "unknown_api_key": ("new_key",),
+    "workflow_archived": ("restore",),
+    "workflow_not_allowed": ("show_key",),
+    "workflow_not_found": ("create_workflow", "other_workflow"),
+}
+"""By code: the templates `_fix_….html` that its page shows before what every refused one offers."""
+
+_OF_THE_SENDER = frozenset({"new_key", "show_key"})
+"""What the sender needs, although this one request can be reprocessed."""
+
+
+@dataclass(frozen=True)
+class Fixes:
+    """What can be done about a refused event. Needs headers and body."""
+
+    event: Event
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        names = FIXES.get(self.event.code or "", ())
+        if self.is_accepted_today:
+            return tuple(name for name in names if name in _OF_THE_SENDER)
+        return names
+
+    @cached_property
+    def hindrance(self) -> str | None:
+        """Why it can't be reprocessed, in a sentence."""
+        return find_hindrance(self.event)
+
+    @cached_property
+    def today(self) -> Checked | None:
+        """What would become of it under today's rules."""
+        return None if self.hindrance else preview(self.event)
+
+    @cached_property
+    def is_accepted_today(self) -> bool:
+        return self.today is not None and self.today.problem is None
+
+    @cached_property
+    def open_count(self) -> int:
+        """How many are refused for the same reason, this one among them."""
+        if self.event.resolved_at is not None:
+            return 0
+        return count_open(visible_workspace_ids(), self.event.fingerprint)
+
+    @cached_property
+    def can_run_group(self) -> bool:
+        """Whether to offer that all of the group run again."""
+        if self.event.resolved_at is not None:
+            return self.open_count > 0
+        return self.open_count > 1 and (self.is_accepted_today or self.hindrance is not None)
+
+    @cached_property
+    def can_resend(self) -> bool:
+        event = self.event
+        return event.workspace_id is not None and event.kind in EVENT_KINDS
+
+    @cached_property
+    def correction(self) -> Correction | None:
+        event = self.event
+        if not self.can_resend or not event.body or not is_whole(event):
+            return None
+        content_type = find_content_type(event)
+        return correct(event.body, content_type, event.kind or "", event.workspace_id or 0)
+
+    @cached_property
+    def archived(self) -> Workflow | None:
+        """The archived workflow that the request names."""
+        if self.event.code != "workflow_archived" or not self.event.reference:
+            return None
+        names = (Workflow.public_id, Workflow.slug, Workflow.name)
+        query = select(Workflow).where(
+            Workflow.workspace_id == self.event.workspace_id,
+            Workflow.archived_at.is_not(None),
+            or_(*(column == self.event.reference for column in names)),
+        )
+        return db.session.scalar(query.limit(1))
+
+    @cached_property
+    def workflows(self) -> Sequence[Workflow]:
+        """Those that take events, by name."""
+        query = select(Workflow).where(
+            Workflow.workspace_id == self.event.workspace_id, Workflow.archived_at.is_(None)
+        )
+        return db.session.scalars(query.order_by(Workflow.name).limit(_MOST_LISTED)).all()
+
+    @cached_property
+    def closest(self) -> list[Workflow]:
+        """At most three whose slug or name is like the reference."""
+        by_text = {
+            text.lower(): workflow
+            for workflow in self.workflows
+            for text in (workflow.name, workflow.slug)
+        }
+        reference = (self.event.reference or "").lower()
+        close = difflib.get_close_matches(reference, by_text, 2 * _MOST_CLOSE, _CLOSE_ENOUGH)
+        return list(dict.fromkeys(by_text[text] for text in close))[:_MOST_CLOSE]
+
+    @cached_property
+    def proposed(self) -> tuple[str, str]:
+        """Name and slug of the workflow that the reference stands for."""
+        reference = " ".join((self.event.reference or "").split())
+        slug = propose_slug(reference)
+        is_slug = slug == reference
+        name = reference.replace("-", " ").capitalize() if is_slug else reference
+        return name[:NAME_LENGTH], slug
+
+
+def propose_slug(reference: str) -> str:
+    """The reference itself, where it is a slug."""
+    try:
+        return clean_slug(reference)
+    except RefusedError:
+        return slugify(reference, max_length=SLUG_LENGTH)
+
+
+def find_content_type(event: Event) -> str | None:
+    return next((value for name, value in event.headers if name == "Content-Type"), None)

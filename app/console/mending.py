@@ -1,0 +1,150 @@
+"""What mends a refused event: edit and resend, reprocess, and the buttons of its code."""
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import ImmutableMultiDict
+
+from app.console.body_places import BodyText, find_places
+from app.console.body_view import view_body
+from app.console.corrections import check_body, correct
+from app.console.event import find_event, find_rows, render_event
+from app.console.fixes import Fixes
+from app.console.formatting import number, plural
+from app.console.guards import current_workspace, signed_in_user, visible_workspace_ids
+from app.console.reprocessing import count_open, reprocess, reprocess_group
+from app.console.resending import Message, draft_message, resend
+from app.console.workflows import find_workflow
+from app.ingest.schemas import EVENT_KINDS
+from app.models import Event, Workflow
+from app.workspaces.people import RefusedError
+from app.workspaces.workflows import create_workflow, restore_workflow
+
+blueprint = Blueprint("mending", __name__, url_prefix="/events/<public_id:public_id>")
+
+
+@blueprint.get("/resend")
+def show_resend(public_id: str) -> str:
+    event = find_event(public_id)
+    message, changes = draft_message(event)
+    return _show_form(event, message, changes)
+
+
+@blueprint.post("/resend")
+def send_again(public_id: str) -> ResponseReturnValue:
+    event = find_event(public_id)
+    message = _read_message(request.form)
+    if request.form.get("do") == "check":
+        return _show_form(event, message, checked=True)
+    outcome = resend(event, _workspace_of(event), message, signed_in_user())
+    if outcome.problem is None:
+        flash("The request was accepted.", "success")
+    else:
+        flash("The request was refused again. This page says why.", "warning")
+    return redirect(_address(outcome.event_id), 303)
+
+
+@blueprint.post("/reprocess")
+def run_again(public_id: str) -> ResponseReturnValue:
+    event = find_event(public_id)
+    fingerprint = event.fingerprint
+    try:
+        outcome = reprocess(event, signed_in_user(), _read_instead())
+    except RefusedError as error:
+        flash(str(error), "error")
+        return redirect(_address(public_id), 303)
+    if outcome.problem:
+        flash("The request was refused again. This page says why.", "warning")
+        return redirect(_address(outcome.event_id), 303)
+    flash("The request was reprocessed and accepted.", "success")
+    rest = count_open(visible_workspace_ids(), fingerprint)
+    return redirect(_address(public_id if rest else outcome.event_id), 303)
+
+
+@blueprint.post("/reprocess-all")
+def run_all_again(public_id: str) -> ResponseReturnValue:
+    event = find_event(public_id)
+    result = reprocess_group(
+        visible_workspace_ids(), event.fingerprint or "", signed_in_user(), instead=_read_instead()
+    )
+    if result.done:
+        flash(f"{plural(result.done, 'request')} reprocessed and accepted.", "success")
+    if result.refused and result.last_problem:
+        words = f"{plural(result.refused, 'request')} would be refused again"
+        flash(f"{words}: {result.last_problem.detail}", "warning")
+    if result.left:
+        flash(f"{number(result.left)} more are left. Press the button again.", "message")
+    return redirect(_address(public_id), 303)
+
+
+@blueprint.post("/create-workflow")
+def add_workflow(public_id: str) -> ResponseReturnValue:
+    event = find_event(public_id)
+    name, slug = request.form.get("name", ""), request.form.get("slug", "").strip()
+    try:
+        workflow = create_workflow(current_workspace().id, name, slug or None)
+    except RefusedError as error:
+        return render_event(event, errors={error.field: [str(error)]}, form=request.form), 422
+    flash(f"Workflow “{workflow.name}” was created. Next: reprocess what was refused.", "success")
+    return redirect(_address(public_id), 303)
+
+
+@blueprint.post("/restore-workflow")
+def restore(public_id: str) -> ResponseReturnValue:
+    workflow = find_workflow(request.form.get("workflow", ""))
+    restore_workflow(workflow)
+    text = f"Workflow “{workflow.name}” takes events again. Next: reprocess what was refused."
+    flash(text, "success")
+    return redirect(_address(public_id), 303)
+
+
+def _show_form(
+    event: Event, message: Message, changes: tuple[str, ...] = (), *, checked: bool = False
+) -> str:
+    """The form, with what would become of the message once that was asked for."""
+    workspace_id = _workspace_of(event)
+    body = BodyText(message.raw, "application/json", False)
+    result = check_body(body.raw, body.content_type, message.kind, workspace_id)
+    errors = [each.as_dict() for each in result.problem.errors] if result.problem else []
+    warnings = [each.as_dict() for each in result.warnings]
+    places, place_of = find_places(body, errors, warnings)
+    mended = correct(body.raw, body.content_type, message.kind, workspace_id) if checked else None
+    return render_template(
+        "console/event_resend.html",
+        event=event,
+        message=message,
+        kinds=[(name, name) for name in EVENT_KINDS],
+        workflow_choices=[
+            ("", "as the body says"),
+            *((each.public_id, each.name) for each in Fixes(event).workflows),
+        ],
+        changes=changes,
+        result=result,
+        errors=find_rows(errors, place_of),
+        warnings=find_rows(warnings, place_of, len(errors)),
+        view=view_body(body, places),
+        correction=mended,
+        checked=checked,
+    )
+
+
+def _read_message(form: ImmutableMultiDict[str, str]) -> Message:
+    """What was typed, with the workflow that was chosen written into the body."""
+    kind = form.get("kind", "")
+    kind = kind if kind in EVENT_KINDS else next(iter(EVENT_KINDS))
+    chosen = form.get("workflow", "")
+    # A browser writes line breaks as CR LF.
+    message = Message(kind, form.get("body", "").replace("\r\n", "\n"))
+    return message.with_workflow(find_workflow(chosen)) if chosen else message
+
+
+def _read_instead() -> Workflow | None:
+    chosen = request.form.get("instead", "")
+    return find_workflow(chosen) if chosen else None
+
+
+def _workspace_of(event: Event) -> int:
+    return event.workspace_id or current_workspace().id
+
+
+def _address(public_id: str) -> str:
+    return url_for("event.show_event", public_id=public_id)

@@ -1,0 +1,229 @@
+"""Stored requests run again under today's rules, one or all of a group; no sender is touched."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import joinedload, undefer
+from sqlalchemy.sql import Select
+
+from app.answers import dump
+from app.clock import now
+from app.extensions import db, writing
+from app.ingest.attempts import Attempt, Checked, Outcome, check, send
+from app.ingest.body import read_object
+from app.ingest.records import KnownKey
+from app.ingest.references import REFERENCES
+from app.ingest.schemas import EVENT_KINDS
+from app.models import ApiKey, Event, User, Workflow
+from app.problems import ProblemError
+from app.workspaces.people import RefusedError
+
+MAX_AT_ONCE = 200
+_LOOKED_AT_MOST = 1_000
+_CHUNK = 50
+_READ_TO_THE_END = frozenset(
+    {
+        "idempotency_key_reused",
+        "invalid_json",
+        "validation_failed",
+        "workflow_archived",
+        "workflow_not_allowed",
+        "workflow_not_found",
+    }
+)
+"""What is refused so is refused for what its body says, so the whole body had come."""
+
+
+class GroupResult(NamedTuple):
+    """What became of a group: accepted now, refused again, not yet tried; and why the last one."""
+
+    done: int
+    refused: int
+    left: int
+    last_problem: ProblemError | None = None
+
+
+def find_hindrance(event: Event) -> str | None:
+    """Why the request can't run again, in a sentence; None if it can. Needs headers and body."""
+    if event.state != "rejected":
+        return "Only a refused request can be reprocessed."
+    if event.workspace_id is None:
+        return "It belongs to no workspace, so there is nowhere to put it."
+    if event.kind not in EVENT_KINDS:
+        return "It was not sent to an address that takes events."
+    if not event.body:
+        return "It came without a body."
+    if not is_whole(event):
+        return "Only a part of its body was kept, so it has to be sent again by the sender."
+    return None
+
+
+def is_whole(event: Event) -> bool:
+    """Whether all of the body is stored. Needs headers and body."""
+    if event.body_size is None or event.body_size > len(event.body):
+        return False
+    announced = next((value for name, value in event.headers if name == "Content-Length"), None)
+    return announced == str(event.body_size) or event.code in _READ_TO_THE_END
+
+
+def reprocess(event: Event, user: User, instead: Workflow | None = None) -> Outcome:
+    """Run a refused request again in the user's name; twice is once.
+
+    `instead` takes the place of the workflow that the request names. Raises RefusedError where it
+    can't be done, and ProblemError `unavailable`.
+    """
+    hindrance = find_hindrance(event)
+    if hindrance:
+        raise RefusedError("event", hindrance)
+    accepted = _find_accepted(event)
+    if accepted:
+        return Outcome(accepted, is_repeat=True)
+    ids = {event.id, event.attempt_of_id or event.id}
+    outcome = send(_as_attempt(event, user.email, instead))
+    if outcome.problem is None:
+        resolve(ids)
+    return outcome
+
+
+def preview(event: Event) -> Checked:
+    """What would become of a request that nothing hinders, without running it."""
+    return check(_as_attempt(event, "", None))
+
+
+def reprocess_group(
+    workspace_ids: Sequence[int | None],
+    fingerprint: str,
+    user: User,
+    limit: int = MAX_AT_ONCE,
+    instead: Workflow | None = None,
+) -> GroupResult:
+    """Run the open requests of a group again, the oldest first, until `limit` are accepted.
+
+    What would be refused again is only counted: it leaves no further event in the log.
+    """
+    sent_by = user.email
+    done, refused = 0, 0
+    last_problem: ProblemError | None = None
+    for events in _list_open(workspace_ids, fingerprint):
+        accepted: set[int] = set()
+        for event in events:
+            if done + len(accepted) >= limit:
+                break
+            problem = _try_again(event, sent_by, instead)
+            if problem is None:
+                accepted.add(event.id)
+            else:
+                refused, last_problem = refused + 1, problem
+        done += len(accepted)
+        resolve(accepted)
+        if done >= limit:
+            break
+    return GroupResult(
+        done, refused, _count_open(workspace_ids, fingerprint) - refused, last_problem
+    )
+
+
+def count_open(workspace_ids: Sequence[int | None], fingerprint: str | None) -> int:
+    """How many requests of the group are still refused and unsolved."""
+    return _count_open(workspace_ids, fingerprint) if fingerprint else 0
+
+
+def resolve(event_ids: set[int]) -> None:
+    """Note of refused events that a later attempt of them was accepted."""
+    if event_ids:
+        with writing() as session:
+            session.execute(
+                update(Event)
+                .where(Event.id.in_(event_ids), Event.state == "rejected")
+                .where(Event.resolved_at.is_(None))
+                .values(resolved_at=now())
+            )
+
+
+def _try_again(event: Event, sent_by: str, instead: Workflow | None) -> ProblemError | None:
+    hindrance = find_hindrance(event)
+    if hindrance:
+        return ProblemError("bad_request", hindrance)
+    attempt = _as_attempt(event, sent_by, instead)
+    return check(attempt).problem or send(attempt).problem
+
+
+def _as_attempt(event: Event, sent_by: str, instead: Workflow | None) -> Attempt:
+    headers = [(name, value) for name, value in event.headers]
+    body = event.body
+    if instead:
+        body = _rename_workflow(body, _find_header(headers, "Content-Type"), instead)
+        headers = [pair for pair in headers if pair[0] != "Content-Type"]
+        headers.append(("Content-Type", "application/json"))
+    return Attempt(
+        origin="reprocess",
+        sent_by=sent_by,
+        workspace_id=event.workspace_id or 0,
+        kind=EVENT_KINDS[event.kind or ""],
+        body=body,
+        headers=headers,
+        api_key=_as_known(event.api_key),
+        attempt_of_id=event.attempt_of_id or event.id,
+        idempotency_key=f"reprocess:{event.public_id}",
+    )
+
+
+def _rename_workflow(raw: bytes, content_type: str | None, workflow: Workflow) -> bytes:
+    """The body with the workflow's id in place of whatever named one."""
+    try:
+        members = read_object(raw, content_type)
+    except ProblemError:
+        return raw  # It will be refused for that.
+    others = {name: value for name, value in members.items() if name not in REFERENCES}
+    return json.dumps({"workflow_id": workflow.public_id, **others}).encode()
+
+
+def _find_header(headers: Sequence[tuple[str, str]], name: str) -> str | None:
+    return next((value for each, value in headers if each == name), None)
+
+
+def _as_known(key: ApiKey | None) -> KnownKey | None:
+    """The key whose limits hold; that it was revoked meanwhile is no reason against it."""
+    if key is None:
+        return None
+    limits = None if key.workflow_ids is None else dump(key.workflow_ids)
+    return KnownKey(key.id, key.workspace_id, key.name, key.scopes, None, None, limits)
+
+
+def _find_accepted(event: Event) -> str | None:
+    """The accepted attempt that came of this request before, if any."""
+    if event.resolved_at is None:
+        return None
+    query = select(Event.public_id).where(
+        Event.attempt_of_id == (event.attempt_of_id or event.id), Event.state != "rejected"
+    )
+    return db.session.scalar(query.order_by(Event.id).limit(1))
+
+
+def _of_group(
+    columns: Select[tuple[int]], workspace_ids: Sequence[int | None], fingerprint: str
+) -> Select[tuple[int]]:
+    return columns.where(
+        Event.workspace_id.in_([each for each in workspace_ids if each is not None]),
+        Event.fingerprint == fingerprint,
+        Event.state == "rejected",
+        Event.resolved_at.is_(None),
+    )
+
+
+def _count_open(workspace_ids: Sequence[int | None], fingerprint: str) -> int:
+    query = _of_group(select(func.count(Event.id)), workspace_ids, fingerprint)
+    return db.session.scalar(query) or 0
+
+
+def _list_open(workspace_ids: Sequence[int | None], fingerprint: str) -> Iterator[Sequence[Event]]:
+    """Chunk by chunk, so that no more than a few bodies are in memory at once."""
+    query = _of_group(select(Event.id), workspace_ids, fingerprint)
+    ids = db.session.scalars(query.order_by(Event.id).limit(_LOOKED_AT_MOST)).all()
+    for start in range(0, len(ids), _CHUNK):
+        chosen = select(Event).where(Event.id.in_(ids[start : start + _CHUNK])).order_by(Event.id)
+        yield db.session.scalars(
+            chosen.options(undefer(Event.headers), undefer(Event.body), joinedload(Event.api_key))
+        ).all()

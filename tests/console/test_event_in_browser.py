@@ -1,0 +1,109 @@
+"""Mending a refused request in a real browser on the real server, and what axe says of it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.factories import PASSWORD
+from tests.server import LiveServer, wait_for
+from tests.teams import LiveTeam, make_live_team
+
+AXE = next((Path(__file__).parents[1] / "vendor").glob("axe-core-*.min.js"))
+RULES = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
+RECENT = "2026-11-24T03:00:00Z"
+
+
+@pytest.fixture
+def server(make_server: Callable[..., LiveServer]) -> LiveServer:
+    return make_server()
+
+
+@pytest.fixture
+def team(server: LiveServer, page: Page) -> LiveTeam:
+    team = make_live_team(server)
+    page.goto(f"{server.url}/sign-in")
+    page.locator("[name=email]").fill(team.email)
+    page.locator("[name=password]").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(f"{server.url}/")
+    return team
+
+
+def refuse(server: LiveServer, team: LiveTeam, **fields: Any) -> str:
+    """The path of the refused request's page, once it is there."""
+    body = {"workflow_slug": team.slug, "ended_at": RECENT, **fields}
+    given = {name: value for name, value in body.items() if value is not None}
+    answer = server.post("/api/v1/ingest/run-success", json=given, headers=team.headers).json()
+    assert answer["status"] >= 400
+    wait_for(lambda: server.get(f"/api/v1/events/{answer['event_id']}", headers=team.headers).ok)
+    return f"{server.url}/events/{answer['event_id']}"
+
+
+def complaints(page: Page) -> Any:
+    page.evaluate(AXE.read_text())
+    return page.evaluate(
+        "async rules => (await axe.run(document, {runOnly: rules})).violations"
+        ".map(one => [one.id, one.nodes.map(node => node.html)])",
+        RULES,
+    )
+
+
+def test_a_refused_request_is_edited_checked_and_sent_again(
+    server: LiveServer, team: LiveTeam, page: Page
+) -> None:
+    first = refuse(server, team, ended_at=None, endedAt=RECENT)
+    page.goto(first)
+    mark = page.locator("#event mark#place-1")
+    expect(mark).to_have_text('"endedAt"')
+    page.get_by_role("link", name="line 1, column").first.click()
+    expect(mark).to_be_in_viewport()
+    page.get_by_role("link", name="Edit and resend").click()
+    body = page.get_by_label("Body", exact=True)
+    corrected = body.input_value()
+    assert json.loads(corrected)["ended_at"] == RECENT
+    page.evaluate("window.stayed = true")
+    body.fill(corrected.replace(RECENT, "yesterday"))
+    page.get_by_role("button", name="Check").click()
+    expect(page.locator("#verdict")).to_contain_text("It would be refused")
+    assert page.evaluate("window.stayed"), "Check loaded the page anew"
+    expect(page.locator("#verdict mark")).to_contain_text("yesterday")
+    body.fill(corrected)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("A run succeeded")
+    page.get_by_role("link", name="The first attempt").click()
+    expect(page).to_have_url(first)
+    expect(page.locator("#event")).to_contain_text("a later attempt was accepted")
+
+
+def test_a_workflow_is_created_and_three_requests_run_again(
+    server: LiveServer, team: LiveTeam, page: Page
+) -> None:
+    paths = [refuse(server, team, workflow_slug="new-flow") for _ in range(3)]
+    page.goto(paths[0])
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("main")).to_contain_text("Workflow “New flow” was created")
+    page.get_by_role("button", name="Reprocess all 3").click()
+    page.locator("dialog").get_by_role("button", name="Reprocess").click()
+    expect(page.get_by_role("main")).to_contain_text("3 requests reprocessed and accepted")
+    for path in paths:
+        page.goto(path)
+        expect(page.locator("#event")).to_contain_text("Solved")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_and_nothing_is_cut_off(
+    server: LiveServer, team: LiveTeam, page: Page, scheme: Any
+) -> None:
+    page.emulate_media(color_scheme=scheme)
+    odd = {"endedAt": RECENT, "ended_at": None, "duration_ms": "x", "x" * 70: "y" * 500}
+    paths = [refuse(server, team, **odd), refuse(server, team, workflow_slug="lead-enrichmnt")]
+    for address in (*paths, f"{paths[0]}/resend"):
+        for width in (390, 480, 1280):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.goto(address)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert complaints(page) == [], address

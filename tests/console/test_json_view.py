@@ -1,0 +1,99 @@
+"""JSON is cut into pieces without gaps, however broken it is, and quickly."""
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.console.body_places import BodyText, find_places
+from app.console.body_view import FOLDED_LENGTH, view_body
+from app.console.json_view import list_form_members, list_members, scan, scan_form
+
+SLOW = ["[", '"', '"\\', "1", "[,", "-", "1.", '"\n', "true", '"a":', "\\", "{ ", "é"]
+
+
+@given(st.text(alphabet="{}[]:,\"\\ \n\t-+.eE019truefalsn'“é\0", max_size=200))
+def test_the_pieces_make_the_whole_again(text: str) -> None:
+    for tokens in (scan(text), scan_form(text)):
+        assert "".join(text[token.start : token.end] for token in tokens) == text
+
+
+@pytest.mark.parametrize("piece", SLOW)
+def test_64_kb_take_milliseconds(piece: str) -> None:
+    text = piece * (65_536 // len(piece))
+    started = time.process_time()
+    scan(text)
+    assert time.process_time() - started < 0.5
+
+
+def test_names_values_and_what_is_bad_are_told_apart() -> None:
+    text = '{"a" : "b", "c": [1.5e3, true, nope, "open\n]}'
+    kinds = {text[token.start : token.end]: token.kind for token in scan(text)}
+    assert kinds['"a"'] == "key" and kinds['"b"'] == "string"
+    assert kinds["1.5e3"] == "number" and kinds["true"] == "literal"
+    assert kinds["nope"] == "bad" and kinds['"open'] == "open"
+
+
+@given(st.dictionaries(st.text(max_size=5), st.recursive(st.text() | st.integers(), st.lists)))
+def test_the_members_of_an_object_are_found(value: dict[str, object]) -> None:
+    text = json.dumps(value, indent=1)
+    members = list_members(text, scan(text))
+    assert [(m.name, json.loads(text[slice(*m.value)])) for m in members] == list(value.items())
+
+
+def test_the_fields_of_a_form_are_found() -> None:
+    text = "ended_at=2026&na%20me=a+b&flag"
+    assert [member.name for member in list_form_members(text)] == ["ended_at", "na me", "flag"]
+    assert text[slice(*list_form_members(text)[1].value)] == "a+b"
+
+
+def marked(raw: bytes, *errors: dict[str, str], media: str = "application/json") -> list[str]:
+    body = BodyText(raw, media, False)
+    places, _ = find_places(body, errors, [])
+    return [body.text[place.start : place.end] for place in places]
+
+
+def error(field: str, code: str, received: str | None = None) -> dict[str, str]:
+    return {"field": field, "code": code, "message": "m", "received": received or ""}
+
+
+@pytest.mark.usefixtures("app")
+def test_each_finding_has_its_place() -> None:
+    raw = b'{"a": 1, "endedAt": "x", "a": "two"}'
+    assert marked(raw, error("a", "not_a_number")) == ['"a": "two"']
+    assert marked(raw, error("ended_at", "missing", "endedAt")) == ['"endedAt"']
+    assert marked(raw, error("ended_at", "missing")) == []
+    assert marked(b'{"a": 1,\n "b": nope}', error("body", "json_unquoted_value")) == ["nope"]
+    assert marked(b'\xef\xbb\xbf{"\xc3\xa9": nope}', error("body", "json_unquoted_value")) == [
+        "nope"
+    ]
+    assert marked(b'{"a": 1, }', error("body", "json_trailing_comma")) == [","]
+    assert marked(b'{"a": ', error("body", "json_truncated")) == [" "]
+    form = "application/x-www-form-urlencoded"
+    assert marked(b"a=1&ended_at=x", error("ended_at", "local_format"), media=form) == [
+        "ended_at=x"
+    ]
+
+
+@pytest.mark.usefixtures("app")
+def test_a_long_body_is_folded_around_the_mark_and_shown_whole_on_request() -> None:
+    fields = {f"key{i}": "value" for i in range(3_000)} | {"ended_at": "yesterday"}
+    body = BodyText(json.dumps(fields, indent=1).encode(), "application/json", False)
+    places, _ = find_places(body, [error("ended_at", "not_a_datetime")], [])
+    view = view_body(body, places)
+    assert view.is_folded and view.shows(places[0])
+    assert sum(len(line.html.striptags()) for line in view.lines) < 2 * FOLDED_LENGTH
+    assert view.lines[-1].number == 3_003
+    whole = view_body(body, places, whole=True)
+    assert (len(whole.lines), whole.is_folded) == (3_003, False)
+
+
+@given(st.text(alphabet="<>&\"'{}:,\n\ra\0\u202e", max_size=60), st.integers(0, 60))
+def test_lines_show_the_text_and_nothing_else_is_markup(text: str, cut: int) -> None:
+    body = BodyText(text.encode(), None, False)
+    html = "\n".join(line.html for line in view_body(body, []).lines)
+    for ours in ('<span class="jk">', '<span class="js">', '<span class="jb">', "</span>"):
+        html = html.replace(ours, "")
+    assert "<" not in html.replace("&lt;", "") and ">" not in html

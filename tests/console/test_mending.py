@@ -1,0 +1,210 @@
+"""Edit and resend, reprocess, and the buttons of each code, as a browser without scripts does."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import select, update
+
+from app.console.fixes import FIXES
+from app.extensions import db, writing
+from app.ingest.service import ingest_service
+from app.models import ApiKey, Event, Workflow
+from app.problems import PROBLEMS
+from app.workspaces.api_keys import revoke_api_key
+from app.workspaces.workflows import archive_workflow, create_workflow
+from tests.console.pages import Page, open_page, send_form
+from tests.factories import Team, report
+from tests.server import wait_for
+
+RECENT = "2026-11-24T03:00:00Z"
+
+
+def refuse(client: FlaskClient, team: Team, **fields: Any) -> str:
+    """The path of the page of a refused request."""
+    answer = report(client, team, **fields)
+    event_id = answer.json["event_id"]
+    ingest_service().recorder.flush()
+    wait_for(lambda: find(event_id) is not None)
+    return f"/events/{event_id}"
+
+
+def find(event_id: str) -> Event | None:
+    db.session.rollback()
+    return db.session.scalar(select(Event).where(Event.public_id == event_id))
+
+
+def token(client: FlaskClient, path: str) -> dict[str, Any]:
+    return open_page(client, path).form("/sign-out").fields
+
+
+def actions(page: Page) -> set[str]:
+    return {form.action.split("/")[-1] for form in page.forms}
+
+
+def test_every_code_with_buttons_is_in_the_table() -> None:
+    assert set(FIXES) <= set(PROBLEMS)
+
+
+def test_a_refused_request_is_edited_sent_again_and_solved(owner: FlaskClient, team: Team) -> None:
+    path = refuse(owner, team, ended_at=None, endedAt=RECENT)
+    page = open_page(owner, path)
+    assert "endedAt is called ended_at." in page.text
+    assert f"{path}/resend" in page.links
+    form = open_page(owner, f"{path}/resend")
+    assert f'"ended_at": "{RECENT}"' in form.text and "It would be accepted" in form.text
+    body = json.dumps({"workflow_slug": team.slug, "ended_at": RECENT})
+    sent = send_form(owner, f"{path}/resend", body=body, kind="run-success", workflow="", do="send")
+    assert sent.status_code == 303
+    page = open_page(owner, sent.headers["Location"])
+    assert f"edited and sent again by {team.email}" in page.text and path in page.links
+    page = open_page(owner, path)
+    assert "a later attempt was accepted" in page.text
+    assert sent.headers["Location"] in page.links
+
+
+def test_check_explains_and_sends_nothing(owner: FlaskClient, team: Team) -> None:
+    path = refuse(owner, team, ended_at="yesterday")
+    checked = send_form(
+        owner, f"{path}/resend", body='{"ended_at": 1768469460,}', kind="run-failure", do="check"
+    )
+    page = Page(checked.text)
+    assert checked.status_code == 200
+    assert "It would be refused: The body is not valid JSON" in page.text
+    assert "The comma too many is gone." in page.text
+    assert page.has_id("place-1") and page.has_id("verdict")
+    assert len(db.session.scalars(select(Event)).all()) == 1
+
+
+def test_another_workflow_can_be_chosen_for_the_resent_body(owner: FlaskClient, team: Team) -> None:
+    path = refuse(owner, team, workflow_slug="nope")
+    body = json.dumps({"workflow_slug": "nope", "workflow_name": "x", "ended_at": RECENT})
+    values = {"kind": "run-success", "workflow": team.workflow_public_id, "do": "send"}
+    sent = send_form(owner, f"{path}/resend", body=body, **values)
+    event = find(sent.headers["Location"].rsplit("/", 1)[1])
+    assert event is not None and event.state == "accepted"
+    assert json.loads(event.body) == {"workflow_id": team.workflow_public_id, "ended_at": RECENT}
+
+
+def test_a_resent_body_that_is_refused_again_is_an_attempt_too(
+    owner: FlaskClient, team: Team
+) -> None:
+    path = refuse(owner, team, ended_at="yesterday")
+    sent = send_form(owner, f"{path}/resend", body="{}", kind="run-success", do="send")
+    page = open_page(owner, sent.headers["Location"])
+    assert "The request was refused again" in page.text
+    first = find(path.rsplit("/", 1)[1])
+    assert first is not None and first.resolved_at is None
+
+
+def test_a_missing_workflow_is_created_and_all_requests_run_again(
+    owner: FlaskClient, team: Team
+) -> None:
+    paths = [refuse(owner, team, workflow_slug="new-flow") for _ in range(3)]
+    page = open_page(owner, paths[0])
+    form = page.form(f"{paths[0]}/create-workflow")
+    assert (form.fields["name"], form.fields["slug"]) == ("New flow", "new-flow")
+    assert send_form(owner, paths[0], f"{paths[0]}/create-workflow").status_code == 303
+    page = open_page(owner, paths[0])
+    assert "Next: reprocess what was refused" in page.text
+    assert "Under today's rules this request would be accepted" in page.text
+    assert "create-workflow" not in actions(page)
+    assert send_form(owner, paths[0], f"{paths[0]}/reprocess-all").status_code == 303
+    page = open_page(owner, paths[0])
+    assert "3 requests reprocessed and accepted." in page.text and "Solved" in page.text
+    assert not {"reprocess", "reprocess-all", "create-workflow"} & actions(page)
+
+
+def test_a_taken_name_is_told_at_its_field(owner: FlaskClient, team: Team) -> None:
+    path = refuse(owner, team, workflow_slug="new-flow")
+    answer = send_form(owner, path, f"{path}/create-workflow", name=team.name)
+    assert answer.status_code == 422
+    assert f"Another workflow has the name {team.name}" in Page(answer.text).text
+
+
+def test_it_was_another_workflow(owner: FlaskClient, team: Team) -> None:
+    path = refuse(owner, team, workflow_slug="lead-enrichmnt")
+    page = open_page(owner, path)
+    assert "It was lead-enrichment" in page.text
+    answer = send_form(owner, path, f"{path}/reprocess", instead=team.workflow_public_id)
+    assert "reprocessed and accepted" in open_page(owner, answer.headers["Location"]).text
+
+
+def test_an_archived_workflow_is_restored(owner: FlaskClient, team: Team) -> None:
+    workflow = db.session.get(Workflow, team.workflow_id)
+    assert workflow is not None
+    archive_workflow(workflow)
+    path = refuse(owner, team)
+    assert "Restore Lead enrichment" in open_page(owner, path).text
+    assert send_form(owner, path, f"{path}/restore-workflow").status_code == 303
+    answer = send_form(owner, path, f"{path}/reprocess")
+    event = find(answer.headers["Location"].rsplit("/", 1)[1])
+    assert event is not None and event.workflow_id == team.workflow_id
+
+
+def test_after_a_revoked_key_the_request_runs_and_a_new_key_is_offered(
+    owner: FlaskClient, team: Team
+) -> None:
+    key = db.session.get(ApiKey, team.api_key_id)
+    assert key is not None
+    revoke_api_key(key)
+    page = open_page(owner, path := refuse(owner, team))
+    assert "/keys" in page.links and "Make a new key" in page.text
+    assert send_form(owner, path, f"{path}/reprocess").status_code == 303
+
+
+def test_a_viewer_sees_the_correction_and_no_buttons(
+    owner: FlaskClient, colleague: Callable[[str], FlaskClient], team: Team
+) -> None:
+    path = refuse(owner, team, workflow_slug="lead-enrichmnt")
+    viewer = colleague("viewer")
+    page = open_page(viewer, path)
+    assert "The workflow is lead-enrichment" in page.text
+    assert not {"reprocess", "reprocess-all", "create-workflow"} & actions(page)
+    assert team.key[:11] not in page.text
+    open_page(viewer, f"{path}/resend", 403)
+    for action in ("resend", "reprocess", "reprocess-all", "create-workflow", "restore-workflow"):
+        answer = viewer.post(f"{path}/{action}", data=token(viewer, path))
+        assert answer.status_code == 403, action
+
+
+def test_a_member_mends(
+    owner: FlaskClient, colleague: Callable[[str], FlaskClient], team: Team
+) -> None:
+    path = refuse(owner, team, workflow_slug="nope")
+    create_workflow(team.workspace_id, "Nope", "nope")
+    member = colleague("member")
+    answer = send_form(member, path, f"{path}/reprocess")
+    event = find(answer.headers["Location"].rsplit("/", 1)[1])
+    assert event is not None and event.sent_by == "member@example.org"
+
+
+def test_events_of_the_same_execution_and_correlation_are_listed(
+    owner: FlaskClient, team: Team
+) -> None:
+    refused = refuse(owner, team, ended_at="x", external_execution_id="7", correlation_id="o-1")
+    other = refuse(owner, team, ended_at="x", correlation_id="o-1")
+    page = open_page(owner, refused)
+    assert "With the same correlation" in page.text and other in page.links
+
+
+def test_an_accepted_request_from_ahead_of_time_shows_both_clocks(
+    owner: FlaskClient, team: Team
+) -> None:
+    event_id = report(owner, team).json["event_id"]
+    with writing() as session:
+        payload = {"ended_at": "2099-01-01T00:00:00.000000Z"}
+        session.execute(update(Event).values(payload=payload))
+    page = open_page(owner, f"/events/{event_id}")
+    assert "This server's clock" in page.text and "The clocks differ" in page.text
+
+
+@pytest.mark.parametrize("name", ["curl", "n8n", "python", "javascript"])
+def test_the_request_can_be_downloaded_as_code(owner: FlaskClient, team: Team, name: str) -> None:
+    path = refuse(owner, team, ended_at="x")
+    answer = owner.get(f"{path}/as/{name}")
+    assert "fp_your_key" in answer.text and team.key not in answer.text
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+    assert owner.get(f"{path}/as/cobol").status_code == 404
