@@ -13,7 +13,7 @@ from app.console.guards import current_workspace, visible_workspace_ids
 from app.console.open_problems import RECENT, Group, Scope, count_unstored, list_groups
 from app.console.workflow_health import count_outcomes, list_health
 from app.extensions import db
-from app.models import ApiKey, Event, WorkerHeartbeat, Workflow
+from app.models import ApiKey, Event, Run, WorkerHeartbeat, Workflow
 from app.processing.dead_letters import retry_dead_letters
 from app.processing.inbox import waiting_since
 from app.processing.worker import STALLED_AFTER
@@ -96,7 +96,9 @@ def find_progress(workspace_id: int) -> Progress:
     return Progress(
         first_slug(workspace_id),
         _exists(ApiKey.workspace_id == workspace_id, ApiKey.revoked_at.is_(None)),
-        _exists(Event.workspace_id == workspace_id, Event.state != "rejected"),
+        # Runs first: they need no look past thousands of refused requests.
+        _exists(Run.workspace_id == workspace_id)
+        or _exists(Event.workspace_id == workspace_id, Event.state != "rejected"),
     )
 
 

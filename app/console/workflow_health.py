@@ -25,7 +25,7 @@ SILENT_AFTER_GAPS = 3
 USUAL_SHARE = 0.9
 """A gap is usual if it is among the shorter nine tenths."""
 
-STATES = ("failing", "silent", "never", "ok")
+STATES = ("failing", "silent", "ok", "never")
 """From what needs somebody most to what needs nobody."""
 
 

@@ -14,9 +14,10 @@ MOST = 1_000
 
 def list_dead_letters(session: Session, workspace_id: int) -> list[int]:
     """The ids of the workspace's failed events, the longest waiting first, `MOST` of them."""
-    # Spelt out, so that the index over failed events alone can be used.
+    # The state is spelt out and the workspace is no plain column, so that SQLite goes by the index
+    # over failed events: that over the workspace's events would lead it through all of them.
     failed = select(Event.id).where(
-        Event.state == literal_column("'failed'"), Event.workspace_id == workspace_id
+        Event.state == literal_column("'failed'"), Event.workspace_id + 0 == workspace_id
     )
     return list(session.scalars(failed.order_by(Event.received_at).limit(MOST)))
 
