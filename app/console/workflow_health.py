@@ -37,11 +37,11 @@ class LastRun(NamedTuple):
     duration_ms: float | None
 
 
-class Stretch(NamedTuple):
-    """Runs that follow each other with the same outcome: their places in the strip, and a title."""
+class Bars(NamedTuple):
+    """Bars of the strip that share a title: outcome, and their places from the left."""
 
     outcome: str
-    positions: range
+    places: Sequence[int]
     title: str
 
 
@@ -116,14 +116,18 @@ class WorkflowHealth:
         return median(timed) if timed else None
 
     @property
-    def stretches(self) -> list[Stretch]:
-        """The strip: the newest run at its right end."""
-        found, position = [], STRIP_LENGTH - len(self.runs)
-        for outcome, runs in groupby(self.runs, key=lambda run: run.outcome):
-            alike = list(runs)
-            positions = range(position, position + len(alike))
-            found.append(Stretch(outcome, positions, self._name(outcome, alike)))
-            position += len(alike)
+    def bars(self) -> list[Bars]:
+        """The strip, the newest run at its right end: all that is well, then failure by failure."""
+        first = STRIP_LENGTH - len(self.runs)
+        placed = list(enumerate(self.runs, first))
+        good = [place for place, run in placed if run.outcome == "success"]
+        found = [Bars("success", good, self.strip_in_words)] if good else []
+        for outcome, stretch in groupby(placed, key=lambda each: each[1].outcome):
+            if outcome == "failure":
+                alike = list(stretch)
+                when = relative(alike[-1][1].ended_at, self.at)
+                many = f"{len(alike)} failed, the last" if len(alike) > 1 else "Failed"
+                found.append(Bars(outcome, [place for place, _ in alike], f"{many} {when}"))
         return found
 
     @property
@@ -131,13 +135,6 @@ class WorkflowHealth:
         """`57 of 60 succeeded`."""
         good = sum(run.outcome == "success" for run in self.runs)
         return f"{good} of {len(self.runs)} succeeded"
-
-    def _name(self, outcome: str, runs: Sequence[LastRun]) -> str:
-        verb = "failed" if outcome == "failure" else "succeeded"
-        when = relative(runs[-1].ended_at, self.at)
-        if len(runs) == 1:
-            return f"{verb.capitalize()} {when}"
-        return f"{len(runs)} {verb}, the last {when}"
 
 
 def find_pace(ends: Sequence[datetime]) -> Pace | None:

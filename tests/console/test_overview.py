@@ -128,8 +128,8 @@ def test_problems_of_the_last_day_are_told_with_their_sender(
 ) -> None:
     Worker().beat()
     store_runs(team, "+")
-    store_refusals(team, 14, at=now() - 2 * MINUTE, platform="n8n", reference="lead-enrichmnt")
     store_refusals(team, 3, "b" * 16, at=now() - timedelta(hours=30))
+    store_refusals(team, 14, at=now() - 2 * MINUTE, platform="n8n", reference="lead-enrichmnt")
     page = open_page(owner, "/")
     assert attention(page) == ["problem-" + "a" * 16]
     said = "14 × ended_at is missing from n8n, key n8n-prod, for lead-enrichmnt 2 min ago"
@@ -292,17 +292,15 @@ def test_a_row_says_how_a_workflow_does(owner: FlaskClient, team: Team) -> None:
     assert "3 of 4 succeeded" in labels
 
 
-def test_bars_that_are_alike_share_a_title_and_the_newest_is_at_the_right(
+def test_each_failure_has_its_title_and_the_newest_bar_is_at_the_right(
     app: Flask, team: Team
 ) -> None:
-    store_runs(team, "++-" + "+" * 10, last=5 * MINUTE)
-    first, second, third = health_of(team).stretches
-    assert list(first.positions) == [47, 48]
-    assert (second.outcome, second.title) == ("failure", "Failed 2 h ago")
-    assert (third.title, third.positions[-1]) == (
-        "10 succeeded, the last 5 min ago",
-        STRIP_LENGTH - 1,
-    )
+    store_runs(team, "++-" + "+" * 9 + "--", last=5 * MINUTE)
+    good, first, second = health_of(team).bars
+    assert (good.places[0], len(good.places), good.title) == (46, 11, "11 of 14 succeeded")
+    assert (first.outcome, first.places, first.title) == ("failure", [48], "Failed 2 h ago")
+    assert (second.places, second.title) == ([58, 59], "2 failed, the last 5 min ago")
+    assert second.places[-1] == STRIP_LENGTH - 1
 
 
 def test_one_failure_in_a_million_is_not_all_good() -> None:
