@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.console.event import find_rows
+from app.console.fixes import Fixes
 from app.console.formatting import number, plural
 from app.console.guards import current_workspace, signed_in_user, visible_workspace_ids
 from app.console.open_problems import (
@@ -22,7 +22,7 @@ from app.console.open_problems import (
     list_groups,
     list_requests,
 )
-from app.console.reprocessing import GroupResult, find_hindrance, reprocess_group
+from app.console.reprocessing import GroupResult, reprocess_group
 from app.problems import PROBLEMS
 from app.workspaces.ignored_problems import ignore_problem, show_problem_again
 
@@ -80,10 +80,12 @@ def show_group(fingerprint: str) -> str:
         line=line,
         event=event,
         problem=PROBLEMS.get(event.code or ""),
-        errors=find_rows(event.errors),
+        errors=[(each, PROBLEMS.get(str(each.get("code")))) for each in event.errors or []],
         events=list_requests(scope, fingerprint, REQUESTS_SHOWN),
         window=WINDOWS["7d"],
-        can_be_reprocessed=find_hindrance(event) is None,
+        fixes=Fixes(event),
+        workflow_errors={},
+        workflow_form={},
     )
 
 

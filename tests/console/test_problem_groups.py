@@ -78,7 +78,7 @@ def test_a_group_explains_itself_and_lists_its_requests(owner: FlaskClient, team
 def test_only_the_newest_requests_are_listed(owner: FlaskClient, team: Team) -> None:
     store_refusals(team, 60)
     page = open_page(owner, "/problems/" + "a" * 16)
-    assert len([link for link in page.links if link.startswith("/events/")]) == 50
+    assert len({link for link in page.links if link.startswith("/events/")}) == 50
     assert "The newest 50 of 60." in page.text
 
 
