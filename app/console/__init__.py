@@ -12,6 +12,7 @@ from app.console import (
     live_log,
     mending,
     overview,
+    problem_groups,
     reference,
     sign_in,
     stream,
@@ -24,6 +25,7 @@ from app.console.formatting import FILTERS
 from app.console.guards import PublicIdConverter, guard, may, protect_forms
 from app.console.headers import init_headers
 from app.console.navigation import list_navigation
+from app.console.problem_titles import message_of, title_of
 from app.console.session_cookie import ConsoleSessions, configure_session_cookie
 from app.console.signs import show_signs
 from app.extensions import login_manager
@@ -34,6 +36,7 @@ GUARDED = (
     live_log.blueprint,
     event.blueprint,
     mending.blueprint,
+    problem_groups.blueprint,
     workflows.blueprint,
     keys.blueprint,
     connect.blueprint,
@@ -57,6 +60,7 @@ def init_console(app: Flask) -> None:
     app.url_map.converters["public_id"] = PublicIdConverter
     app.jinja_env.filters.update(FILTERS, summary=live_log.summarise, visible=show_signs)
     app.jinja_env.globals.update(current_user=current_user, may=may, curl_command=curl_command)
+    app.jinja_env.filters.update(problem_title=title_of, problem_message=message_of)
     app.context_processor(list_navigation)
     app.register_error_handler(CSRFError, _answer_old_form)
     init_headers(app)

@@ -31,6 +31,7 @@ ACCESS = {
     "live_log": Access(),
     "event": Access(),
     "mending": Access(look="member"),
+    "problem_groups": Access(),
     "workflows": Access(),
     "keys": Access(),
     "connect": Access(),

@@ -1,26 +1,73 @@
-"""What stands in the bar at the top of each page."""
+"""What stands in the bar at the top of each page, and in the menu of the account."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from flask import request, url_for
+from flask import current_app, request, url_for
+
+
+class Entry(NamedTuple):
+    """An entry of the bar: it leads to the first of the endpoints that is there.
+
+    `blueprints` are those under which it is the current one.
+    """
+
+    label: str
+    endpoints: tuple[str, ...]
+    blueprints: frozenset[str]
+
+
+class AccountLink(NamedTuple):
+    """An entry of the account's menu."""
+
+    label: str
+    endpoint: str
+    icon: str
+
 
 NAVIGATION = (
-    ("Events", "live_log.show_events", {"live_log", "event"}),
-    ("Workflows", "workflows.show_workflows", {"workflows"}),
-    ("API keys", "keys.show_keys", {"keys"}),
-    ("Docs", "docs.show_reference", {"docs", "troubleshooting", "try_it"}),
+    Entry("Overview", ("overview.show_overview",), frozenset({"overview"})),
+    Entry("Events", ("live_log.show_events",), frozenset({"live_log", "event", "mending"})),
+    Entry("Problems", ("problem_groups.show_groups",), frozenset({"problem_groups"})),
+    Entry("Workflows", ("workflows.show_workflows",), frozenset({"workflows", "connect"})),
+    Entry("API keys", ("keys.show_keys",), frozenset({"keys"})),
+    Entry(
+        "Docs",
+        ("docs.show_reference", "troubleshooting.show_table"),
+        frozenset({"docs", "troubleshooting", "try_it"}),
+    ),
 )
-"""Label, endpoint, and the blueprints under which the entry is the current one."""
+ACCOUNT_LINKS = (
+    AccountLink("Account", "account.show_account", "user"),
+    AccountLink("Settings", "settings.show_settings", "settings"),
+)
 
 
 def list_navigation() -> dict[str, Any]:
     """For every template; asks no database, since error pages are drawn with it too."""
     entries = [
         {
-            "label": label,
-            "href": url_for(endpoint),
-            "active": request.blueprint in blueprints,
+            "label": entry.label,
+            "href": url_for(next(filter(has_page, entry.endpoints))),
+            "active": request.blueprint in entry.blueprints,
         }
-        for label, endpoint, blueprints in NAVIGATION
+        for entry in NAVIGATION
     ]
-    return {"navigation": entries, "sign_out_href": url_for("sign_in.sign_out")}
+    links = [
+        {"label": link.label, "href": url_for(link.endpoint), "icon": link.icon}
+        for link in ACCOUNT_LINKS
+        if has_page(link.endpoint)
+    ]
+    return {
+        "navigation": entries,
+        "account_links": links,
+        "sign_out_href": url_for("sign_in.sign_out"),
+        "connect_href": url_for(CONNECT) if has_page(CONNECT) else None,
+    }
+
+
+CONNECT = "connect.show_connect"
+
+
+def has_page(endpoint: str) -> bool:
+    """Whether this FlowPulse has the page."""
+    return endpoint in current_app.view_functions

@@ -1,17 +1,24 @@
-"""The start: what is still to be done in a new workspace, then the live log."""
+"""The overview: what needs attention, and how each workflow is doing."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import ColumnElement, func, select
 
 from app.clock import now
-from app.console.guards import current_workspace
+from app.console.attention import Situation, list_lines
+from app.console.formatting import plural
+from app.console.guards import current_workspace, visible_workspace_ids
+from app.console.open_problems import RECENT, Group, Scope, count_unstored, list_groups
+from app.console.workflow_health import count_outcomes, list_health
 from app.extensions import db
-from app.models import ApiKey, Event, WorkerHeartbeat, Workflow
+from app.models import ApiKey, Event, Run, WorkerHeartbeat, Workflow
+from app.processing.dead_letters import retry_dead_letters
 from app.processing.inbox import waiting_since
 from app.processing.worker import STALLED_AFTER
+
+PAGE_SIZE = 20
 
 blueprint = Blueprint("overview", __name__)
 
@@ -24,21 +31,74 @@ class Progress(NamedTuple):
     has_event: bool
 
 
+class Counts(NamedTuple):
+    """What happened in the last 24 h."""
+
+    runs: int
+    failures: int
+    refused: int
+
+
 @blueprint.get("/")
-def show_overview() -> ResponseReturnValue:
+def show_overview() -> str:
     progress = find_progress(current_workspace().id)
-    if all(progress):
-        return redirect(url_for("live_log.show_events"))
-    return render_template(
-        "console/overview.html", progress=progress, worker_stands_still=worker_stands_still()
-    )
+    if progress.slug and progress.has_event:
+        return render_template("console/overview.html", **_look())
+    return render_template("console/first_steps.html", progress=progress, **_look())
+
+
+@blueprint.get("/overview")
+def show_fragment() -> str:
+    """What the page shows, to be put in its place every few seconds."""
+    return render_template("console/_overview.html", **_look())
+
+
+@blueprint.post("/retry-failed")
+def retry_failed() -> ResponseReturnValue:
+    count = retry_dead_letters(current_workspace().id)
+    flash(f"Back in the queue: {plural(count, 'event')}.", "success" if count else "message")
+    return redirect(url_for("overview.show_overview"), 303)
+
+
+def _look() -> dict[str, Any]:
+    """All that the page and its fragment show."""
+    workspace_id, scope = current_workspace().id, visible_workspace_ids()
+    health = list_health(workspace_id)
+    groups = list_groups(scope, workspace_id)
+    lines = list_lines(Situation(workspace_id, scope, health, groups, worker_stands_still()))
+    page = min(_read_page(), max(len(health) - 1, 0) // PAGE_SIZE)
+    start = page * PAGE_SIZE
+    return {
+        "lines": lines,
+        "counts": count_day(workspace_id, scope, groups),
+        "health": health,
+        "shown": health[start : start + PAGE_SIZE],
+        "page": page,
+        "has_more": len(health) > start + PAGE_SIZE,
+        "last_run_at": max((each.runs[-1].ended_at for each in health if each.runs), default=None),
+    }
+
+
+def count_day(workspace_id: int, scope: Scope, groups: list[Group]) -> Counts:
+    """Runs that ended in the last 24 h, and requests that were refused and not mended since."""
+    outcomes = count_outcomes(workspace_id, now() - RECENT).values()
+    refused = sum(group.recent for group in groups) + sum(count_unstored(scope).values())
+    failures = sum(failed for _, failed in outcomes)
+    return Counts(sum(succeeded for succeeded, _ in outcomes) + failures, failures, refused)
+
+
+def _read_page() -> int:
+    text = request.args.get("page", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
 
 
 def find_progress(workspace_id: int) -> Progress:
     return Progress(
         first_slug(workspace_id),
         _exists(ApiKey.workspace_id == workspace_id, ApiKey.revoked_at.is_(None)),
-        _exists(Event.workspace_id == workspace_id, Event.state != "rejected"),
+        # Runs first: they need no look past thousands of refused requests.
+        _exists(Run.workspace_id == workspace_id)
+        or _exists(Event.workspace_id == workspace_id, Event.state != "rejected"),
     )
 
 

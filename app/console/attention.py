@@ -1,0 +1,179 @@
+"""What needs attention: each source looks at the workspace and says it in lines, worst first."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import url_for
+from sqlalchemy import func, select
+
+from app.console.formatting import number, plural
+from app.console.open_problems import WINDOWS, Group, Scope, describe
+from app.console.problem_titles import title_of
+from app.console.signs import show_signs
+from app.console.workflow_health import WorkflowHealth
+from app.extensions import db
+from app.models import Event, Run
+from app.processing.dead_letters import MOST, list_dead_letters
+
+MAX_LINES = 5
+"""Lines of one source; the rest is a number and a link."""
+MAX_MESSAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the sources look at."""
+
+    workspace_id: int
+    scope: Scope
+    health: Sequence[WorkflowHealth]
+    groups: Sequence[Group]
+    worker_stands_still: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing, and what helps: a link, and an action as a form for who may change things.
+
+    `key` is the same for the same thing each time; `at` is when it was last so.
+    """
+
+    key: str
+    tone: str
+    icon: str
+    title: str
+    text: str
+    link: tuple[str, str]
+    at: datetime | None = None
+    action: tuple[str, str] | None = None
+
+
+def list_lines(situation: Situation) -> list[Line]:
+    return [line for look in SOURCES for line in look(situation)]
+
+
+def _look_at_worker(situation: Situation) -> list[Line]:
+    if not situation.worker_stands_still:
+        return []
+    return [
+        Line(
+            "worker",
+            "red",
+            "hourglass",
+            "The worker stands still",
+            "Events are taken and kept; they become runs when it works again.",
+            ("What to do", url_for("troubleshooting.show_table", _anchor="worker_stalled")),
+        )
+    ]
+
+
+def _look_at_dead_letters(situation: Situation) -> list[Line]:
+    count = len(list_dead_letters(db.session(), situation.workspace_id))
+    if not count:
+        return []
+    said = f"{number(count)} or more events" if count == MOST else plural(count, "event")
+    return [
+        Line(
+            "dead-letters",
+            "red",
+            "inbox",
+            f"{said} could not become a run",
+            "Kept, and given up on after five attempts.",
+            ("Show", url_for("live_log.show_events", state="failed")),
+            action=("Retry all", url_for("overview.retry_failed")),
+        )
+    ]
+
+
+def _look_at_failing(situation: Situation) -> list[Line]:
+    failing = [each for each in situation.health if each.state == "failing"]
+    lines = [
+        _about_workflow(each, "red", "circle-x", _describe_failure(each))
+        for each in failing[:MAX_LINES]
+    ]
+    more = _count_rest(failing, "more failing workflow", "red", "circle-x", _table_address())
+    return lines + more
+
+
+def _describe_failure(health: WorkflowHealth) -> str:
+    row = health.failures_in_a_row
+    said = "The last run failed" if row == 1 else f"The last {row} runs failed"
+    last = select(func.substr(Run.error_message, 1, MAX_MESSAGE)).where(
+        Run.workflow_id == health.workflow.id, Run.is_test.is_(False)
+    )
+    message = db.session.scalar(last.order_by(Run.ended_at.desc()).limit(1))
+    return f"{said}: {show_signs(message)}" if message else said
+
+
+def _look_at_problems(situation: Situation) -> list[Line]:
+    recent = [group for group in situation.groups if group.recent and not group.ignored]
+    lines = [
+        Line(
+            f"problem-{each.group.fingerprint}",
+            "amber",
+            "ban",
+            f"{number(each.group.recent)} × {title_of(each.newest)}",
+            _describe_sender(each.newest),
+            ("See why", _problem_address(each.group)),
+            each.newest.received_at,
+        )
+        for each in describe(recent[:MAX_LINES], situation.scope, WINDOWS["24h"])
+    ]
+    address = url_for("problem_groups.show_groups")
+    return lines + _count_rest(recent, "more problem", "amber", "ban", address)
+
+
+def _describe_sender(event: Event) -> str:
+    """`from n8n, key n8n-prod, for lead-enrichment`."""
+    said = (
+        ("from", event.platform),
+        ("key", event.api_key.name if event.api_key else None),
+        ("for", event.reference),
+    )
+    return show_signs(", ".join(f"{word} {value}" for word, value in said if value))
+
+
+def _look_at_silent(situation: Situation) -> list[Line]:
+    silent = [each for each in situation.health if each.state == "silent"]
+    lines = [
+        _about_workflow(each, "amber", "bell-off", f"Silent: {each.silence_in_words}")
+        for each in silent[:MAX_LINES]
+    ]
+    more = _count_rest(silent, "more silent workflow", "amber", "bell-off", _table_address())
+    return lines + more
+
+
+SOURCES: tuple[Callable[[Situation], list[Line]], ...] = (
+    _look_at_worker,
+    _look_at_dead_letters,
+    _look_at_failing,
+    _look_at_problems,
+    _look_at_silent,
+)
+
+
+def _about_workflow(health: WorkflowHealth, tone: str, icon: str, text: str) -> Line:
+    workflow = health.workflow
+    address = url_for("workflows.show_workflow", public_id=workflow.public_id)
+    key = f"{health.state}-{workflow.public_id}"
+    at = health.runs[-1].ended_at
+    return Line(key, tone, icon, workflow.name, text, ("Open", address), at)
+
+
+def _count_rest(
+    everything: Sequence[object], name: str, tone: str, icon: str, address: str
+) -> list[Line]:
+    rest = len(everything) - MAX_LINES
+    if rest <= 0:
+        return []
+    key = f"more-{name.split()[1]}"
+    return [Line(key, tone, icon, plural(rest, name), "", ("Show all", address))]
+
+
+def _problem_address(group: Group) -> str:
+    return url_for("problem_groups.show_group", fingerprint=group.fingerprint)
+
+
+def _table_address() -> str:
+    return url_for("overview.show_overview", _anchor="workflows")

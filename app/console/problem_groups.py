@@ -1,0 +1,171 @@
+"""Problems: what is refused for the same reason as one line, and each group's own page."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.console.fixes import Fixes
+from app.console.formatting import number, plural
+from app.console.guards import current_workspace, signed_in_user, visible_workspace_ids
+from app.console.open_problems import (
+    WINDOWS,
+    Group,
+    ProblemLine,
+    Scope,
+    count_unstored,
+    describe,
+    find_codes,
+    find_group,
+    list_groups,
+    list_requests,
+)
+from app.console.reprocessing import GroupResult, reprocess_group
+from app.problems import PROBLEMS
+from app.workspaces.ignored_problems import ignore_problem, show_problem_again
+
+PAGE_SIZE = 25
+REQUESTS_SHOWN = 50
+_FINGERPRINT = re.compile("[0-9a-f]{16}")
+
+blueprint = Blueprint("problem_groups", __name__)
+
+VIEWS: dict[str, tuple[str, Callable[[Group], bool]]] = {
+    "open": ("Open", lambda group: group.ignored is None),
+    "ignored": ("Ignored", lambda group: group.ignored is not None),
+}
+"""What the page can show: a label, and which groups belong to it."""
+
+
+class Filters(NamedTuple):
+    """What the address asks for."""
+
+    view: str
+    code: str | None
+    window: str
+    page: int
+
+
+@blueprint.get("/problems")
+def show_groups() -> str:
+    scope = visible_workspace_ids()
+    filters = _read_filters()
+    groups = list_groups(scope, current_workspace().id)
+    codes = find_codes(groups)
+    chosen = [group for group in groups if VIEWS[filters.view][1](group)]
+    wanted = [group for group in chosen if filters.code in (None, codes.get(group.fingerprint))]
+    start = filters.page * PAGE_SIZE
+    return render_template(
+        "console/problem_groups.html",
+        lines=describe(wanted[start : start + PAGE_SIZE], scope, WINDOWS[filters.window]),
+        filters=filters,
+        views={name: (label, sum(map(fits, groups))) for name, (label, fits) in VIEWS.items()},
+        codes=sorted({codes[each.fingerprint] for each in chosen if each.fingerprint in codes}),
+        windows=WINDOWS,
+        has_more=len(wanted) > start + PAGE_SIZE,
+        unstored=count_unstored(scope),
+        page_url=lambda **changes: _page_url(filters, **changes),
+    )
+
+
+@blueprint.get("/problems/<fingerprint>")
+def show_group(fingerprint: str) -> str:
+    scope = visible_workspace_ids()
+    line = find_line(fingerprint, scope)
+    event = line.newest
+    return render_template(
+        "console/problem_group.html",
+        line=line,
+        event=event,
+        problem=PROBLEMS.get(event.code or ""),
+        errors=[(each, PROBLEMS.get(str(each.get("code")))) for each in event.errors or []],
+        events=list_requests(scope, fingerprint, REQUESTS_SHOWN),
+        window=WINDOWS["7d"],
+        fixes=Fixes(event),
+        workflow_errors={},
+        workflow_form={},
+    )
+
+
+@blueprint.post("/problems/<fingerprint>/ignore")
+def ignore(fingerprint: str) -> ResponseReturnValue:
+    group = find_line(fingerprint, visible_workspace_ids()).group
+    up_to = min(_read_number("up_to") or group.last_id, group.last_id)
+    ignore_problem(current_workspace().id, fingerprint, up_to, signed_in_user())
+    flash("The problem is ignored until it happens again.", "success")
+    return redirect(url_for("problem_groups.show_groups"), 303)
+
+
+@blueprint.post("/problems/<fingerprint>/show-again")
+def show_again(fingerprint: str) -> ResponseReturnValue:
+    find_line(fingerprint, visible_workspace_ids())
+    show_problem_again(current_workspace().id, fingerprint)
+    flash("The problem is shown again.", "success")
+    return redirect(url_for("problem_groups.show_groups"), 303)
+
+
+@blueprint.post("/problems/<fingerprint>/reprocess")
+def reprocess(fingerprint: str) -> ResponseReturnValue:
+    scope = visible_workspace_ids()
+    find_line(fingerprint, scope)
+    result = reprocess_group(scope, fingerprint, signed_in_user())
+    flash(*_describe_result(result))
+    if result.refused or result.left:
+        return redirect(url_for("problem_groups.show_group", fingerprint=fingerprint), 303)
+    return redirect(url_for("problem_groups.show_groups"), 303)
+
+
+def _describe_result(result: GroupResult) -> tuple[str, str]:
+    """What to say of it, and in which tone."""
+    done = f"{plural(result.done, 'request')} accepted"
+    if not result.refused:
+        rest = f"; {number(result.left)} to go, reprocess again" if result.left else ""
+        return f"{done}{rest}.", "success"
+    why = f" {result.last_problem.detail}" if result.last_problem else ""
+    said = f"{done}, {number(result.refused)} still refused.{why}"
+    return said, "warning" if result.done else "error"
+
+
+def find_line(fingerprint: str, scope: Scope) -> ProblemLine:
+    """The group with its last 7 days; 404 where none of its requests is open any more."""
+    group = None
+    if _FINGERPRINT.fullmatch(fingerprint):
+        group = find_group(fingerprint, scope, current_workspace().id)
+    lines = describe([group] if group else [], scope, WINDOWS["7d"])
+    if not lines:
+        abort(404, "None of its requests is refused any more, or they are past their time.")
+    return lines[0]
+
+
+def _read_filters() -> Filters:
+    return Filters(
+        _read_choice("show", tuple(VIEWS)),
+        request.args.get("code") if request.args.get("code") in PROBLEMS else None,
+        _read_choice("window", tuple(WINDOWS)),
+        min(_read_number("page") or 0, 1_000),
+    )
+
+
+def _read_choice(name: str, choices: Sequence[str]) -> str:
+    value = request.args.get(name, "")
+    return value if value in choices else choices[0]
+
+
+def _read_number(name: str) -> int | None:
+    text = request.values.get(name, "")
+    return int(text) if re.fullmatch("[0-9]{1,18}", text, re.ASCII) else None
+
+
+def _page_url(filters: Filters, **changes: Any) -> str:
+    """The page's own address with some of its filters changed; what is usual is left out."""
+    changed = filters._replace(**{"page": 0, **changes})
+    usual = Filters(next(iter(VIEWS)), None, next(iter(WINDOWS)), 0)
+    names = {"view": "show"}
+    given: dict[str, Any] = {
+        names.get(name, name): value
+        for name, value, default in zip(Filters._fields, changed, usual, strict=True)
+        if value != default
+    }
+    return url_for("problem_groups.show_groups", **given)
