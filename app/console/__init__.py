@@ -7,14 +7,17 @@ from flask_wtf.csrf import CSRFError
 from app.console import (
     assets,
     event,
+    key_page,
     keys,
     live_log,
     overview,
     sign_in,
     stream,
+    test_events,
     troubleshooting,
     workflows,
 )
+from app.console.bars import bar_path
 from app.console.examples import curl_command
 from app.console.formatting import FILTERS
 from app.console.guards import PublicIdConverter, guard, may, protect_forms
@@ -30,7 +33,9 @@ GUARDED = (
     live_log.blueprint,
     event.blueprint,
     workflows.blueprint,
+    test_events.blueprint,
     keys.blueprint,
+    key_page.blueprint,
 )
 OPEN = (assets.blueprint, sign_in.blueprint, troubleshooting.blueprint)
 
@@ -48,7 +53,9 @@ def init_console(app: Flask) -> None:
     app.login_manager = login_manager  # type: ignore[attr-defined]
     login_manager.user_loader(find_user)
     app.url_map.converters["public_id"] = PublicIdConverter
-    app.jinja_env.filters.update(FILTERS, summary=live_log.summarise, visible=show_signs)
+    app.jinja_env.filters.update(
+        FILTERS, summary=live_log.summarise, visible=show_signs, bar_path=bar_path
+    )
     app.jinja_env.globals.update(current_user=current_user, may=may, curl_command=curl_command)
     app.context_processor(list_navigation)
     app.register_error_handler(CSRFError, _answer_old_form)

@@ -31,7 +31,9 @@ ACCESS = {
     "live_log": Access(),
     "event": Access(),
     "workflows": Access(),
+    "test_events": Access(),
     "keys": Access(),
+    "key_page": Access(),
 }
 """The required roles, by blueprint."""
 

@@ -6,8 +6,8 @@ from flask import request, url_for
 
 NAVIGATION = (
     ("Events", "live_log.show_events", {"live_log", "event"}),
-    ("Workflows", "workflows.show_workflows", {"workflows"}),
-    ("API keys", "keys.show_keys", {"keys"}),
+    ("Workflows", "workflows.show_workflows", {"workflows", "test_events"}),
+    ("API keys", "keys.show_keys", {"keys", "key_page"}),
     ("Troubleshooting", "troubleshooting.show_table", {"troubleshooting"}),
 )
 """Label, endpoint, and the blueprints under which the entry is the current one."""
