@@ -165,7 +165,7 @@ def _find_slugs(keys: list[ApiKey]) -> dict[int, str]:
     """The slugs of the workflows that these are limited to, by primary key."""
     ids = {each for key in keys for each in key.workflow_ids or ()}
     query = select(Workflow.id, Workflow.slug).where(Workflow.id.in_(ids))
-    return {each: slug for each, slug in db.session.execute(query)}
+    return dict(db.session.execute(query).tuples().all())
 
 
 def _find(workspace_id: int, name_or_prefix: str) -> ApiKey:

@@ -25,6 +25,8 @@ KEEPS: dict[str, timedelta | None] = {
     "30 days": timedelta(days=30),
 }
 """How long a key that is rotated works on."""
+MAX_CHOICES = 250
+"""Workflows to tick: more would make the page too heavy; the command line takes any."""
 USUAL_KEEP = "24 hours"
 ON_A_DATE = "date"
 
@@ -70,11 +72,14 @@ def _read_day(field: str, text: str) -> datetime:
 
 
 def list_workflow_choices(workspace_id: int) -> list[WorkflowChoice]:
-    """Those in use, by name."""
+    """Those in use, by name; the first MAX_CHOICES of them."""
     query = select(Workflow.public_id, Workflow.name).where(
         Workflow.workspace_id == workspace_id, Workflow.archived_at.is_(None)
     )
-    return [WorkflowChoice(*row) for row in db.session.execute(query.order_by(Workflow.name))]
+    return [
+        WorkflowChoice(*row)
+        for row in db.session.execute(query.order_by(Workflow.name).limit(MAX_CHOICES))
+    ]
 
 
 def read_workflows(form: MultiDict[str, str], workspace_id: int) -> list[int]:

@@ -5,13 +5,14 @@ from typing import NamedTuple
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from app.clock import now
 from app.console.guards import current_workspace, signed_in_user
 from app.console.key_form import (
     LIFETIMES,
+    MAX_CHOICES,
     list_choices,
     list_workflow_choices,
     read_time,
@@ -26,6 +27,7 @@ from app.workspaces.api_keys import create_api_key, revoke_api_key
 from app.workspaces.people import RefusedError
 
 PAGE_SIZE = 25
+LATEST_ENDED = 10
 USAGE_DAYS = 14
 SCOPE_HINTS = {"ingest": "Report runs", "read": "Read workflows, runs and events"}
 
@@ -94,15 +96,21 @@ def find_key(public_id: str) -> ApiKey:
     return api_key
 
 
-def list_keys(workspace_id: int, *, ended: bool = False, page: int = 1) -> list[ApiKey]:
-    """A page of those in use, or of the revoked and expired ones; the newest on top."""
-    query = (
-        select(ApiKey)
-        .where(ApiKey.workspace_id == workspace_id, _is_ended() if ended else ~_is_ended())
-        .options(joinedload(ApiKey.created_by), joinedload(ApiKey.revoked_by))
-    )
-    query = query.order_by(ApiKey.id.desc()).limit(PAGE_SIZE).offset((page - 1) * PAGE_SIZE)
-    return list(db.session.scalars(query))
+def list_keys(workspace_id: int, page: int = 1) -> list[ApiKey]:
+    """A page of those in use, the newest on top."""
+    query = _of(workspace_id, ~_is_ended()).offset((page - 1) * PAGE_SIZE)
+    return list(db.session.scalars(query.limit(PAGE_SIZE)))
+
+
+def list_ended_keys(workspace_id: int) -> list[ApiKey]:
+    """The revoked and expired ones that were made last."""
+    return list(db.session.scalars(_of(workspace_id, _is_ended()).limit(LATEST_ENDED)))
+
+
+def _of(workspace_id: int, condition: ColumnElement[bool]) -> Select[ApiKey]:
+    query = select(ApiKey).where(ApiKey.workspace_id == workspace_id, condition)
+    query = query.options(joinedload(ApiKey.created_by), joinedload(ApiKey.revoked_by))
+    return query.order_by(ApiKey.id.desc())
 
 
 def count_keys(workspace_id: int, *, ended: bool) -> int:
@@ -155,8 +163,8 @@ def _show_list(errors: dict[str, list[str]]) -> str:
     count = count_keys(workspace_id, ended=False)
     return render_template(
         "console/keys.html",
-        listed=describe(list_keys(workspace_id, page=page)),
-        ended=describe(list_keys(workspace_id, ended=True)),
+        listed=describe(list_keys(workspace_id, page)),
+        ended=describe(list_ended_keys(workspace_id)),
         count=count,
         ended_count=count_keys(workspace_id, ended=True),
         newer=page - 1,
@@ -165,6 +173,7 @@ def _show_list(errors: dict[str, list[str]]) -> str:
         scope_hints=SCOPE_HINTS,
         ticked=form.getlist("scope") if errors else SCOPES,
         workflow_choices=list_workflow_choices(workspace_id),
+        max_choices=MAX_CHOICES,
         ticked_workflows=form.getlist("workflow"),
         form=form,
         errors=errors,
