@@ -10,6 +10,7 @@
  *                                                              asks in <dialog id="confirm"> first
  *   <details data-menu>                                        closes on Escape and on a click outside
  *   <button data-dismiss>                                      removes the closest [data-dismissible]
+ *   <input type="search" data-filter="#id">                    hides the children of #id without the text
  *   <div id="announcer" role="status">                         what a screen reader hears
  */
 (() => {
@@ -139,6 +140,15 @@
     form.requestSubmit(submitter);
   }
 
+  /* --- filter ----------------------------------------------------------------------------- */
+
+  function filter(input) {
+    const wanted = input.value.trim().toLowerCase();
+    for (const child of document.querySelector(input.dataset.filter)?.children ?? []) {
+      child.hidden = !child.textContent.toLowerCase().includes(wanted);
+    }
+  }
+
   /* --- menus and listeners ---------------------------------------------------------------- */
 
   function closeMenus(except) {
@@ -164,7 +174,13 @@
     if ("dismiss" in button.dataset) button.closest("[data-dismissible]")?.remove();
   });
 
+  document.addEventListener("input", (event) => {
+    if ("filter" in event.target.dataset) filter(event.target);
+  });
+
   document.addEventListener("keydown", (event) => {
+    /* Enter in a filter would send the form around it. */
+    if (event.key === "Enter" && event.target.matches?.("[data-filter]")) event.preventDefault();
     if (event.key !== "Escape") return;
     const menu = event.target.closest?.("details[data-menu][open]");
     closeMenus(null);

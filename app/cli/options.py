@@ -80,3 +80,14 @@ class Period(click.ParamType[timedelta]):
         if not 0 < seconds <= self.MOST.total_seconds():
             self.fail(f"{value!r} is no length of time such as 90d, 12h or 30m.", param, ctx)
         return timedelta(seconds=seconds)
+
+
+class KeepPeriod(Period):
+    """A length of time, or `now` for none."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        if str(value).strip().lower() == "now":
+            return timedelta(0)
+        return super().convert(value, param, ctx)

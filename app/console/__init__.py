@@ -8,6 +8,7 @@ from app.console import (
     assets,
     connect,
     event,
+    key_page,
     keys,
     live_log,
     mending,
@@ -16,10 +17,12 @@ from app.console import (
     reference,
     sign_in,
     stream,
+    test_events,
     troubleshooting,
     try_it,
     workflows,
 )
+from app.console.bars import bar_path
 from app.console.examples import curl_command
 from app.console.formatting import FILTERS
 from app.console.guards import PublicIdConverter, guard, may, protect_forms
@@ -38,9 +41,11 @@ GUARDED = (
     mending.blueprint,
     problem_groups.blueprint,
     workflows.blueprint,
+    test_events.blueprint,
     keys.blueprint,
     connect.blueprint,
     try_it.blueprint,
+    key_page.blueprint,
 )
 OPEN = (assets.blueprint, sign_in.blueprint, troubleshooting.blueprint, reference.blueprint)
 
@@ -58,7 +63,9 @@ def init_console(app: Flask) -> None:
     app.login_manager = login_manager  # type: ignore[attr-defined]
     login_manager.user_loader(find_user)
     app.url_map.converters["public_id"] = PublicIdConverter
-    app.jinja_env.filters.update(FILTERS, summary=live_log.summarise, visible=show_signs)
+    app.jinja_env.filters.update(
+        FILTERS, summary=live_log.summarise, visible=show_signs, bar_path=bar_path
+    )
     app.jinja_env.globals.update(current_user=current_user, may=may, curl_command=curl_command)
     app.jinja_env.filters.update(problem_title=title_of, problem_message=message_of)
     app.context_processor(list_navigation)

@@ -33,9 +33,11 @@ ACCESS = {
     "mending": Access(look="member"),
     "problem_groups": Access(),
     "workflows": Access(),
+    "test_events": Access(),
     "keys": Access(),
     "connect": Access(),
     "try_it": Access(),
+    "key_page": Access(),
 }
 """The required roles, by blueprint."""
 

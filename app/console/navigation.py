@@ -28,8 +28,12 @@ NAVIGATION = (
     Entry("Overview", ("overview.show_overview",), frozenset({"overview"})),
     Entry("Events", ("live_log.show_events",), frozenset({"live_log", "event", "mending"})),
     Entry("Problems", ("problem_groups.show_groups",), frozenset({"problem_groups"})),
-    Entry("Workflows", ("workflows.show_workflows",), frozenset({"workflows", "connect"})),
-    Entry("API keys", ("keys.show_keys",), frozenset({"keys"})),
+    Entry(
+        "Workflows",
+        ("workflows.show_workflows",),
+        frozenset({"workflows", "connect", "test_events"}),
+    ),
+    Entry("API keys", ("keys.show_keys",), frozenset({"keys", "key_page"})),
     Entry(
         "Docs",
         ("docs.show_reference", "troubleshooting.show_table"),

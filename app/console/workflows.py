@@ -1,17 +1,22 @@
 """Workflows: the list, and each one's page with its ids, runs and events."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
-from sqlalchemy.orm import aliased
 
+from app.clock import now
+from app.console.formatting import date
 from app.console.guards import current_workspace
-from app.console.live_log import load_events
-from app.extensions import db
-from app.models import Event, Run, Workflow
+from app.console.paging import read_page
+from app.console.test_events import TESTS
+from app.console.workflow_history import (
+    MOST_REFUSED,
+    count_refused,
+    latest_events,
+    latest_runs,
+    list_former_uses,
+)
+from app.console.workflow_list import PAGE_SIZE, find_workflow, load_workflows, search_workflows
+from app.models import FORMER_SLUG_LIFETIME, Workflow
 from app.workspaces.people import RefusedError
 from app.workspaces.workflows import (
     archive_workflow,
@@ -20,16 +25,10 @@ from app.workspaces.workflows import (
     restore_workflow,
 )
 
-LATEST = 10
+SEARCHED_FROM = 10
+"""The list has a search box when it is longer."""
 
 blueprint = Blueprint("workflows", __name__)
-
-
-class Listed(NamedTuple):
-    """A workflow and the run that ended last."""
-
-    workflow: Workflow
-    last_run: Run | None
 
 
 @blueprint.get("/workflows")
@@ -56,11 +55,13 @@ def show_workflow(public_id: str) -> str:
 @blueprint.post("/workflows/<public_id:public_id>")
 def rename(public_id: str) -> ResponseReturnValue:
     workflow = find_workflow(public_id)
+    old_slug = workflow.slug
     try:
         rename_workflow(workflow, request.form.get("name", ""), request.form.get("slug", ""))
     except RefusedError as error:
         return _show_one(workflow, {error.field: [str(error)]}), 422
-    flash("The workflow was renamed.", "success")
+    kept = f" The slug {old_slug} works until {_former_until()}." * (workflow.slug != old_slug)
+    flash(f"The workflow was renamed.{kept}", "success")
     return redirect(_address(workflow), 303)
 
 
@@ -80,54 +81,19 @@ def restore(public_id: str) -> ResponseReturnValue:
     return redirect(_address(workflow), 303)
 
 
-def find_workflow(public_id: str) -> Workflow:
-    """The workflow of the user's workspace; 404 for any other."""
-    workflow = db.session.scalar(
-        select(Workflow).where(
-            Workflow.public_id == public_id, Workflow.workspace_id == current_workspace().id
-        )
-    )
-    if workflow is None:
-        abort(404, "There is no such workflow in this workspace.")
-    return workflow
-
-
-def list_workflows(workspace_id: int) -> list[Listed]:
-    """Those in use by name, then the archived ones; one index look-up finds each last run."""
-    each_run = aliased(Run)
-    last_run = (
-        select(each_run.id)
-        .where(each_run.workflow_id == Workflow.id)
-        .order_by(each_run.ended_at.desc(), each_run.id.desc())
-        .limit(1)
-        .correlate(Workflow)
-        .scalar_subquery()
-    )
-    query = (
-        select(Workflow, Run)
-        .outerjoin(Run, Run.id == last_run)
-        .where(Workflow.workspace_id == workspace_id)
-        .order_by(Workflow.archived_at.is_not(None), Workflow.name)
-    )
-    return [Listed(*row) for row in db.session.execute(query)]
-
-
-def latest_runs(workflow: Workflow) -> Sequence[Run]:
-    query = select(Run).where(Run.workflow_id == workflow.id)
-    return db.session.scalars(
-        query.order_by(Run.ended_at.desc(), Run.id.desc()).limit(LATEST)
-    ).all()
-
-
-def latest_events(workflow: Workflow) -> list[Event]:
-    query = select(Event.id).where(Event.workflow_id == workflow.id)
-    return load_events(db.session.scalars(query.order_by(Event.id.desc()).limit(LATEST)).all())
-
-
 def _show_list(errors: dict[str, list[str]]) -> str:
+    text, page = request.args.get("q", "").strip()[:120], read_page()
+    found = search_workflows(current_workspace().id, text)
+    first = (page - 1) * PAGE_SIZE
     return render_template(
         "console/workflows.html",
-        listed=list_workflows(current_workspace().id),
+        listed=load_workflows(found.active[first : first + PAGE_SIZE]),
+        archived=load_workflows(found.archived[:PAGE_SIZE]),
+        found=found,
+        text=text,
+        has_search=found.total > SEARCHED_FROM,
+        previous=page - 1,
+        next=page + 1 if len(found.active) > first + PAGE_SIZE else 0,
         form=request.form,
         errors=errors,
     )
@@ -135,14 +101,25 @@ def _show_list(errors: dict[str, list[str]]) -> str:
 
 def _show_one(workflow: Workflow, errors: dict[str, list[str]]) -> str:
     form = request.form if errors else {"name": workflow.name, "slug": workflow.slug}
+    archived_at = workflow.archived_at
     return render_template(
         "console/workflow.html",
         workflow=workflow,
         runs=latest_runs(workflow),
         events=latest_events(workflow),
+        former_uses=list_former_uses(workflow),
+        former_until=_former_until(),
+        refused=count_refused(workflow, archived_at) if archived_at else 0,
+        most_refused=MOST_REFUSED,
+        tests=TESTS.values(),
         form=form,
         errors=errors,
     )
+
+
+def _former_until() -> str:
+    """The day until which a slug that is given up now works."""
+    return date(now() + FORMER_SLUG_LIFETIME)
 
 
 def _address(workflow: Workflow) -> str:

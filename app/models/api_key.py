@@ -68,6 +68,8 @@ class KeyUsage(Entity):
     remote_addr: Mapped[str] = mapped_column(String(64), primary_key=True)
     user_agent: Mapped[str] = mapped_column(String(255), primary_key=True)
     count: Mapped[int] = mapped_column(BigId)
+    # Of these, before the key was rotated: the rest still uses the old key.
+    rotated_count: Mapped[int] = mapped_column(BigId, default=0, server_default="0")
     last_at: Mapped[Moment]
 
     __table_args__ = (Index("ix_key_usage_day", "day"),)

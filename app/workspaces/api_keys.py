@@ -1,19 +1,21 @@
-"""API keys: made and shown once, revoked at once."""
+"""API keys: made and shown once, rotated, revoked at once."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from flask import current_app
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.extensions import db, writing
 from app.keys import PREFIX_LENGTH, hash_key, make_key
-from app.models import SCOPES, ApiKey, User
+from app.models import SCOPES, ApiKey, KeyUsage, User, Workflow
 from app.workspaces.people import RefusedError
 
 MAX_NAME = 120
+_OLD = " (old)"
 
 
 def create_api_key(
@@ -22,10 +24,12 @@ def create_api_key(
     scopes: Iterable[str] = SCOPES,
     expires_at: datetime | None = None,
     created_by: User | None = None,
+    workflow_ids: Collection[int] = (),
 ) -> tuple[ApiKey, str]:
     """Make a key; returns its row and the key itself, which is nowhere kept.
 
-    Raises RefusedError.
+    `workflow_ids` are the primary keys of the only workflows that it may report and read; none
+    means all. Raises RefusedError.
     """
     name, wanted = _clean_name(name), set(scopes)
     if not wanted or not wanted <= set(SCOPES):
@@ -36,18 +40,55 @@ def create_api_key(
     api_key = ApiKey(
         workspace_id=workspace_id,
         name=name,
-        prefix=key[:PREFIX_LENGTH],
-        key_hash=hash_key(key, current_app.config["FLOWPULSE_KEY_SECRET"]),
         scopes=" ".join(scope for scope in SCOPES if scope in wanted),
         expires_at=expires_at,
         created_by_id=created_by.id if created_by else None,
+        workflow_ids=sorted(set(workflow_ids)) or None,
+        **_kept_of(key),
     )
     try:
         with writing() as session:
+            _refuse_foreign(session, api_key)
             session.add(api_key)
     except IntegrityError as error:
         raise RefusedError("name", f"Another key has the name {name}.") from error
     return api_key, key
+
+
+def rotate_api_key(
+    api_key: ApiKey, old_until: datetime, rotated_by: User | None = None
+) -> tuple[ApiKey, str]:
+    """Make a key in the place of this one, which works on until `old_until`, or until its own end.
+
+    The new one takes over name, scopes, limits and the length of its life; the old one is called
+    "… (old)" from then on. Returns the new row and the new key itself. Raises RefusedError.
+    """
+    key, at = make_key(), now()
+    old_id, rotated_by_id = api_key.id, rotated_by.id if rotated_by else None
+    try:
+        with writing() as session:
+            old = _lock(session, old_id)
+            _refuse_rotation(session, old)
+            successor = ApiKey(
+                workspace_id=old.workspace_id,
+                name=old.name,
+                scopes=old.scopes,
+                created_at=at,
+                expires_at=at + (old.expires_at - old.created_at) if old.expires_at else None,
+                created_by_id=rotated_by_id,
+                workflow_ids=old.workflow_ids,
+                replaces_id=old.id,
+                **_kept_of(key),
+            )
+            old.name = _free_old_name(session, old)
+            old.expires_at = min(old.expires_at or old_until, old_until)
+            used = update(KeyUsage).where(KeyUsage.api_key_id == old.id)
+            session.execute(used.values(rotated_count=KeyUsage.count))
+            session.flush()  # The name has to be free before it is taken over.
+            session.add(successor)
+    except IntegrityError as error:
+        raise RefusedError("rotate", "The key was changed meanwhile. Look again.") from error
+    return successor, key
 
 
 def revoke_api_key(api_key: ApiKey, revoked_by: User | None = None) -> None:
@@ -57,6 +98,11 @@ def revoke_api_key(api_key: ApiKey, revoked_by: User | None = None) -> None:
         if api_key.revoked_at is None:
             api_key.revoked_at = now()
             api_key.revoked_by_id = revoked_by_id
+
+
+def find_successor(api_key: ApiKey) -> ApiKey | None:
+    """The key that this one was rotated to."""
+    return db.session.scalar(select(ApiKey).where(_replaces(api_key)))
 
 
 def find_api_keys(workspace_id: int, name_or_prefix: str) -> list[ApiKey]:
@@ -70,6 +116,52 @@ def find_api_keys(workspace_id: int, name_or_prefix: str) -> list[ApiKey]:
             )
         )
     )
+
+
+def _kept_of(key: str) -> dict[str, str]:
+    """All that is kept of the key itself."""
+    secret: bytes = current_app.config["FLOWPULSE_KEY_SECRET"]
+    return {"prefix": key[:PREFIX_LENGTH], "key_hash": hash_key(key, secret)}
+
+
+def _lock(session: Session, key_id: int) -> ApiKey:
+    """The row as it is now; of two rotations at once, the second waits for the first."""
+    query = select(ApiKey).where(ApiKey.id == key_id).with_for_update()
+    return session.scalars(query.execution_options(populate_existing=True)).one()
+
+
+def _refuse_rotation(session: Session, old: ApiKey) -> None:
+    if old.revoked_at is not None:
+        raise RefusedError("rotate", "This key is revoked. Create a new one instead.")
+    successor = session.scalar(select(ApiKey).where(_replaces(old)))
+    if successor is not None:
+        raise RefusedError("rotate", f"This key was rotated already; {successor.name} replaces it.")
+
+
+def _replaces(old: ApiKey) -> ColumnElement[bool]:
+    # The workspace has an index, and the key that is replaced is of the same one.
+    return (ApiKey.workspace_id == old.workspace_id) & (ApiKey.replaces_id == old.id)
+
+
+def _free_old_name(session: Session, old: ApiKey) -> str:
+    """`n8n (old)`, or `n8n (old 2)` where that is taken."""
+    live = select(ApiKey.name).where(
+        ApiKey.workspace_id == old.workspace_id, ApiKey.revoked_at.is_(None)
+    )
+    taken = set(session.scalars(live))
+    endings = (_OLD, *(f" (old {number})" for number in range(2, len(taken) + 3)))
+    names = (old.name[: MAX_NAME - len(ending)].rstrip() + ending for ending in endings)
+    return next(name for name in names if name not in taken)
+
+
+def _refuse_foreign(session: Session, api_key: ApiKey) -> None:
+    """A key may be limited to workflows of its own workspace only."""
+    wanted = api_key.workflow_ids or []
+    own = select(Workflow.id).where(
+        Workflow.workspace_id == api_key.workspace_id, Workflow.id.in_(wanted)
+    )
+    if set(wanted) - set(session.scalars(own)):
+        raise RefusedError("workflows", "One of these workflows is not there any more.")
 
 
 def _clean_name(name: str) -> str:

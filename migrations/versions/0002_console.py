@@ -102,6 +102,7 @@ def upgrade() -> None:
         sa.Column("remote_addr", sa.String(64), nullable=False),
         sa.Column("user_agent", sa.String(255), nullable=False),
         sa.Column("count", BIG_ID, nullable=False),
+        sa.Column("rotated_count", BIG_ID, nullable=False, server_default="0"),
         sa.Column("last_at", MOMENT, nullable=False),
         sa.ForeignKeyConstraint(
             ["api_key_id"],

@@ -113,3 +113,49 @@ def test_a_prefix_of_several_keys_revokes_none_and_lists_them(run: Run, team: Te
     run("key", "revoke", "fp_same0002")
     db.session.rollback()
     assert find("n8n-prod")
+
+
+def test_a_key_may_be_limited_to_workflows(run: Run, team: Team, client: FlaskClient) -> None:
+    other = json.loads(run("workflow", "create", "Invoice sync", "--json").stdout)
+    limits = ("--workflow", other["slug"])
+    key = run("key", "create", "invoices", *limits).stdout.strip()
+    assert send(client, team, key) == 403
+    both = run("key", "create", "both", *limits, "--workflow", team.workflow_public_id, "--json")
+    made = json.loads(both.stdout)
+    assert made["workflows"] == [other["slug"], team.slug]
+    assert send(client, team, made["key"]) == 202
+    assert "No workflow has the slug or id nope" in (
+        run("key", "create", "third", "--workflow", "nope", exit_code=1).stderr
+    )
+    table = run("key", "list").stdout
+    assert "ingest read  all" in table and f"{other['slug']} {team.slug}" in table
+    listed = {
+        each["name"]: each["workflows"] for each in json.loads(run("key", "list", "--json").stdout)
+    }
+    assert listed["n8n-prod"] is None and listed["invoices"] == [other["slug"]]
+
+
+def test_a_rotated_key_is_printed_alone_and_the_old_one_works_on(
+    run: Run, team: Team, client: FlaskClient
+) -> None:
+    before = now()
+    result = run("key", "rotate", "n8n-prod", "--keep-old", "7d")
+    key = result.stdout.removesuffix("\n")
+    assert is_well_formed(key) and key not in result.stderr
+    assert "n8n-prod (old) and works until" in result.stderr
+    assert send(client, team, key) == send(client, team, team.key) == 202
+    old, new = find("n8n-prod (old)"), find("n8n-prod")
+    assert new.replaces_id == old.id
+    assert old.expires_at and abs(old.expires_at - before - timedelta(days=7)) < timedelta(
+        minutes=1
+    )
+    again = run("key", "rotate", "n8n-prod (old)", exit_code=1)
+    assert again.stdout == "" and "rotated already" in again.stderr
+
+
+def test_an_old_key_may_end_at_once(run: Run, team: Team, client: FlaskClient) -> None:
+    result = run("key", "rotate", team.key[:11], "--keep-old", "now", "--json")
+    assert "has ended" in result.stderr
+    assert send(client, team, team.key) == 401
+    assert send(client, team, json.loads(result.stdout)["key"]) == 202
+    run("key", "rotate", "n8n-prod", "--keep-old", "0d", exit_code=2)

@@ -8,11 +8,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from app.clock import now
-from app.console.keys import LIFETIMES
-from app.extensions import db
-from app.models import ApiKey
+from app.console.key_form import LIFETIMES
+from app.extensions import db, writing
+from app.models import ApiKey, Workflow
+from app.workspaces.api_keys import create_api_key
+from app.workspaces.workflows import create_workflow
 from tests.console.pages import Page, open_page, send_form
-from tests.factories import Team, report, success
+from tests.factories import Team, make_team, report, success
 
 KEY = re.compile(r"fp_[0-9A-Za-z]{36}")
 
@@ -93,3 +95,51 @@ def test_revoking_asks_first_and_names_the_key(owner: FlaskClient) -> None:
     page = open_page(owner, "/keys")
     titles = [values.get("data-confirm-title") for tag, values in page.tags if tag == "form"]
     assert "Revoke n8n-prod?" in titles
+
+
+def test_a_key_may_expire_at_the_end_of_a_day(owner: FlaskClient) -> None:
+    day = (now() + timedelta(days=5)).date().isoformat()
+    send_form(owner, "/keys", name="New", expires="date", expires_on=day)
+    made = db.session.scalar(select(ApiKey).where(ApiKey.name == "New"))
+    assert made is not None and made.expires_at is not None
+    assert made.expires_at.isoformat() == f"{day}T23:59:59+00:00"
+    for wrong in ("", "2020-01-01", "31.12.2026"):
+        answer = send_form(owner, "/keys", name="Next", expires="date", expires_on=wrong)
+        assert answer.status_code == 422
+        assert Page(answer.text).has_id("field-expires-error")
+
+
+def test_a_key_works_for_the_workflows_that_were_ticked(owner: FlaskClient, team: Team) -> None:
+    other = create_workflow(team.workspace_id, "Invoice sync")
+    answer = send_form(owner, "/keys", name="Invoices", workflow=[other.public_id])
+    assert "Works for Invoice sync" in Page(answer.text).text
+    key = KEY.search(answer.text)
+    assert key is not None and f'"workflow_slug": "{other.slug}"' in Page(answer.text).text
+    for slug, status in ((other.slug, 202), (team.slug, 403)):
+        body = success(team, workflow_slug=slug)
+        sent = owner.post("/api/v1/ingest/run-success", json=body, headers={"X-API-Key": key[0]})
+        assert sent.status_code == status
+    assert "1 workflow" in open_page(owner, "/keys").text
+
+
+def test_a_workflow_of_others_can_not_be_ticked(owner: FlaskClient, team: Team) -> None:
+    other = make_team("Elsewhere", first=False)
+    answer = send_form(owner, "/keys", name="New", workflow=[other.workflow_public_id])
+    assert answer.status_code == 422 and Page(answer.text).has_id("workflows-error")
+    assert "Elsewhere" not in Page(answer.text).text
+
+
+def test_many_keys_and_workflows_stay_a_light_page(owner: FlaskClient, team: Team) -> None:
+    for number in range(30):
+        create_api_key(team.workspace_id, f"{number:02}" + "k" * 118)
+    with writing() as session:
+        session.add_all(
+            Workflow(workspace_id=team.workspace_id, name=f"{n:03}" + "w" * 117, slug=f"w-{n}")
+            for n in range(200)
+        )
+    first, second = owner.get("/keys"), owner.get("/keys?page=2")
+    assert len(first.data) < 100_000
+    names = [name for page in (first, second) for name in re.findall(r">(\d\dk{118})<", page.text)]
+    assert names == [f"{number:02}" + "k" * 118 for number in reversed(range(30))]
+    for page in ("0", "-1", "x", "99999999999", "%00"):
+        assert owner.get(f"/keys?page={page}").status_code == 200

@@ -1,13 +1,23 @@
 """Workflows in the browser."""
 
+import re
+from datetime import timedelta
+from urllib.parse import quote
+
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import delete
 
-from app.extensions import db
-from app.models import Workflow
+from app.clock import now
+from app.console.formatting import date
+from app.console.workflow_list import load_workflows
+from app.extensions import db, writing
+from app.models import FORMER_SLUG_LIFETIME, Workflow
 from app.processing.batch import process_batch
+from app.workspaces.workflows import archive_workflow, create_workflow
 from tests.console.pages import Page, open_page, send_form
 from tests.factories import Team, report
+from tests.server import wait_for
 
 RECENT = "2026-11-24T03:00:00Z"
 HOSTILE = "<script>alert(1)</script>\" onload='x' {{7*7}}"
@@ -54,7 +64,7 @@ def test_renaming_changes_name_and_slug_and_keeps_the_id(owner: FlaskClient, tea
     assert answer.location == address(team)
     page = open_page(owner, address(team))
     assert "Enrich leads" in page.text
-    assert "lead-enrichment" not in page.text
+    assert page.form(address(team)).fields["slug"] == "enrich"
     assert team.workflow_public_id in page.text
 
 
@@ -90,7 +100,7 @@ def test_the_page_shows_runs_events_and_the_command_to_send(owner: FlaskClient, 
     assert page.text.count("boom 42") == 2
     assert "curl -X POST http://localhost/api/v1/ingest/run-success" in page.text
     assert '"workflow_slug": "lead-enrichment"' in page.text
-    assert "Failed" in open_page(owner, "/workflows").text
+    assert "Failing" in open_page(owner, "/workflows").text
 
 
 def test_a_hostile_name_is_only_text(owner: FlaskClient, app: Flask) -> None:
@@ -100,3 +110,109 @@ def test_a_hostile_name_is_only_text(owner: FlaskClient, app: Flask) -> None:
         assert HOSTILE in page.text
         assert not [values for tag, values in page.tags if tag == "script" and not values]
         assert not [values for _, values in page.tags if "onload" in values]
+
+
+def test_renaming_tells_before_and_after_what_becomes_of_the_old_slug(
+    owner: FlaskClient, team: Team
+) -> None:
+    day = date(now() + FORMER_SLUG_LIFETIME)
+    assert f"the old slug works until {day}, with a warning" in open_page(owner, address(team)).text
+    send_form(owner, address(team), name="Enrich leads", slug="enrich")
+    page = open_page(owner, address(team))
+    assert f"The slug lead-enrichment works until {day}." in page.text
+    assert "None of the newest events used it." in page.text
+    assert report(owner, team).status_code == 202
+    page = open_page(owner, address(team))
+    assert "with the key n8n-prod, from 127.0.0.1" in page.text
+    assert "by 1 of the newest events" in page.text
+
+
+def test_a_taken_name_or_slug_is_told_at_its_field_when_renaming(
+    owner: FlaskClient, team: Team
+) -> None:
+    create_workflow(team.workspace_id, "Invoice sync")
+    for values in ({"name": "Invoice sync"}, {"slug": "invoice-sync"}):
+        answer = send_form(owner, address(team), **values)
+        assert answer.status_code == 422
+        assert Page(answer.text).has_id(f"field-{next(iter(values))}-error")
+
+
+def test_an_archived_workflow_tells_how_many_came_since(owner: FlaskClient, team: Team) -> None:
+    report(owner, team, ended_at="nonsense")
+    send_form(owner, address(team), f"{address(team)}/archive")
+    assert "None has come since then." in open_page(owner, address(team)).text
+    for reference in ({}, {"workflow_slug": None, "workflow_id": team.workflow_public_id}):
+        assert report(owner, team, **reference).json["code"] == "workflow_archived"
+    wait_for(lambda: "2 requests came since then" in open_page(owner, address(team)).text)
+
+
+def test_refused_requests_that_name_the_workflow_are_among_its_events(
+    owner: FlaskClient, team: Team
+) -> None:
+    create_workflow(team.workspace_id, "Invoice sync")
+    report(owner, team, ended_at="15.01.2026 09:31")
+    report(owner, team, ended_at="15.01.2026 09:31", workflow_slug="invoice-sync")
+    wait_for(lambda: "Validation failed" in open_page(owner, address(team)).text)
+    assert open_page(owner, address(team)).text.count("Validation failed") == 1
+
+
+def test_the_list_is_searched_by_name_slug_and_id(owner: FlaskClient, team: Team) -> None:
+    assert "Search" not in open_page(owner, "/workflows").text
+    made = [create_workflow(team.workspace_id, f"Übertrag {n}", f"job-{n}") for n in range(10)]
+    archive_workflow(made[3])
+    searches = {"übertrag 2": 1, "JOB-7": 1, made[5].public_id: 1, "Übertrag": 9, "job-3": 0}
+    for text, count in searches.items():
+        page = open_page(owner, f"/workflows?q={quote(text)}")
+        shown = [link for link in page.links if re.fullmatch("/workflows/[a-z0-9]{24}", link)]
+        archived = f"/workflows/{made[3].public_id}"
+        assert len([link for link in shown if link != archived]) == count, text
+    assert "No workflow fits" in open_page(owner, "/workflows?q=%3Cscript%3E").text
+
+
+def test_archived_workflows_are_folded_away(owner: FlaskClient, team: Team) -> None:
+    send_form(owner, address(team), f"{address(team)}/archive")
+    page = open_page(owner, "/workflows")
+    assert "No workflows in use" in page.text and "Archived workflows 1" in page.text
+    assert ("details", {"class": "card fold"}) in page.tags
+
+
+def test_an_empty_list_leads_to_the_connect_wizard(owner: FlaskClient, app: Flask) -> None:
+    with writing() as session:
+        session.execute(delete(Workflow))
+    page = open_page(owner, "/workflows")
+    assert "No workflows yet" in page.text
+    assert page.links.count("/connect") == 2
+    assert page.form("/workflows")
+
+
+def test_two_hundred_long_names_stay_light_pages(owner: FlaskClient, team: Team) -> None:
+    with writing() as session:
+        session.add_all(
+            Workflow(
+                workspace_id=team.workspace_id, name=f"{n:03}" + "w" * 117, slug="s" * 70 + f"{n}"
+            )
+            for n in range(200)
+        )
+    seen: list[str] = []
+    for number in range(1, 6):
+        answer = owner.get(f"/workflows?page={number}")
+        assert len(answer.data) < 100_000
+        seen += re.findall(r">(\d{3}w{117})<", answer.text)
+    assert len(seen) == 200 and seen == sorted(seen)
+
+
+def test_the_list_counts_the_runs_of_a_day(owner: FlaskClient, team: Team) -> None:
+    ended_at = now().isoformat()
+    for _ in range(3):
+        report(owner, team, ended_at=ended_at)
+    report(owner, team, ended_at=(now() - timedelta(days=2)).isoformat())
+    while process_batch(10):
+        pass
+    (listed,) = load_workflows([team.workflow_id])
+    assert (listed.runs, listed.state) == (3, "ok")
+
+
+def test_all_of_its_events_are_a_click_away(owner: FlaskClient, team: Team) -> None:
+    page = open_page(owner, address(team))
+    assert "/events?workflow=lead-enrichment" in page.links
+    assert f"/connect?workflow={team.workflow_public_id}" in page.links

@@ -1,0 +1,94 @@
+"""What the forms of API keys say: until when, and for which workflows."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import select
+from werkzeug.datastructures import MultiDict
+
+from app.clock import now
+from app.extensions import db
+from app.models import Workflow
+from app.workspaces.people import RefusedError
+
+LIFETIMES: dict[str, timedelta | None] = {
+    "never": None,
+    "30 days": timedelta(days=30),
+    "90 days": timedelta(days=90),
+    "365 days": timedelta(days=365),
+}
+KEEPS: dict[str, timedelta | None] = {
+    "now": timedelta(0),
+    "1 hour": timedelta(hours=1),
+    "24 hours": timedelta(hours=24),
+    "7 days": timedelta(days=7),
+    "30 days": timedelta(days=30),
+}
+"""How long a key that is rotated works on."""
+MAX_CHOICES = 250
+"""Workflows to tick: more would make the page too heavy; the command line takes any."""
+USUAL_KEEP = "24 hours"
+ON_A_DATE = "date"
+
+
+class WorkflowChoice(NamedTuple):
+    """A workflow that a key may be limited to."""
+
+    public_id: str
+    name: str
+
+
+def list_choices(choices: dict[str, timedelta | None]) -> list[tuple[str, str]]:
+    """Value and label of each, and of a date of one's own."""
+    return [(name, name.capitalize()) for name in choices] + [(ON_A_DATE, "On a date…")]
+
+
+def read_time(
+    form: MultiDict[str, str], field: str, choices: dict[str, timedelta | None], usual: str
+) -> datetime | None:
+    """The moment that was chosen; None for never.
+
+    Raises RefusedError for what is not in the list: a mistake must not make a key for ever.
+    """
+    name = form.get(field, usual)
+    if name == ON_A_DATE:
+        return _read_day(field, form.get(f"{field}_on", ""))
+    if name not in choices:
+        raise RefusedError(field, f"Choose one of {', '.join(choices)}.")
+    length = choices[name]
+    return None if length is None else now() + length
+
+
+def _read_day(field: str, text: str) -> datetime:
+    """The end of that day, UTC."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError as error:
+        raise RefusedError(field, "Enter a day, such as 2027-01-31.") from error
+    moment = datetime.combine(day, time(23, 59, 59), UTC)
+    if moment <= now():
+        raise RefusedError(field, "Choose a day that lies ahead.")
+    return moment
+
+
+def list_workflow_choices(workspace_id: int) -> list[WorkflowChoice]:
+    """Those in use, by name; the first MAX_CHOICES of them."""
+    query = select(Workflow.public_id, Workflow.name).where(
+        Workflow.workspace_id == workspace_id, Workflow.archived_at.is_(None)
+    )
+    return [
+        WorkflowChoice(*row)
+        for row in db.session.execute(query.order_by(Workflow.name).limit(MAX_CHOICES))
+    ]
+
+
+def read_workflows(form: MultiDict[str, str], workspace_id: int) -> list[int]:
+    """The primary keys of the workflows that were ticked. Raises RefusedError."""
+    wanted = set(form.getlist("workflow"))
+    query = select(Workflow.id).where(
+        Workflow.workspace_id == workspace_id, Workflow.public_id.in_(wanted)
+    )
+    found = list(db.session.scalars(query)) if wanted else []
+    if len(found) < len(wanted):
+        raise RefusedError("workflows", "One of these workflows is not there any more.")
+    return found

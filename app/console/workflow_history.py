@@ -1,0 +1,89 @@
+"""What a workflow's page tells of its past: runs, events, old slugs, and what was refused."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import select
+
+from app.console.live_log import load_events
+from app.console.refused import newest_refused_ids
+from app.extensions import db
+from app.models import Event, FormerSlug, Run, Workflow
+from app.workspaces.workflows import list_former_slugs
+
+LATEST = 10
+LOOKED_AT = 1_000
+"""The newest events among which the users of a former slug are looked for."""
+MOST_REFUSED = 1_000
+
+
+class FormerUse(NamedTuple):
+    """A slug that the workflow had, how many of the newest events used it, and the last of them."""
+
+    former: FormerSlug
+    uses: int
+    last: Event | None
+
+
+def latest_runs(workflow: Workflow) -> Sequence[Run]:
+    query = select(Run).where(Run.workflow_id == workflow.id)
+    return db.session.scalars(
+        query.order_by(Run.ended_at.desc(), Run.id.desc()).limit(LATEST)
+    ).all()
+
+
+def latest_events(workflow: Workflow) -> list[Event]:
+    """Those that were taken, and the refused ones that name the workflow."""
+    taken = select(Event.id).where(Event.workflow_id == workflow.id)
+    ids = list(db.session.scalars(taken.order_by(Event.id.desc()).limit(LATEST)))
+    refused = newest_refused_ids(
+        Event.workspace_id == workflow.workspace_id,
+        Event.reference.in_(list_references(workflow)),
+        limit=LATEST,
+    )
+    return load_events(sorted(ids + refused, reverse=True)[:LATEST])
+
+
+def list_references(workflow: Workflow) -> list[str]:
+    """All that requests may call it."""
+    former = [each.slug for each in list_former_slugs(workflow)]
+    return [workflow.public_id, workflow.slug, workflow.name, *former]
+
+
+def count_refused(workflow: Workflow, archived_at: datetime) -> int:
+    """How many requests were refused since it was archived, up to MOST_REFUSED."""
+    ids = newest_refused_ids(
+        Event.workspace_id == workflow.workspace_id,
+        Event.code == "workflow_archived",
+        Event.reference.in_(list_references(workflow)),
+        Event.received_at >= archived_at,
+        limit=MOST_REFUSED,
+    )
+    return len(ids)
+
+
+def list_former_uses(workflow: Workflow) -> list[FormerUse]:
+    """The slugs that still work, and who still uses them, as far as the newest events tell."""
+    formers = list_former_slugs(workflow)
+    events = _with_former_slug(workflow) if formers else {}
+    return [
+        FormerUse(former, len(ids), load_events(ids[:1])[0] if ids else None)
+        for former in formers
+        for ids in [events.get(former.slug, [])]
+    ]
+
+
+def _with_former_slug(workflow: Workflow) -> dict[str, list[int]]:
+    """Ids of events by the former slug that they used, the newest first."""
+    newest = select(Event.id).where(Event.workflow_id == workflow.id)
+    newest = newest.order_by(Event.id.desc()).limit(LOOKED_AT)
+    query = select(Event.id, Event.warnings).where(
+        Event.id.in_(newest), Event.warnings.is_not(None)
+    )
+    found: dict[str, list[int]] = {}
+    for event_id, warnings in db.session.execute(query.order_by(Event.id.desc())):
+        for warning in warnings or []:
+            if warning.get("code") == "former_slug":
+                found.setdefault(str(warning.get("received")), []).append(event_id)
+    return found

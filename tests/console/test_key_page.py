@@ -1,0 +1,233 @@
+"""The page of an API key: its use, its senders, rotation, and the meter of the old key."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select, update
+
+from app.clock import now
+from app.console.key_form import KEEPS
+from app.console.key_usage import count_by_day
+from app.extensions import db, writing
+from app.models import ApiKey, KeyUsage
+from app.workspaces.api_keys import create_api_key, rotate_api_key
+from tests.console.pages import Page, open_page, send_form
+from tests.factories import Team, make_team, success
+
+KEY = re.compile(r"fp_[0-9A-Za-z]{36}")
+HOSTILE = "<script>alert(1)</script>\u202e"
+
+
+def address(api_key_id: int) -> str:
+    api_key = db.session.get(ApiKey, api_key_id)
+    assert api_key is not None
+    return f"/keys/{api_key.public_id}"
+
+
+def report(app: Flask, team: Team, key: str, agent: str = "n8n", **fields: Any) -> int:
+    headers = {"X-API-Key": key, "User-Agent": agent}
+    body = success(team, **fields)
+    answer = app.test_client().post("/api/v1/ingest/run-success", json=body, headers=headers)
+    app.extensions["flowpulse_ingest"].usage.sync()
+    return answer.status_code
+
+
+def rotate(owner: FlaskClient, team: Team, **values: Any) -> str:
+    path = address(team.api_key_id)
+    answer = send_form(owner, path, f"{path}/rotate", **values)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Cache-Control"] == "no-store"
+    found = KEY.search(answer.text)
+    assert found is not None
+    return found[0]
+
+
+def age(old_id: int, by: timedelta) -> None:
+    """As if the rotation had been longer ago, and the uses since then too."""
+    with writing() as session:
+        for key in session.scalars(select(ApiKey).where(ApiKey.replaces_id == old_id)):
+            key.created_at -= by
+        for use in session.scalars(select(KeyUsage).where(KeyUsage.api_key_id == old_id)):
+            use.last_at -= by
+
+
+def test_the_page_shows_who_uses_the_key_and_how_often(
+    app: Flask, owner: FlaskClient, team: Team
+) -> None:
+    for agent in ("n8n", "n8n", HOSTILE):
+        assert report(app, team, team.key, agent) == 202
+    page = open_page(owner, address(team.api_key_id))
+    assert "3 requests with this key in the last 30 days" in page.text
+    assert "127.0.0.1 n8n 2" in page.text
+    assert "<script>alert(1)</script>⟨U+202E⟩" in page.text
+    labels = [values.get("aria-label") or "" for tag, values in page.tags if tag == "svg"]
+    assert "3 uses in 30 days; at most 3 on a day" in labels
+    listed = open_page(owner, "/keys")
+    labels = [values.get("aria-label") or "" for tag, values in listed.tags if tag == "svg"]
+    assert "3 uses in 14 days, 3 today" in labels
+
+
+def test_its_refused_requests_are_there_and_those_of_others_are_not(
+    app: Flask, owner: FlaskClient, team: Team
+) -> None:
+    _, other = create_api_key(team.workspace_id, "other")
+    report(app, team, team.key, ended_at="15.01.2026 09:31")
+    report(app, team, other, workflow_slug="nope")
+    app.extensions["flowpulse_ingest"].recorder.close()
+    page = open_page(owner, address(team.api_key_id))
+    assert "Validation failed" in page.text
+    assert "Workflow not found" not in page.text
+
+
+def test_rotation_shows_the_new_key_once_and_both_work(
+    app: Flask, owner: FlaskClient, team: Team
+) -> None:
+    new = rotate(owner, team)
+    assert report(app, team, new) == report(app, team, team.key) == 202
+    old = db.session.get(ApiKey, team.api_key_id)
+    assert old is not None and old.name == "n8n-prod (old)" and old.expires_at is not None
+    assert abs(old.expires_at - now() - timedelta(hours=24)) < timedelta(minutes=1)
+    made = db.session.scalar(select(ApiKey).where(ApiKey.name == "n8n-prod"))
+    assert made is not None and made.replaces_id == old.id
+    assert made.created_by is not None and made.created_by.email == team.email
+    assert not KEY.search(owner.get(address(made.id)).text)
+    assert "It replaces n8n-prod (old)" in open_page(owner, address(made.id)).text
+
+
+def test_the_meter_counts_from_the_rotation_on(app: Flask, owner: FlaskClient, team: Team) -> None:
+    for _ in range(3):
+        report(app, team, team.key, "n8n")
+    report(app, team, team.key, "cron")
+    new = rotate(owner, team, keep="7 days")
+    page = open_page(owner, address(team.api_key_id))
+    assert "Nobody has used the old key since the rotation." in page.text
+    assert "Not used since then." in page.text
+    report(app, team, new, "n8n")
+    for agent in ("cron", "cron", "curl/8"):
+        report(app, team, team.key, agent)
+    page = open_page(owner, address(team.api_key_id))
+    assert "2 senders still use the old key." in page.text
+    assert "Used 3 times since then" in page.text
+    assert "127.0.0.1 cron 2" in page.text
+    assert "2 senders still use the old key." in open_page(owner, "/keys").text
+
+
+def test_after_a_quiet_while_it_is_safe_to_revoke(
+    app: Flask, owner: FlaskClient, team: Team
+) -> None:
+    rotate(owner, team)
+    report(app, team, team.key)
+    age(team.api_key_id, timedelta(hours=3))
+    page = open_page(owner, address(team.api_key_id))
+    assert "Nobody has used the old key for 3 h: safe to revoke." in page.text
+    assert "Used 1 time since then" in page.text
+
+
+def test_what_was_counted_late_is_no_use_of_the_old_key(
+    app: Flask, owner: FlaskClient, team: Team
+) -> None:
+    report(app, team, team.key)
+    rotate(owner, team)
+    with writing() as session:
+        session.execute(update(KeyUsage).values(count=KeyUsage.count + 5))
+    assert "Not used since then." in open_page(owner, address(team.api_key_id)).text
+
+
+@pytest.mark.parametrize("choice", KEEPS)
+def test_the_old_key_works_as_long_as_was_chosen(
+    app: Flask, owner: FlaskClient, team: Team, choice: str
+) -> None:
+    rotate(owner, team, keep=choice)
+    length = KEEPS[choice]
+    old = db.session.get(ApiKey, team.api_key_id)
+    assert old is not None and old.expires_at is not None and length is not None
+    assert abs(old.expires_at - now() - length) < timedelta(minutes=1)
+    assert report(app, team, team.key) == (202 if length else 401)
+    assert ("Expired" in open_page(owner, address(team.api_key_id)).text) is not bool(length)
+
+
+def test_the_old_key_may_end_on_a_day(owner: FlaskClient, team: Team) -> None:
+    day = (now() + timedelta(days=3)).date()
+    rotate(owner, team, keep="date", keep_on=day.isoformat())
+    old = db.session.get(ApiKey, team.api_key_id)
+    assert old is not None and old.expires_at is not None
+    assert old.expires_at.isoformat() == f"{day}T23:59:59+00:00"
+
+
+def test_a_slip_in_rotation_is_told_at_its_field_and_changes_nothing(
+    owner: FlaskClient, team: Team
+) -> None:
+    path = address(team.api_key_id)
+    for values, message in (
+        ({"keep": "for ever"}, "Choose one of now"),
+        ({"keep": "date", "keep_on": "soon"}, "Enter a day"),
+        ({"keep": "date", "keep_on": "2020-01-01"}, "lies ahead"),
+    ):
+        answer = send_form(owner, path, f"{path}/rotate", **values)
+        assert answer.status_code == 422
+        assert message in Page(answer.text).text
+        assert Page(answer.text).has_id("field-keep-error")
+    assert ApiKey.query.count() == 1
+
+
+def test_a_key_that_was_rotated_is_not_rotated_again(owner: FlaskClient, team: Team) -> None:
+    path = address(team.api_key_id)
+    form = open_page(owner, path).form(f"{path}/rotate")
+    rotate(owner, team)
+    answer = owner.post(form.action, data={**form.fields, "keep": "now"})
+    assert answer.status_code == 422 and "rotated already" in answer.text
+    assert f"{path}/rotate" not in [each.action for each in open_page(owner, path).forms]
+
+
+def test_a_viewer_sees_the_use_and_no_key_material(
+    app: Flask, colleague: Callable[[str], FlaskClient], owner: FlaskClient, team: Team
+) -> None:
+    new = rotate(owner, team)
+    report(app, team, team.key)
+    viewer = colleague("viewer")
+    for path in ("/keys", address(team.api_key_id)):
+        page = open_page(viewer, path)
+        assert "1 sender still uses the old key." in page.text
+        assert [form.action for form in page.forms if form.action] == ["/sign-out"]
+        assert team.key[:11] not in page.text and new[:11] not in page.text
+    token = open_page(viewer, "/keys").form("/sign-out").fields
+    answer = viewer.post(f"{address(team.api_key_id)}/rotate", data=token)
+    assert answer.status_code == 403
+
+
+def test_a_member_may_rotate_and_another_workspace_may_not(
+    owner: FlaskClient, colleague: Callable[[str], FlaskClient], team: Team
+) -> None:
+    other = make_team("Elsewhere", first=False)
+    token = open_page(owner, "/keys").form("/sign-out").fields
+    assert owner.get(address(other.api_key_id)).status_code == 404
+    assert owner.post(f"{address(other.api_key_id)}/rotate", data=token).status_code == 404
+    rotate(colleague("member"), team)
+
+
+def test_days_without_use_count_nothing(app: Flask, team: Team) -> None:
+    report(app, team, team.key)
+    days = count_by_day([team.api_key_id, 999], 14)
+    assert [day.uses for day in days[team.api_key_id]] == [0] * 13 + [1]
+    assert [day.uses for day in days[999]] == [0] * 14
+
+
+def test_a_chain_of_rotations_keeps_each_meter_apart(
+    app: Flask, owner: FlaskClient, team: Team
+) -> None:
+    first = db.session.get(ApiKey, team.api_key_id)
+    assert first is not None
+    second, key = rotate_api_key(first, now() + timedelta(days=1))
+    second_id = second.id
+    report(app, team, key)
+    rotate_api_key(second, now() + timedelta(days=1))
+    report(app, team, team.key)
+    assert "1 sender still uses" in open_page(owner, address(team.api_key_id)).text
+    page = open_page(owner, address(second_id))
+    assert "Nobody has used the old key since the rotation." in page.text
+    assert "1 sender still uses" in page.text  # Of the first, which the second replaced.

@@ -1,0 +1,221 @@
+"""A real browser walks through limited keys, rotation and test events, on each database."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.factories import PASSWORD
+from tests.server import LiveServer
+from tests.teams import LiveTeam, make_live_team
+
+AXE = next((Path(__file__).parents[1] / "vendor").glob("axe-core-*.min.js"))
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+HOSTILE = "<img src=x onerror=alert(1)> {{7*7}} hx-get=//evil.example"
+
+
+@pytest.fixture
+def server(make_server: Callable[..., LiveServer]) -> LiveServer:
+    return make_server()
+
+
+@pytest.fixture
+def team(server: LiveServer) -> LiveTeam:
+    return make_live_team(server)
+
+
+@pytest.fixture(params=["light", "dark"])
+def themed(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page in the light or the dark theme."""
+    context = browser.new_context(color_scheme=request.param, reduced_motion="reduce")
+    yield context.new_page()
+    context.close()
+
+
+def test_a_limited_key_is_made_rotated_and_its_old_use_is_seen(
+    server: LiveServer, team: LiveTeam, page: Page
+) -> None:
+    sign_in(server, team, page)
+    page.goto(server.url + "/keys")
+    page.get_by_label("Name").fill("Plant 17")
+    page.get_by_text("Limit it to some workflows").click()
+    page.get_by_label("Lead enrichment").check()
+    page.get_by_role("button", name="Create key").click()
+    first = read_key(page)
+    assert send(server, first, team.slug) == 202
+    assert send(server, first, team.other_slug) == 403
+    page.get_by_role("link", name="I have copied the key").click()
+    page.get_by_role("link", name="Plant 17").click()
+    expect(page.get_by_role("definition").filter(has_text="Lead enrichment")).to_be_visible()
+    second = rotate(page, "7 days")
+    assert (send(server, second, team.slug), send(server, second, team.other_slug)) == (202, 403)
+    assert send(server, first, team.slug, agent="plant-cron/1.0") == 202
+    page.get_by_role("link", name="I have copied the key").click()
+    page.get_by_role("link", name="Plant 17 (old)").click()
+    meter = page.get_by_label("Use since the rotation")
+    reload_until(page, "1 sender still uses the old key.")
+    expect(meter).to_contain_text("plant-cron/1.0")
+    expect(meter).to_contain_text("Used 1 time since then")
+    page.get_by_role("button", name="Revoke Plant 17 (old)").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Revoke Plant 17 (old)?")
+    dialog.get_by_role("button", name="Revoke").click()
+    expect(page.get_by_role("status").filter(has_text="is revoked")).to_be_visible()
+    assert (send(server, first, team.slug), send(server, second, team.slug)) == (401, 202)
+
+
+def test_test_events_are_sent_in_place_and_without_javascript(
+    server: LiveServer, team: LiveTeam, page: Page, browser: Browser
+) -> None:
+    sign_in(server, team, page)
+    address = f"{server.url}/workflows/{team.workflow_id}"
+    page.goto(address)
+    page.get_by_role("button", name="Success").click()
+    outcome = page.locator("#test-outcome")
+    expect(outcome).to_contain_text("Success: accepted with 202")
+    page.get_by_text("Broken requests").click()
+    page.get_by_role("button", name="Send: An n8n expression that came out empty").click()
+    expect(outcome).to_contain_text("refused with 400 invalid_json")
+    assert page.url == address
+    outcome.get_by_role("link", name="Open the event").click()
+    expect(page).to_have_url(re.compile("/events/"))
+    expect(page.get_by_text("A value is empty").first).to_be_visible()
+    context = browser.new_context(java_script_enabled=False)
+    plain = context.new_page()
+    sign_in(server, team, plain)
+    plain.goto(address)
+    plain.get_by_role("button", name="Failure").click()
+    expect(plain).to_have_url(re.compile("/events/"))
+    expect(plain.get_by_text("Test", exact=True).first).to_be_visible()
+    context.close()
+
+
+def test_search_in_the_ticks_hides_what_does_not_fit(
+    server: LiveServer, team: LiveTeam, page: Page
+) -> None:
+    sign_in(server, team, page)
+    for number in range(9):
+        page.goto(server.url + "/workflows")
+        page.get_by_label("Name").fill(f"Nightly {number}")
+        page.get_by_role("button", name="Create workflow").click()
+    page.goto(server.url + "/keys")
+    page.get_by_text("Limit it to some workflows").click()
+    page.get_by_label("Nightly 3").check()
+    search = page.get_by_role("searchbox", name="Search the workflows")
+    search.fill("LEAD")
+    expect(page.get_by_label("Lead enrichment")).to_be_visible()
+    expect(page.get_by_label("Nightly 3")).to_be_hidden()
+    search.press("Enter")
+    expect(page).to_have_url(server.url + "/keys")
+    page.get_by_label("Name").fill("Two")
+    page.get_by_label("Lead enrichment").check()
+    page.get_by_role("button", name="Create key").click()
+    expect(page.get_by_role("definition").filter(has_text="Nightly 3")).to_contain_text("Lead")
+
+
+def test_a_hostile_name_runs_nowhere(server: LiveServer, team: LiveTeam, page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+    sign_in(server, team, page)
+    page.goto(server.url + "/workflows")
+    page.get_by_label("Name").fill(HOSTILE)
+    page.get_by_role("button", name="Create workflow").click()
+    expect(page.get_by_role("heading", name=HOSTILE)).to_be_visible()
+    page.get_by_role("button", name="Success").click()
+    expect(page.locator("#test-outcome")).to_contain_text("accepted")
+    page.goto(server.url + "/keys")
+    page.get_by_label("Name").fill(HOSTILE)
+    page.get_by_text("Limit it to some workflows").click()
+    page.get_by_label(HOSTILE).check()
+    page.get_by_role("button", name="Create key").click()
+    read_key(page)
+    page.goto(server.url + "/keys")
+    page.get_by_role("link", name=HOSTILE).click()
+    expect(page.get_by_role("heading", name=HOSTILE)).to_be_visible()
+    assert not [url for url in asked if not url.startswith(server.url)]
+
+
+def test_axe_finds_nothing(server: LiveServer, team: LiveTeam, themed: Page) -> None:
+    page = themed
+    sign_in(server, team, page)
+    workflow = f"/workflows/{team.workflow_id}"
+    page.goto(server.url + workflow)
+    page.get_by_role("textbox", name="Slug").fill("enrich")
+    page.get_by_role("button", name="Save").click()
+    send(server, team.key, team.slug)
+    page.get_by_text("Broken requests").click()
+    page.get_by_role("button", name="Send: A comma too many").click()
+    expect(page.locator("#test-outcome")).to_contain_text("refused")
+    assert violations(page) == []
+    page.goto(server.url + "/keys")
+    page.get_by_role("link", name="n8n-prod").click()
+    assert violations(page) == []
+    rotate(page, "24 hours")
+    assert violations(page) == []
+    send(server, team.key, "enrich")
+    for path in ("/workflows", "/keys"):
+        page.goto(server.url + path)
+        assert violations(page) == [], path
+    page.get_by_role("link", name="n8n-prod (old)").click()
+    reload_until(page, "still uses the old key")
+    page.get_by_text("As a table").click()
+    assert violations(page) == []
+    page.goto(server.url + workflow)
+    page.get_by_role("button", name="Archive").click()
+    page.get_by_role("dialog").get_by_role("button", name="Archive").click()
+    expect(page.get_by_text("None has come since then.")).to_be_visible()
+    assert violations(page) == []
+    page.goto(server.url + "/workflows")
+    page.get_by_text("Archived workflows").click()
+    assert violations(page) == []
+
+
+def sign_in(server: LiveServer, team: LiveTeam, page: Page) -> None:
+    page.goto(server.url + "/sign-in")
+    page.get_by_label("E-mail").fill(team.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("link", name="Workflows", exact=True).first).to_be_visible()
+
+
+def rotate(page: Page, keep: str) -> str:
+    page.get_by_label("This key ends after").select_option(keep)
+    page.get_by_role("button", name="Rotate key").click()
+    page.get_by_role("dialog").get_by_role("button", name="Rotate").click()
+    return read_key(page)
+
+
+def read_key(page: Page) -> str:
+    expect(page.locator("#new-key")).to_be_visible()
+    expect(page.locator("#new-key")).to_have_text(re.compile("fp_[0-9A-Za-z]{36}"))
+    return page.locator("#new-key").inner_text()
+
+
+def reload_until(page: Page, text: str) -> None:
+    """What a key is used for is written every two seconds."""
+    for _ in range(20):
+        if page.get_by_text(text).count():
+            return
+        page.wait_for_timeout(500)
+        page.reload()
+    pytest.fail(f"Never showed {text!r}: {page.get_by_role('main').inner_text()}")
+
+
+def send(server: LiveServer, key: str, slug: str, agent: str = "n8n") -> int:
+    body = {"workflow_slug": slug, "ended_at": "2026-01-15T09:31:00Z"}
+    headers = {"X-API-Key": key, "User-Agent": agent}
+    return server.post("/api/v1/ingest/run-success", json=body, headers=headers).status_code
+
+
+def violations(page: Page) -> list[Any]:
+    page.evaluate(AXE.read_text())
+    found: dict[str, Any] = page.evaluate(
+        "rules => axe.run(document, {runOnly: {type: 'tag', values: rules}})", RULES
+    )
+    return [
+        (each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found["violations"]
+    ]
