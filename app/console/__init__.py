@@ -15,6 +15,7 @@ from app.console import (
     troubleshooting,
     workflows,
 )
+from app.console.event_summary import summarise
 from app.console.examples import curl_command
 from app.console.formatting import FILTERS
 from app.console.guards import PublicIdConverter, guard, may, protect_forms
@@ -48,7 +49,7 @@ def init_console(app: Flask) -> None:
     app.login_manager = login_manager  # type: ignore[attr-defined]
     login_manager.user_loader(find_user)
     app.url_map.converters["public_id"] = PublicIdConverter
-    app.jinja_env.filters.update(FILTERS, summary=live_log.summarise, visible=show_signs)
+    app.jinja_env.filters.update(FILTERS, summary=summarise, visible=show_signs)
     app.jinja_env.globals.update(current_user=current_user, may=may, curl_command=curl_command)
     app.context_processor(list_navigation)
     app.register_error_handler(CSRFError, _answer_old_form)

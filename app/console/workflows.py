@@ -8,8 +8,8 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import aliased
 
+from app.console.event_search import load_events
 from app.console.guards import current_workspace
-from app.console.live_log import load_events
 from app.extensions import db
 from app.models import Event, Run, Workflow
 from app.workspaces.people import RefusedError
