@@ -23,7 +23,8 @@ from tests.factories import Team, make_team
 
 HOSTILE = [
     "%", "_", "\\", "'", '"', "\\\\", "%%", "a_b", "\\000", "303", "134", "\0", "a\0b",
-    "; DROP TABLE", "é", "É", "日本", "💥", "\u202e", "\ufffd", "ÿ", "<img src=x>", "{{ 7*7 }}", "\t", "A", "boom",
+    "; DROP TABLE", "é", "É", "日本", "💥", "\u202e", "\ufffd", "ÿ", "<img src=x>", "{{ 7*7 }}",
+    "\t", "A", "boom",
     "BOOM", 'say "hi"', "line\nbreak", "x" * 500,
 ]  # fmt: skip
 PIECES = [*HOSTILE[:-1], "abc", "Timeout", " ", "0", "\\x", "\\303", "ß"]
