@@ -190,7 +190,7 @@ def _settle() -> None:
         for table in ("events", "runs"):
             largest = f"(SELECT max(id) FROM {table})"  # noqa: S608
             sequence = f"pg_get_serial_sequence('{table}', 'id')"
-            connection.execute(text(f"SELECT setval({sequence}, {largest})"))  # noqa: S608
+            connection.execute(text(f"SELECT setval({sequence}, {largest})"))
         connection.execute(text("VACUUM ANALYZE"))
 
 
