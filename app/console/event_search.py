@@ -102,17 +102,23 @@ def find_exact(scope: Scope, text: str, conditions: Sequence[ColumnElement[bool]
     workflows = select(Workflow.id).where(Workflow.workspace_id.in_(own))
     of_execution = Run.workflow_id.in_(workflows) & (Run.external_execution_id == text)
     of_correlation = Run.workspace_id.in_(own) & (Run.correlation_id == text)
-    is_refused, is_mine = of_state("rejected"), Event.workspace_id.in_(own)
+    # One after the other: a join lets SQLite begin at the wrong end, with all events.
+    conditions_of_runs = (of_execution, of_correlation)
+    runs = [each for found in conditions_of_runs for each in _first(select(Run.id).where(found))]
+    is_refused = of_state("rejected") & Event.workspace_id.in_(own)
     queries: list[Select[Any]] = [
         select(Event.id).where(Event.public_id == text, _in_scope(scope)),
-        select(Event.id).join(Run).where(of_execution, is_mine),
-        select(Event.id).join(Run).where(of_correlation, is_mine),
-        select(Event.id).where(is_refused, is_mine, Event.execution_id == text),
-        select(Event.id).where(is_refused, is_mine, Event.correlation_id == text),
+        select(Event.id).where(Event.run_id.in_(runs)),
+        select(Event.id).where(is_refused, Event.execution_id == text),
+        select(Event.id).where(is_refused, Event.correlation_id == text),
     ]
-    ids = [found for query in queries for found in db.session.scalars(query.limit(CHUNK))]
+    ids = [event_id for query in queries for event_id in _first(query)]
     fitting = select(Event.id).where(Event.id.in_(ids), *conditions)
     return sorted(set(db.session.scalars(fitting)) if ids else (), reverse=True)
+
+
+def _first(query: Select[Any]) -> list[int]:
+    return list(db.session.scalars(query.limit(CHUNK)))
 
 
 class _Step(NamedTuple):

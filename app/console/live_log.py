@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import func, or_, select
 
 from app.clock import now
-from app.console.event_filter import EventFilter, read_filter
+from app.console.event_filter import EventFilter, of_state, read_filter
 from app.console.event_panel import read_panel
 from app.console.event_search import (
     Scope,
@@ -57,7 +57,7 @@ def show_events() -> ResponseReturnValue:
         page=page,
         wanted=wanted,
         choices=list_choices(workspace.id, wanted),
-        stream_url=_stream_url(wanted, page, start, scope) if is_live else None,
+        stream_url=_stream_url(wanted, page, start) if is_live else None,
         searched_back_to=_moment_of(page.stopped_at, scope),
         oldest=_oldest_kept(scope),
         kept_days=_kept_days(workspace),
@@ -103,30 +103,38 @@ def _find(
     return sorted(ids, reverse=True)[: PAGE_SIZE + 1], found.stopped_at
 
 
-def _stream_url(wanted: EventFilter, page: Page, start: int, scope: Scope) -> str:
+def _stream_url(wanted: EventFilter, page: Page, start: int) -> str:
     """Where the page's stream goes on: behind its newest row, or further back, where what waits
     for the worker may still come to fit."""
     if not wanted:
         start = page.events[0].id if page.events else 0
     elif wanted.may_come_true:
-        start = max(min(start, _oldest_waiting(scope) - 1), start - WAITING_LOOKBACK, 0)
+        start = max(min(start, _oldest_waiting() - 1), start - WAITING_LOOKBACK, 0)
     values: dict[str, Any] = {"after": start, **wanted.texts}
     return url_for("live_log.stream_events", **values)
 
 
-def _oldest_waiting(scope: Scope) -> int:
-    waiting = select(func.min(Event.id)).where(Event.state == "accepted")
-    mine = or_(*(Event.workspace_id == each for each in scope))
-    return db.session.scalar(waiting.where(mine)) or MAX_ID
+def _oldest_waiting() -> int:
+    """Of the queue's first events, by its own index; no page could follow a longer queue."""
+    waiting = select(Event.id).where(of_state("accepted")).limit(WAITING_LOOKBACK).subquery()
+    return db.session.scalar(select(func.min(waiting.c.id))) or MAX_ID
 
 
 def _moment_of(event_id: int | None, scope: Scope) -> datetime | None:
     """When the event at this id, or the next after it, came."""
     if event_id is None:
         return None
-    mine = or_(*(Event.workspace_id == each for each in scope))
-    at = select(Event.received_at).where(Event.id >= event_id, mine).order_by(Event.id).limit(1)
-    return db.session.scalar(at)
+    found = [
+        db.session.execute(
+            select(Event.id, Event.received_at)
+            .where(Event.workspace_id == each, Event.id >= event_id)
+            .order_by(Event.id)
+            .limit(1)
+        ).first()
+        for each in scope
+    ]
+    nearest = min((row.tuple() for row in found if row is not None), default=None)
+    return nearest[1] if nearest else None
 
 
 def _oldest_kept(scope: Scope) -> datetime | None:
