@@ -4,16 +4,19 @@
  *
  *   <section data-live>
  *     <span class="live-pill" data-live-pill hidden></span>       state, in words and colour
- *     <button type="button" data-live-toggle hidden></button>     pause and resume
+ *     <button type="button" data-live-toggle hidden></button>     pause and go on
+ *     <button type="button" data-live-held hidden></button>       "12 new": shows what was held back
  *     <p class="sr-only" role="status" data-live-news></p>        what a screen reader hears
- *     <table><tbody id="events" data-live-list data-live-max="500"
+ *     <table><tbody id="events" data-live-list data-live-max="500" data-live-more
  *       hx-sse:connect="/events/stream?after=41" hx-trigger="load, live:connect"
- *       hx-swap="afterbegin" hx-config="sse.reconnectMaxDelay:5000">
+ *       hx-config="sse.reconnectMaxDelay:5000">
  *         <tr id="event-…" data-cursor="41" data-pending>…</tr>   data-pending: will still change
  *
- * Messages: rows with an `id:` line are put on top; a row with hx-swap-oob="true" replaces the one
- * with the same id, and is dropped when the page does not show it. A row on top whose id the page
- * already shows replaces it too, so that nothing is ever doubled.
+ * Messages are rows. One the page shows already is replaced where it stands, so that nothing is ever
+ * doubled; another goes to its place by its cursor. hx-swap-oob="true": only replaces; "delete":
+ * takes away. data-live-more: older events lie behind the end, so none is put there.
+ *
+ * Rows are held back while the reader has paused, points at a row, or has scrolled away from the top.
  *
  * Each connection sends `X-Pending-From: <cursor of the oldest row with data-pending>`: the server
  * answers with the state those rows have by now, since changes carry no id and are not replayed.
@@ -28,12 +31,15 @@
     paused: "Paused",
     ended: "Stopped",
   };
-  const FINAL_STATUSES = new Set([401, 403, 404, 410]);
+  const ENDS = { 401: "Signed out: sign in again", 403: "No access any more", 404: "Stopped" };
+  const FINAL_STATUSES = new Set([400, 401, 403, 404, 410]);
   const FIRST_RETRY_MS = 500;
   const LONGEST_RETRY_MS = 5000;
   const NEWS_EVERY_MS = 5000;
+  const LEAVE_MS = 250;
 
   const lives = new WeakMap();
+  const cursorOf = (row) => Number(row.dataset.cursor);
 
   class LiveList {
     constructor(list) {
@@ -41,35 +47,68 @@
       this.list = list;
       this.pill = panel?.querySelector("[data-live-pill]");
       this.toggleButton = panel?.querySelector("[data-live-toggle]");
+      this.heldButton = panel?.querySelector("[data-live-held]");
       this.news = panel?.querySelector("[data-live-news]");
+      this.most = Number(list.dataset.liveMax) || 500;
+      this.held = new Map();
       this.request = null;
       this.lastId = "";
       this.failures = 0;
       this.arrived = 0;
       this.paused = false;
-      this.ended = false;
+      this.pointed = false;
+      this.state = "connecting";
       this.show("connecting");
+      this.watchPointer();
     }
 
+    /* --- what the reader sees of the connection --------------------------------------------- */
+
     show(state, label = LABELS[state]) {
+      this.state = state;
+      const isHeld = state === "live" && (this.paused || this.held.size > 0);
       if (this.pill) {
         this.pill.hidden = false;
-        this.pill.dataset.state = state;
-        this.pill.textContent = label;
+        this.pill.dataset.state = isHeld ? "paused" : state;
+        this.pill.textContent = isHeld ? LABELS.paused : label;
       }
       if (this.toggleButton) {
         this.toggleButton.hidden = state === "ended";
-        this.toggleButton.textContent = this.paused ? "Resume" : "Pause";
+        this.toggleButton.textContent = this.paused ? "Go on" : "Pause";
+      }
+      if (this.heldButton) {
+        this.heldButton.hidden = this.held.size === 0;
+        this.heldButton.textContent = `${this.held.size} new`;
       }
     }
+
+    get ended() {
+      return this.state === "ended";
+    }
+
+    refuse(status) {
+      if (!FINAL_STATUSES.has(status)) return false;
+      this.show("ended", ENDS[status] ?? LABELS.ended);
+      if (status === 401 && this.pill) this.offerSignIn();
+      return true;
+    }
+
+    /* The address comes back to this very page. */
+    offerSignIn() {
+      const link = document.createElement("a");
+      link.href = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
+      link.textContent = ENDS[401];
+      this.pill.replaceChildren(link);
+    }
+
+    /* --- the connection ---------------------------------------------------------------------- */
 
     /* Headers survive a reconnect inside the extension, so they are set anew before each one. */
     prepare(request = this.request) {
       if (!request) return;
       this.request = request;
-      const cursors = [...this.list.querySelectorAll("[data-pending]")].map((row) =>
-        Number(row.dataset.cursor),
-      );
+      const waiting = [...this.list.querySelectorAll("[data-pending]"), ...this.held.values()];
+      const cursors = waiting.filter((row) => "pending" in row.dataset).map(cursorOf);
       delete request.headers["X-Pending-From"];
       if (cursors.length) request.headers["X-Pending-From"] = String(Math.min(...cursors));
       if (this.lastId) request.headers["Last-Event-ID"] = this.lastId;
@@ -88,69 +127,139 @@
     }
 
     connect() {
-      if (this.list.isConnected && !this.paused && !this.ended) {
-        htmx.trigger(this.list, "live:connect");
+      if (this.list.isConnected && !this.ended) htmx.trigger(this.list, "live:connect");
+    }
+
+    /* --- rows -------------------------------------------------------------------------------- */
+
+    receive(html) {
+      const template = document.createElement("template");
+      template.innerHTML = html;
+      for (const row of [...template.content.children]) {
+        const oob = row.getAttribute("hx-swap-oob");
+        row.removeAttribute("hx-swap-oob");
+        const known = this.held.get(row.id) ?? document.getElementById(row.id);
+        if (oob === "delete") this.remove(row.id);
+        else if (known) this.replace(known, row);
+        else if (!oob) this.welcome(row);
+      }
+      this.settle();
+    }
+
+    replace(known, row) {
+      if (this.held.has(row.id)) this.held.set(row.id, row);
+      else {
+        const hadFocus = known.contains(document.activeElement);
+        if (known.querySelector("[aria-current]")) markCurrent(row);
+        known.replaceWith(row);
+        if (hadFocus) row.querySelector(".row-link")?.focus({ preventScroll: true });
       }
     }
 
-    refuse(status) {
-      if (!FINAL_STATUSES.has(status)) return false;
-      this.ended = true;
-      this.show("ended", status === 401 ? "Signed out" : LABELS.ended);
-      return true;
-    }
-
-    toggle() {
-      this.paused = !this.paused;
-      if (this.paused) {
-        this.show("paused");
-        this.connection?.reader?.cancel();
-      } else {
-        this.show("connecting");
-        this.connect();
-      }
-    }
-
-    /* Rows the page shows already are swapped where they stand. */
-    placeKnownRows(tasks) {
-      const main = tasks.find((task) => task.type === "main");
-      if (!main) return;
-      for (const row of [...main.fragment.children]) {
-        const known = row.id && document.getElementById(row.id);
-        if (known) tasks.push(replacement(row, known, main.sourceElement));
-        else this.welcome(row);
-      }
+    remove(id) {
+      this.held.delete(id);
+      document.getElementById(id)?.remove();
     }
 
     welcome(row) {
-      row.classList.add("is-new");
       this.arrived += 1;
       this.newsTimer ??= setTimeout(() => this.announce(), NEWS_EVERY_MS);
+      if (this.isHolding) this.hold(row);
+      else this.place(row);
+    }
+
+    hold(row) {
+      this.held.set(row.id, row);
+      if (this.held.size > this.most) this.held.delete(this.held.keys().next().value);
+    }
+
+    /* Nearly always on top; a row whose state came late goes among those of its time. */
+    place(row) {
+      const rows = [...this.list.children];
+      const next = rows.find((each) => cursorOf(each) < cursorOf(row));
+      if (!next && rows.length && "liveMore" in this.list.dataset) return;
+      row.classList.add("is-new");
+      this.list.insertBefore(row, next ?? null);
+    }
+
+    settle() {
+      while (this.list.children.length > this.most) {
+        this.list.lastElementChild.remove();
+        this.list.dataset.liveMore = "";
+      }
+      htmx.trigger(this.list, "htmx:after:swap");
+      this.show(this.state, this.ended ? this.pill?.textContent : undefined);
     }
 
     announce() {
       const count = this.arrived;
       this.newsTimer = null;
       this.arrived = 0;
-      if (this.news) this.news.textContent = `${count} new ${count === 1 ? "event" : "events"}`;
+      const what = `${count} new ${count === 1 ? "event" : "events"}`;
+      if (this.news) this.news.textContent = this.held.size ? `${what}, held back` : what;
     }
 
-    trim() {
-      const most = Number(this.list.dataset.liveMax) || 500;
-      while (this.list.children.length > most) this.list.lastElementChild.remove();
+    /* --- holding back ------------------------------------------------------------------------ */
+
+    get isHolding() {
+      return this.paused || this.pointed || this.isScrolled;
+    }
+
+    get isScrolled() {
+      const box = this.list.closest("table") ?? this.list;
+      return this.list.children.length > 0 && box.getBoundingClientRect().top < 0;
+    }
+
+    watchPointer() {
+      this.list.addEventListener("pointerover", (event) => {
+        clearTimeout(this.leaving);
+        this.pointed = event.pointerType === "mouse";
+      });
+      this.list.addEventListener("pointerleave", () => {
+        clearTimeout(this.leaving);
+        this.leaving = setTimeout(() => {
+          this.pointed = false;
+          this.release();
+        }, LEAVE_MS);
+      });
+    }
+
+    release(force = false) {
+      if (!this.held.size || (this.isHolding && !force)) return;
+      const rows = [...this.held.values()];
+      this.held.clear();
+      rows.forEach((row) => this.place(row));
+      this.settle();
+    }
+
+    toggle() {
+      this.paused = !this.paused;
+      if (this.news) this.news.textContent = this.paused ? "Paused" : "Live again";
+      this.release();
+      this.show(this.state);
+    }
+
+    showHeld() {
+      this.paused = false;
+      this.release(true);
+      this.show(this.state);
+      this.list.closest("[data-live]").scrollIntoView({ block: "start" });
+      this.list.querySelector(".row-link")?.focus({ preventScroll: true });
     }
   }
 
-  function replacement(row, target, sourceElement) {
-    const fragment = document.createDocumentFragment();
-    fragment.append(row);
-    return { type: "oob", fragment, target, swapSpec: { style: "outerHTML" }, sourceElement };
+  function markCurrent(row) {
+    row.querySelector(".row-link")?.setAttribute("aria-current", "true");
   }
 
   function liveOf(list) {
     if (!list?.matches?.("[data-live-list]")) return null;
     if (!lives.has(list)) lives.set(list, new LiveList(list));
     return lives.get(list);
+  }
+
+  function currentLive() {
+    return liveOf(document.querySelector("[data-live-list]"));
   }
 
   function on(name, handle) {
@@ -173,7 +282,7 @@
 
   on("htmx:sse:before:connection", (live, event) => {
     live.connection = event.detail.connection;
-    if (live.paused || live.ended) event.preventDefault();
+    if (live.ended) event.preventDefault();
     else if (live.connection.attempt > 0) {
       live.prepare();
       live.show("reconnecting");
@@ -183,29 +292,25 @@
   on("htmx:sse:after:connection", (live) => live.connected());
 
   on("htmx:sse:error", (live, event) => {
-    if (!live.refuse(event.detail.status) && !live.paused) live.show("reconnecting");
+    if (!live.refuse(event.detail.status)) live.show("reconnecting");
   });
 
   on("htmx:sse:before:message", (live, event) => {
+    event.preventDefault(); // The rows are placed here, and not by htmx.
     live.lastId = event.detail.message.id || live.lastId;
+    live.receive(event.detail.message.data);
   });
-
-  on("htmx:before:swap", (live, event) => live.placeKnownRows(event.detail.tasks));
-  on("htmx:after:swap", (live) => live.trim());
 
   on("htmx:sse:close", (live) => {
     live.connection = null;
-    if (!live.paused && !live.ended) live.show("ended");
+    if (!live.ended) live.show("ended");
   });
 
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-live-toggle]");
-    liveOf(button?.closest("[data-live]")?.querySelector("[data-live-list]"))?.toggle();
+    if (event.target.closest("[data-live-toggle]")) currentLive()?.toggle();
+    if (event.target.closest("[data-live-held]")) currentLive()?.showHeld();
   });
-
-  window.addEventListener("online", () => {
-    for (const list of document.querySelectorAll("[data-live-list]")) {
-      lives.get(list)?.connection?.delayCanceller?.();
-    }
-  });
+  document.addEventListener("live:toggle", () => currentLive()?.toggle());
+  document.addEventListener("scroll", () => currentLive()?.release(), { passive: true });
+  window.addEventListener("online", () => currentLive()?.connection?.delayCanceller?.());
 })();

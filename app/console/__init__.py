@@ -23,6 +23,7 @@ from app.console import (
     workflows,
 )
 from app.console.bars import bar_path
+from app.console.event_summary import summarise
 from app.console.examples import curl_command
 from app.console.formatting import FILTERS
 from app.console.guards import PublicIdConverter, guard, may, protect_forms
@@ -63,9 +64,7 @@ def init_console(app: Flask) -> None:
     app.login_manager = login_manager  # type: ignore[attr-defined]
     login_manager.user_loader(find_user)
     app.url_map.converters["public_id"] = PublicIdConverter
-    app.jinja_env.filters.update(
-        FILTERS, summary=live_log.summarise, visible=show_signs, bar_path=bar_path
-    )
+    app.jinja_env.filters.update(FILTERS, summary=summarise, visible=show_signs, bar_path=bar_path)
     app.jinja_env.globals.update(current_user=current_user, may=may, curl_command=curl_command)
     app.jinja_env.filters.update(problem_title=title_of, problem_message=message_of)
     app.context_processor(list_navigation)

@@ -19,7 +19,7 @@ from app.console.listening import Heard, Watch, is_news, listen
 from app.console.reachability import describe_reach
 from app.console.snippet_parts import PLACEHOLDER, Part, Target
 from app.console.snippets import TOOLS
-from app.console.workflows import find_workflow
+from app.console.workflow_list import find_workflow
 from app.extensions import db
 from app.links import public_url
 from app.models import ApiKey, Workflow

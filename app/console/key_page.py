@@ -6,11 +6,11 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.clock import now
+from app.console.event_search import load_events
 from app.console.guards import signed_in_user
 from app.console.key_form import KEEPS, USUAL_KEEP, list_choices, read_time
 from app.console.key_usage import Meter, count_by_day, list_senders, read_meters
 from app.console.keys import find_key, find_limits, show_new_key, state_of
-from app.console.live_log import load_events
 from app.console.refused import newest_refused_ids
 from app.ingest.service import ingest_service
 from app.models import ApiKey, Event

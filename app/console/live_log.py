@@ -1,34 +1,37 @@
-"""The live log: every request to the API, newest first."""
+"""The live log: every request to the API that fits the filter, newest first."""
 
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, current_app, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from sqlalchemy import func, or_, select
-from sqlalchemy.orm import joinedload
 
 from app.clock import now
+from app.console.event_filter import EventFilter, of_state, read_filter
+from app.console.event_panel import read_panel
+from app.console.event_search import (
+    Scope,
+    find_exact,
+    list_ids,
+    load_events,
+    newest_id,
+    search,
+)
+from app.console.filter_choices import list_choices
 from app.console.guards import current_workspace, visible_workspace_ids
 from app.console.overview import first_slug, worker_stands_still
-from app.console.signs import show_signs
 from app.extensions import db
-from app.models import STATES, Event, Run, UnstoredCount
-from app.problems import PROBLEMS
+from app.models import Event, UnstoredCount, Workspace
 
 PAGE_SIZE = 50
 UNSTORED_WINDOW = timedelta(hours=24)
-_MAX_ID = 2**63 - 1
-_MAX_TEXT = 300
+WAITING_LOOKBACK = 20_000
+"""How many ids back a filtered stream looks for events that still wait for the worker."""
+MAX_ID = 2**63 - 1
 
 blueprint = Blueprint("live_log", __name__)
-
-
-class Summary(NamedTuple):
-    """What an event says, in a few words, and in a sentence below them."""
-
-    title: str
-    text: str = ""
 
 
 class Page(NamedTuple):
@@ -37,78 +40,121 @@ class Page(NamedTuple):
     events: list[Event]
     newer: int | None
     older: int | None
+    stopped_at: int | None = None
+    """Where the search ran out of time."""
 
 
 @blueprint.get("/events")
-def show_events() -> str:
-    state = _read_choice("state", STATES)
-    before, after = _read_id("before"), _read_id("after")
-    scope = visible_workspace_ids()
-    page = find_page(scope, state, before, after)
+def show_events() -> ResponseReturnValue:
+    workspace, scope = current_workspace(), visible_workspace_ids()
+    wanted = read_filter(request.args, workspace.id)
+    before, after = read_id(request.args.get("before")), read_id(request.args.get("after"))
+    start = newest_id()
+    page = find_page(scope, wanted, before, after) if not wanted.errors else Page([], None, None)
+    is_live = not wanted.errors and page.newer is None and wanted.reaches(now())
     return render_template(
         "console/live_log.html",
         page=page,
-        state=state,
-        states=STATES,
-        is_live=state is None and page.newer is None,
-        slug=first_slug(current_workspace().id),
+        wanted=wanted,
+        choices=list_choices(workspace.id, wanted),
+        stream_url=_stream_url(wanted, page, start) if is_live else None,
+        searched_back_to=_moment_of(page.stopped_at, scope),
+        oldest=_oldest_kept(scope),
+        kept_days=_kept_days(workspace),
+        panel=read_panel(request.args.get("event")),
+        slug=first_slug(workspace.id),
         unstored=count_unstored(scope),
         worker_stands_still=worker_stands_still(),
-        page_url=_page_url,
-    )
+        page_url=_page_url(wanted),
+    ), 422 if wanted.errors else 200
 
 
 def find_page(
-    scope: Sequence[int | None], state: str | None, before: int | None, after: int | None = None
+    scope: Scope, wanted: EventFilter, before: int | None = None, after: int | None = None
 ) -> Page:
     """The page of events older than `before`, or the one just newer than `after`."""
     if after is not None:
-        ids = list_ids(scope, state, PAGE_SIZE + 1, after=after)
+        ids, stopped_at = _find(scope, wanted, after=after)
         if len(ids) > PAGE_SIZE:
             shown = ids[1:]
             return Page(load_events(shown), newer=shown[0], older=shown[-1])
-    ids = list_ids(scope, state, PAGE_SIZE + 1, before=before)
+        if stopped_at is not None:
+            return Page(load_events(ids), newer=stopped_at - 1, older=after + 1)
+    ids, stopped_at = _find(scope, wanted, before=before)
     shown = ids[:PAGE_SIZE]
     newer = shown[0] if shown and before is not None else None
-    return Page(load_events(shown), newer, older=shown[-1] if len(ids) > PAGE_SIZE else None)
+    if before is not None and not shown:
+        newer = before - 1
+    if len(ids) > PAGE_SIZE:
+        return Page(load_events(shown), newer, older=shown[-1])
+    return Page(load_events(shown), newer, older=stopped_at, stopped_at=stopped_at)
 
 
-def list_ids(
-    scope: Sequence[int | None],
-    state: str | None,
-    limit: int,
-    before: int | None = None,
-    after: int | None = None,
-) -> list[int]:
-    """The ids nearest to the newest (or to `after`), merged over the workspaces in `scope`,
-    newest first; each query runs along one index."""
-    order = Event.id.desc() if after is None else Event.id.asc()
-    ids: list[int] = []
-    for workspace_id in scope:
-        query = select(Event.id).where(Event.workspace_id == workspace_id)
-        if state is not None:
-            query = query.where(Event.state == state)
-        if before is not None:
-            query = query.where(Event.id < before)
-        if after is not None:
-            query = query.where(Event.id > after)
-        ids += db.session.scalars(query.order_by(order).limit(limit))
-    nearest = sorted(ids, reverse=after is None)[:limit]
-    return sorted(nearest, reverse=True)
+def _find(
+    scope: Scope, wanted: EventFilter, before: int | None = None, after: int | None = None
+) -> tuple[list[int], int | None]:
+    """One more id than a page shows, newest first, and where the search ran out of time."""
+    if not wanted:
+        return list_ids(scope, PAGE_SIZE + 1, before=before, after=after), None
+    found = search(scope, wanted, PAGE_SIZE + 1, before, after)
+    ids = set(found.ids)
+    if before is None and after is None and (text := wanted.value("q")):
+        ids |= set(find_exact(scope, text, wanted.conditions())[: PAGE_SIZE + 1])
+    return sorted(ids, reverse=True)[: PAGE_SIZE + 1], found.stopped_at
 
 
-def load_events(ids: Sequence[int]) -> list[Event]:
-    """The events with all that a row shows, newest first."""
-    query = (
-        select(Event)
-        .where(Event.id.in_(ids))
-        .options(
-            joinedload(Event.workflow),
-            joinedload(Event.api_key),
-            joinedload(Event.run).defer(Run.details),
+def _stream_url(wanted: EventFilter, page: Page, start: int) -> str:
+    """Where the page's stream goes on: behind its newest row, or further back, where what waits
+    for the worker may still come to fit."""
+    if not wanted:
+        start = page.events[0].id if page.events else 0
+    elif wanted.may_come_true:
+        start = max(min(start, _oldest_waiting() - 1), start - WAITING_LOOKBACK, 0)
+    values: dict[str, Any] = {"after": start, **wanted.texts}
+    return url_for("live_log.stream_events", **values)
+
+
+def _oldest_waiting() -> int:
+    """Of the queue's first events, by its own index; no page could follow a longer queue."""
+    waiting = select(Event.id).where(of_state("accepted")).limit(WAITING_LOOKBACK).subquery()
+    return db.session.scalar(select(func.min(waiting.c.id))) or MAX_ID
+
+
+def _moment_of(event_id: int | None, scope: Scope) -> datetime | None:
+    """When the event at this id, or the next after it, came."""
+    if event_id is None:
+        return None
+    found = [
+        db.session.execute(
+            select(Event.id, Event.received_at)
+            .where(Event.workspace_id == each, Event.id >= event_id)
+            .order_by(Event.id)
+            .limit(1)
+        ).first()
+        for each in scope
+    ]
+    nearest = min((row.tuple() for row in found if row is not None), default=None)
+    return nearest[1] if nearest else None
+
+
+def _oldest_kept(scope: Scope) -> datetime | None:
+    found = [
+        db.session.scalar(
+            select(Event.received_at).where(Event.workspace_id == each).order_by(Event.id).limit(1)
         )
-    )
-    return list(db.session.scalars(query.order_by(Event.id.desc())))
+        for each in scope
+    ]
+    return min((each for each in found if each is not None), default=None)
+
+
+def _kept_days(workspace: Workspace) -> dict[str, int]:
+    """For how many days refused requests, events and failures are kept."""
+    config = current_app.config
+    return {
+        "rejected": workspace.rejected_days or config["FLOWPULSE_REJECTED_DAYS"],
+        "event": workspace.event_days or config["FLOWPULSE_EVENT_DAYS"],
+        "failure": workspace.failure_days or config["FLOWPULSE_FAILURE_DAYS"],
+    }
 
 
 def count_unstored(scope: Sequence[int | None]) -> int:
@@ -122,63 +168,20 @@ def count_unstored(scope: Sequence[int | None]) -> int:
     return int(count or 0)
 
 
-def summarise(event: Event) -> Summary:
-    """What a row says about an event; one registry line a state."""
-    title, text = _SUMMARIES[event.state](event)
-    return Summary(show_signs(title[:_MAX_TEXT]), show_signs(text[:_MAX_TEXT]))
+def _page_url(wanted: EventFilter) -> Any:
+    """Makes addresses of the list with these changes to the filter; None leaves a part out."""
+
+    def address(**changes: Any) -> str:
+        return url_for("live_log.show_events", **_changed(wanted.texts, changes))
+
+    return address
 
 
-def _of_accepted(event: Event) -> Summary:
-    return Summary("Trying again", event.failure) if event.failure else _of_warnings(event)
+def _changed(texts: Mapping[str, str], changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: each for name, each in {**texts, **changes}.items() if each is not None}
 
 
-def _of_processed(event: Event) -> Summary:
-    run = event.run
-    if run is None or event.kind == "run-success":
-        return _of_warnings(event)
-    if run.outcome == "failure":
-        return Summary(run.error_message or "", run.error_type or "")
-    return Summary("Decided by another event", "One that ended later told that the run succeeded.")
-
-
-def _of_failed(event: Event) -> Summary:
-    return Summary(PROBLEMS["processing_failed"].title, event.failure or "")
-
-
-def _of_rejected(event: Event) -> Summary:
-    problem = PROBLEMS.get(event.code or "")
-    messages = [str(error.get("message", "")) for error in event.errors or []]
-    more = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
-    text = messages[0] + more if messages else event.detail or ""
-    return Summary(problem.title if problem else event.code or "Refused", text)
-
-
-def _of_warnings(event: Event) -> Summary:
-    messages = [str(warning.get("message", "")) for warning in event.warnings or []]
-    if not messages:
-        return Summary("")
-    return Summary("1 warning" if len(messages) == 1 else f"{len(messages)} warnings", messages[0])
-
-
-_SUMMARIES: dict[str, Callable[[Event], Summary]] = {
-    "accepted": _of_accepted,
-    "processed": _of_processed,
-    "failed": _of_failed,
-    "rejected": _of_rejected,
-}
-
-
-def _page_url(**changes: Any) -> str:
-    """The list's own address with these parameters; None leaves one out."""
-    return url_for("live_log.show_events", **changes)
-
-
-def _read_choice(name: str, choices: Sequence[str]) -> str | None:
-    value = request.args.get(name)
-    return value if value in choices else None
-
-
-def _read_id(name: str) -> int | None:
-    text = request.args.get(name, "")
-    is_id = text.isascii() and text.isdigit() and len(text) <= len(str(_MAX_ID))
-    return min(int(text), _MAX_ID) if is_id else None
+def read_id(text: str | None) -> int | None:
+    if text and text.isascii() and text.isdigit() and len(text) <= len(str(MAX_ID)):
+        return min(int(text), MAX_ID)
+    return None

@@ -13,7 +13,7 @@ from app.console.formatting import number, plural
 from app.console.guards import current_workspace, signed_in_user, visible_workspace_ids
 from app.console.reprocessing import count_open, reprocess, reprocess_group
 from app.console.resending import Message, draft_message, resend
-from app.console.workflows import find_workflow
+from app.console.workflow_list import find_workflow
 from app.ingest.schemas import EVENT_KINDS
 from app.models import Event, Workflow
 from app.workspaces.people import RefusedError

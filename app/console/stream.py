@@ -1,14 +1,30 @@
 """The live log's stream: server-sent events that lose nothing and double nothing."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import NamedTuple
 
-from flask import Flask, Response, current_app, render_template, request, stream_with_context
+from flask import (
+    Flask,
+    Response,
+    abort,
+    current_app,
+    render_template,
+    request,
+    stream_with_context,
+)
 from sqlalchemy import select
 
-from app.console.guards import current_membership, signed_in_user, visible_workspace_ids
-from app.console.live_log import blueprint, list_ids, load_events
-from app.console.tail import Notice, Subscription, Tail, drain
+from app.console.event_filter import EventFilter, of_state, read_filter
+from app.console.event_search import list_ids, load_events, match_ids, search
+from app.console.guards import (
+    current_membership,
+    current_workspace,
+    signed_in_user,
+    visible_workspace_ids,
+)
+from app.console.live_log import MAX_ID, blueprint, read_id
+from app.console.tail import MAX_PENDING, Notice, Subscription, Tail, drain
 from app.extensions import db
 from app.models import Event, Membership
 from app.workspaces.sessions import is_live
@@ -20,81 +36,100 @@ CHECK_SECONDS = 5.0
 BEAT_SECONDS = 15.0
 MAX_BACKLOG = 500
 """Rows that a page is told of when it comes back; it shows no more than that anyway."""
-_MAX_ID = 2**63 - 1
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 def init_stream(app: Flask) -> None:
     """One follower of the log per process, however many pages are open."""
-    app.extensions["flowpulse_tail"] = Tail(app, load_events)
+    app.extensions["flowpulse_tail"] = Tail(app)
 
 
 @blueprint.get("/events/stream")
 def stream_events() -> Response:
     """New rows from `Last-Event-ID` (or `?after=`) on, and changes of rows that were waiting."""
-    start = _read_id(request.headers.get("Last-Event-ID") or request.args.get("after"))
-    pending = _read_id(request.headers.get("X-Pending-From"))
-    messages = _follow(start, pending, set(visible_workspace_ids()))
+    wanted = read_filter(request.args, current_workspace().id)
+    if wanted.errors:
+        abort(400, "This filter can't be read.")
+    start = read_id(request.headers.get("Last-Event-ID") or request.args.get("after"))
+    pending = read_id(request.headers.get("X-Pending-From"))
+    reader = Reader(visible_workspace_ids(), wanted, start, pending)
     return Response(
-        stream_with_context(messages), content_type="text/event-stream", headers=_HEADERS
+        stream_with_context(_follow(reader)), content_type="text/event-stream", headers=_HEADERS
     )
 
 
-def _read_id(text: str | None) -> int | None:
-    if text and text.isascii() and text.isdigit() and len(text) <= len(str(_MAX_ID)):
-        return min(int(text), _MAX_ID)
-    return None
+class Reader(NamedTuple):
+    """What a page may see and wants to see, the newest row it has, and its oldest that waits."""
+
+    scope: list[int | None]
+    wanted: EventFilter
+    start: int | None
+    pending: int | None
 
 
-def _follow(start: int | None, pending: int | None, scope: set[int | None]) -> Iterator[str]:
-    tail = current_app.extensions["flowpulse_tail"]
-    subscription = tail.subscribe()
+def _follow(reader: Reader) -> Iterator[str]:
+    tail: Tail = current_app.extensions["flowpulse_tail"]
+    subscription = tail.subscribe(reader.wanted)
     try:
         yield ": open\n\n"  # Sends the headers, so that the page knows that it is connected.
-        yield from _catch_up(tail, subscription, start, pending, scope)
-        yield from _keep_up(subscription, scope)
+        yield from _catch_up(tail, subscription, reader)
+        yield from _keep_up(subscription, reader)
     finally:
         tail.unsubscribe(subscription)
 
 
-def _catch_up(
-    tail: Tail,
-    subscription: Subscription,
-    start: int | None,
-    pending: int | None,
-    scope: set[int | None],
-) -> Iterator[str]:
+def _catch_up(tail: Tail, subscription: Subscription, reader: Reader) -> Iterator[str]:
     """What came between the page's newest row and the subscription; the oldest goes first."""
-    ids: Sequence[int] = []
-    if start is not None and start < subscription.position:
-        newest = list_ids(list(scope), None, MAX_BACKLOG, subscription.position + 1)
-        ids = [event_id for event_id in newest if event_id > start]
-    missed = load_events(ids)
-    shown = load_events(_list_waiting(pending, start, scope))
+    missed = load_events(_list_missed(subscription.position, reader))
+    shown = load_events(_list_waiting(subscription.position, reader))
+    fitting = match_ids(reader.wanted, [event.id for event in shown])
+    waiting = {event.id for event in (*missed, *shown) if event.state == "accepted"}
+    if reader.wanted.may_come_true:
+        waiting.update(_list_accepted(reader))
     db.session.remove()
-    tail.watch([event.id for event in (*missed, *shown) if event.state == "accepted"])
+    tail.watch(sorted(waiting))
     for event in reversed(missed):
-        yield Notice(event, is_change=False).message(_render)
+        yield Notice(event, is_change=False).message(_render, reader.wanted)
     for event in shown:
         if event.state != "accepted":
-            yield Notice(event, is_change=True).message(_render)
+            fits = not reader.wanted or event.id in fitting
+            yield Notice(event, is_change=True).message(_render, reader.wanted, fits)
 
 
-def _list_waiting(pending: int | None, start: int | None, scope: set[int | None]) -> list[int]:
-    """Rows that the page still shows as accepted; their state may have changed meanwhile."""
-    if pending is None or start is None or pending > start:
+def _list_missed(position: int, reader: Reader) -> list[int]:
+    if reader.start is None or reader.start >= position:
         return []
-    ids = list_ids(list(scope), None, MAX_BACKLOG, before=start + 1)
-    return [event_id for event_id in ids if event_id >= pending]
+    if not reader.wanted:
+        return list_ids(reader.scope, MAX_BACKLOG, before=position + 1, after=reader.start)
+    found = search(
+        reader.scope, reader.wanted, MAX_BACKLOG, position + 1, reader.start, seconds=None
+    )
+    return found.ids
 
 
-def _keep_up(subscription: Subscription, scope: set[int | None]) -> Iterator[str]:
+def _list_waiting(position: int, reader: Reader) -> list[int]:
+    """Rows that the page may still show as accepted; their state may have changed meanwhile."""
+    scope, wanted, start, pending = reader
+    if pending is None or start is None:
+        return []
+    high = position if wanted else min(start, position)
+    lasting = wanted.lasting_conditions()
+    return list_ids(scope, MAX_BACKLOG, lasting, before=high + 1, after=max(pending, 1) - 1)
+
+
+def _list_accepted(reader: Reader) -> list[int]:
+    """What waits for the worker and may come to fit."""
+    conditions = [of_state("accepted"), *reader.wanted.lasting_conditions()]
+    return list_ids(reader.scope, MAX_PENDING, conditions, MAX_ID, (reader.start or 1) - 1)
+
+
+def _keep_up(subscription: Subscription, reader: Reader) -> Iterator[str]:
     may_go_on = _watch_over_access()
     beat_at = time.monotonic()
     while not subscription.has_lost and next(may_go_on):
-        for notice in drain(subscription, WAKE_SECONDS):
-            if notice.event.workspace_id in scope:
-                yield notice.message(_render)
+        for notice, fits in drain(subscription, WAKE_SECONDS):
+            if notice.event.workspace_id in reader.scope:
+                yield notice.message(_render, reader.wanted, fits)
                 beat_at = time.monotonic()
         if time.monotonic() - beat_at >= BEAT_SECONDS:
             beat_at = time.monotonic()

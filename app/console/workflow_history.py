@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import select
 
-from app.console.live_log import load_events
+from app.console.event_search import load_events
 from app.console.refused import newest_refused_ids
 from app.extensions import db
 from app.models import Event, FormerSlug, Run, Workflow

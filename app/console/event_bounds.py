@@ -1,0 +1,92 @@
+"""Between which ids the events of a time lie: ids grow with time, but for what was loaded later."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.console.event_filter import EventFilter, of_state
+from app.extensions import db
+from app.models import STATES, Event
+
+OUT_OF_ORDER = 5_000
+"""Events next to a limit in time that are looked at: so many may have ids out of order, as those of
+a demo that was loaded into a log in use."""
+LONGEST_WAIT = timedelta(days=1)
+"""An accepted event is found by its next attempt, which is not so long after it came."""
+
+
+class Bounds(NamedTuple):
+    """Ids from `low` up to, and without, `high`."""
+
+    low: int
+    high: int
+
+
+def find_bounds(
+    wanted: EventFilter, scope: Sequence[int | None], before: int | None, after: int | None
+) -> Bounds:
+    """The interval outside of which nothing fits."""
+    low = max((after or 0) + 1, _oldest_id(scope))
+    high = before if before is not None else _newest_id() + 1
+    since, until = wanted.since, wanted.value("until")
+    states = [wanted.value("state")] if wanted.value("state") else list(STATES)
+    if since is not None:
+        low = max(low, _lowest_since(states, since, high))
+    if until is not None:
+        high = min(high, _highest_until(states, until) + 1)
+    return Bounds(low, high)
+
+
+def _oldest_id(scope: Sequence[int | None]) -> int:
+    oldest = [
+        db.session.scalar(
+            select(Event.id).where(Event.workspace_id == each).order_by(Event.id).limit(1)
+        )
+        for each in scope
+    ]
+    return min((each for each in oldest if each is not None), default=1)
+
+
+def _newest_id() -> int:
+    return db.session.scalar(select(func.max(Event.id))) or 0
+
+
+def _lowest_since(states: Sequence[str], since: datetime, otherwise: int) -> int:
+    """The lowest id that came since then; `otherwise` where none did."""
+    found = [
+        _extreme("min", state, _moment_of(state) >= since, _moment_of(state).asc())
+        for state in states
+    ]
+    return min((each for each in found if each is not None), default=otherwise)
+
+
+def _highest_until(states: Sequence[str], until: datetime) -> int:
+    found = [
+        _extreme(
+            "max",
+            state,
+            _moment_of(state) < (until + LONGEST_WAIT if state == "accepted" else until),
+            _moment_of(state).desc(),
+        )
+        for state in states
+    ]
+    return max((each for each in found if each is not None), default=0)
+
+
+def _extreme(
+    extreme: str,
+    state: str,
+    condition: ColumnElement[bool],
+    order: ColumnElement[datetime],
+) -> int | None:
+    nearest = select(Event.id).where(of_state(state), condition).order_by(order)
+    ids = nearest.limit(OUT_OF_ORDER).subquery()
+    return db.session.scalar(select(getattr(func, extreme)(ids.c.id)))
+
+
+def _moment_of(state: str) -> InstrumentedAttribute[datetime]:
+    """The time in the index of this state."""
+    return Event.next_attempt_at if state == "accepted" else Event.received_at  # type: ignore[return-value]

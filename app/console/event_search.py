@@ -1,0 +1,248 @@
+"""Pages of the log by key: never an OFFSET, and never more work than a page may cost."""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select
+from sqlalchemy.orm import joinedload
+
+from app.console.event_bounds import Bounds, find_bounds
+from app.console.event_filter import EventFilter, of_state
+from app.extensions import db
+from app.models import Event, Run, Workflow
+
+SECONDS = 0.25
+"""How long a page may search; it says how far it came, and goes on from there."""
+FIRST_WINDOW = 1_000
+LARGEST_WINDOW = 200_000
+QUICK_SECONDS, SLOW_SECONDS = 0.008, 0.02
+"""A statement on SQLite holds up the whole process: the windows grow and shrink between these."""
+CHUNK = 1_000
+FEW = {"state": 60_000, "workflow": 20_000}
+"""Up to so many events, an index lists them all, and the search looks at no others."""
+
+Scope = Sequence[int | None]
+
+
+class Found(NamedTuple):
+    """Ids of events, in the order of the search; `stopped_at` is where it ran out of time."""
+
+    ids: list[int]
+    stopped_at: int | None = None
+
+
+def load_events(ids: Sequence[int]) -> list[Event]:
+    """The events with all that a row shows, newest first."""
+    query = (
+        select(Event)
+        .where(Event.id.in_(ids))
+        .options(
+            joinedload(Event.workflow),
+            joinedload(Event.api_key),
+            joinedload(Event.run).defer(Run.details),
+        )
+    )
+    return list(db.session.scalars(query.order_by(Event.id.desc())))
+
+
+def list_ids(
+    scope: Scope,
+    limit: int,
+    conditions: Sequence[ColumnElement[bool]] = (),
+    before: int | None = None,
+    after: int | None = None,
+) -> list[int]:
+    """The ids nearest to the newest (or to `after`), merged over the workspaces in `scope`,
+    newest first; each query runs along one index."""
+    is_upward = after is not None and before is None
+    order = Event.id.asc() if is_upward else Event.id.desc()
+    ids: list[int] = []
+    for workspace_id in scope:
+        query = select(Event.id).where(Event.workspace_id == workspace_id, *conditions)
+        if before is not None:
+            query = query.where(Event.id < before)
+        if after is not None:
+            query = query.where(Event.id > after)
+        ids += db.session.scalars(query.order_by(order).limit(limit))
+    nearest = sorted(ids, reverse=not is_upward)[:limit]
+    return sorted(nearest, reverse=True)
+
+
+def match_ids(wanted: EventFilter, ids: Sequence[int]) -> set[int]:
+    """Which of these events fit; one statement."""
+    if not ids:
+        return set()
+    fitting = select(Event.id).where(Event.id.in_(ids), *wanted.conditions())
+    return set(db.session.scalars(fitting))
+
+
+def search(
+    scope: Scope,
+    wanted: EventFilter,
+    limit: int,
+    before: int | None = None,
+    after: int | None = None,
+    seconds: float | None = SECONDS,
+) -> Found:
+    """Up to `limit` events that fit: downwards from `before` (the newest without it) to `after`,
+    or upwards from `after` when there is no `before`."""
+    is_upward = after is not None and before is None
+    bounds = find_bounds(wanted, scope, before, after)
+    few = _list_few(wanted)
+    steps = _by_index(few, bounds, is_upward) if few is not None else _by_window(bounds, is_upward)
+    return _walk(steps, scope, wanted, limit, is_upward, seconds)
+
+
+def find_exact(scope: Scope, text: str, conditions: Sequence[ColumnElement[bool]]) -> list[int]:
+    """The newest events whose id, execution id or correlation id is the text, by indexes alone."""
+    if "\0" in text:
+        return []
+    own = [workspace_id for workspace_id in scope if workspace_id is not None]
+    workflows = select(Workflow.id).where(Workflow.workspace_id.in_(own))
+    of_execution = Run.workflow_id.in_(workflows) & (Run.external_execution_id == text)
+    of_correlation = Run.workspace_id.in_(own) & (Run.correlation_id == text)
+    # One after the other: a join lets SQLite begin at the wrong end, with all events.
+    conditions_of_runs = (of_execution, of_correlation)
+    runs = [each for found in conditions_of_runs for each in _first(select(Run.id).where(found))]
+    is_refused = of_state("rejected") & Event.workspace_id.in_(own)
+    queries: list[Select[Any]] = [
+        select(Event.id).where(Event.public_id == text, _in_scope(scope)),
+        select(Event.id).where(Event.run_id.in_(runs)),
+        select(Event.id).where(is_refused, Event.execution_id == text),
+        select(Event.id).where(is_refused, Event.correlation_id == text),
+    ]
+    ids = [event_id for query in queries for event_id in _first(query)]
+    fitting = select(Event.id).where(Event.id.in_(ids), *conditions)
+    return sorted(set(db.session.scalars(fitting)) if ids else (), reverse=True)
+
+
+def _first(query: Select[Any]) -> list[int]:
+    return list(db.session.scalars(query.limit(CHUNK)))
+
+
+class _Step(NamedTuple):
+    """The next events to look at: those of an interval, or those of a list."""
+
+    low: int
+    high: int
+    ids: list[int] | None = None
+
+
+def _walk(
+    steps: "_Steps",
+    scope: Scope,
+    wanted: EventFilter,
+    limit: int,
+    is_upward: bool,
+    seconds: float | None,
+) -> Found:
+    conditions = wanted.conditions()
+    end = None if seconds is None else time.monotonic() + seconds
+    ids: list[int] = []
+    for step in steps:
+        started = time.monotonic()
+        ids += _look(step, scope, conditions, limit - len(ids), is_upward)
+        if len(ids) >= limit:
+            break
+        steps.took(time.monotonic() - started)
+        if end is not None and time.monotonic() >= end and not steps.is_done:
+            return Found(ids, step.high if is_upward else step.low)
+        time.sleep(0)  # Lets the other requests of the process have their turn.
+    return Found(ids)
+
+
+def _look(
+    step: _Step,
+    scope: Scope,
+    conditions: Sequence[ColumnElement[bool]],
+    limit: int,
+    is_upward: bool,
+) -> list[int]:
+    if step.ids is not None:
+        listed = Event.id.in_(bindparam(None, step.ids, expanding=True, literal_execute=True))
+        order = Event.id.asc() if is_upward else Event.id.desc()
+        query = select(Event.id).where(listed, _in_scope(scope), *conditions)
+        return list(db.session.scalars(query.order_by(order).limit(limit)))
+    found: list[int] = []
+    for workspace_id in scope:
+        order = Event.id.asc() if is_upward else Event.id.desc()
+        query = select(Event.id).where(
+            Event.workspace_id == workspace_id,
+            Event.id >= step.low,
+            Event.id < step.high,
+            *conditions,
+        )
+        found += db.session.scalars(query.order_by(order).limit(limit))
+    return sorted(found, reverse=not is_upward)[:limit]
+
+
+def _in_scope(scope: Scope) -> ColumnElement[bool]:
+    return or_(*(Event.workspace_id == workspace_id for workspace_id in scope))
+
+
+class _Steps:
+    """Intervals or lists of ids, one after the other; told how long each took."""
+
+    is_done = False
+
+    def __iter__(self) -> Iterator[_Step]:
+        raise NotImplementedError
+
+    def took(self, seconds: float) -> None:
+        """Choose the size of the next one."""
+
+
+class _by_window(_Steps):
+    def __init__(self, bounds: Bounds, is_upward: bool) -> None:
+        self._bounds, self._is_upward, self._size = bounds, is_upward, FIRST_WINDOW
+
+    def __iter__(self) -> Iterator[_Step]:
+        low, high = self._bounds
+        while low < high:
+            if self._is_upward:
+                step = _Step(low, min(low + self._size, high))
+                low = step.high
+            else:
+                step = _Step(max(high - self._size, low), high)
+                high = step.low
+            self.is_done = low >= high
+            yield step
+
+    def took(self, seconds: float) -> None:
+        if seconds < QUICK_SECONDS:
+            self._size = min(self._size * 3, LARGEST_WINDOW)
+        elif seconds > SLOW_SECONDS:
+            self._size = max(self._size // 2, FIRST_WINDOW // 10)
+
+
+class _by_index(_Steps):
+    def __init__(self, few: list[int], bounds: Bounds, is_upward: bool) -> None:
+        inside = (each for each in few if bounds.low <= each < bounds.high)
+        self._ids = sorted(inside, reverse=not is_upward)
+
+    def __iter__(self) -> Iterator[_Step]:
+        for start in range(0, len(self._ids), CHUNK):
+            ids = self._ids[start : start + CHUNK]
+            self.is_done = start + CHUNK >= len(self._ids)
+            yield _Step(min(ids), max(ids) + 1, ids)
+
+
+def _list_few(wanted: EventFilter) -> list[int] | None:
+    """All events that could fit, where an index tells that they are few."""
+    state, workflow_id = wanted.small_state, wanted.value("workflow")
+    for name, condition in (
+        ("state", of_state(state) if state else None),
+        ("workflow", Event.workflow_id == workflow_id if workflow_id else None),
+    ):
+        if condition is not None:
+            query = select(Event.id).where(condition).limit(FEW[name] + 1)
+            ids = list(db.session.scalars(query))
+            if len(ids) <= FEW[name]:
+                return ids
+    return None
+
+
+def newest_id() -> int:
+    """The id of the newest event of all."""
+    return db.session.scalar(select(func.max(Event.id))) or 0

@@ -1,0 +1,63 @@
+"""What an event says, in a few words: the message of a row."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from app.console.signs import show_signs
+from app.models import Event
+from app.problems import PROBLEMS
+
+_MAX_TEXT = 300
+
+
+class Summary(NamedTuple):
+    """What an event says, in a few words, and in a sentence below them."""
+
+    title: str
+    text: str = ""
+
+
+def summarise(event: Event) -> Summary:
+    """What a row says about an event; one registry line a state."""
+    title, text = _SUMMARIES[event.state](event)
+    return Summary(show_signs(title[:_MAX_TEXT]), show_signs(text[:_MAX_TEXT]))
+
+
+def _of_accepted(event: Event) -> Summary:
+    return Summary("Trying again", event.failure) if event.failure else _of_warnings(event)
+
+
+def _of_processed(event: Event) -> Summary:
+    run = event.run
+    if run is None or event.kind == "run-success":
+        return _of_warnings(event)
+    if run.outcome == "failure":
+        return Summary(run.error_message or "", run.error_type or "")
+    return Summary("Decided by another event", "One that ended later told that the run succeeded.")
+
+
+def _of_failed(event: Event) -> Summary:
+    return Summary(PROBLEMS["processing_failed"].title, event.failure or "")
+
+
+def _of_rejected(event: Event) -> Summary:
+    problem = PROBLEMS.get(event.code or "")
+    messages = [str(error.get("message", "")) for error in event.errors or []]
+    more = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
+    text = messages[0] + more if messages else event.detail or ""
+    return Summary(problem.title if problem else event.code or "Refused", text)
+
+
+def _of_warnings(event: Event) -> Summary:
+    messages = [str(warning.get("message", "")) for warning in event.warnings or []]
+    if not messages:
+        return Summary("")
+    return Summary("1 warning" if len(messages) == 1 else f"{len(messages)} warnings", messages[0])
+
+
+_SUMMARIES: dict[str, Callable[[Event], Summary]] = {
+    "accepted": _of_accepted,
+    "processed": _of_processed,
+    "failed": _of_failed,
+    "rejected": _of_rejected,
+}

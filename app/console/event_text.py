@@ -1,0 +1,86 @@
+"""Free text in events as conditions for SQL: literal, without case in ASCII, alike everywhere."""
+
+import json
+from typing import Any
+
+from sqlalchemy import ColumnElement, LargeBinary, Text, cast, func, literal, or_, type_coerce
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.extensions import is_sqlite
+from app.models import Event
+from app.problems import PROBLEMS
+
+Condition = ColumnElement[bool]
+
+BODY_BYTES = 65_536
+"""How much of a body is searched."""
+PLAIN = (
+    Event.public_id,
+    Event.execution_id,
+    Event.correlation_id,
+    Event.reference,
+    Event.code,
+    Event.detail,
+    Event.failure,
+)
+JSON = (Event.errors, Event.warnings, Event.payload)
+"""Columns of JSON in ASCII: a text stands in them as JSON writes it."""
+_NUL, _STAND_IN = "\0", "\xff"
+
+
+def contains_text(text: str) -> Condition:
+    """Events that hold the text: in an id, an error, the payload, a problem's title, or the body.
+
+    Nothing in it is a sign of a pattern; letters A to Z equal a to z, all others only themselves.
+    """
+    needle, escaped = fold(text), fold(json.dumps(text)[1:-1])
+    places = [_holds(type_coerce(column, Text), escaped) for column in JSON]
+    if _NUL not in needle:
+        places += [_holds(column, needle) for column in PLAIN]
+    codes = [code for code, problem in PROBLEMS.items() if needle in fold(problem.title)]
+    if codes:
+        places.append(Event.code.in_(codes))
+    return or_(*places, _body_holds(needle))
+
+
+def contains_code(code: str) -> Condition:
+    """Events with an error or a warning of this code."""
+    entry = f'"code":"{code}"'
+    return or_(
+        *(_holds(type_coerce(column, Text), entry) for column in (Event.errors, Event.warnings))
+    )
+
+
+def fold(text: str) -> str:
+    """The text in lower case as far as it is ASCII, as both databases do it."""
+    return text.encode("utf-8", "replace").lower().decode()
+
+
+def _holds(column: InstrumentedAttribute[Any] | ColumnElement[Any], needle: str) -> Condition:
+    if is_sqlite():
+        return func.instr(func.lower(column), needle) > 0
+    return func.strpos(func.lower(column.collate("C")), needle) > 0
+
+
+def _body_holds(needle: str) -> Condition:
+    return (_sqlite_body_holds if is_sqlite() else _postgres_body_holds)(needle.encode())
+
+
+def _sqlite_body_holds(needle: bytes) -> Condition:
+    """As bytes: `lower` makes a text of them that need not be UTF-8, and changes ASCII alone."""
+    start = func.substr(Event.body, 1, BODY_BYTES)
+    folded = cast(func.lower(start, type_=Text), LargeBinary)
+    return func.instr(folded, literal(needle, LargeBinary)) > 0
+
+
+def _postgres_body_holds(needle: bytes) -> Condition:
+    """Each byte as the character of its number. No text may hold NUL: the byte FF, which UTF-8
+    never uses, stands in for it. In the escaped form every backslash begins a sign once `\\\\` is
+    written as its number too, so that the replacement can't hit the middle of one.
+    """
+    start = func.substring(Event.body, 1, BODY_BYTES, type_=LargeBinary)
+    escaped = func.replace(func.encode(start, "escape"), "\\\\", "\\134")
+    without_nul = func.decode(func.replace(escaped, "\\000", "\\377"), "escape")
+    text = func.convert_from(without_nul, "LATIN1", type_=Text)
+    sought = needle.decode("latin-1").replace(_NUL, _STAND_IN)
+    return func.strpos(func.lower(text.collate("C")), sought) > 0

@@ -1,0 +1,250 @@
+"""The live log in a real browser against the real server: follow, hold, resume, filter, read."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.factories import PASSWORD
+from tests.server import LiveServer
+from tests.teams import LiveTeam, make_live_team
+
+AXE = Path(__file__).parents[1] / "vendor" / "axe-core-4.14.1.min.js"
+LIVE = "[data-live-pill][data-state=live]"
+WIDE = {"width": 1280, "height": 800}
+
+
+class Log:
+    """A server with a team, and the log open in a browser."""
+
+    def __init__(self, server: LiveServer, page: Page) -> None:
+        self.server, self.page = server, page
+        self.team: LiveTeam = make_live_team(server)
+
+    def sign_in(self) -> None:
+        self.page.goto(self.server.url + "/sign-in")
+        self.page.get_by_label("E-mail").fill(self.team.email)
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.page.keyboard.press("Enter")
+        expect(self.page).not_to_have_url(re.compile("sign-in"))
+
+    def open(self, query: str = "", live: bool = True) -> None:
+        self.page.goto(f"{self.server.url}/events{query}")
+        if live:
+            expect(self.page.locator(LIVE)).to_be_visible(timeout=10_000)
+
+    def send(self, kind: str = "success", status: int = 202, **fields: Any) -> str:
+        """The row's id of an event that has just been sent."""
+        body = {"workflow_slug": self.team.slug, "ended_at": "2026-01-15T09:31:00Z", **fields}
+        if kind == "failure":
+            body.setdefault("error_message", "boom")
+        answer = self.server.post(
+            f"/api/v1/ingest/run-{kind}",
+            json={name: value for name, value in body.items() if value is not None},
+            headers=self.team.headers,
+        )
+        assert answer.status_code == status, answer.text
+        return f"event-{answer.json()['event_id']}"
+
+    def rows(self) -> list[str]:
+        rows = self.page.locator("#log tbody > tr")
+        return list(rows.evaluate_all("rows => rows.map(row => row.id)"))
+
+    def expect_rows(self, expected: list[str], seconds: float = 20) -> None:
+        deadline = time.monotonic() + seconds
+        while self.rows() != expected and time.monotonic() < deadline:
+            self.page.wait_for_timeout(100)
+        assert self.rows() == expected
+
+
+@pytest.fixture
+def log(make_server: Callable[..., LiveServer], page: Page) -> Iterator[Log]:
+    heard: list[str] = []
+    page.on("pageerror", lambda error: heard.append(str(error)))
+    page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+    opened = Log(make_server(), page)
+    opened.sign_in()
+    yield opened
+    assert heard == []
+
+
+def test_a_filtered_log_follows_what_fits_and_nothing_else(log: Log) -> None:
+    log.open("?outcome=failure")
+    sent = []
+    for _ in range(3):
+        log.send()
+        sent.append(log.send("failure"))
+        log.send(ended_at=None, status=400)
+    log.expect_rows(sent[::-1])
+    expect(log.page.locator("#log tbody > tr").first).to_contain_text("Failed")
+
+
+def test_rows_enter_and_leave_a_list_of_one_state(log: Log) -> None:
+    log.server.kill_worker()
+    log.open("?state=accepted")
+    waiting = [log.send() for _ in range(3)]
+    log.expect_rows(waiting[::-1])
+    log.server.restart_worker()
+    log.expect_rows([])
+    log.open("?state=processed")
+    log.expect_rows(waiting[::-1])
+    log.expect_rows([*[log.send() for _ in range(2)][::-1], *waiting[::-1]])
+
+
+@pytest.mark.parametrize("query", ["", "?outcome=failure", "?state=processed", "?q=boom"])
+def test_nothing_is_lost_or_doubled_across_a_restart_of_the_server(log: Log, query: str) -> None:
+    log.open(query)
+    before = [log.send("failure") for _ in range(3)]
+    log.expect_rows(before[::-1])
+    log.server.kill_web()
+    expect(log.page.locator("[data-live-pill]")).to_have_text("Reconnecting", timeout=10_000)
+    log.server.restart_web()
+    after = [log.send("failure") for _ in range(4)]
+    log.expect_rows([*after[::-1], *before[::-1]])
+    expect(log.page.locator(LIVE)).to_be_visible(timeout=10_000)
+
+
+@pytest.mark.parametrize("query", ["", "?q=boom"])
+def test_nothing_is_lost_or_doubled_after_thirty_seconds_offline(log: Log, query: str) -> None:
+    log.open(query)
+    before = [log.send("failure") for _ in range(2)]
+    log.expect_rows(before[::-1])
+    log.page.context.set_offline(True)
+    # An open connection outlives `set_offline`: the server ends it, as a network that is gone does.
+    log.server.kill_web()
+    log.server.restart_web()
+    started = time.monotonic()
+    during = [log.send("failure") for _ in range(5)]
+    expect(log.page.locator("[data-live-pill]")).to_have_text("Reconnecting", timeout=10_000)
+    log.page.wait_for_timeout(max(0.0, 30 - (time.monotonic() - started)) * 1_000)
+    assert log.rows() == before[::-1]
+    log.page.context.set_offline(False)
+    after = [log.send("failure") for _ in range(2)]
+    log.expect_rows([*after[::-1], *during[::-1], *before[::-1]])
+
+
+def test_rows_are_held_while_the_reader_points_scrolls_or_pauses(log: Log) -> None:
+    first = [log.send("failure", error_message="long " * 40) for _ in range(30)]
+    log.open()
+    held = log.page.locator("[data-live-held]")
+
+    log.page.locator("#log tbody > tr").nth(2).hover()
+    one = log.send()
+    expect(held).to_have_text("1 new")
+    assert log.rows() == first[::-1]
+    log.page.mouse.move(5, 5)
+    log.expect_rows([one, *first[::-1]], seconds=5)
+    expect(held).to_be_hidden()
+
+    log.page.evaluate("scrollTo(0, 900)")
+    log.page.wait_for_timeout(100)
+    two = [log.send() for _ in range(2)]
+    expect(held).to_have_text("2 new")
+    expect(held).to_be_in_viewport()
+    held.click()
+    log.expect_rows([*two[::-1], one, *first[::-1]], seconds=5)
+    expect(log.page.locator("#log tbody > tr").first).to_be_in_viewport()
+
+    log.page.evaluate("scrollTo(0, 0)")
+    log.page.keyboard.press("p")
+    expect(log.page.locator("[data-live-pill]")).to_have_text("Paused")
+    three = log.send()
+    expect(held).to_have_text("1 new")
+    log.page.keyboard.press("p")
+    log.expect_rows([three, *two[::-1], one, *first[::-1]], seconds=5)
+    expect(log.page.locator(LIVE)).to_be_visible()
+
+
+def test_the_keyboard_opens_reads_and_closes_an_event(log: Log) -> None:
+    ids = [log.send() for _ in range(3)][::-1]
+    log.open()
+    keys = log.page.keyboard
+    keys.press("j")
+    keys.press("j")
+    keys.press("k")
+    keys.press("j")
+    expect(log.page.locator(f"#{ids[1]} .row-link")).to_be_focused()
+    keys.press("Enter")
+    panel = log.page.locator("#event-panel")
+    expect(panel.locator("#event")).to_have_attribute("data-event-id", ids[1][len("event-") :])
+    expect(panel).to_be_focused()
+    expect(log.page).to_have_url(re.compile(f"event={ids[1][len('event-') :]}$"))
+    log.page.reload()
+    expect(panel.locator("#event")).to_be_visible()
+    expect(log.page.locator(f"#{ids[1]} .row-link")).to_have_attribute("aria-current", "true")
+    keys.press("Escape")
+    expect(panel).to_be_hidden()
+    expect(log.page.locator(f"#{ids[1]} .row-link")).to_be_focused()
+    assert "event=" not in log.page.url
+    keys.press("/")
+    expect(log.page.locator("#filter-q")).to_be_focused()
+    keys.type("jp?")
+    expect(log.page.locator("#filter-q")).to_have_value("jp?")
+    keys.press("Escape")
+    keys.press("?")
+    expect(log.page.get_by_role("dialog", name="Shortcuts")).to_be_visible()
+    keys.press("Escape")
+    expect(log.page.get_by_role("dialog", name="Shortcuts")).to_be_hidden()
+
+
+def test_a_filter_acts_in_place_and_a_pasted_address_shows_the_same(log: Log) -> None:
+    log.send()
+    failed = log.send("failure", source_platform="make", error_message="The CRM is down")
+    log.send("failure", source_platform="n8n", error_message="The CRM is down")
+    log.open()
+    was_opened = log.page.evaluate("performance.timeOrigin")
+    log.page.locator("#filter-q").fill("crm IS down")
+    log.page.keyboard.press("Enter")
+    expect(log.page.locator("#log tbody > tr")).to_have_count(2)
+    log.page.get_by_role("link", name="make", exact=True).click()
+    expect(log.page).to_have_url(re.compile("platform=make"))
+    log.expect_rows([failed])
+    expect(log.page.locator(LIVE)).to_be_visible()
+    again = log.send("failure", source_platform="make", error_message="The CRM is down")
+    log.expect_rows([again, failed])
+    assert log.page.evaluate("performance.timeOrigin") == was_opened
+    log.page.goto(log.page.url)
+    log.expect_rows([again, failed])
+    log.page.get_by_role("link", name="Remove the filter From: make").click()
+    expect(log.page.locator("#log tbody > tr")).to_have_count(3)
+    log.page.go_back()
+    expect(log.page.locator("#log tbody > tr")).to_have_count(2)
+
+
+def test_who_is_signed_out_is_told_and_led_back(log: Log) -> None:
+    log.open("?outcome=failure")
+    log.page.context.clear_cookies()
+    log.server.kill_web()
+    log.server.restart_web()
+    link = log.page.get_by_role("link", name="Signed out: sign in again")
+    expect(link).to_have_attribute(
+        "href", "/sign-in?next=%2Fevents%3Foutcome%3Dfailure", timeout=15_000
+    )
+
+
+def test_on_a_phone_a_row_opens_the_page_of_its_event(log: Log) -> None:
+    row = log.send()
+    log.page.set_viewport_size({"width": 390, "height": 844})
+    log.open()
+    assert log.page.evaluate("document.documentElement.scrollWidth") == 390
+    log.page.locator(f"#{row} .row-link").click()
+    expect(log.page).to_have_url(re.compile(f"/events/{row[len('event-') :]}$"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(log: Log, scheme: Any) -> None:
+    row = log.send("failure", 400, ended_at=None)
+    log.send(source_platform="n8n")
+    log.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    for query in ("", f"?event={row[len('event-') :]}", "?q=nothing", "?since=x&state=accepted"):
+        log.open(query, live=False)
+        log.page.evaluate("document.querySelector('.log-more').open = true")
+        log.page.wait_for_timeout(500)
+        log.page.evaluate(AXE.read_text())
+        found = log.page.evaluate("axe.run().then(result => result.violations)")
+        told = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
+        assert told == [], query
