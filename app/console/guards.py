@@ -32,6 +32,8 @@ ACCESS = {
     "event": Access(),
     "workflows": Access(),
     "keys": Access(),
+    "account": Access(change="viewer"),  # Everybody's own.
+    "settings": Access(change="admin"),
 }
 """The required roles, by blueprint."""
 

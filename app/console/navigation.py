@@ -11,6 +11,11 @@ NAVIGATION = (
     ("Troubleshooting", "troubleshooting.show_table", {"troubleshooting"}),
 )
 """Label, endpoint, and the blueprints under which the entry is the current one."""
+ACCOUNT_LINKS = (
+    ("Account", "account.show_account", "user"),
+    ("Settings", "settings.show_settings", "settings"),
+)
+"""Label, endpoint and icon, in the user's menu."""
 
 
 def list_navigation() -> dict[str, Any]:
@@ -23,4 +28,12 @@ def list_navigation() -> dict[str, Any]:
         }
         for label, endpoint, blueprints in NAVIGATION
     ]
-    return {"navigation": entries, "sign_out_href": url_for("sign_in.sign_out")}
+    links = [
+        {"label": label, "href": url_for(endpoint), "icon": icon}
+        for label, endpoint, icon in ACCOUNT_LINKS
+    ]
+    return {
+        "navigation": entries,
+        "account_links": links,
+        "sign_out_href": url_for("sign_in.sign_out"),
+    }

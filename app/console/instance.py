@@ -1,0 +1,58 @@
+"""What the server's owner sees of the server, and what the oldest kept things are."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from flask import current_app
+from sqlalchemy import func, select
+
+from app.clock import now
+from app.extensions import db, is_sqlite
+from app.models import Event, WorkerHeartbeat
+from app.models.columns import BigId
+from app.processing.inbox import waiting_since
+
+STATE_OF_PERIOD = {"rejected_days": "rejected", "event_days": "processed", "failure_days": "failed"}
+DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+
+
+class Instance(NamedTuple):
+    """Facts of one moment."""
+
+    version: str
+    database: str
+    database_size: int | None
+    worker_seen_at: datetime | None
+    lag_ms: float
+    oldest_at: datetime | None
+
+
+def describe_instance() -> Instance:
+    seen_at = db.session.scalar(select(func.max(WorkerHeartbeat.seen_at)))
+    since = waiting_since(db.session())
+    lag = max(now() - since, timedelta()) if since else timedelta()
+    return Instance(
+        current_app.config["FLOWPULSE_VERSION"],
+        DATABASES[db.engine.dialect.name],
+        _size_of_database(),
+        seen_at,
+        lag.total_seconds() * 1_000,
+        db.session.scalar(select(Event.received_at).order_by(Event.id).limit(1)),
+    )
+
+
+def find_oldest(workspace_id: int, period: str) -> datetime | None:
+    """When the oldest kept event of this period came in; one step along an index."""
+    oldest = select(Event.received_at).where(
+        Event.workspace_id == workspace_id, Event.state == STATE_OF_PERIOD[period]
+    )
+    return db.session.scalar(oldest.order_by(Event.received_at).limit(1))
+
+
+def _size_of_database() -> int | None:
+    """In bytes, with SQLite's log beside it."""
+    if is_sqlite():
+        path = Path(str(db.engine.url.database))
+        return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
+    return db.session.scalar(select(func.pg_database_size(func.current_database(), type_=BigId)))
