@@ -9,11 +9,16 @@ from sqlalchemy import func, select
 
 from app.clock import now
 from app.extensions import db, is_sqlite
-from app.models import Event, WorkerHeartbeat
+from app.models import Event, Run, WorkerHeartbeat
 from app.models.columns import BigId
 from app.processing.inbox import waiting_since
 
-STATE_OF_PERIOD = {"rejected_days": "rejected", "event_days": "processed", "failure_days": "failed"}
+OF_PERIOD: dict[str, tuple[str, str | None]] = {
+    "rejected_days": ("rejected", None),
+    "event_days": ("processed", "success"),
+    "failure_days": ("failed", "failure"),
+}
+"""The state of the events, and the outcome of the runs, that each period keeps."""
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
@@ -43,11 +48,17 @@ def describe_instance() -> Instance:
 
 
 def find_oldest(workspace_id: int, period: str) -> datetime | None:
-    """When the oldest kept event of this period came in; one step along an index."""
-    oldest = select(Event.received_at).where(
-        Event.workspace_id == workspace_id, Event.state == STATE_OF_PERIOD[period]
+    """When the oldest of what this period keeps was told; each look is a step along an index."""
+    state, outcome = OF_PERIOD[period]
+    event = select(Event.received_at).where(
+        Event.workspace_id == workspace_id, Event.state == state
     )
-    return db.session.scalar(oldest.order_by(Event.received_at).limit(1))
+    run = select(Run.updated_at).where(Run.workspace_id == workspace_id, Run.outcome == outcome)
+    moments = (
+        db.session.scalar(event.order_by(Event.received_at).limit(1)),
+        db.session.scalar(run.order_by(Run.updated_at).limit(1)) if outcome else None,
+    )
+    return min((moment for moment in moments if moment), default=None)
 
 
 def _size_of_database() -> int | None:
