@@ -26,7 +26,9 @@ SIGNED_OUT = {
 }
 """Pages for those who are not signed in."""
 
-NO_PAGES = frozenset({"static", "event.download_body", "live_log.stream_events"})
+NO_PAGES = frozenset(
+    {"static", "assets.show_styles", "event.download_body", "live_log.stream_events"}
+)
 """Endpoints that answer GET with something other than a page."""
 
 
