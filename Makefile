@@ -103,6 +103,10 @@ drills: $(DEV_READY) ## Run the long tests: kill -9 drills and the large fuzz
 	@FUZZ_EXAMPLES=100000 $(PY) -m pytest -n 2 --timeout 3600 tests/ingest/test_fuzz_requests.py \
 	  tests/ingest/test_fuzz_validation.py $(PYTEST_ARGS)
 
+.PHONY: lighthouse
+lighthouse: $(DEV_READY) test-tools ## Print Lighthouse's scores of the main pages (needs node and npm)
+	@$(PY) -m tests.lighthouse
+
 .PHONY: bench
 bench: $(DEV_READY) ## Measure the ingest service and rewrite docs/performance.md
 	@$(PY) -m bench

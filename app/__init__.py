@@ -47,6 +47,7 @@ def _configure(app: Flask, overrides: Mapping[str, object] | None) -> None:
     secret = resolve_secret_key(settings)
     app.config.from_mapping(settings)
     app.config.from_mapping(
+        FLOWPULSE_VERSION=__version__,
         SECRET_KEY=secret,
         FLOWPULSE_KEY_SECRET=secret.encode(),
         SQLALCHEMY_DATABASE_URI=resolve_database_url(settings),

@@ -1,11 +1,26 @@
 /* What every page needs of JavaScript. Pages work without it.
  *
+ * Messages (toasts) have one way: the server calls flash(text, category). A whole page carries what
+ * was flashed in <ul id="toasts">, in its flow without JavaScript, in a corner with it. An answer to
+ * htmx brings it in a header (app/console/toasts.py):
+ *
+ *   HX-Trigger: {"toast": {"target": "#toasts", "toasts": [{"category": "success", "text": "…"}]}}
+ *
+ * which htmx turns into the event "toast"; the toast is made from <template data-toast-template=
+ * "category">, its text as text. Each is told to screen readers, and goes after a while, unless it
+ * is an error (data-stays), or the pointer or the focus is on it.
+ *
+ * Times: the server writes them in the zone of <html data-time-zone="Europe/Berlin">. Without that
+ * attribute, and in rows that come over the stream, it writes UTC, and the zone is put in here.
+ *
  * The DOM it expects, all through attributes:
  *
  *   <button data-copy="text">, <button data-copy-from="#id">   copies; shows data-copied for a while
- *   <button data-theme-choice="system|light|dark">             keeps the choice, marks the current one
- *   <time datetime="…Z" data-relative>                         "3 min ago", ticking
- *   <time datetime="…Z" data-clock>                            the reader's own time of day
+ *   <button data-theme-choice="system|light|dark">             shows the theme, marks the current one
+ *     in <… data-theme-save="/account/theme">                  and saves it to the account
+ *   <time datetime="…Z" data-relative>                         "3 min ago", ticking; exact on hover
+ *   <time datetime="…Z" data-clock>                            the time of day; exact on hover
+ *   <time datetime="…Z" data-exact>                            written out
  *   <form data-confirm="text" data-confirm-title="…" data-confirm-label="Revoke">
  *                                                              asks in <dialog id="confirm"> first
  *   <details data-menu>                                        closes on Escape and on a click outside
@@ -65,14 +80,20 @@
     }
   }
 
-  function chooseTheme(choice) {
-    try {
-      localStorage.setItem("theme", choice);
-    } catch {
-      return;
-    }
+  function chooseTheme(button) {
+    const choice = button.dataset.themeChoice;
+    document.documentElement.dataset.theme = choice;
     document.dispatchEvent(new Event("theme:chosen"));
     showTheme();
+    const address = button.closest("[data-theme-save]")?.dataset.themeSave;
+    if (address) saveTheme(address, choice);
+  }
+
+  async function saveTheme(address, theme) {
+    const token = document.querySelector(".menu input[name=csrf_token]")?.value ?? "";
+    const body = new URLSearchParams({ theme, quick: "1", csrf_token: token });
+    const answer = await fetch(address, { method: "POST", body }).catch(() => null);
+    if (!answer?.ok) toast("error", "The theme could not be saved to your account.");
   }
 
   /* --- times ------------------------------------------------------------------------------ */
@@ -84,7 +105,7 @@
     [30 * 86400, 86400, "d"],
   ];
 
-  /* Same words as `relative` in app/console/formatting.py; older than 30 days is left as it is. */
+  /* Same words as `relative` in app/console/formatting.py; null beyond 30 days. */
   function relative(then, now) {
     const seconds = Math.floor(Math.abs(now - then) / 1000);
     if (seconds < 5) return "just now";
@@ -96,21 +117,111 @@
 
   const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
   const DAY = { day: "numeric", month: "short" };
+  const DATE = { ...DAY, year: "numeric" };
+  const NAMED_ZONE = { timeZoneName: "short" };
+  const LOCALES = ["en-GB", "en-US", "en-AU", "en-IN"]; // Each has names only for its own zones.
+  const formats = new Map();
+
+  /* Without a zone of the account's, or with one that this browser does not know: its own. */
+  const zone = (() => {
+    const wanted = document.documentElement.dataset.timeZone;
+    try {
+      new Intl.DateTimeFormat("en-GB", { timeZone: wanted });
+      return wanted;
+    } catch {
+      return undefined;
+    }
+  })();
+
+  function format(options, timeZone = zone, locale = "en-GB") {
+    const key = JSON.stringify([options, timeZone, locale]);
+    if (!formats.has(key)) {
+      formats.set(key, new Intl.DateTimeFormat(locale, { ...options, timeZone }));
+    }
+    return formats.get(key);
+  }
+
+  /* Some browsers write "Sept"; the server writes three letters. */
+  function written(moment, options, timeZone = zone) {
+    return format(options, timeZone).format(moment).replace("Sept", "Sep");
+  }
+
+  function zoneName(moment) {
+    const names = LOCALES.map((locale) => {
+      const parts = format(NAMED_ZONE, zone, locale).formatToParts(moment);
+      return parts.find(({ type }) => type === "timeZoneName").value;
+    });
+    const name = names.find((each) => !/^(GMT|UTC)[+-]/.test(each)) ?? names[0];
+    return name.replace(/^GMT(?=[+-])/, "UTC");
+  }
 
   function clock(then, now) {
-    const time = then.toLocaleTimeString("en-GB", CLOCK);
-    const isToday = then.toDateString() === now.toDateString();
-    return isToday ? time : `${then.toLocaleDateString("en-GB", DAY)}, ${time}`;
+    const time = written(then, CLOCK);
+    return written(then, DATE) === written(now, DATE) ? time : `${written(then, DAY)}, ${time}`;
   }
+
+  /* Same words as `exact` in app/console/formatting.py. */
+  function exact(then) {
+    const [date, utcDate] = [written(then, DATE), written(then, DATE, "UTC")];
+    const utc = `${written(then, CLOCK, "UTC")} UTC`;
+    const name = zoneName(then);
+    if (name === "UTC") return `${utcDate}, ${utc}`;
+    const universal = date === utcDate ? utc : `${utcDate}, ${utc}`;
+    return `${date}, ${written(then, CLOCK)} ${name} · ${universal}`;
+  }
+
+  /* What an element says at all times, and what changes as time passes. */
+  function tellTime(element, now) {
+    const then = new Date(element.dateTime);
+    if (Number.isNaN(then.getTime())) return;
+    const kind = element.dataset;
+    if (!("told" in kind)) {
+      kind.told = "";
+      if ("exact" in kind) element.textContent = exact(then);
+      else element.title = exact(then);
+    }
+    if ("exact" in kind) return;
+    const text = "clock" in kind ? clock(then, now) : (relative(then, now) ?? written(then, DATE));
+    if (element.textContent !== text) element.textContent = text;
+  }
+
+  const TIMES = "time[data-relative], time[data-clock], time[data-exact]:not([data-told])";
 
   function refreshTimes() {
     const now = new Date();
-    for (const element of document.querySelectorAll("time[data-relative], time[data-clock]")) {
-      const then = new Date(element.dateTime);
-      if (Number.isNaN(then.getTime())) continue;
-      const text = "clock" in element.dataset ? clock(then, now) : relative(then, now);
-      if (text && element.textContent !== text) element.textContent = text;
-    }
+    for (const element of document.querySelectorAll(TIMES)) tellTime(element, now);
+  }
+
+  /* --- toasts ----------------------------------------------------------------------------- */
+
+  const TOAST_MS = 6000;
+  const TOAST_MS_PER_SIGN = 60;
+
+  function toast(category, text) {
+    const template =
+      document.querySelector(`template[data-toast-template="${CSS.escape(category)}"]`) ??
+      document.querySelector("template[data-toast-template=message]");
+    const list = document.getElementById("toasts");
+    if (!template || !list) return;
+    const item = template.content.firstElementChild.cloneNode(true);
+    item.querySelector("p").textContent = text;
+    list.append(item);
+    watchToast(item);
+  }
+
+  function watchToast(item) {
+    const text = item.querySelector("p").textContent;
+    setTimeout(() => announce(text), 100); // What is there from the start is heard by nobody.
+    if ("stays" in item.dataset) return;
+    const leave = () => {
+      if (item.matches(":hover, :focus-within")) setTimeout(leave, TOAST_MS / 2);
+      else item.remove();
+    };
+    setTimeout(leave, TOAST_MS + TOAST_MS_PER_SIGN * text.length);
+  }
+
+  function watchToasts() {
+    for (const item of document.querySelectorAll("#toasts > li")) watchToast(item);
   }
 
   /* --- confirm ---------------------------------------------------------------------------- */
@@ -170,7 +281,7 @@
     const button = event.target.closest("button");
     if (!button) return;
     if ("copy" in button.dataset || "copyFrom" in button.dataset) copy(button);
-    if (button.dataset.themeChoice) chooseTheme(button.dataset.themeChoice);
+    if (button.dataset.themeChoice) chooseTheme(button);
     if ("dismiss" in button.dataset) button.closest("[data-dismissible]")?.remove();
   });
 
@@ -189,8 +300,11 @@
 
   document.addEventListener("submit", askFirst, true);
   document.addEventListener("htmx:after:swap", refreshTimes);
-  document.documentElement.classList.add("has-js");
+  document.addEventListener("toast", ({ detail }) => {
+    for (const { category, text } of detail.toasts ?? []) toast(category, text);
+  });
   showTheme();
+  watchToasts();
   showCurrentPage();
   refreshTimes();
   setInterval(refreshTimes, TICK_MS);

@@ -17,7 +17,7 @@ from tests.server import LiveServer
 from tests.teams import LiveTeam, make_live_team
 
 ROOT = Path(__file__).parent.parent
-ALONE = ("drills", "main_job", "test_serving")
+ALONE = ("drills", "hostile", "main_job", "test_serving")
 BROWSER_FIXTURES = {"browser", "context", "page", "new_context"}
 
 

@@ -5,6 +5,7 @@ from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 
 from app.console import (
+    account,
     assets,
     connect,
     event,
@@ -15,6 +16,7 @@ from app.console import (
     overview,
     problem_groups,
     reference,
+    settings,
     sign_in,
     stream,
     test_events,
@@ -30,10 +32,11 @@ from app.console.guards import PublicIdConverter, guard, may, protect_forms
 from app.console.headers import init_headers
 from app.console.navigation import list_navigation
 from app.console.problem_titles import message_of, title_of
+from app.console.reader import init_reader, load_reader
 from app.console.session_cookie import ConsoleSessions, configure_session_cookie
 from app.console.signs import show_signs
+from app.console.toasts import carry_toasts, is_for_htmx
 from app.extensions import login_manager
-from app.workspaces.sessions import find_user
 
 GUARDED = (
     overview.blueprint,
@@ -47,11 +50,14 @@ GUARDED = (
     connect.blueprint,
     try_it.blueprint,
     key_page.blueprint,
+    account.blueprint,
+    settings.blueprint,
 )
 OPEN = (assets.blueprint, sign_in.blueprint, troubleshooting.blueprint, reference.blueprint)
 
 for _blueprint in (*GUARDED, *OPEN):
     protect_forms(_blueprint)
+    carry_toasts(_blueprint)
 for _blueprint in GUARDED:
     guard(_blueprint)
 
@@ -62,11 +68,13 @@ def init_console(app: Flask) -> None:
     app.session_interface = ConsoleSessions()
     # All that `init_app` adds is a look at each answer for a remember-me cookie; we set none.
     app.login_manager = login_manager  # type: ignore[attr-defined]
-    login_manager.user_loader(find_user)
+    login_manager.user_loader(load_reader)
     app.url_map.converters["public_id"] = PublicIdConverter
     app.jinja_env.filters.update(FILTERS, summary=summarise, visible=show_signs, bar_path=bar_path)
     app.jinja_env.globals.update(current_user=current_user, may=may, curl_command=curl_command)
     app.jinja_env.filters.update(problem_title=title_of, problem_message=message_of)
+    app.jinja_env.globals.update(is_for_htmx=is_for_htmx)
+    init_reader(app)
     app.context_processor(list_navigation)
     app.register_error_handler(CSRFError, _answer_old_form)
     init_headers(app)

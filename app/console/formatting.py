@@ -1,7 +1,7 @@
 """How numbers and times are written for people: Jinja filters, all pure functions."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from app import clock
 
@@ -32,13 +32,13 @@ def _long_duration(seconds: int) -> str:
     return f"{whole} {unit} {rest} {rest_unit}" if rest else f"{whole} {unit}"
 
 
-def relative(moment: datetime | None, now: datetime | None = None) -> str:
-    """`3 min ago` or `in 2 h`; the date in UTC beyond 30 days; a dash for None."""
+def relative(moment: datetime | None, now: datetime | None = None, zone: tzinfo = UTC) -> str:
+    """`3 min ago` or `in 2 h`; the date in the zone beyond 30 days; a dash for None."""
     if moment is None:
         return NOTHING
     now = now or clock.now()
     if abs(now - moment) >= timedelta(days=RELATIVE_DAYS):
-        return date(moment)
+        return date(moment, zone)
     seconds = int(abs((now - moment).total_seconds()))
     if seconds < JUST_NOW_S:
         return "just now"
@@ -47,20 +47,39 @@ def relative(moment: datetime | None, now: datetime | None = None) -> str:
     return f"{amount} ago" if moment <= now else f"in {amount}"
 
 
-def exact(moment: datetime | None) -> str:
-    """`2026-11-24 10:42:07 UTC`."""
-    return NOTHING if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+def exact(moment: datetime | None, zone: tzinfo = UTC) -> str:
+    """`24 Nov 2026, 11:42:07 CET · 10:42:07 UTC`; the second part has its date if that differs."""
+    if moment is None:
+        return NOTHING
+    utc, local = moment.astimezone(UTC), moment.astimezone(zone)
+    universal = f"{utc:%H:%M:%S} UTC"
+    if zone_name(local) == "UTC":
+        return f"{date(utc)}, {universal}"
+    if utc.date() != local.date():
+        universal = f"{date(utc)}, {universal}"
+    return f"{date(moment, zone)}, {local:%H:%M:%S} {zone_name(local)} · {universal}"
 
 
-def time_of_day(moment: datetime) -> str:
-    """`10:42:07`, in UTC."""
-    return f"{moment.astimezone(UTC):%H:%M:%S}"
+def zone_name(local: datetime) -> str:
+    """`CET`; `UTC+5:45` for a zone that has only a number."""
+    name = local.tzname() or "UTC"
+    if name[0] not in "+-":
+        return name
+    hours, minutes = name[1:3].lstrip("0") or "0", name[3:]
+    return f"UTC{name[0]}{hours}" + (f":{minutes}" if minutes else "")
 
 
-def date(moment: datetime) -> str:
-    """`4 Mar 2026`, in UTC."""
-    utc = moment.astimezone(UTC)
-    return f"{utc.day} {utc:%b %Y}"
+def time_of_day(moment: datetime, now: datetime | None = None, zone: tzinfo = UTC) -> str:
+    """`11:42:07` on the reader's present day, `23 Nov, 11:42:07` on others."""
+    local = moment.astimezone(zone)
+    is_today = local.date() == (now or clock.now()).astimezone(zone).date()
+    return f"{local:%H:%M:%S}" if is_today else f"{local.day} {local:%b}, {local:%H:%M:%S}"
+
+
+def date(moment: datetime, zone: tzinfo = UTC) -> str:
+    """`4 Mar 2026`."""
+    local = moment.astimezone(zone)
+    return f"{local.day} {local:%b %Y}"
 
 
 def iso(moment: datetime) -> str:
@@ -93,13 +112,16 @@ def size(count: int | None) -> str:
 
 
 FILTERS: dict[str, Callable[..., str]] = {
-    "clock": time_of_day,
-    "date": date,
     "duration": duration,
-    "exact": exact,
     "iso": iso,
     "number": number,
     "plural": plural,
-    "relative": relative,
     "size": size,
 }
+TIME_FILTERS: dict[str, Callable[..., str]] = {
+    "clock": time_of_day,
+    "date": date,
+    "exact": exact,
+    "relative": relative,
+}
+"""These take the reader's zone: app/console/reader.py gives it to them in templates."""

@@ -38,6 +38,8 @@ ACCESS = {
     "connect": Access(),
     "try_it": Access(),
     "key_page": Access(),
+    "account": Access(change="viewer"),  # Everybody's own.
+    "settings": Access(change="admin"),
 }
 """The required roles, by blueprint."""
 

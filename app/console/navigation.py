@@ -2,17 +2,14 @@
 
 from typing import Any, NamedTuple
 
-from flask import current_app, request, url_for
+from flask import request, url_for
 
 
 class Entry(NamedTuple):
-    """An entry of the bar: it leads to the first of the endpoints that is there.
-
-    `blueprints` are those under which it is the current one.
-    """
+    """An entry of the bar; `blueprints` are those under which it is the current one."""
 
     label: str
-    endpoints: tuple[str, ...]
+    endpoint: str
     blueprints: frozenset[str]
 
 
@@ -25,20 +22,14 @@ class AccountLink(NamedTuple):
 
 
 NAVIGATION = (
-    Entry("Overview", ("overview.show_overview",), frozenset({"overview"})),
-    Entry("Events", ("live_log.show_events",), frozenset({"live_log", "event", "mending"})),
-    Entry("Problems", ("problem_groups.show_groups",), frozenset({"problem_groups"})),
+    Entry("Overview", "overview.show_overview", frozenset({"overview"})),
+    Entry("Events", "live_log.show_events", frozenset({"live_log", "event", "mending"})),
+    Entry("Problems", "problem_groups.show_groups", frozenset({"problem_groups"})),
     Entry(
-        "Workflows",
-        ("workflows.show_workflows",),
-        frozenset({"workflows", "connect", "test_events"}),
+        "Workflows", "workflows.show_workflows", frozenset({"workflows", "connect", "test_events"})
     ),
-    Entry("API keys", ("keys.show_keys",), frozenset({"keys", "key_page"})),
-    Entry(
-        "Docs",
-        ("docs.show_reference", "troubleshooting.show_table"),
-        frozenset({"docs", "troubleshooting", "try_it"}),
-    ),
+    Entry("API keys", "keys.show_keys", frozenset({"keys", "key_page"})),
+    Entry("Docs", "docs.show_reference", frozenset({"docs", "troubleshooting", "try_it"})),
 )
 ACCOUNT_LINKS = (
     AccountLink("Account", "account.show_account", "user"),
@@ -51,7 +42,7 @@ def list_navigation() -> dict[str, Any]:
     entries = [
         {
             "label": entry.label,
-            "href": url_for(next(filter(has_page, entry.endpoints))),
+            "href": url_for(entry.endpoint),
             "active": request.blueprint in entry.blueprints,
         }
         for entry in NAVIGATION
@@ -59,19 +50,10 @@ def list_navigation() -> dict[str, Any]:
     links = [
         {"label": link.label, "href": url_for(link.endpoint), "icon": link.icon}
         for link in ACCOUNT_LINKS
-        if has_page(link.endpoint)
     ]
     return {
         "navigation": entries,
         "account_links": links,
         "sign_out_href": url_for("sign_in.sign_out"),
-        "connect_href": url_for(CONNECT) if has_page(CONNECT) else None,
+        "connect_href": url_for("connect.show_connect"),
     }
-
-
-CONNECT = "connect.show_connect"
-
-
-def has_page(endpoint: str) -> bool:
-    """Whether this FlowPulse has the page."""
-    return endpoint in current_app.view_functions

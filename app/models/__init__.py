@@ -1,6 +1,15 @@
 """The tables."""
 
-from app.models.account import ROLES, THEMES, Instance, Membership, User, UserSession, Workspace
+from app.models.account import (
+    RETENTION,
+    ROLES,
+    THEMES,
+    Instance,
+    Membership,
+    User,
+    UserSession,
+    Workspace,
+)
 from app.models.api_key import SCOPES, ApiKey, KeyUsage
 from app.models.event import (
     IDEMPOTENCY_WINDOW,
@@ -28,6 +37,7 @@ __all__ = [
     "ORIGINS",
     "OUTCOMES",
     "PERIODS",
+    "RETENTION",
     "ROLES",
     "SCOPES",
     "SLUG_LENGTH",

@@ -11,6 +11,12 @@ from app.models.columns import Moment, PrimaryKey, PublicId
 ROLES = ("viewer", "member", "admin", "owner")
 """Roles in a workspace; each may do all that the ones before it may."""
 THEMES = ("system", "light", "dark")
+RETENTION = {
+    "rejected_days": "FLOWPULSE_REJECTED_DAYS",
+    "event_days": "FLOWPULSE_EVENT_DAYS",
+    "failure_days": "FLOWPULSE_FAILURE_DAYS",
+}
+"""A workspace's own periods, and the server's settings that stand in for them."""
 
 
 class Workspace(Entity):

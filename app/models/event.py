@@ -51,8 +51,8 @@ class Event(Entity):
         Index("ix_events_workspace_id_id", "workspace_id", "id"),
         _partial_index("ix_events_run_id", "run_id IS NOT NULL", "run_id"),
         _index_of_state("accepted", "next_attempt_at", "id"),
-        _index_of_state("processed", "received_at"),
-        _index_of_state("failed", "received_at"),
+        _index_of_state("processed", "workspace_id", "received_at"),
+        _index_of_state("failed", "workspace_id", "received_at"),
         _index_of_state("rejected", "received_at"),
         _partial_index(
             "ix_events_open_problem",

@@ -35,7 +35,7 @@ class Run(Entity):
         UniqueConstraint("workflow_id", "external_execution_id"),
         Index("ix_runs_workflow_id_ended_at", "workflow_id", "ended_at"),
         Index("ix_runs_workspace_id_id", "workspace_id", "id"),
-        Index("ix_runs_outcome_updated_at", "outcome", "updated_at"),
+        Index("ix_runs_workspace_id_outcome_updated_at", "workspace_id", "outcome", "updated_at"),
         Index("ix_runs_workspace_id_correlation_id", "workspace_id", "correlation_id"),
         {"sqlite_autoincrement": True},
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import current_app
 from sqlalchemy import ColumnElement, delete, select
@@ -12,6 +12,7 @@ from app.clock import now
 from app.extensions import db, writing
 from app.models import (
     IDEMPOTENCY_WINDOW,
+    RETENTION,
     Event,
     FormerSlug,
     IdempotencyKey,
@@ -21,6 +22,7 @@ from app.models import (
     UnstoredCount,
     UserSession,
     WorkerHeartbeat,
+    Workspace,
 )
 
 BATCH_SIZE = 500
@@ -42,43 +44,41 @@ def _oldest_kept_rejected() -> int | None:
     return db.session.scalar(rejected.order_by(Event.received_at.desc()).offset(limit).limit(1))
 
 
+class Period(NamedTuple):
+    """What a workspace keeps for so many days, of its own or by the server's setting."""
+
+    days: str
+    key: InstrumentedAttribute[Any]
+    kind: ColumnElement[bool]
+    moment: InstrumentedAttribute[datetime]
+
+    def past(self, workspace: Workspace | None, at: datetime) -> ColumnElement[bool]:
+        """Runs along an index that begins with the workspace, or of refused requests alone."""
+        own = getattr(workspace, self.days, None)
+        before = _days_ago(RETENTION[self.days], at) if own is None else at - timedelta(days=own)
+        whose: ColumnElement[bool] = self.key.class_.workspace_id == (
+            workspace.id if workspace else None
+        )
+        return whose & self.kind & (self.moment < before)
+
+
+PERIODS = (
+    Period("rejected_days", Event.id, Event.state == "rejected", Event.received_at),
+    Period("event_days", Event.id, Event.state == "processed", Event.received_at),
+    Period("failure_days", Event.id, Event.state == "failed", Event.received_at),
+    Period("event_days", Run.id, Run.outcome == "success", Run.updated_at),
+    Period("failure_days", Run.id, Run.outcome == "failure", Run.updated_at),
+)
+"""What goes by a workspace's own settings.
+
+Age counts from when FlowPulse was told, not from when a run ended: a back-fill of last year's runs
+must not vanish.
+"""
+
 RULES: tuple[tuple[InstrumentedAttribute[Any], Condition], ...] = (
     (
         Event.id,
-        lambda at: (
-            (Event.state == "rejected")
-            & (Event.received_at < _days_ago("FLOWPULSE_REJECTED_DAYS", at))
-        ),
-    ),
-    (
-        Event.id,
         lambda at: (Event.state == "rejected") & (Event.id <= (_oldest_kept_rejected() or 0)),
-    ),
-    (
-        Event.id,
-        lambda at: (
-            (Event.state == "processed")
-            & (Event.received_at < _days_ago("FLOWPULSE_EVENT_DAYS", at))
-        ),
-    ),
-    (
-        Event.id,
-        lambda at: (
-            (Event.state == "failed")
-            & (Event.received_at < _days_ago("FLOWPULSE_FAILURE_DAYS", at))
-        ),
-    ),
-    (
-        Run.id,
-        lambda at: (
-            (Run.outcome == "success") & (Run.updated_at < _days_ago("FLOWPULSE_EVENT_DAYS", at))
-        ),
-    ),
-    (
-        Run.id,
-        lambda at: (
-            (Run.outcome == "failure") & (Run.updated_at < _days_ago("FLOWPULSE_FAILURE_DAYS", at))
-        ),
     ),
     (IdempotencyKey.id, lambda at: IdempotencyKey.created_at < at - IDEMPOTENCY_WINDOW),
     (FormerSlug.id, lambda at: FormerSlug.expires_at < at),
@@ -91,16 +91,26 @@ RULES: tuple[tuple[InstrumentedAttribute[Any], Condition], ...] = (
     (WorkerHeartbeat.name, lambda at: WorkerHeartbeat.seen_at < at - timedelta(days=1)),
     (RateBucket.name, lambda at: RateBucket.updated_at < (at - timedelta(hours=1)).timestamp()),
 )
-"""What may go: the key of a table, and the condition at a moment.
-
-Age counts from when FlowPulse was told, not from when a run ended: a back-fill of last year's runs
-must not vanish.
-"""
+"""What else may go: the key of a table, and the condition at a moment."""
 
 
 def prune() -> int:
     """Remove what is past its time; returns how many rows went."""
-    return sum(_prune(key, condition(now())) for key, condition in RULES)
+    by_workspace = sum(_prune_workspace(workspace) for workspace in (None, *_list_workspaces()))
+    return by_workspace + sum(_prune(key, condition(now())) for key, condition in RULES)
+
+
+def _list_workspaces() -> list[Workspace]:
+    """Read once and let go: each removal begins a transaction of its own."""
+    workspaces = list(db.session.scalars(select(Workspace)))
+    db.session.expunge_all()
+    return workspaces
+
+
+def _prune_workspace(workspace: Workspace | None) -> int:
+    """None stands for the requests of no workspace, such as those with unknown keys."""
+    kinds = PERIODS if workspace else PERIODS[:1]
+    return sum(_prune(period.key, period.past(workspace, now())) for period in kinds)
 
 
 def _prune(key: InstrumentedAttribute[Any], condition: ColumnElement[bool]) -> int:

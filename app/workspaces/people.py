@@ -54,8 +54,8 @@ def set_up(email: str, password: str, workspace_name: str) -> User:
     Raises AlreadySetUpError for all but the first, however many come at once; RefusedError for
     an address or name that can't be used; WeakPasswordError.
     """
-    user = User(email=_clean_email(email), password_hash=hash_password(password))
-    workspace = Workspace(name=_clean_workspace_name(workspace_name))
+    user = User(email=clean_email(email), password_hash=hash_password(password))
+    workspace = Workspace(name=clean_workspace_name(workspace_name))
     if is_set_up():
         raise AlreadySetUpError
     try:
@@ -73,7 +73,7 @@ def create_user(email: str, password: str, role: str, workspace: Workspace) -> U
     """Add a user to a workspace. Raises RefusedError and WeakPasswordError."""
     if role not in ROLES:
         raise RefusedError("role", f"The role is {role!r}; it must be one of {', '.join(ROLES)}.")
-    user = User(email=_clean_email(email), password_hash=hash_password(password))
+    user = User(email=clean_email(email), password_hash=hash_password(password))
     workspace_id = workspace.id
     try:
         with writing() as session:
@@ -91,14 +91,16 @@ def find_by_password(email: str, password: str) -> User | None:
     return user if is_right(password, user.password_hash if user else None) else None
 
 
-def _clean_email(email: str) -> str:
+def clean_email(email: str) -> str:
+    """The address as it is kept. Raises RefusedError."""
     email = email.strip().lower()
     if not _EMAIL.fullmatch(email) or len(email) > MAX_EMAIL:
         raise RefusedError("email", "Enter an e-mail address, such as ana@example.org.")
     return email
 
 
-def _clean_workspace_name(name: str) -> str:
+def clean_workspace_name(name: str) -> str:
+    """The name without spare white space. Raises RefusedError."""
     name = " ".join(name.split())
     if not name or len(name) > 120 or "\0" in name:
         raise RefusedError("workspace", "Enter a name of 1 to 120 characters.")

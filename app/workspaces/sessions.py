@@ -27,7 +27,7 @@ def start_session(user: User, remote_addr: str | None, user_agent: str | None) -
     with writing() as session:
         session.add(
             UserSession(
-                token_hash=_hash(token),
+                token_hash=hash_token(token),
                 user_id=user_id,
                 expires_at=expires_at,
                 remote_addr=(remote_addr or "")[:64] or None,
@@ -40,7 +40,9 @@ def start_session(user: User, remote_addr: str | None, user_agent: str | None) -
 
 def find_user(token: str) -> User | None:
     """The user whose session this is, unless it has ended; notes that it is in use."""
-    found = db.session.scalar(select(UserSession).where(UserSession.token_hash == _hash(token)))
+    found = db.session.scalar(
+        select(UserSession).where(UserSession.token_hash == hash_token(token))
+    )
     if found is None or not _is_alive(found):
         return None
     if now() - found.seen_at >= SEEN_EVERY:
@@ -52,13 +54,42 @@ def find_user(token: str) -> User | None:
 
 def is_live(token: str) -> bool:
     """Whether the session goes on; for a stream that stays open."""
-    found = db.session.scalar(select(UserSession).where(UserSession.token_hash == _hash(token)))
+    found = db.session.scalar(
+        select(UserSession).where(UserSession.token_hash == hash_token(token))
+    )
     return found is not None and _is_alive(found)
 
 
 def end_session(token: str) -> None:
     with writing() as session:
-        session.execute(delete(UserSession).where(UserSession.token_hash == _hash(token)))
+        session.execute(delete(UserSession).where(UserSession.token_hash == hash_token(token)))
+
+
+def list_sessions(user: User) -> list[UserSession]:
+    """Those that still go on, the last used first."""
+    mine = select(UserSession).where(UserSession.user_id == user.id)
+    found = db.session.scalars(mine.order_by(UserSession.seen_at.desc(), UserSession.id.desc()))
+    return [each for each in found if _is_alive(each)]
+
+
+def end_session_of(user: User, session_id: int) -> bool:
+    """End one of the user's own sessions; False if it had ended already."""
+    mine = delete(UserSession).where(UserSession.id == session_id, UserSession.user_id == user.id)
+    with writing() as session:
+        return session.scalar(mine.returning(UserSession.id)) is not None
+
+
+def end_other_sessions(user: User, token: str) -> int:
+    """End all of the user's sessions but the one with this token; returns how many."""
+    others = delete(UserSession).where(
+        UserSession.user_id == user.id, UserSession.token_hash != hash_token(token)
+    )
+    with writing() as session:
+        return len(session.scalars(others.returning(UserSession.id)).all())
+
+
+def _find(token: str) -> UserSession | None:
+    return db.session.scalar(select(UserSession).where(UserSession.token_hash == hash_token(token)))
 
 
 def _is_alive(session: UserSession) -> bool:
@@ -76,6 +107,6 @@ def _note_seen(session_id: int) -> None:
         logger.info("A session's use could not be noted: %s", error)
 
 
-def _hash(token: str) -> str:
+def hash_token(token: str) -> str:
     """A fast hash is enough: tokens are random (256 bits)."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

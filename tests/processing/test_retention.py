@@ -10,9 +10,9 @@ from sqlalchemy import func, select, update
 from app.clock import now
 from app.extensions import db, writing
 from app.ingest.service import ingest_service
-from app.models import Event, IdempotencyKey, Run
+from app.models import Event, IdempotencyKey, Run, Workspace
 from app.processing.batch import process_batch
-from app.processing.retention import prune
+from app.processing.retention import PERIODS, prune
 from tests.factories import Team, make_team, report
 
 
@@ -101,3 +101,72 @@ def refuse(client: FlaskClient, team: Team, times: int) -> None:
     for _ in range(times):
         client.post("/api/v1/ingest/run-success", data=b"{", headers=team.headers)
     ingest_service().recorder.flush()
+
+
+def set_days(team: Team, **days: int | None) -> None:
+    with writing() as session:
+        values = update(Workspace).where(Workspace.id == team.workspace_id).values(**days)
+        session.execute(values)
+
+
+@pytest.mark.parametrize(("days", "left"), [(9, 3), (11, 0)])
+def test_a_workspace_keeps_refused_requests_as_long_as_it_wants(
+    client: FlaskClient, team: Team, days: float, left: int
+) -> None:
+    set_days(team, rejected_days=10)
+    refuse(client, team, 3)
+    make_older(days)
+    prune()
+    assert count(Event) == left
+
+
+@pytest.mark.parametrize(
+    ("days", "events", "outcomes"),
+    [(4, 2, {"success", "failure"}), (6, 0, {"failure"}), (11, 0, set())],
+)
+def test_a_workspace_keeps_events_and_runs_as_long_as_it_wants(
+    client: FlaskClient, team: Team, days: float, events: int, outcomes: set[str]
+) -> None:
+    set_days(team, event_days=5, failure_days=10)
+    report(client, team)
+    report(client, team, "failure")
+    process_batch(10)
+    make_older(days)
+    prune()
+    assert count(Event) == events
+    assert set(db.session.scalars(select(Run.outcome))) == outcomes
+
+
+def test_each_workspace_keeps_its_own_and_what_is_nobodys_goes_by_the_server(
+    client: FlaskClient, team: Team
+) -> None:
+    other = make_team("Other", first=False)
+    set_days(team, rejected_days=100, event_days=300)
+    for each in (team, other):
+        refuse(client, each, 2)
+        report(client, each)
+    client.post("/api/v1/ingest/run-success", data=b"{}", headers={"X-API-Key": "fp_wrong"})
+    ingest_service().recorder.flush()
+    process_batch(10)
+    make_older(95)
+    prune()
+    left = db.session.execute(
+        select(Event.workspace_id, func.count()).group_by(Event.workspace_id)
+    ).all()
+    assert [tuple(row) for row in left] == [(team.workspace_id, 3)]
+    assert list(db.session.scalars(select(Run.workspace_id))) == [team.workspace_id]
+
+
+def test_looking_for_what_is_past_its_time_reads_no_whole_table(app: Flask, team: Team) -> None:
+    workspace = db.session.get(Workspace, team.workspace_id)
+    for period in PERIODS:
+        query = select(period.key).where(period.past(workspace, now())).limit(500)
+        text = str(query.compile(db.engine, compile_kwargs={"literal_binds": True}))
+        if db.engine.dialect.name == "sqlite":
+            plan = db.session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
+            assert "USING" in plan[0][3] and "INDEX" in plan[0][3], plan
+        else:
+            connection = db.session.connection()
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            plan = connection.exec_driver_sql(f"EXPLAIN {text}").all()
+            assert "Seq Scan" not in str(plan), plan

@@ -1,0 +1,149 @@
+"""One's own account: profile, password, time zone, theme, and where one is signed in."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.clock import now
+from app.console.devices import describe_device, device_icon
+from app.console.formatting import plural, zone_name
+from app.console.guards import signed_in_user
+from app.ingest.service import ingest_service
+from app.models import THEMES
+from app.workspaces.passwords import MIN_LENGTH
+from app.workspaces.people import RefusedError
+from app.workspaces.profile import (
+    WrongPasswordError,
+    change_password,
+    change_profile,
+    choose_theme,
+    choose_time_zone,
+    time_zones,
+)
+from app.workspaces.sessions import (
+    end_other_sessions,
+    end_session_of,
+    hash_token,
+    list_sessions,
+)
+
+blueprint = Blueprint("account", __name__)
+
+Errors = dict[str, list[str]]
+
+
+@blueprint.get("/account")
+def show_account() -> str:
+    return _show_page({})
+
+
+@blueprint.post("/account/profile")
+def save_profile() -> ResponseReturnValue:
+    values = [request.form.get(name, "") for name in ("name", "email", "password")]
+    return _change(lambda: change_profile(signed_in_user(), *values), "Your profile is saved.")
+
+
+@blueprint.post("/account/password")
+def save_password() -> ResponseReturnValue:
+    user, old = signed_in_user(), request.form.get("old_password", "")
+    return _change(
+        lambda: change_password(user, user.get_id(), old, request.form.get("new_password", "")),
+        "Your password is changed. All other sessions have ended.",
+    )
+
+
+@blueprint.post("/account/time-zone")
+def save_time_zone() -> ResponseReturnValue:
+    zone = request.form.get("time_zone", "")
+    done = f"Times are told in {zone}." if zone else "Times follow the browser."
+    return _change(lambda: choose_time_zone(signed_in_user(), zone), done)
+
+
+@blueprint.post("/account/theme")
+def save_theme() -> ResponseReturnValue:
+    """Also what the menu's quick switch sends, which needs no page: 204."""
+    theme = request.form.get("theme", "")
+    if request.form.get("quick") and theme in THEMES:
+        choose_theme(signed_in_user(), theme)
+        return "", 204
+    return _change(lambda: choose_theme(signed_in_user(), theme), "The theme is saved.")
+
+
+@blueprint.post("/account/sessions/end")
+def end_session() -> ResponseReturnValue:
+    """Of the user's own sessions, the one that the form names."""
+    text = request.form.get("session", "")
+    session_id = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+    ended = end_session_of(signed_in_user(), session_id)
+    flash("The session has ended." if ended else "This session had ended already.", "success")
+    return redirect(url_for("account.show_account"), 303)
+
+
+@blueprint.post("/account/sessions/end-others")
+def end_others() -> ResponseReturnValue:
+    user = signed_in_user()
+    count = end_other_sessions(user, user.get_id())
+    flash(f"{plural(count, 'other session')} ended." if count else "There was no other.", "success")
+    return redirect(url_for("account.show_account"), 303)
+
+
+def _change(act: Callable[[], object], done: str) -> ResponseReturnValue:
+    """Do it and say so, or show the page with the error at its field.
+
+    Whoever guesses at the password here has to wait as at the sign-in.
+    """
+    address, limits = request.remote_addr or "unknown", ingest_service().limits
+    wait = limits.sign_in_wait(address)
+    try:
+        if wait and _needs_password():
+            raise RefusedError(_needs_password(), f"Too many wrong passwords. Wait {wait} s.")
+        act()
+    except RefusedError as error:
+        if isinstance(error, WrongPasswordError):
+            limits.note_failed_sign_in(address)
+        return _show_page({error.field: [str(error)]}), 422
+    flash(done, "success")
+    return redirect(url_for("account.show_account"), 303)
+
+
+def _needs_password() -> str:
+    """The form's field for the present password, where it has been filled in."""
+    return next((name for name in ("password", "old_password") if request.form.get(name)), "")
+
+
+def zone_choices() -> dict[str, list[tuple[str, str]]]:
+    """By region: the zone's name, and its label with the present time there."""
+    return {
+        region: [(name, _label_zone(name, now())) for name in names]
+        for region, names in time_zones().items()
+    }
+
+
+def _label_zone(name: str, moment: datetime) -> str:
+    local = moment.astimezone(ZoneInfo(name))
+    city = name.partition("/")[2] or name
+    return f"{city.replace('_', ' ').replace('/', ' / ')} ({local:%H:%M} {zone_name(local)})"
+
+
+def _show_page(errors: Errors) -> str:
+    user = signed_in_user()
+    sent = request.form if errors else {}
+    return render_template(
+        "console/account.html",
+        name=sent.get("name", user.name),
+        email=sent.get("email", user.email),
+        time_zone=user.time_zone or "",
+        theme=user.theme,
+        themes=THEMES,
+        zones=zone_choices(),
+        present=now().astimezone(UTC),
+        sessions=list_sessions(user),
+        own_hash=hash_token(user.get_id()),
+        describe_device=describe_device,
+        device_icon=device_icon,
+        min_length=MIN_LENGTH,
+        errors=errors,
+    )

@@ -1,0 +1,132 @@
+"""The workspace's settings: its name, how long things are kept, its people; and the server."""
+
+from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.console.formatting import plural
+from app.console.guards import current_membership, current_workspace, signed_in_user
+from app.console.instance import describe_instance, find_oldest
+from app.models import ROLES, Membership
+from app.workspaces.members import (
+    change_role,
+    find_member,
+    list_members,
+    may_manage,
+    remove_member,
+)
+from app.workspaces.people import RefusedError, is_instance_owner
+from app.workspaces.settings import (
+    LONGEST_DAYS,
+    PERIODS,
+    SHORTEST_DAYS,
+    default_days,
+    keep_for,
+    kept_days,
+    read_days,
+    rename_workspace,
+)
+
+ROLE_HINTS = {
+    "viewer": "sees events, runs and workflows; no keys, no changes",
+    "member": "also makes workflows and API keys, and mends events",
+    "admin": "also changes these settings and people's roles",
+    "owner": "also decides who is an owner",
+}
+
+blueprint = Blueprint("settings", __name__)
+
+
+@blueprint.get("/settings")
+def show_settings() -> str:
+    return _show_page({})
+
+
+@blueprint.post("/settings/name")
+def save_name() -> ResponseReturnValue:
+    try:
+        rename_workspace(current_workspace(), request.form.get("workspace", ""))
+    except RefusedError as error:
+        return _show_page({error.field: [str(error)]}), 422
+    return _answer(f"The workspace is now called {current_workspace().name}.")
+
+
+@blueprint.post("/settings/retention")
+def save_retention() -> ResponseReturnValue:
+    """All three at once: whoever mistypes two numbers sees both errors."""
+    errors: dict[str, list[str]] = {}
+    days: dict[str, int | None] = {}
+    for period in PERIODS:
+        try:
+            days[period.field] = read_days(period.field, request.form.get(period.field, ""))
+        except RefusedError as error:
+            errors[error.field] = [str(error)]
+    if errors:
+        return _show_page(errors), 422
+    keep_for(current_workspace(), days)
+    return _answer("Saved. What is older than that goes within a few minutes.")
+
+
+@blueprint.post("/settings/members/<public_id:public_id>/role")
+def save_role(public_id: str) -> ResponseReturnValue:
+    member = _find(public_id)
+    role = request.form.get("role", "")
+    try:
+        change_role(current_membership(), member, role)
+    except RefusedError as error:
+        return _show_page({f"member-{public_id}": [str(error)]}), 422
+    return _answer(f"{member.user.email} now has the role {role}.")
+
+
+@blueprint.post("/settings/members/<public_id:public_id>/remove")
+def remove(public_id: str) -> ResponseReturnValue:
+    member = _find(public_id)
+    email = member.user.email
+    try:
+        remove_member(current_membership(), member)
+    except RefusedError as error:
+        return _show_page({f"member-{public_id}": [str(error)]}), 422
+    return _answer(f"{email} is no longer in the workspace.")
+
+
+def _find(public_id: str) -> Membership:
+    member = find_member(current_workspace().id, public_id)
+    if member is None:
+        abort(404, "There is no such person in this workspace.")
+    return member
+
+
+def _answer(text: str) -> ResponseReturnValue:
+    flash(text, "success")
+    return redirect(url_for("settings.show_settings"), 303)
+
+
+def _show_page(errors: dict[str, list[str]]) -> str:
+    """Errors come with what was typed."""
+    workspace, actor = current_workspace(), current_membership()
+    typed = request.form if errors else {}
+    return render_template(
+        "console/settings.html",
+        workspace=workspace,
+        name=typed.get("workspace", workspace.name),
+        periods=[
+            {
+                "field": period.field,
+                "label": period.label,
+                "value": typed.get(period.field, getattr(workspace, period.field)),
+                "kept": plural(kept_days(workspace, period.field), "day"),
+                "default": plural(default_days(period.field), "day"),
+                "oldest": find_oldest(workspace.id, period.field),
+            }
+            for period in PERIODS
+        ],
+        most_rejected=current_app.config["FLOWPULSE_REJECTED_ROWS"],
+        shortest=SHORTEST_DAYS,
+        longest=LONGEST_DAYS,
+        members=list_members(workspace.id),
+        actor=actor,
+        may_manage=may_manage,
+        roles=ROLES if actor.role == "owner" else ROLES[:-1],
+        role_hints=ROLE_HINTS,
+        instance=describe_instance() if is_instance_owner(signed_in_user()) else None,
+        errors=errors,
+    )

@@ -1,0 +1,110 @@
+"""What people change about themselves: name, address, password, time zone and theme."""
+
+from functools import cache
+from zoneinfo import available_timezones
+
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+
+from app.extensions import db, writing
+from app.models import THEMES, User, UserSession
+from app.workspaces.passwords import WeakPasswordError, hash_password, is_right
+from app.workspaces.people import RefusedError, clean_email
+from app.workspaces.sessions import hash_token
+
+MAX_NAME = 120
+REGIONS = (
+    "Africa",
+    "America",
+    "Antarctica",
+    "Arctic",
+    "Asia",
+    "Atlantic",
+    "Australia",
+    "Europe",
+    "Indian",
+    "Pacific",
+)
+
+
+class WrongPasswordError(RefusedError):
+    """The caller counts these: who guesses has to wait."""
+
+
+@cache
+def time_zones() -> dict[str, tuple[str, ...]]:
+    """The names that people choose from, by region; `UTC` stands for itself."""
+    names = sorted(available_timezones())
+    regions = {
+        region: tuple(name for name in names if name.startswith(f"{region}/")) for region in REGIONS
+    }
+    return {"World": ("UTC",), **{region: found for region, found in regions.items() if found}}
+
+
+@cache
+def _known_zones() -> frozenset[str]:
+    return frozenset(name for names in time_zones().values() for name in names)
+
+
+def is_time_zone(name: str) -> bool:
+    return name in _known_zones()
+
+
+def change_profile(user: User, name: str, email: str, password: str) -> None:
+    """Another address needs the password: it opens the account. Raises RefusedError."""
+    shown, email = _clean_name(name), clean_email(email)
+    if email != user.email:
+        _refuse_wrong(user, password, "password")
+    try:
+        with writing() as session:
+            taken = select(User.id).where(User.email == email, User.id != user.id)
+            if session.scalar(taken) is not None:
+                raise RefusedError("email", "Another user has this address.")
+            user.name, user.email = shown, email
+    except IntegrityError as error:
+        raise RefusedError("email", "Another user has this address.") from error
+
+
+def change_password(user: User, token: str, old: str, new: str) -> int:
+    """Ends all of the user's other sessions; returns how many. Raises RefusedError."""
+    _refuse_wrong(user, old, "old_password")
+    try:
+        password_hash = hash_password(new)
+    except WeakPasswordError as error:
+        raise RefusedError("new_password", str(error)) from error
+    others = delete(UserSession).where(
+        UserSession.user_id == user.id, UserSession.token_hash != hash_token(token)
+    )
+    with writing() as session:
+        user.password_hash = password_hash
+        return len(session.scalars(others.returning(UserSession.id)).all())
+
+
+def choose_time_zone(user: User, name: str) -> None:
+    """Empty: the browser's. Raises RefusedError for a zone that is not known."""
+    if name and not is_time_zone(name):
+        raise RefusedError("time_zone", "Choose a time zone from the list.")
+    with writing():
+        user.time_zone = name or None
+
+
+def choose_theme(user: User, theme: str) -> None:
+    """Raises RefusedError for a theme that is not known."""
+    if theme not in THEMES:
+        raise RefusedError("theme", f"Choose one of {', '.join(THEMES)}.")
+    with writing():
+        user.theme = theme
+
+
+def _refuse_wrong(user: User, password: str, field: str) -> None:
+    password_hash = user.password_hash
+    db.session.rollback()  # Nothing is held open while the hash is worked out.
+    if not is_right(password, password_hash):
+        raise WrongPasswordError(field, "This is not your password.")
+
+
+def _clean_name(name: str) -> str | None:
+    name = " ".join(name.split())
+    if len(name) > MAX_NAME or not name.isprintable():
+        raise RefusedError("name", f"Use at most {MAX_NAME} characters, all of them visible.")
+    return name or None

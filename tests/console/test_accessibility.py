@@ -1,0 +1,74 @@
+"""axe-core finds nothing on any page, in light and in dark."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Browser, Page
+from sqlalchemy import select
+
+from app.extensions import db
+from app.models import ApiKey, Event, Workflow
+from tests.factories import PASSWORD
+from tests.pages_map import SIGNED_OUT, addresses
+from tests.server import LiveServer
+from tests.teams import LiveTeam, make_live_team
+
+AXE = (Path(__file__).parent.parent / "vendor" / "axe-core-4.14.1.min.js").read_text()
+RUN = """() => axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa",
+  "best-practice"]}).then(({violations}) => violations.map(({id, nodes}) =>
+  `${id}: ${nodes.slice(0, 3).map(({html}) => html.slice(0, 200)).join(" | ")}`))"""
+
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page(
+    make_server: Callable[..., LiveServer], app: Flask, browser: Browser, scheme: str
+) -> None:
+    server = make_server()
+    team = make_live_team(server)
+    assert server.cli("demo").returncode == 0
+    context = browser.new_context(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    page = context.new_page()
+    found = look(page, server, addresses({}, SIGNED_OUT))
+    sign_in(page, server, team)
+    with app.app_context():
+        ids = some_of_each()
+    found |= look(page, server, addresses(ids))
+    page.set_viewport_size({"width": 390, "height": 844})
+    found |= look(page, server, addresses(ids))
+    context.close()
+    assert found == {}
+
+
+def look(page: Page, server: LiveServer, paths: object) -> dict[str, list[str]]:
+    """What axe has to say, by address; nothing for a page that is as it should be."""
+    found = {}
+    for path in paths:  # type: ignore[attr-defined]
+        page.goto(server.url + path)
+        page.evaluate(AXE)
+        violations = page.evaluate(RUN)
+        if violations:
+            found[path] = violations
+    return found
+
+
+def some_of_each() -> dict[str, list[str]]:
+    """The newest event of each state and code, a workflow, a key."""
+    events = db.session.scalars(select(Event).order_by(Event.id.desc()).limit(500)).all()
+    by_kind = {(event.state, event.code, event.kind): event.public_id for event in events}
+    return {
+        "event": list(by_kind.values())[:8],
+        "workflow": list(db.session.scalars(select(Workflow.public_id).limit(2))),
+        "key": list(db.session.scalars(select(ApiKey.public_id).limit(1))),
+    }
+
+
+def sign_in(page: Page, server: LiveServer, team: LiveTeam) -> None:
+    page.goto(server.url + "/sign-in")
+    page.get_by_label("E-mail").fill(team.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_load_state("load")

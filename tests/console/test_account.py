@@ -1,0 +1,264 @@
+"""One's own account: profile, password, sessions, time zone, theme."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from app.console.account import zone_choices
+from app.console.devices import describe_device, device_icon
+from app.extensions import db, writing
+from app.ingest.limits import Limits
+from app.models import User, UserSession
+from app.workspaces import profile
+from tests.console.pages import open_page, send_form, sign_in
+from tests.factories import PASSWORD, Team, report
+
+NEW = "quite another long password"
+
+
+def user_of(email: str) -> User:
+    db.session.rollback()
+    found = db.session.scalar(select(User).where(User.email == email))
+    assert found is not None
+    return found
+
+
+def test_the_name_is_saved_without_the_password_and_shown_in_the_bar(
+    owner: FlaskClient, team: Team
+) -> None:
+    answer = send_form(owner, "/account", "/account/profile", name="  Ana   Lima ")
+    assert (answer.status_code, answer.location) == (303, "/account")
+    page = open_page(owner, "/account")
+    assert "Your profile is saved." in page.text
+    assert any(values.get("aria-label") == "Account: Ana Lima" for _, values in page.tags)
+    assert user_of(team.email).name == "Ana Lima"
+
+
+@pytest.mark.parametrize("name", ["x" * 121, "A\x00na", "A\u202ena", "A\x1bna"])
+def test_a_name_that_hides_something_is_refused_at_its_field(owner: FlaskClient, name: str) -> None:
+    answer = send_form(owner, "/account", "/account/profile", name=name)
+    assert answer.status_code == 422
+    assert 'id="field-name-error"' in answer.text
+
+
+def test_another_address_needs_the_password(owner: FlaskClient, team: Team) -> None:
+    answer = send_form(owner, "/account", "/account/profile", email="new@example.org")
+    assert answer.status_code == 422 and 'id="field-password-error"' in answer.text
+    answer = send_form(
+        owner, "/account", "/account/profile", email="New@example.org ", password=PASSWORD
+    )
+    assert answer.status_code == 303
+    assert user_of("new@example.org").id
+
+
+def test_the_address_of_somebody_else_is_refused(
+    owner: FlaskClient, colleague: Callable[[str], FlaskClient]
+) -> None:
+    colleague("member")
+    answer = send_form(
+        owner, "/account", "/account/profile", email="member@example.org", password=PASSWORD
+    )
+    assert answer.status_code == 422 and "Another user has this address." in answer.text
+
+
+def test_a_new_password_ends_all_other_sessions(app: Flask, owner: FlaskClient, team: Team) -> None:
+    other = app.test_client()
+    sign_in(other, team.email)
+    values = {"old_password": PASSWORD, "new_password": NEW}
+    answer = send_form(owner, "/account", "/account/password", **values)
+    assert answer.status_code == 303
+    assert owner.get("/account").status_code == 200
+    assert other.get("/account").status_code == 302
+    fresh = app.test_client()
+    assert sign_in(fresh, team.email).status_code == 422
+    form = open_page(fresh, "/sign-in").form("/sign-in")
+    data = {**form.fields, "email": team.email, "password": NEW}
+    assert fresh.post("/sign-in", data=data).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ("wrong", NEW, "old_password"),
+        (PASSWORD, "short", "new_password"),
+        ("", NEW, "old_password"),
+    ],
+)
+def test_a_password_is_not_changed_with_a_wrong_or_weak_one(
+    owner: FlaskClient, team: Team, old: str, new: str, field: str
+) -> None:
+    before = user_of(team.email).password_hash
+    values = {"old_password": old, "new_password": new}
+    answer = send_form(owner, "/account", "/account/password", **values)
+    assert answer.status_code == 422 and f'id="field-{field}-error"' in answer.text
+    assert user_of(team.email).password_hash == before
+    assert new not in answer.text
+
+
+def test_whoever_guesses_the_password_has_to_wait(
+    owner: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[str] = []
+    monkeypatch.setattr(Limits, "note_failed_sign_in", lambda _, address: noted.append(address))
+    values = {"old_password": "guess", "new_password": NEW}
+    send_form(owner, "/account", "/account/password", **values)
+    assert noted == ["127.0.0.1"]
+    monkeypatch.setattr(Limits, "sign_in_wait", lambda _, address: 7)
+    values = {"old_password": PASSWORD, "new_password": NEW}
+    answer = send_form(owner, "/account", "/account/password", **values)
+    assert answer.status_code == 422 and "Too many wrong passwords. Wait 7 s." in answer.text
+    assert send_form(owner, "/account", "/account/profile", name="Ana").status_code == 303
+
+
+def test_each_session_is_listed_and_can_be_ended(
+    app: Flask, owner: FlaskClient, team: Team
+) -> None:
+    phone = app.test_client()
+    agent = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1"
+    form = open_page(phone, "/sign-in").form("/sign-in")
+    data = {**form.fields, "email": team.email, "password": PASSWORD}
+    phone.post("/sign-in", data=data, headers={"User-Agent": agent})
+    page = open_page(owner, "/account")
+    assert "Safari on iPhone" in page.text and "This one" in page.text
+    assert send_form(owner, "/account", "/account/sessions/end").status_code == 303
+    assert phone.get("/account").status_code == 302
+    assert owner.get("/account").status_code == 200
+    assert "You are signed in nowhere else." in open_page(owner, "/account").text
+
+
+def test_all_other_sessions_end_at_once(app: Flask, owner: FlaskClient, team: Team) -> None:
+    others = [app.test_client() for _ in range(2)]
+    for other in others:
+        sign_in(other, team.email)
+    assert send_form(owner, "/account", "/account/sessions/end-others").status_code == 303
+    assert "2 other sessions ended." in open_page(owner, "/account").text
+    assert [other.get("/account").status_code for other in others] == [302, 302]
+
+
+def test_nobody_ends_a_strangers_session(
+    owner: FlaskClient, colleague: Callable[[str], FlaskClient]
+) -> None:
+    viewer = colleague("viewer")
+    theirs = db.session.scalar(select(UserSession.id).order_by(UserSession.id.desc()).limit(1))
+    token = open_page(owner, "/account").form("/account/theme").fields["csrf_token"]
+    for session in (str(theirs), "", "x", "9" * 30, "²"):
+        data = {"csrf_token": token, "session": session}
+        assert owner.post("/account/sessions/end", data=data).status_code == 303
+    assert viewer.get("/account").status_code == 200
+
+
+def test_a_viewer_has_an_account_too(colleague: Callable[[str], FlaskClient]) -> None:
+    viewer = colleague("viewer")
+    assert send_form(viewer, "/account", "/account/profile", name="Vic").status_code == 303
+
+
+def test_times_follow_the_chosen_zone_and_without_one_the_browser(
+    owner: FlaskClient, client: FlaskClient, team: Team
+) -> None:
+    event_id = report(client, team, ended_at="2026-07-01T22:30:00Z").json["event_id"]
+    page = owner.get(f"/events/{event_id}").text
+    assert "data-time-zone" not in page and " UTC</time>" in page
+    answer = send_form(owner, "/account", "/account/time-zone", time_zone="Asia/Tokyo")
+    assert answer.status_code == 303
+    assert "Times are told in Asia/Tokyo." in open_page(owner, "/account").text
+    page = owner.get(f"/events/{event_id}").text
+    assert 'data-time-zone="Asia/Tokyo"' in page and " JST · " in page
+    send_form(owner, "/account", "/account/time-zone", time_zone="")
+    assert "data-time-zone" not in owner.get(f"/events/{event_id}").text
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "../../etc/passwd", "a\0b", "Europe"])
+def test_a_zone_that_is_none_is_refused(owner: FlaskClient, team: Team, zone: str) -> None:
+    answer = send_form(owner, "/account", "/account/time-zone", time_zone=zone)
+    assert answer.status_code == 422 and "Choose a time zone from the list." in answer.text
+    assert user_of(team.email).time_zone is None
+
+
+def test_a_zone_that_the_machine_has_forgotten_counts_as_none(
+    owner: FlaskClient, team: Team
+) -> None:
+    user = user_of(team.email)
+    with writing():
+        user.time_zone = "Europe/Atlantis"
+    assert "data-time-zone" not in owner.get("/account").text
+
+
+def test_the_zones_are_grouped_and_told_with_the_time_there(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.console.account.now", lambda: datetime(2026, 7, 1, 12, 0, tzinfo=UTC))
+    zones = zone_choices()
+    assert ("Europe/Berlin", "Berlin (14:00 CEST)") in zones["Europe"]
+    assert ("America/Argentina/Salta", "Argentina / Salta (09:00 UTC-3)") in zones["America"]
+    assert next(iter(zones)) == "World"
+    assert all(profile.is_time_zone(name) for each in zones.values() for name, _ in each)
+
+
+def test_the_page_with_all_zones_stays_small(owner: FlaskClient) -> None:
+    assert len(owner.get("/account").data) < 100_000
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_theme_stands_in_the_first_line_of_each_page(owner: FlaskClient, theme: str) -> None:
+    assert 'data-theme="system"' in owner.get("/account").text
+    assert send_form(owner, "/account", "/account/theme", theme=theme).status_code == 303
+    for path in ("/account", "/events", "/troubleshooting"):
+        assert f'<html lang="en" data-theme="{theme}" class="{theme}">' in owner.get(path).text
+
+
+def test_the_menus_switch_saves_without_a_page(owner: FlaskClient, team: Team) -> None:
+    answer = send_form(owner, "/account", "/account/theme", theme="dark", quick="1")
+    assert (answer.status_code, answer.data) == (204, b"")
+    assert user_of(team.email).theme == "dark"
+    answer = send_form(owner, "/account", "/account/theme", theme="pink", quick="1")
+    assert answer.status_code == 422
+
+
+def test_who_is_not_signed_in_has_the_browsers_theme(client: FlaskClient, team: Team) -> None:
+    assert "data-theme" not in client.get("/sign-in").text.partition("<head>")[0]
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "words", "icon"),
+    [
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+            "Chrome/130.0 Safari/537.36 Edg/130.0",
+            "Edge on Windows",
+            "laptop",
+        ),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Firefox/132.0", "Firefox on Linux", "laptop"),
+        (
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 14_7) Version/18.0 Safari/605.1.15",
+            "Safari on Mac",
+            "laptop",
+        ),
+        (
+            "Mozilla/5.0 (Linux; Android 15) Chrome/130.0 Mobile Safari/537.36",
+            "Chrome on Android",
+            "smartphone",
+        ),
+        ("curl/8.5.0", "curl", "laptop"),
+        ("<script>", "Unknown browser", "laptop"),
+        (None, "Unknown browser", "laptop"),
+    ],
+)
+def test_a_browser_is_told_in_words(user_agent: str | None, words: str, icon: str) -> None:
+    assert (describe_device(user_agent), device_icon(user_agent)) == (words, icon)
+
+
+def test_an_answer_to_htmx_brings_the_message_in_a_header(owner: FlaskClient, app: Flask) -> None:
+    """A whole page carries it itself; a redirect leaves it to the page that it leads to."""
+    answer = send_form(owner, "/account", "/account/profile", name="Ünal <b>")
+    assert "HX-Trigger" not in answer.headers
+    answer = owner.get("/account", headers={"HX-Request": "true"})
+    assert answer.headers["HX-Trigger"] == (
+        '{"toast": {"target": "#toasts", "toasts": '
+        '[{"category": "success", "text": "Your profile is saved."}]}}'
+    )
+    assert "Your profile is saved." not in answer.text
+    assert "HX-Trigger" not in owner.get("/account", headers={"HX-Request": "true"}).headers

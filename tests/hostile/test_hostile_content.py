@@ -1,0 +1,303 @@
+"""Hostile content in every field, header, path and name is text on every page, and no more."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from urllib.parse import quote, urlsplit
+
+import pytest
+from flask import Flask
+from playwright.sync_api import ConsoleMessage, Page, Request, expect
+from sqlalchemy import func, select
+
+from app.console.signs import show_signs
+from app.extensions import db, writing
+from app.models import ApiKey, Event, User, Workflow, Workspace
+from app.workspaces.api_keys import create_api_key
+from app.workspaces.people import RefusedError
+from app.workspaces.profile import change_profile
+from app.workspaces.settings import rename_workspace
+from app.workspaces.workflows import create_workflow
+from tests.factories import PASSWORD
+from tests.hostile.payloads import PAYLOADS
+from tests.pages_map import SIGNED_OUT, addresses
+from tests.server import LiveServer, wait_for
+from tests.teams import LiveTeam, make_live_team
+
+pytestmark = pytest.mark.timeout(900)
+
+CANARY = """
+  Object.defineProperty(window, "__pwned", {set() { console.error("PWNED: a script ran"); }});
+  document.addEventListener("securitypolicyviolation", (event) =>
+    console.error(`PWNED: stopped by the policy: ${event.blockedURI} ${event.sample}`));
+"""
+ODD_NAMES = ("X-<img/src=x/onerror=window.__pwned=1>", "X-{{7*7}}-pwned", 'X-"><svg/onload=1>')
+LIVING = """() => {
+  const alive = /^(on|hx-|style$|srcdoc$|formaction$|src$|srcset$|action$|http-equiv$)/i;
+  const ours = /^(data-copy|data-confirm|data-label|data-correction)/;
+  const found = [];
+  for (const element of document.querySelectorAll("*")) {
+    const name = element.localName;
+    if (["iframe", "object", "embed", "base", "style", "marquee", "math", "video"].includes(name)) {
+      found.push(element.outerHTML);
+    }
+    if (name === "script" && !element.src.startsWith(location.origin + "/static/")) {
+      found.push(element.outerHTML);
+    }
+    for (const {name: attribute, value} of element.attributes) {
+      const acts = alive.test(attribute) || attribute.startsWith("data-") && !ours.test(attribute);
+      if (/^on/i.test(attribute) || acts && value.includes("pwned")) found.push(element.outerHTML);
+      if (attribute === "href" && !/^(https?|data):/.test(element.protocol ?? "https:")) {
+        found.push(element.outerHTML);
+      }
+    }
+  }
+  return found.map((html) => html.slice(0, 300));
+}"""
+
+
+class Watch:
+    """Notes whatever a page does that text would not."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page, self.url = page, url
+        self.heard: list[str] = []
+        page.add_init_script(CANARY)
+        page.on("dialog", lambda dialog: (self.heard.append("dialog"), dialog.dismiss()))
+        page.on("console", self._hear)
+        page.on("request", self._see)
+        page.on("pageerror", lambda error: self.heard.append(f"error: {error}"))
+
+    def _hear(self, line: ConsoleMessage) -> None:
+        if "PWNED" in line.text or "Content Security Policy" in line.text:
+            self.heard.append(line.text)
+
+    def _see(self, request: Request) -> None:
+        address = urlsplit(request.url)
+        is_ours = f"{address.scheme}://{address.netloc}" == self.url or address.scheme == "data"
+        if not is_ours or "pwned" in address.path:
+            self.heard.append(f"request: {request.url[:200]}")
+
+    def check(self, where: str) -> None:
+        assert self.page.evaluate(LIVING) == [], where
+        assert self.heard == [], where
+
+    def visit(self, path: str) -> None:
+        answer = self.page.goto(self.url + path, wait_until="domcontentloaded")
+        assert answer is not None and answer.status < 500, path
+        self.check(path)
+
+
+def test_there_are_enough_payloads_and_each_could_tell() -> None:
+    assert len(set(PAYLOADS)) == len(PAYLOADS) >= 60
+    assert [each for each in PAYLOADS if "pwned" not in each] == []
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<script>window.__pwned=1</script>",
+        "<img src=x onerror=window.__pwned=1>",
+        "<img src=/pwned.png>",
+        "<svg onload=window.__pwned=1>",
+        "<link rel=stylesheet href=//pwned.example/x.css>",
+        "<div hx-get=/pwned hx-trigger=load></div>",
+        "<a href=javascript:window.__pwned=1>x</a>",
+        "<section data-live=pwned></section>",
+        "<script>alert(1)</script>",
+    ],
+)
+def test_the_watch_sees_what_comes_to_life(page: Page, html: str) -> None:
+    url = "http://127.0.0.1:1"
+    page.route("**/*", lambda route: route.fulfill(body=f"<p>{html}", content_type="text/html"))
+    with pytest.raises(AssertionError):
+        Watch(page, url).visit("/events")
+
+
+def test_hostile_content_is_shown_as_text_and_does_nothing(
+    make_server: Callable[..., LiveServer], app: Flask, page: Page
+) -> None:
+    server = make_server()
+    team = make_live_team(server)
+    with app.app_context():
+        name_everything()
+    watch = Watch(page, server.url)
+    sign_in(page, server, team)
+    with live_log_open(page, server) as log:
+        send_everything(server, team)
+        check_live_log(app, log)
+    with app.app_context():
+        failures, ids = find_ids()
+    for path in addresses(ids):
+        watch.visit(path)
+        if path in failures:
+            assert failures[path] in str(page.locator("main").text_content()), path
+    for payload in PAYLOADS[::2]:
+        watch.visit(f"/events?q={quote(payload[:500])}&state={quote(payload[:500])}")
+    with app.app_context():
+        check_names(watch)
+    check_dialog_and_toast(watch)
+    page.context.clear_cookies()
+    for path in addresses({}, SIGNED_OUT):
+        for payload in PAYLOADS[::8]:
+            joint = "&" if "?" in path else "?"
+            watch.visit(f"{path}{joint}token={quote(payload[:500])}&next={quote(payload[:500])}")
+
+
+def name_everything() -> None:
+    """Workflows and keys by the payloads' names, as far as a name may hold them."""
+    workspace_id = db.session.scalars(select(Workspace.id)).one()
+    for payload in PAYLOADS:
+        for make in (create_workflow, create_api_key):
+            try:
+                extra = [["ingest"]] if make is create_api_key else []
+                make(workspace_id, payload, *extra)
+            except RefusedError:
+                continue
+
+
+def send_everything(server: LiveServer, team: LiveTeam) -> None:
+    """Each payload in each place, in a request of its own for each kind of answer."""
+    for number, payload in enumerate(PAYLOADS):
+        headers = {**team.headers, **hostile_headers(payload)}
+        fields = {
+            "workflow_slug": team.slug,
+            "ended_at": "2026-01-15T09:31:00Z",
+            "external_execution_id": f"{number}{payload}"[:255],
+            "correlation_id": payload[:255],
+            "source_platform": payload[:64],
+            "source_workflow_id": payload[:255],
+            "metadata": {payload[:500]: payload},
+            payload[:500]: payload,
+        }
+        failed = {**fields, "error_message": payload, "error_type": payload[:255]}
+        wrong = dict.fromkeys((*fields, "workflow_id", "workflow_name", "duration_ms"), payload)
+        sent = (
+            ("run-success", json.dumps(without_nul(fields)), headers),
+            ("run-failure", json.dumps({**without_nul(failed), "error_message": payload}), headers),
+            ("run-failure", json.dumps({**fields, "workflow_slug": payload[:255]}), headers),
+            ("run-success", json.dumps(wrong), headers),
+            ("run-success", payload.encode(), headers),
+            (f"{quote(payload[:300])}?q={quote(payload[:300])}", "{}", headers),
+            ("run-success", "{}", {**headers, "X-API-Key": as_header(payload)}),
+        )
+        for path, body, own in sent:
+            answer = server.post(f"/api/v1/ingest/{path}", data=body, headers=own)
+            assert answer.status_code < 500, answer.text
+    for name in ("X-<img/src=x/onerror=window.__pwned=1>", "X-{{7*7}}-pwned", 'X-"><svg/onload=1>'):
+        server.post(
+            "/api/v1/ingest/run-success", data="{}", headers={**team.headers, name: "pwned"}
+        )
+
+
+def hostile_headers(payload: str) -> dict[str, str]:
+    names = ("User-Agent", "Content-Type", "X-Pwned", "Referer", "Accept-Language", "Origin")
+    return {name: as_header(payload) for name in names}
+
+
+def as_header(payload: str) -> str:
+    """What HTTP can carry of it."""
+    kept = "".join(sign for sign in payload if sign.isprintable() or ord(sign) > 160)
+    return kept.encode()[:1000].decode("latin-1").strip()
+
+
+def without_nul(fields: dict[str, object]) -> dict[str, object]:
+    """Identifiers with NUL are refused; the other kinds of request hold it."""
+    return {
+        name: value.replace("\0", "") if isinstance(value, str) else value
+        for name, value in fields.items()
+    }
+
+
+@contextmanager
+def live_log_open(page: Page, server: LiveServer) -> Iterator[Watch]:
+    log = page.context.new_page()
+    watch = Watch(log, server.url)
+    watch.visit("/events")
+    expect(log.locator("[data-live-pill][data-state=live]")).to_be_visible()
+    yield watch
+    log.close()
+
+
+def check_live_log(app: Flask, watch: Watch) -> None:
+    """All rows have come, over the stream, and the stream goes on."""
+    with app.app_context():
+        newest = db.session.scalars(select(Event).order_by(Event.id.desc()).limit(300)).all()
+        names = [event.public_id for event in newest if event.workspace_id is not None]
+    for name in (names[0], names[-1]):
+        expect(watch.page.locator(f"#event-{name}")).to_be_attached(timeout=30_000)
+    shown = watch.page.locator("#events > tr")
+    assert shown.count() == shown.evaluate_all("rows => new Set(rows.map(row => row.id)).size")
+    expect(watch.page.locator("[data-live-pill][data-state=live]")).to_be_visible()
+    watch.check("the live log")
+
+
+def find_ids() -> tuple[dict[str, str], dict[str, list[str]]]:
+    """What failed runs' pages must show; and the ids of everything that was made."""
+
+    def waiting() -> int:
+        db.session.rollback()
+        accepted = select(func.count()).where(Event.state == "accepted")
+        return db.session.scalar(accepted) or 0
+
+    wait_for(lambda: waiting() == 0, 60, 0.2)
+    events = db.session.scalars(select(Event).order_by(Event.id)).all()
+    failures = {
+        f"/events/{event.public_id}": show_signs(event.run.error_message.replace("\0", "\ufffd"))
+        for event in events
+        if event.run is not None and event.run.error_message
+    }
+    failures = {path: text for path, text in failures.items() if len(text) < 5_000}
+    assert len(failures) >= 60
+    ids = {
+        "event": pick_events(events),
+        "workflow": list(db.session.scalars(select(Workflow.public_id))),
+        "key": list(db.session.scalars(select(ApiKey.public_id))),
+    }
+    return failures, ids
+
+
+def pick_events(events: Sequence[Event]) -> list[str]:
+    """Each failed run; of the other kinds, which hold the same payloads, each third."""
+    failed = [event for event in events if event.run is not None and event.run.error_message]
+    others = [event for event in events if event not in failed]
+    return [event.public_id for event in (*failed, *others[::3])]
+
+
+def check_names(watch: Watch) -> None:
+    """The names of the workspace and of the person, and their address, one after the other."""
+    for payload in PAYLOADS:
+        try:
+            rename_workspace(db.session.scalars(select(Workspace)).one(), payload[:120])
+            change_profile(
+                user := db.session.scalars(select(User)).one(), payload[:120], user.email, ""
+            )
+        except RefusedError:
+            continue
+        for path in ("/settings", "/account"):
+            watch.visit(path)
+        assert " ".join(payload[:120].split()) in str(watch.page.locator(".menu").text_content())
+    with writing() as session:
+        session.scalars(select(User)).one().email = "<svg/onload=window.__pwned=1>@pwned.example"
+    for path in addresses({name: [] for name in ("event", "workflow", "key")}):
+        watch.visit(path)
+
+
+def check_dialog_and_toast(watch: Watch) -> None:
+    """What a script puts into a dialog and into a toast is text as well."""
+    page = watch.page
+    watch.visit("/keys")
+    page.locator("form[data-confirm] button").first.click()
+    expect(page.locator("#confirm")).to_contain_text("pwned")
+    watch.check("the dialog")
+    page.locator("#confirm button[value=yes]").click()
+    expect(page.locator("#toasts > li").first).to_contain_text("pwned")
+    watch.check("the toast")
+
+
+def sign_in(page: Page, server: LiveServer, team: LiveTeam) -> None:
+    page.goto(server.url + "/sign-in")
+    page.get_by_label("E-mail").fill(team.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator("details.menu")).to_be_visible()

@@ -1,0 +1,53 @@
+"""Every page of the console, with what its address needs: what is listed here is tested with
+hostile content, for accessibility, in light and dark."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from string import Formatter
+
+from flask import Flask
+
+PAGES: dict[str, tuple[str, ...]] = {
+    "account.show_account": ("/account",),
+    "event.show_event": ("/events/{event}",),
+    "keys.show_keys": ("/keys",),
+    "live_log.show_events": ("/events", "/events?state=rejected"),
+    "overview.show_overview": ("/",),
+    "settings.show_settings": ("/settings",),
+    "troubleshooting.show_table": ("/troubleshooting",),
+    "workflows.show_workflow": ("/workflows/{workflow}",),
+    "workflows.show_workflows": ("/workflows",),
+}
+"""By endpoint: addresses, in which {event}, {workflow}, {key} and so on stand for ids."""
+
+SIGNED_OUT = {
+    "sign_in.show_sign_in": ("/sign-in", "/sign-in?next=/events"),
+    "sign_in.show_set_up": ("/setup", "/setup?token=wrong"),
+}
+"""Pages for those who are not signed in."""
+
+NO_PAGES = frozenset(
+    {"static", "assets.show_styles", "event.download_body", "live_log.stream_events"}
+)
+"""Endpoints that answer GET with something other than a page."""
+
+
+def unlisted(app: Flask) -> set[str]:
+    """Endpoints that a browser can open and that nobody has listed above."""
+    console = {
+        rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if "GET" in (rule.methods or ()) and not rule.rule.startswith("/api/")
+    }
+    return console - PAGES.keys() - SIGNED_OUT.keys() - NO_PAGES
+
+
+def addresses(
+    ids: Mapping[str, Sequence[str]], pages: Mapping[str, Sequence[str]] = PAGES
+) -> Iterator[str]:
+    """Each page's addresses, with each of the ids that it can take."""
+    for templates in pages.values():
+        for template in templates:
+            names = [name for _, name, _, _ in Formatter().parse(template) if name]
+            for values in product(*(ids[name] for name in names)):
+                yield template.format(**dict(zip(names, values, strict=True)))
