@@ -9,10 +9,16 @@ from flask import Flask
 
 PAGES: dict[str, tuple[str, ...]] = {
     "account.show_account": ("/account",),
+    "connect.show_connect": ("/connect", "/connect?tool=n8n&workflow={workflow}"),
+    "docs.show_reference": ("/docs",),
     "event.show_event": ("/events/{event}",),
+    "key_page.show_key": ("/keys/{key}",),
     "keys.show_keys": ("/keys",),
-    "live_log.show_events": ("/events", "/events?state=rejected"),
+    "live_log.show_events": ("/events", "/events?state=rejected", "/events?event={event}"),
+    "mending.show_resend": ("/events/{event}/resend",),
     "overview.show_overview": ("/",),
+    "problem_groups.show_group": ("/problems/{problem}",),
+    "problem_groups.show_groups": ("/problems",),
     "settings.show_settings": ("/settings",),
     "troubleshooting.show_table": ("/troubleshooting",),
     "workflows.show_workflow": ("/workflows/{workflow}",),
@@ -27,9 +33,17 @@ SIGNED_OUT = {
 """Pages for those who are not signed in."""
 
 NO_PAGES = frozenset(
-    {"static", "assets.show_styles", "event.download_body", "live_log.stream_events"}
+    {
+        "static",
+        "assets.show_styles",
+        "connect.listen_once",
+        "event.download_body",
+        "event.download_reproduction",
+        "live_log.stream_events",
+        "overview.show_fragment",
+    }
 )
-"""Endpoints that answer GET with something other than a page."""
+"""Endpoints that answer GET with something other than a page: files, streams, parts of pages."""
 
 
 def unlisted(app: Flask) -> set[str]:

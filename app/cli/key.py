@@ -165,7 +165,7 @@ def _find_slugs(keys: list[ApiKey]) -> dict[int, str]:
     """The slugs of the workflows that these are limited to, by primary key."""
     ids = {each for key in keys for each in key.workflow_ids or ()}
     query = select(Workflow.id, Workflow.slug).where(Workflow.id.in_(ids))
-    return dict(db.session.execute(query).tuples().all())
+    return {workflow_id: slug for workflow_id, slug in db.session.execute(query)}  # noqa: C416
 
 
 def _find(workspace_id: int, name_or_prefix: str) -> ApiKey:

@@ -16,6 +16,7 @@ class Form:
     """A form with the values that a browser would send."""
 
     action: str
+    method: str = "get"
     fields: dict[str, Any] = field(default_factory=dict)
 
 
@@ -35,7 +36,8 @@ class Page(HTMLParser):
         self.tags.append((tag, attributes))
         name = attributes.get("name")
         if tag == "form":
-            self.forms.append(Form(attributes.get("action") or ""))
+            method = (attributes.get("method") or "get").lower()
+            self.forms.append(Form(attributes.get("action") or "", method))
         elif tag == "input" and name and self.forms:
             is_choice = attributes.get("type") in ("checkbox", "radio")
             if not is_choice:

@@ -60,8 +60,9 @@ def some_of_each() -> dict[str, list[str]]:
     events = db.session.scalars(select(Event).order_by(Event.id.desc()).limit(500)).all()
     by_kind = {(event.state, event.code, event.kind): event.public_id for event in events}
     return {
-        "event": list(by_kind.values())[:8],
+        "event": list(by_kind.values())[:6],
         "workflow": list(db.session.scalars(select(Workflow.public_id).limit(2))),
+        "problem": [str(event.fingerprint) for event in events if event.fingerprint][:1],
         "key": list(db.session.scalars(select(ApiKey.public_id).limit(1))),
     }
 

@@ -125,6 +125,7 @@ def test_hostile_content_is_shown_as_text_and_does_nothing(
     sign_in(page, server, team)
     with live_log_open(page, server) as log:
         send_everything(server, team)
+        send_all_at_once(server, team)
         check_live_log(app, log)
     with app.app_context():
         failures, ids = find_ids()
@@ -132,7 +133,7 @@ def test_hostile_content_is_shown_as_text_and_does_nothing(
         watch.visit(path)
         if path in failures:
             assert failures[path] in str(page.locator("main").text_content()), path
-    for payload in PAYLOADS[::2]:
+    for payload in PAYLOADS[::4]:
         watch.visit(f"/events?q={quote(payload[:500])}&state={quote(payload[:500])}")
     with app.app_context():
         check_names(watch)
@@ -181,13 +182,35 @@ def send_everything(server: LiveServer, team: LiveTeam) -> None:
             (f"{quote(payload[:300])}?q={quote(payload[:300])}", "{}", headers),
             ("run-success", "{}", {**headers, "X-API-Key": as_header(payload)}),
         )
-        for path, body, own in sent:
+        for place, (path, body, own) in enumerate(sent):
+            own = {**own, "Idempotency-Key": f"{number}-{place} {as_header(payload)}"[:255]}
             answer = server.post(f"/api/v1/ingest/{path}", data=body, headers=own)
             assert answer.status_code < 500, answer.text
     for name in ("X-<img/src=x/onerror=window.__pwned=1>", "X-{{7*7}}-pwned", 'X-"><svg/onload=1>'):
         server.post(
             "/api/v1/ingest/run-success", data="{}", headers={**team.headers, name: "pwned"}
         )
+
+
+def send_all_at_once(server: LiveServer, team: LiveTeam) -> None:
+    """All payloads on one event's page: in its headers, and in each kind of body."""
+    many = {f"X-Pwned-{number}": as_header(each) for number, each in enumerate(PAYLOADS[:80])}
+    short = [each[:500] for each in PAYLOADS]
+    fields = {
+        "workflow_slug": team.slug,
+        "ended_at": "2026-01-15T09:31:00Z",
+        "error_message": "\n".join(short),
+        "metadata": {each: [each] for each in short},
+    }
+    bodies = (
+        json.dumps(fields),
+        json.dumps({**fields, **{each: each for each in short}, "ended_at": short[0]}),
+        "\n".join(short),
+    )
+    for body in bodies:
+        headers = {**many, **team.headers}
+        answer = server.post("/api/v1/ingest/run-failure", data=body.encode(), headers=headers)
+        assert answer.status_code in (202, 400), answer.text
 
 
 def hostile_headers(payload: str) -> dict[str, str]:
@@ -248,25 +271,24 @@ def find_ids() -> tuple[dict[str, str], dict[str, list[str]]]:
         if event.run is not None and event.run.error_message
     }
     failures = {path: text for path, text in failures.items() if len(text) < 5_000}
-    assert len(failures) >= 60
     ids = {
         "event": pick_events(events),
-        "workflow": list(db.session.scalars(select(Workflow.public_id))),
-        "key": list(db.session.scalars(select(ApiKey.public_id))),
+        "workflow": list(db.session.scalars(select(Workflow.public_id)))[::25],
+        "key": list(db.session.scalars(select(ApiKey.public_id)))[::25],
+        "problem": [str(event.fingerprint) for event in events if event.fingerprint][-1:],
     }
     return failures, ids
 
 
 def pick_events(events: Sequence[Event]) -> list[str]:
-    """Each failed run; of the other kinds, which hold the same payloads, each third."""
-    failed = [event for event in events if event.run is not None and event.run.error_message]
-    others = [event for event in events if event not in failed]
-    return [event.public_id for event in (*failed, *others[::3])]
+    """The last ones, which hold all payloads, and one more of each kind."""
+    kinds = {(event.state, event.code, event.kind): event.public_id for event in events[:-3]}
+    return [*kinds.values(), *(event.public_id for event in events[-3:])]
 
 
 def check_names(watch: Watch) -> None:
     """The names of the workspace and of the person, and their address, one after the other."""
-    for payload in PAYLOADS:
+    for payload in PAYLOADS[::6]:
         try:
             rename_workspace(db.session.scalars(select(Workspace)).one(), payload[:120])
             change_profile(
@@ -279,7 +301,7 @@ def check_names(watch: Watch) -> None:
         assert " ".join(payload[:120].split()) in str(watch.page.locator(".menu").text_content())
     with writing() as session:
         session.scalars(select(User)).one().email = "<svg/onload=window.__pwned=1>@pwned.example"
-    for path in addresses({name: [] for name in ("event", "workflow", "key")}):
+    for path in addresses({name: [] for name in ("event", "workflow", "key", "problem")}):
         watch.visit(path)
 
 
