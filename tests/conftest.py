@@ -107,7 +107,7 @@ def live_server(
     Whoever counts, kills or sets limits makes a server of their own with `make_server`.
     """
     url = databases.create()
-    with LiveServer(tmp_path_factory.mktemp("live"), url) as server:
+    with LiveServer(tmp_path_factory.mktemp("live"), url, is_migrated=True) as server:
         yield server
     databases.drop(url)
 
@@ -127,7 +127,8 @@ def make_server(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Liv
     made: list[LiveServer] = []
 
     def make(kind: type[LiveServer] = LiveServer, **options: Any) -> LiveServer:
-        server = kind(tmp_path / f"server-{len(made)}", database_url, **options)
+        folder = tmp_path / f"server-{len(made)}"
+        server = kind(folder, database_url, is_migrated=True, **options)
         made.append(server)
         return server.start()
 

@@ -56,7 +56,13 @@ class LiveServer:
     """
 
     def __init__(
-        self, data_dir: Path, database_url: str = "", *, worker: bool = True, **settings: str
+        self,
+        data_dir: Path,
+        database_url: str = "",
+        *,
+        worker: bool = True,
+        is_migrated: bool = False,
+        **settings: str,
     ) -> None:
         self.data_dir = data_dir
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -65,8 +71,10 @@ class LiveServer:
         self.env = test_environment(
             data_dir, database_url, self.port, **{"FLOWPULSE_RATE_LIMIT": "0", **settings}
         )
+        self.database_url = database_url
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.has_worker = worker
+        self.is_migrated = is_migrated
 
     def __enter__(self) -> "LiveServer":
         return self.start()
@@ -78,7 +86,8 @@ class LiveServer:
         """Prepare the database, start everything, and wait until it answers."""
         atexit.register(self.kill)
         try:
-            self.prepare()
+            if not self.is_migrated:
+                self.prepare()
             self.start_web()
             if self.has_worker:
                 self.start_worker()

@@ -1,8 +1,15 @@
-"""A team on a live server, made by the command line as an admin would."""
+"""A team on a live server."""
 
-import json
 from dataclasses import dataclass
 
+from sqlalchemy import select
+
+from app.extensions import db
+from app.models import Workspace
+from app.workspaces.api_keys import create_api_key
+from app.workspaces.people import set_up
+from app.workspaces.workflows import create_workflow
+from tests.apps import close_app, make_app
 from tests.factories import PASSWORD
 from tests.server import LiveServer
 
@@ -24,24 +31,18 @@ class LiveTeam:
 
 
 def make_live_team(server: LiveServer) -> LiveTeam:
-    """Sets the server up: a user, two workflows and a key."""
-    email = "ana@example.org"
-    _run(server, "user", "create", email, "--role", "owner", "--password-stdin", stdin=PASSWORD)
-    first = _run(server, "workflow", "create", "Lead enrichment", "--json")
-    other = _run(server, "workflow", "create", "Invoice sync", "--json")
-    key = _run(server, "key", "create", "n8n-prod").strip()
-    workflow = json.loads(first)
-    return LiveTeam(
-        email,
-        workflow["id"],
-        workflow["slug"],
-        workflow["name"],
-        json.loads(other)["slug"],
-        key,
-    )
+    """Sets the server up: a user, two workflows and a key.
 
-
-def _run(server: LiveServer, *arguments: str, stdin: str | None = None) -> str:
-    done = server.cli(*arguments, stdin=stdin)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    By the services themselves: five commands would take as many seconds, and are tested elsewhere.
+    """
+    app = make_app(server.database_url, server.data_dir)
+    with app.app_context():
+        email = "ana@example.org"
+        set_up(email, PASSWORD, "My workspace")
+        workspace_id = db.session.scalars(select(Workspace.id)).one()
+        workflow = create_workflow(workspace_id, "Lead enrichment")
+        first = (workflow.public_id, workflow.slug, workflow.name)
+        other_slug = create_workflow(workspace_id, "Invoice sync").slug
+        _, key = create_api_key(workspace_id, "n8n-prod")
+    close_app(app)
+    return LiveTeam(email, *first, other_slug, key)
