@@ -63,7 +63,7 @@ run: $(READY) ## Start the server (web and worker) in the foreground; Ctrl-C sto
 
 .PHONY: test
 test: $(DEV_READY) test-tools ## Run all tests, with real databases, a real server and a real browser
-	@$(PY) -m pytest -n 2 -m "not alone and not drill" $(PYTEST_ARGS)
+	@$(PY) -m pytest -n 2 --dist worksteal -m "not alone and not drill" $(PYTEST_ARGS)
 	@$(PY) -m pytest -m "alone and not drill" $(PYTEST_ARGS)
 
 # The tests look for a browser by the same names (tests/browser.py). What is not there and can't be
@@ -110,6 +110,10 @@ lighthouse: $(DEV_READY) test-tools ## Print Lighthouse's scores of the main pag
 .PHONY: bench
 bench: $(DEV_READY) ## Measure the ingest service and rewrite docs/performance.md
 	@$(PY) -m bench
+
+.PHONY: bench-pages
+bench-pages: $(DEV_READY) ## Time every page of the console and rewrite docs/performance-pages.md
+	@$(PY) -m bench.pages
 
 # --- Documents --------------------------------------------------------------------------------
 

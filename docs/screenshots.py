@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -17,11 +18,18 @@ IMAGES = Path(__file__).parent / "images"
 SCHEMES = ("light", "dark")
 SIZES = {"": (1280, 860), "-phone": (390, 844)}
 PAGES = {
+    "overview": "/",
     "live-log": "/events",
     "event": "/events?state=rejected",
+    "problems": "/problems",
+    "connect": "/connect?tool=n8n",
     "workflows": "/workflows",
+    "workflow": "/workflows/{workflow}",
     "api-keys": "/keys",
+    "reference": "/docs",
     "troubleshooting": "/troubleshooting",
+    "account": "/account",
+    "settings": "/settings",
 }
 
 
@@ -40,7 +48,7 @@ def main() -> None:
 
 def send_some(server: LiveServer, team: LiveTeam) -> None:
     """A few reports by hand, so that the top of the log has one of each kind."""
-    good = {"workflow_slug": team.slug, "ended_at": "2026-01-15T09:31:00Z"}
+    good = {"workflow_slug": team.slug, "ended_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
     bodies = {
         "run-success": [
             {**good, "source_platform": "n8n", "duration_ms": 1240},
@@ -59,9 +67,10 @@ def take_all(chromium: Browser, server: LiveServer, team: LiveTeam) -> None:
         for suffix, (width, height) in SIZES.items():
             with signed_in(chromium, server, team, scheme, width, height) as page:
                 for name, path in PAGES.items():
-                    page.goto(server.url + path)
+                    page.goto(server.url + path.format(workflow=team.workflow_id))
                     if name == "event":
-                        page.locator("a.row-link").first.click()
+                        opened = page.locator("a.row-link").first.get_attribute("href")
+                        page.goto(server.url + str(opened))
                     page.wait_for_load_state("load")
                     page.wait_for_timeout(400)
                     page.screenshot(path=IMAGES / f"{name}-{scheme}{suffix}.png")

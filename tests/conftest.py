@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Playwright
 
 from app.extensions import db
+from app.workspaces import passwords
 from tests import apps, browser
 from tests.databases import Databases, PostgresDatabases, SqliteDatabases
 from tests.postgres import PostgresCluster
@@ -17,8 +19,22 @@ from tests.server import LiveServer
 from tests.teams import LiveTeam, make_live_team
 
 ROOT = Path(__file__).parent.parent
-ALONE = ("drills", "hostile", "main_job", "test_serving")
+ALONE = (
+    "drills",
+    "main_job/test_durability",
+    "main_job/test_main_job",
+    "main_job/test_slow_senders",
+    "test_lighthouse",
+    "test_serving",
+)
+"""What measures time, or needs the machine for itself; all else shares it."""
 BROWSER_FIXTURES = {"browser", "context", "page", "new_context"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_passwords() -> None:
+    """Argon2 with next to no work: what it takes is the library's business, and its tests'."""
+    passwords._HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 # --- Databases ----------------------------------------------------------------------------------

@@ -52,10 +52,13 @@ class SqliteDatabases:
 class PostgresDatabases:
     """Databases of the tests' own server; a copy takes about 20 milliseconds."""
 
+    _numbers = itertools.count(1)  # For all: pytest may come back to a kind that it had left.
+
     def __init__(self, cluster: PostgresCluster) -> None:
         self._cluster = cluster
-        self._numbers = itertools.count(1)
-        _migrate(cluster.create_database(TEMPLATE), cluster.root)
+        if not cluster.has_template:
+            _migrate(cluster.create_database(TEMPLATE), cluster.root)
+            cluster.has_template = True
 
     def create(self) -> str:
         return self._cluster.create_database(f"test_{next(self._numbers)}", TEMPLATE)

@@ -98,6 +98,7 @@ class PostgresCluster:
         self.data = self.root / "data"
         self.settings = SETTINGS | ({} if durable else HASTY)
         self.process: subprocess.Popen[bytes] | None = None
+        self.has_template = False
         self.port = 0
         try:
             self._initialise()

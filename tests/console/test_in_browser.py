@@ -3,14 +3,11 @@
 import re
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.factories import PASSWORD
 from tests.server import LiveServer
 from tests.teams import LiveTeam, make_live_team
-
-pytestmark = pytest.mark.alone
 
 
 def sign_in(page: Page, server: LiveServer, team: LiveTeam) -> None:
