@@ -171,6 +171,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if str(item.path.relative_to(ROOT / "tests")).startswith(ALONE):
             item.add_marker(pytest.mark.alone)
+        kinds = getattr(item, "callspec", None) and item.callspec.params.values()
+        if item.get_closest_marker("looks") and "postgresql" in (kinds or ()):
+            item.add_marker(pytest.mark.skip("pages look the same on both databases"))
         if BROWSER_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.browser)
 

@@ -155,6 +155,7 @@ def test_the_table_is_searched_in_place(open_signed_in: Callable[..., Page]) -> 
     assert page.evaluate("performance.timeOrigin") == opened
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_axe_finds_nothing_and_nothing_overflows(

@@ -94,6 +94,7 @@ def test_a_workflow_is_created_and_three_requests_run_again(
         expect(page.locator("#event")).to_contain_text("Solved")
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_and_nothing_is_cut_off(
     server: LiveServer, team: LiveTeam, page: Page, scheme: Any

@@ -47,6 +47,7 @@ def complaints(page: Page) -> list[str]:
     ]
 
 
+@pytest.mark.looks
 @pytest.mark.usefixtures("sent")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_pages_are_for_everybody(

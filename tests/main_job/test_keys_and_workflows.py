@@ -139,6 +139,7 @@ def test_a_hostile_name_runs_nowhere(server: LiveServer, team: LiveTeam, page: P
     assert not [url for url in asked if not url.startswith(server.url)]
 
 
+@pytest.mark.looks
 def test_axe_finds_nothing(server: LiveServer, team: LiveTeam, themed: Page) -> None:
     page = themed
     sign_in(server, team, page)
