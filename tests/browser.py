@@ -25,12 +25,16 @@ MISSING = (
 )
 
 
+def find_installed() -> str | None:
+    """The path of the machine's own browser."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
 def find_chromium(playwright: Playwright) -> str | None:
     """The path of the machine's browser, else of the one that Playwright has installed."""
-    for name in NAMES:
-        found = shutil.which(name)
-        if found:
-            return found
+    installed = find_installed()
+    if installed:
+        return installed
     bundled = playwright.chromium.executable_path
     return bundled if Path(bundled).exists() else None
 

@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 
 import requests
-from playwright.sync_api import sync_playwright
 
 from tests import browser
 from tests.factories import PASSWORD
@@ -23,6 +22,7 @@ LOWEST = 95
 CATEGORIES = ("performance", "accessibility", "best-practices")
 INSTALL_SECONDS = 180
 RUN_SECONDS = 120
+TRIES = 3
 
 Scores = dict[str, dict[str, int]]
 
@@ -49,10 +49,9 @@ def find_lighthouse() -> Path:
 
 
 def find_browser() -> str:
-    with sync_playwright() as playwright:
-        found = browser.find_chromium(playwright)
+    found = browser.find_installed()
     if found is None:
-        raise MissingError("no Chromium is there")
+        raise MissingError("the machine has no Chromium of its own")
     return found
 
 
@@ -91,22 +90,32 @@ def score(program: Path, chromium: str, url: str, cookie: str) -> dict[str, int]
         "--quiet",
         "--preset=desktop",
         "--output=json",
+        # A page with an open event stream never falls silent: it is not waited for for long.
+        "--max-wait-for-load=8000",
         f"--only-categories={','.join(CATEGORIES)}",
         f"--extra-headers={json.dumps({'Cookie': cookie})}",
         f"--chrome-flags={' '.join(('--headless=new', *browser.ARGUMENTS))}",
     ]
-    done = subprocess.run(
+    for _ in range(TRIES):  # A busy machine may be too slow to start a browser.
+        done = _run(command, chromium)
+        if done.returncode == 0:
+            break
+    assert done.returncode == 0, done.stderr[-2_000:]
+    report = json.loads(done.stdout)
+    assert report["finalDisplayedUrl"].startswith(url.rstrip("/")), report["finalDisplayedUrl"]
+    return {name: round((report["categories"][name]["score"] or 0) * 100) for name in CATEGORIES}
+
+
+def _run(command: list[str], chromium: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         command,
         env={**os.environ, "CHROME_PATH": chromium},
         cwd=FOLDER,
         capture_output=True,
         text=True,
         timeout=RUN_SECONDS,
-        check=True,
+        check=False,
     )
-    report = json.loads(done.stdout)
-    assert report["finalDisplayedUrl"].startswith(url.rstrip("/")), report["finalDisplayedUrl"]
-    return {name: round((report["categories"][name]["score"] or 0) * 100) for name in CATEGORIES}
 
 
 def too_low(scores: Scores) -> list[str]:

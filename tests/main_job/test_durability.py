@@ -21,6 +21,8 @@ from tests.teams import LiveTeam, make_live_team
 SYNCING = re.compile(r"f(?:data)?sync\(\d+<[^>]*\.db-wal>")
 SYNC_RESUMED = re.compile(r"<\.\.\. f(?:data)?sync resumed>")
 RECEIVED = re.compile(r"recv\w*\((\d+)<[^>]*>, \"POST ")
+RECEIVING = re.compile(r"recv\w*\((\d+)<[^>]*>, ? *<unfinished")
+RECEIVE_RESUMED = re.compile(r"<\.\.\. recv\w* resumed>\"POST ")
 ANSWERED = re.compile(r"(?:send|write)\w*\((\d+)<[^>]*>, .*HTTP/1\.1 202")
 
 
@@ -60,6 +62,7 @@ def read_trace(lines: list[str]) -> Iterator[Answer]:
     """Each 202 on its connection. Only a sync of the database's log counts that began after the
     request had come and ended, without an error, before the answer went out."""
     began: dict[str, int] = {}
+    receiving: dict[str, str] = {}
     received: dict[str, int] = {}
     newest_sync = -1  # When that sync began which, of all that have ended, began last.
     for at, line in enumerate(lines):
@@ -71,6 +74,10 @@ def read_trace(lines: list[str]) -> Iterator[Answer]:
                 newest_sync = max(newest_sync, began.pop(thread))
         elif post := RECEIVED.search(line):
             received[post[1]] = at
+        elif pending := RECEIVING.search(line):
+            receiving[thread] = pending[1]
+        elif RECEIVE_RESUMED.search(line):
+            received[receiving[thread]] = at
         elif answer := ANSWERED.search(line):
             yield Answer(answer[1], newest_sync > received[answer[1]])
 
@@ -80,9 +87,14 @@ def test_a_trace_counts_only_syncs_of_the_log_within_the_request() -> None:
     answer = 'sendto(5<socket:[1]>, "HTTP/1.1 202 ACCEPTED"..., 400, 0, NULL, 0) = 400'
     sync, resumed = "fdatasync(9</data/flowpulse.db-wal>", "<... fdatasync resumed>)"
     starts = f"{sync} <unfinished ...>"
+    halves = [
+        "6 recvfrom(5<socket:[1]>,  <unfinished ...>",
+        '6 <... recvfrom resumed>"POST /api"..., 8192, 0, NULL, NULL) = 400',
+    ]
     for lines, is_synced in (
         ([f"6 {post}", f"7 {sync}) = 0", f"6 {answer}"], True),
         ([f"6 {post}", f"7 {starts}", f"7 {resumed} = 0", f"6 {answer}"], True),
+        ([*halves, f"7 {sync}) = 0", f"6 {answer}"], True),
         ([f"6 {post}", f"7 {starts}", f"6 {answer}"], False),
         ([f"7 {starts}", f"6 {post}", f"7 {resumed} = 0", f"6 {answer}"], False),
         ([f"6 {post}", f"7 {sync}) = -1 EIO (Input/output error)", f"6 {answer}"], False),
