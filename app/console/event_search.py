@@ -90,7 +90,7 @@ def search(
     is_upward = after is not None and before is None
     bounds = find_bounds(wanted, scope, before, after)
     few = _list_few(wanted)
-    steps = _by_index(few, bounds, is_upward) if few is not None else _by_window(bounds, is_upward)
+    steps = _Listed(few, bounds, is_upward) if few is not None else _Windows(bounds, is_upward)
     return _walk(steps, scope, wanted, limit, is_upward, seconds)
 
 
@@ -193,7 +193,7 @@ class _Steps:
         """Choose the size of the next one."""
 
 
-class _by_window(_Steps):
+class _Windows(_Steps):
     def __init__(self, bounds: Bounds, is_upward: bool) -> None:
         self._bounds, self._is_upward, self._size = bounds, is_upward, FIRST_WINDOW
 
@@ -216,7 +216,7 @@ class _by_window(_Steps):
             self._size = max(self._size // 2, FIRST_WINDOW // 10)
 
 
-class _by_index(_Steps):
+class _Listed(_Steps):
     def __init__(self, few: list[int], bounds: Bounds, is_upward: bool) -> None:
         inside = (each for each in few if bounds.low <= each < bounds.high)
         self._ids = sorted(inside, reverse=not is_upward)

@@ -1,15 +1,17 @@
 """What belongs to an event: its other attempts, and events of the same execution or correlation."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import joinedload
 
+from app.console.event_filter import of_state
 from app.extensions import db
 from app.models import Event, Run, Workflow
 
 MOST = 20
+MOST_COMPARED = 500
 
 
 class Related(NamedTuple):
@@ -35,16 +37,15 @@ def find_related(event: Event) -> Related:
 def list_attempts(event: Event) -> Sequence[Event]:
     """The first attempt and the further ones, without the event itself."""
     first = event.attempt_of_id or event.id
-    is_attempt = or_(Event.id == first, Event.attempt_of_id == first)
-    return _load(event, is_attempt & (Event.id != event.id), MOST)
+    ids = {first, *_list_ids(Event.attempt_of_id == first)} - {event.id}
+    return _load(event, ids, MOST)
 
 
 def _same_execution(event: Event) -> Sequence[Event]:
     execution_id = event.execution_id or (event.run.external_execution_id if event.run else None)
     if execution_id is None:
         return ()
-    is_rejected = (Event.state == "rejected") & (Event.execution_id == execution_id)
-    rejected = _load(event, is_rejected)
+    rejected = _load(event, _list_refused(event, Event.execution_id == execution_id))
     runs = select(Run.id).where(Run.external_execution_id == execution_id)
     of_workspace = select(Workflow.id).where(Workflow.workspace_id == event.workspace_id)
     if event.workflow_id:
@@ -58,8 +59,7 @@ def _same_correlation(event: Event) -> Sequence[Event]:
     correlation_id = event.correlation_id or (event.run.correlation_id if event.run else None)
     if correlation_id is None:
         return ()
-    is_rejected = (Event.state == "rejected") & (Event.correlation_id == correlation_id)
-    rejected = _load(event, is_rejected)
+    rejected = _load(event, _list_refused(event, Event.correlation_id == correlation_id))
     runs = select(Run.id).where(
         Run.workspace_id == event.workspace_id, Run.correlation_id == correlation_id
     )
@@ -68,14 +68,23 @@ def _same_correlation(event: Event) -> Sequence[Event]:
 
 
 def _of_runs(event: Event, run_ids: Sequence[int]) -> Sequence[Event]:
-    return _load(event, Event.run_id.in_(run_ids)) if run_ids else ()
+    return _load(event, _list_ids(Event.run_id.in_(run_ids))) if run_ids else ()
 
 
 def _merge(*lists: Sequence[Event]) -> list[Event]:
     return sorted((each for events in lists for each in events), key=lambda each: -each.id)
 
 
-def _load(event: Event, condition: ColumnElement[bool], most: int = 2 * MOST) -> Sequence[Event]:
-    query = select(Event).where(Event.workspace_id == event.workspace_id, condition)
+def _list_refused(event: Event, condition: ColumnElement[bool]) -> Sequence[int]:
+    return _list_ids(of_state("rejected") & (Event.workspace_id == event.workspace_id) & condition)
+
+
+def _list_ids(condition: ColumnElement[bool]) -> Sequence[int]:
+    """Without an order, which would lead SQLite through all of the workspace's events."""
+    return db.session.scalars(select(Event.id).where(condition).limit(MOST_COMPARED)).all()
+
+
+def _load(event: Event, ids: Collection[int], most: int = 2 * MOST) -> Sequence[Event]:
+    query = select(Event).where(Event.workspace_id == event.workspace_id, Event.id.in_(ids))
     options = (joinedload(Event.workflow), joinedload(Event.run), joinedload(Event.api_key))
     return db.session.scalars(query.options(*options).order_by(Event.id.desc()).limit(most)).all()

@@ -112,7 +112,8 @@ def retry(session: Session, event_ids: Iterable[int], now: datetime) -> int:
 
 def oldest_accepted(session: Session) -> datetime | None:
     """When the oldest event came in that is not processed yet, also one that is put off."""
-    oldest = select(func.min(Event.id)).where(Event.state == "accepted").scalar_subquery()
+    # Plus 0: SQLite would look for the least id from the first of all events on.
+    oldest = select(func.min(Event.id + 0)).where(Event.state == "accepted").scalar_subquery()
     return session.scalar(select(Event.received_at).where(Event.id == oldest))
 
 
