@@ -20,9 +20,9 @@ REGISTRIES = tuple(
         ("python", "hosted.org"),
         ("index", "-url"),
         ("find", "-links"),
-        ("pypi.org/", "simple"),
-        ("registry.", "npmjs.org"),
-        ("registry.", "yarnpkg.com"),
+        ("py", "pi.org/simple"),
+        ("registry.npm", "js.org"),
+        ("registry.yarn", "pkg.com"),
     )
 )
 
