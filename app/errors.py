@@ -1,8 +1,10 @@
 """The one door where exceptions become answers: problem JSON under /api/, pages elsewhere."""
 
+import json
 import logging
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 from flask import Flask, Response, render_template, request
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -86,10 +88,10 @@ def _is_api() -> bool:
     return f"{request.path.lower()}/".startswith(API_PREFIX)
 
 
-def _answer_problem(problem: ProblemError) -> Response | tuple[str, int]:
+def _answer_problem(problem: ProblemError) -> Response:
     if not _is_api():
         title, text = PAGE_WORDS.get(problem.code, (problem.problem.title, problem.detail))
-        return _page(problem.status, title, text)
+        return answer_page(problem.status, title, text)
     event_id = _record(problem)
     public = PROBLEMS[public_code(problem.code)]
     detail = problem.detail if public is problem.problem else public.fix
@@ -116,7 +118,7 @@ def _answer_http(error: HTTPException) -> Any:
     if not _is_api():
         if error.response is not None or (error.code or 500) < 400:
             return error
-        return _page(error.code or 500, error.name, error.description or "")
+        return answer_page(error.code or 500, error.name, error.description or "")
     if isinstance(error, MethodNotAllowed):
         allowed = ", ".join(sorted(set(error.valid_methods or ()) - {"OPTIONS"}))
         detail = f"{request.method[:20]} is not possible here; send {allowed}."
@@ -140,5 +142,20 @@ def _answer_crash(error: Exception) -> Any:
     return _answer_problem(ProblemError("server_error"))
 
 
-def _page(status: int, title: str, text: str) -> tuple[str, int]:
-    return render_template("errors/error.html", status=status, title=title, text=text), status
+def answer_page(status: int, title: str, text: str) -> Response:
+    """A page that says so or, where htmx sent a form, a toast beside what was typed."""
+    if "HX-Request" in request.headers and request.method == "POST":
+        return _answer_in_place(status, title, text)
+    page = render_template("errors/error.html", status=status, title=title, text=text)
+    return Response(page, status, content_type="text/html; charset=utf-8")
+
+
+def _answer_in_place(status: int, title: str, text: str) -> Response:
+    headers = {"HX-Reswap": "none"}
+    if status == 401:
+        page = urlsplit(request.headers.get("HX-Current-URL", "")).path
+        headers["HX-Redirect"] = f"/sign-in?{urlencode({'next': page or '/'})}"
+    else:
+        toasts = [{"category": "error", "text": f"{title}. {text}"}]
+        headers["HX-Trigger"] = json.dumps({"toast": {"target": "#toasts", "toasts": toasts}})
+    return Response("", status, headers)

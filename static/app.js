@@ -84,6 +84,9 @@
     const choice = button.dataset.themeChoice;
     document.documentElement.dataset.theme = choice;
     document.dispatchEvent(new Event("theme:chosen"));
+    for (const radio of document.querySelectorAll("input[type=radio][name=theme]")) {
+      radio.checked = radio.value === choice;
+    }
     showTheme();
     const address = button.closest("[data-theme-save]")?.dataset.themeSave;
     if (address) saveTheme(address, choice);
@@ -223,6 +226,35 @@
   function watchToasts() {
     for (const item of document.querySelectorAll("#toasts > li")) watchToast(item);
   }
+
+  /* --- answers that are none ---------------------------------------------------------------- */
+
+  const OWN_ANSWERS = "[data-live-list], [data-listen]"; // They tell of their own state.
+
+  /* What is shown stays: an error page would take its place, or nothing at all. */
+  function keepShown(event) {
+    const { ctx } = event.detail;
+    const { status, headers } = ctx.response;
+    if (status < 400 || status === 422 || event.target.matches?.(OWN_ANSWERS)) return;
+    if (headers.get("HX-Reswap") || headers.get("HX-Redirect")) return;
+    event.preventDefault();
+    complain(
+      status === 401
+        ? "You are signed out, and this page is not kept up to date. Reload it to sign in again."
+        : `It could not be loaded (${status}). Try it again.`,
+    );
+  }
+
+  function complain(text) {
+    const said = [...document.querySelectorAll("#toasts > li p")].map((each) => each.textContent);
+    if (!said.includes(text)) toast("error", text);
+  }
+
+  document.addEventListener("htmx:before:response", keepShown);
+  document.addEventListener("htmx:error", (event) => {
+    if (event.target.matches?.(OWN_ANSWERS)) return;
+    complain("The server can't be reached. What is shown may be out of date.");
+  });
 
   /* --- confirm ---------------------------------------------------------------------------- */
 

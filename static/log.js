@@ -40,6 +40,7 @@
   async function go(address) {
     const focused = document.activeElement?.id;
     history.pushState({ log: true }, "", address);
+    shown = location.pathname + location.search;
     await htmx.ajax("GET", address, { target: "#log", select: "#log", swap: "outerHTML" });
     (document.getElementById(focused) ?? find("#main"))?.focus({ preventScroll: true });
     const chips = [...document.querySelectorAll(".log-chips .chip")].length;
@@ -78,6 +79,7 @@
     find("#log").dataset.open = "";
     find("[data-panel-page]").href = link.href;
     history.replaceState(history.state, "", addressWith({ event: publicId }));
+    shown = location.pathname + location.search;
     await htmx.ajax("GET", link.getAttribute("href"), {
       target: "#event-panel-body",
       select: "#event",
@@ -95,6 +97,7 @@
     find("#event-panel-body").replaceChildren();
     delete find("#log").dataset.open;
     history.replaceState(history.state, "", addressWith({ event: null }));
+    shown = location.pathname + location.search;
     mark(null);
     (link ?? find("#main"))?.focus();
   }
@@ -135,7 +138,11 @@
     if (event.target.matches("[data-filter] select")) event.target.form.requestSubmit();
   });
 
-  window.addEventListener("popstate", () => location.reload());
+  /* A link to a place on the page is no step to another list. */
+  let shown = location.pathname + location.search;
+  window.addEventListener("popstate", () => {
+    if (location.pathname + location.search !== shown) location.reload();
+  });
 
   /* --- the keyboard ---------------------------------------------------------------------------- */
 

@@ -39,6 +39,7 @@ NO_PAGES = frozenset(
         "connect.listen_once",
         "event.download_body",
         "event.download_reproduction",
+        "health.show_health",
         "live_log.stream_events",
         "overview.show_fragment",
     }

@@ -10,7 +10,7 @@ from app.cli.options import find_workspace, json_option, name_workspace_option, 
 from app.cli.text import Row, print_row, print_rows
 from app.extensions import db
 from app.models import ROLES, Membership, Workspace
-from app.workspaces.people import create_user, is_set_up, set_up
+from app.workspaces.people import add_member, create_user, is_set_up, set_up
 
 COLUMNS = ("id", "email", "role")
 
@@ -65,6 +65,18 @@ def create(
         _refuse_as_first(role, wanted_workspace)
         person = set_up(email, _read_password(password_stdin), workspace_name or "My workspace")
     print_row(_describe(person.memberships[0]), as_json, COLUMNS)
+
+
+@user.command("add")
+@click.argument("email")
+@click.option(
+    "--role", type=click.Choice(ROLES[::-1]), required=True, help="What the user may do there."
+)
+@workspace_option
+@json_option
+def add(email: str, role: str, workspace: Workspace, as_json: bool) -> None:
+    """Give a user who is there already a role in a workspace, and print the same as `create`."""
+    print_row(_describe(add_member(email, role, workspace)), as_json, COLUMNS)
 
 
 @user.command("list")

@@ -1,6 +1,6 @@
 """The console: pages for people."""
 
-from flask import Flask, render_template
+from flask import Flask, Response
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 
@@ -9,6 +9,7 @@ from app.console import (
     assets,
     connect,
     event,
+    health,
     key_page,
     keys,
     live_log,
@@ -36,6 +37,7 @@ from app.console.reader import init_reader, load_reader
 from app.console.session_cookie import ConsoleSessions, configure_session_cookie
 from app.console.signs import show_signs
 from app.console.toasts import carry_toasts, is_for_htmx
+from app.errors import answer_page
 from app.extensions import login_manager
 
 GUARDED = (
@@ -53,7 +55,13 @@ GUARDED = (
     account.blueprint,
     settings.blueprint,
 )
-OPEN = (assets.blueprint, sign_in.blueprint, troubleshooting.blueprint, reference.blueprint)
+OPEN = (
+    assets.blueprint,
+    health.blueprint,
+    sign_in.blueprint,
+    troubleshooting.blueprint,
+    reference.blueprint,
+)
 
 for _blueprint in (*GUARDED, *OPEN):
     protect_forms(_blueprint)
@@ -84,9 +92,6 @@ def init_console(app: Flask) -> None:
         app.register_blueprint(blueprint)
 
 
-def _answer_old_form(error: CSRFError) -> tuple[str, int]:
+def _answer_old_form(error: CSRFError) -> Response:
     text = "Nothing was changed. Go back, reload the page, and send the form again."
-    page = render_template(
-        "errors/error.html", status=400, title="This form is out of date", text=text
-    )
-    return page, 400
+    return answer_page(400, "This form is out of date", text)

@@ -68,9 +68,7 @@ class Fixes:
 
     @cached_property
     def open_count(self) -> int:
-        """How many are refused for the same reason, this one among them."""
-        if self.event.resolved_at is not None:
-            return 0
+        """How many are refused for the same reason and wait, this one among them if it does."""
         return count_open(visible_workspace_ids(), self.event.fingerprint)
 
     @cached_property

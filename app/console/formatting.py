@@ -51,13 +51,21 @@ def exact(moment: datetime | None, zone: tzinfo = UTC) -> str:
     """`24 Nov 2026, 11:42:07 CET · 10:42:07 UTC`; the second part has its date if that differs."""
     if moment is None:
         return NOTHING
-    utc, local = moment.astimezone(UTC), moment.astimezone(zone)
+    utc, local = moment.astimezone(UTC), in_zone(moment, zone)
     universal = f"{utc:%H:%M:%S} UTC"
     if zone_name(local) == "UTC":
         return f"{date(utc)}, {universal}"
     if utc.date() != local.date():
         universal = f"{date(utc)}, {universal}"
     return f"{date(moment, zone)}, {local:%H:%M:%S} {zone_name(local)} · {universal}"
+
+
+def in_zone(moment: datetime, zone: tzinfo) -> datetime:
+    """The moment in the zone; in UTC at the ends of the calendar, where the zone has no date."""
+    try:
+        return moment.astimezone(zone)
+    except OverflowError:
+        return moment.astimezone(UTC)
 
 
 def zone_name(local: datetime) -> str:
@@ -71,14 +79,14 @@ def zone_name(local: datetime) -> str:
 
 def time_of_day(moment: datetime, now: datetime | None = None, zone: tzinfo = UTC) -> str:
     """`11:42:07` on the reader's present day, `23 Nov, 11:42:07` on others."""
-    local = moment.astimezone(zone)
+    local = in_zone(moment, zone)
     is_today = local.date() == (now or clock.now()).astimezone(zone).date()
     return f"{local:%H:%M:%S}" if is_today else f"{local.day} {local:%b}, {local:%H:%M:%S}"
 
 
 def date(moment: datetime, zone: tzinfo = UTC) -> str:
     """`4 Mar 2026`."""
-    local = moment.astimezone(zone)
+    local = in_zone(moment, zone)
     return f"{local.day} {local:%b %Y}"
 
 
@@ -117,6 +125,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "number": number,
     "plural": plural,
     "size": size,
+    "utc_date": date,
 }
 TIME_FILTERS: dict[str, Callable[..., str]] = {
     "clock": time_of_day,

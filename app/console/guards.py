@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 from typing import cast
 
-from flask import Blueprint, abort, current_app, g, redirect, request, url_for
+from flask import (
+    Blueprint,
+    abort,
+    current_app,
+    g,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy import select
@@ -47,6 +57,7 @@ PUBLIC = frozenset(
     {
         "static",
         "assets.show_styles",
+        "health.show_health",
         "sign_in.show_sign_in",
         "sign_in.sign_in",
         "sign_in.sign_out",
@@ -123,8 +134,8 @@ def signed_in_user() -> User:
     return cast(User, current_user._get_current_object())
 
 
-def current_membership() -> Membership:
-    """The signed-in user's first membership; 403 without any."""
+def find_membership() -> Membership | None:
+    """The signed-in user's first membership, if there is any."""
     if "membership" not in g:
         g.membership = db.session.scalar(
             select(Membership)
@@ -133,9 +144,15 @@ def current_membership() -> Membership:
             .order_by(Membership.id)
             .limit(1)
         )
-    if g.membership is None:
-        abort(403, "You belong to no workspace. Ask the server's owner to add you to one.")
-    return cast(Membership, g.membership)
+    return cast(Membership | None, g.membership)
+
+
+def current_membership() -> Membership:
+    """The signed-in user's first membership; without any, the user is told and can sign out."""
+    membership = find_membership()
+    if membership is None:
+        abort(make_response(render_template("errors/no_workspace.html"), 403))
+    return membership
 
 
 def current_workspace() -> Workspace:
@@ -143,7 +160,9 @@ def current_workspace() -> Workspace:
 
 
 def may(role: str) -> bool:
-    """Whether the signed-in user has at least this role."""
+    """Whether the signed-in user has at least this role; nobody has, who is in no workspace."""
+    if find_membership() is None:
+        return False
     return ROLES.index(current_membership().role) >= ROLES.index(role)
 
 

@@ -48,7 +48,8 @@ def read_own_meter(api_key: ApiKey) -> Meter | None:
 
 
 def _show_one(api_key: ApiKey, errors: dict[str, list[str]]) -> str:
-    meter = read_own_meter(api_key)
+    meter, successor = read_own_meter(api_key), find_successor(api_key)
+    is_replaced = successor is not None and successor.revoked_at is None
     return render_template(
         "console/key.html",
         api_key=api_key,
@@ -59,7 +60,7 @@ def _show_one(api_key: ApiKey, errors: dict[str, list[str]]) -> str:
         events=load_events(newest_refused_ids(Event.api_key_id == api_key.id, limit=LATEST)),
         meter=meter,
         old_meter=read_own_meter(api_key.replaces) if api_key.replaces else None,
-        can_rotate=meter is None and api_key.revoked_at is None,
+        can_rotate=state_of(api_key) == "active" and not is_replaced,
         keeps=list_choices(KEEPS),
         usual_keep=USUAL_KEEP,
         form=request.form,

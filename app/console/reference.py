@@ -7,7 +7,7 @@ from flask_login import current_user
 
 from app.config import SETTINGS
 from app.console.api_reference import curl_request, example_body, list_endpoints
-from app.console.guards import current_workspace, may, protect_reading
+from app.console.guards import current_workspace, find_membership, may, protect_reading
 from app.console.overview import first_slug
 from app.links import public_url
 from app.models import IDEMPOTENCY_WINDOW
@@ -31,7 +31,7 @@ protect_reading(blueprint)
 
 @blueprint.get("/docs")
 def show_reference() -> str:
-    is_reader = current_user.is_authenticated
+    is_reader = current_user.is_authenticated and find_membership() is not None
     slug = first_slug(current_workspace().id) if is_reader else None
     return render_template(
         "console/reference.html",

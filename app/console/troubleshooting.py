@@ -6,7 +6,7 @@ from typing import NamedTuple
 from flask import Blueprint, render_template, request, url_for
 from flask_login import current_user
 
-from app.console.guards import protect_reading, visible_workspace_ids
+from app.console.guards import find_membership, protect_reading, visible_workspace_ids
 from app.console.refusal_counts import count_refusals
 from app.problems import PROBLEMS, Problem
 
@@ -39,7 +39,8 @@ class Group(NamedTuple):
 def show_table() -> str:
     wanted = request.args.get("q", "").strip()[:MAX_QUERY]
     found = find_rows(wanted)
-    counts = count_refusals(visible_workspace_ids()) if current_user.is_authenticated else None
+    is_reader = current_user.is_authenticated and find_membership() is not None
+    counts = count_refusals(visible_workspace_ids()) if is_reader else None
     return render_template(
         "console/troubleshooting.html",
         wanted=wanted,
@@ -69,7 +70,7 @@ def group_rows(rows: Iterable[Problem]) -> Iterable[Group]:
 
 def requests_url(problem: Problem) -> str:
     """The log, filtered to the requests of the last 24 hours that met with this row."""
-    return url_for("live_log.show_events", code=problem.code, since="24h")
+    return url_for("live_log.show_events", code=problem.code, period="24h")
 
 
 def _top(by_code: dict[str, int]) -> list[tuple[Problem, int]]:

@@ -39,6 +39,7 @@ def as_rejected(intake: Intake, problem: ProblemError) -> NewEvent:
     return intake.as_event(
         "rejected",
         problem.status,
+        workflow_id=_find_workflow_id(intake),
         platform=_read_text(members, "source_platform"),
         code=problem.code,
         detail=problem.detail,
@@ -48,6 +49,19 @@ def as_rejected(intake: Intake, problem: ProblemError) -> NewEvent:
         correlation_id=_read_text(members, "correlation_id"),
         fingerprint=None if intake.attempt else _fingerprint(intake, problem, reference),
     )
+
+
+def _find_workflow_id(intake: Intake) -> int | None:
+    """The workflow that the request names, where it can be told: its page shows the request too."""
+    if intake.api_key is None:
+        return None
+    store, workspace_id = ingest_service().store, intake.api_key.workspace_id
+    for field, column in REFERENCES.items():
+        value = _read_text(intake.members, field)
+        if value:
+            workflow = store.find_workflow(workspace_id, column, value)
+            return workflow.id if workflow else None
+    return None
 
 
 def _as_json(problem: ProblemError) -> str | None:

@@ -33,7 +33,6 @@ _CHANGING = (
     "previous_outcome",
     "kept_from",
     "event_count",
-    "is_test",
     "updated_at",
 )
 
@@ -60,7 +59,7 @@ class Report:
 
 def read_report(event: ClaimedEvent, now: datetime) -> Report:
     """Raises KeyError, TypeError or ValueError when the payload can't be read."""
-    fields = event.read_payload()
+    fields, is_test = event.read_payload(), event.origin == "test"
     columns: dict[str, Any] = {name: fields.get(name) for name in _KEPT}
     columns |= {
         "error_type": fields.get("error_type"),
@@ -69,14 +68,15 @@ def read_report(event: ClaimedEvent, now: datetime) -> Report:
         "kept_from": None,
         "workspace_id": event.workspace_id,
         "workflow_id": event.workflow_id,
-        "external_execution_id": fields.get("external_execution_id"),
+        # A test makes a run of its own: it never changes what a sender has told.
+        "external_execution_id": None if is_test else fields.get("external_execution_id"),
         "outcome": OUTCOMES_BY_KIND[event.kind],
         "previous_outcome": None,
         "started_at": _moment(fields.get("started_at")),
         "ended_at": datetime.fromisoformat(fields["ended_at"]),
         "decided_by_event_id": event.id,
         "event_count": 1,
-        "is_test": event.origin == "test",
+        "is_test": is_test,
         "created_at": now,
         "updated_at": now,
     }
@@ -102,7 +102,6 @@ def merge(run: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
             kept_from[name] = [rank[0].isoformat(), *rank[1:]]
     merged["kept_from"] = kept_from or None
     merged["event_count"] = run["event_count"] + 1
-    merged["is_test"] = run["is_test"] and told["is_test"]
     merged["updated_at"] = told["updated_at"]
     merged["previous_outcome"] = run["previous_outcome"]
     if winner["outcome"] != loser["outcome"]:

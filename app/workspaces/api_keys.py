@@ -1,7 +1,7 @@
 """API keys: made and shown once, rotated, revoked at once."""
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from flask import current_app
 from sqlalchemy import ColumnElement, or_, select, update
@@ -12,9 +12,11 @@ from app.clock import now
 from app.extensions import db, writing
 from app.keys import PREFIX_LENGTH, hash_key, make_key
 from app.models import SCOPES, ApiKey, KeyUsage, User, Workflow
+from app.workspaces.names import UnfitNameError, clean_label
 from app.workspaces.people import RefusedError
 
 MAX_NAME = 120
+LONGEST_LIFE = timedelta(days=3653)
 _OLD = " (old)"
 
 
@@ -34,8 +36,8 @@ def create_api_key(
     name, wanted = _clean_name(name), set(scopes)
     if not wanted or not wanted <= set(SCOPES):
         raise RefusedError("scopes", f"Choose at least one scope of {', '.join(SCOPES)}.")
-    if expires_at is not None and expires_at <= now():
-        raise RefusedError("expires", "Choose a time that lies ahead.")
+    if expires_at is not None:
+        _check_end("expires", expires_at)
     key = make_key()
     api_key = ApiKey(
         workspace_id=workspace_id,
@@ -63,6 +65,8 @@ def rotate_api_key(
     The new one takes over name, scopes, limits and the length of its life; the old one is called
     "… (old)" from then on. Returns the new row and the new key itself. Raises RefusedError.
     """
+    if old_until > now() + LONGEST_LIFE:
+        raise RefusedError("rotate", "Choose a time within the next ten years.")
     key, at = make_key(), now()
     old_id, rotated_by_id = api_key.id, rotated_by.id if rotated_by else None
     try:
@@ -74,7 +78,7 @@ def rotate_api_key(
                 name=old.name,
                 scopes=old.scopes,
                 created_at=at,
-                expires_at=at + (old.expires_at - old.created_at) if old.expires_at else None,
+                expires_at=_end_of_successor(old, at),
                 created_by_id=rotated_by_id,
                 workflow_ids=old.workflow_ids,
                 replaces_id=old.id,
@@ -91,6 +95,20 @@ def rotate_api_key(
     return successor, key
 
 
+def _end_of_successor(old: ApiKey, at: datetime) -> datetime | None:
+    """A life as long as the old one's was to be."""
+    if old.expires_at is None:
+        return None
+    return at + min(old.expires_at - old.created_at, LONGEST_LIFE)
+
+
+def _check_end(field: str, end: datetime) -> None:
+    if end <= now():
+        raise RefusedError(field, "Choose a time that lies ahead.")
+    if end > now() + LONGEST_LIFE + timedelta(days=1):
+        raise RefusedError(field, "Choose a time within the next ten years.")
+
+
 def revoke_api_key(api_key: ApiKey, revoked_by: User | None = None) -> None:
     """From the next request on, the key opens nothing."""
     revoked_by_id = revoked_by.id if revoked_by else None
@@ -102,7 +120,8 @@ def revoke_api_key(api_key: ApiKey, revoked_by: User | None = None) -> None:
 
 def find_successor(api_key: ApiKey) -> ApiKey | None:
     """The key that this one was rotated to."""
-    return db.session.scalar(select(ApiKey).where(_replaces(api_key)))
+    query = select(ApiKey).where(_replaces(api_key))
+    return db.session.scalar(query.order_by(ApiKey.id.desc()).limit(1))
 
 
 def find_api_keys(workspace_id: int, name_or_prefix: str) -> list[ApiKey]:
@@ -133,7 +152,9 @@ def _lock(session: Session, key_id: int) -> ApiKey:
 def _refuse_rotation(session: Session, old: ApiKey) -> None:
     if old.revoked_at is not None:
         raise RefusedError("rotate", "This key is revoked. Create a new one instead.")
-    successor = session.scalar(select(ApiKey).where(_replaces(old)))
+    if old.expires_at is not None and old.expires_at <= now():
+        raise RefusedError("rotate", "This key has expired. Create a new one instead.")
+    successor = session.scalar(select(ApiKey).where(_replaces(old), ApiKey.revoked_at.is_(None)))
     if successor is not None:
         raise RefusedError("rotate", f"This key was rotated already; {successor.name} replaces it.")
 
@@ -165,7 +186,7 @@ def _refuse_foreign(session: Session, api_key: ApiKey) -> None:
 
 
 def _clean_name(name: str) -> str:
-    name = " ".join(name.split())
-    if not name or len(name) > MAX_NAME or not name.isprintable():
-        raise RefusedError("name", f"Enter a name of 1 to {MAX_NAME} characters.")
-    return name
+    try:
+        return clean_label(name, MAX_NAME)
+    except UnfitNameError as error:
+        raise RefusedError("name", str(error)) from error

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.extensions import db, writing
 from app.models import ROLES, Instance, Membership, User, Workspace
+from app.workspaces.names import UnfitNameError, clean_label
 from app.workspaces.passwords import hash_password, is_right
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
@@ -85,6 +86,23 @@ def create_user(email: str, password: str, role: str, workspace: Workspace) -> U
     return user
 
 
+def add_member(email: str, role: str, workspace: Workspace) -> Membership:
+    """Give a user who is there already a role in a workspace. Raises RefusedError."""
+    if role not in ROLES:
+        raise RefusedError("role", f"The role is {role!r}; it must be one of {', '.join(ROLES)}.")
+    address, workspace_id = clean_email(email), workspace.id
+    user_id = db.session.scalar(select(User.id).where(User.email == address))
+    if user_id is None:
+        raise RefusedError("email", f"There is no user {address!r}. Make one with user create.")
+    membership = Membership(user_id=user_id, workspace_id=workspace_id, role=role)
+    try:
+        with writing() as session:
+            session.add(membership)
+    except IntegrityError as error:
+        raise RefusedError("email", f"{address} is in this workspace already.") from error
+    return membership
+
+
 def find_by_password(email: str, password: str) -> User | None:
     """The user, if the password is right; an unknown address takes as long."""
     user = db.session.scalar(select(User).where(User.email == email.strip().lower()))
@@ -101,7 +119,7 @@ def clean_email(email: str) -> str:
 
 def clean_workspace_name(name: str) -> str:
     """The name without spare white space. Raises RefusedError."""
-    name = " ".join(name.split())
-    if not name or len(name) > 120 or "\0" in name:
-        raise RefusedError("workspace", "Enter a name of 1 to 120 characters.")
-    return name
+    try:
+        return clean_label(name, 120)
+    except UnfitNameError as error:
+        raise RefusedError("workspace", str(error)) from error

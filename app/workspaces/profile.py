@@ -68,6 +68,9 @@ def change_profile(user: User, name: str, email: str, password: str) -> None:
 def change_password(user: User, token: str, old: str, new: str) -> int:
     """Ends all of the user's other sessions; returns how many. Raises RefusedError."""
     _refuse_wrong(user, old, "old_password")
+    if new == old or new.strip().lower() == user.email:
+        said = "the one you have" if new == old else "your address"
+        raise RefusedError("new_password", f"This is {said}. Choose another one.")
     try:
         password_hash = hash_password(new)
     except WeakPasswordError as error:

@@ -17,6 +17,7 @@ from app.models import (
     FormerSlug,
     Workflow,
 )
+from app.workspaces.names import UnfitNameError, clean_label
 from app.workspaces.people import RefusedError
 
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -76,10 +77,10 @@ def restore_workflow(workflow: Workflow) -> None:
 
 def clean_name(name: str) -> str:
     """The name without spare white space. Raises RefusedError."""
-    name = " ".join(name.split())
-    if not name or len(name) > NAME_LENGTH or not name.isprintable():
-        raise RefusedError("name", f"Enter a name of 1 to {NAME_LENGTH} characters.")
-    return name
+    try:
+        return clean_label(name, NAME_LENGTH)
+    except UnfitNameError as error:
+        raise RefusedError("name", str(error)) from error
 
 
 def clean_slug(slug: str) -> str:
@@ -106,6 +107,25 @@ def _refuse_taken(
         )
         if value and session.scalar(taken) is not None:
             raise RefusedError(field, f"Another workflow has the {field} {value}.")
+    if slug:
+        _refuse_former(session, workspace_id, slug, but)
+
+
+def _refuse_former(session: Session, workspace_id: int, slug: str, but: int | None) -> None:
+    """A slug that still works for another workflow would take that one's events away."""
+    former = session.scalar(
+        select(FormerSlug).where(
+            FormerSlug.workspace_id == workspace_id,
+            FormerSlug.slug == slug,
+            FormerSlug.expires_at > now(),
+            FormerSlug.workflow_id != (but or 0),
+        )
+    )
+    if former is not None:
+        until = f"{former.expires_at:%Y-%m-%d}"
+        raise RefusedError(
+            "slug", f"{slug} still works for {former.workflow.name} until {until}: it was renamed."
+        )
 
 
 def _keep_former(session: Session, workflow: Workflow, new_slug: str) -> None:
@@ -146,5 +166,11 @@ def _free_slug(session: Session, workspace_id: int, name: str) -> str:
             )
         )
     )
+    former = select(FormerSlug.slug).where(
+        FormerSlug.workspace_id == workspace_id,
+        FormerSlug.slug.startswith(stem),
+        FormerSlug.expires_at > now(),
+    )
+    taken |= set(session.scalars(former))
     candidates = (stem, *(f"{stem}-{number}" for number in range(2, _MAX_SUFFIX)))
     return next(slug for slug in candidates if slug not in taken)

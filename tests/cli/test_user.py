@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import delete
 
-from app.models import Workspace
+from app.extensions import writing
+from app.models import Membership, Workspace
 from app.workspaces.people import find_by_password, is_instance_owner, is_set_up
 from tests.cli.conftest import Run
 from tests.factories import PASSWORD, make_team, make_workspace
@@ -141,3 +143,14 @@ def test_among_several_workspaces_one_must_be_chosen(run: Run) -> None:
 def test_before_the_set_up_every_command_says_how_to_set_up(run: Run) -> None:
     for arguments in (["user", "list"], ["workflow", "list"], ["key", "create", "x"], ["demo"]):
         assert "not set up yet" in run(*arguments, exit_code=1).stderr
+
+
+def test_a_user_who_was_removed_is_added_again(run: Run) -> None:
+    team = make_team()
+    with writing() as session:
+        session.execute(delete(Membership))
+    added = run("user", "add", team.email, "--role", "member")
+    assert added.stdout.split("\t")[1:] == [team.email, "member\n"]
+    again = run("user", "add", team.email, "--role", "member", exit_code=1)
+    assert "in this workspace already" in again.stderr
+    assert "no user" in run("user", "add", "x@example.org", "--role", "member", exit_code=1).stderr

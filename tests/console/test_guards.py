@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import delete, select
 
 from app.console.guards import ACCESS, PUBLIC
-from app.models import ROLES
+from app.extensions import writing
+from app.models import ROLES, Membership, User, UserSession
 from app.workspaces.api_keys import create_api_key
 from app.workspaces.workflows import create_workflow
 from tests.console.pages import Page, open_page, send_form
@@ -131,3 +133,35 @@ def test_what_is_no_id_leads_nowhere(owner: FlaskClient) -> None:
     for identifier in ("x", "a%00b", "A" * 24, "%ff" * 24, "a" * 25, "..%2f" * 5):
         for path in ("/events/", "/workflows/"):
             assert owner.get(path + identifier).status_code == 404, identifier
+
+
+def test_who_is_in_no_workspace_any_more_can_read_the_documents_and_sign_out(
+    colleague: Callable[[str], FlaskClient], team: Team
+) -> None:
+    member = colleague("member")
+    with writing() as session:
+        gone = select(User.id).where(User.email == "member@example.org").scalar_subquery()
+        session.execute(delete(Membership).where(Membership.user_id == gone))
+    page = open_page(member, "/", 403)
+    assert "You belong to no workspace" in page.text
+    for path in ("/docs", "/troubleshooting"):
+        assert member.get(path).status_code == 200, path
+    token = page.form("/sign-out").fields
+    assert member.post("/sign-out", data=token).status_code == 303
+    assert member.get("/").status_code == 302
+
+
+def test_a_form_that_htmx_sends_is_refused_in_place(owner: FlaskClient, team: Team) -> None:
+    """A whole error page would end up within the card that the form stands in."""
+    htmx = {"HX-Request": "true", "HX-Current-URL": "http://localhost/workflows"}
+    answer = owner.post("/workflows", data={"name": "x"}, headers=htmx)
+    assert (answer.status_code, answer.text) == (400, "")
+    assert answer.headers["HX-Reswap"] == "none"
+    assert "out of date" in answer.headers["HX-Trigger"]
+    fields = open_page(owner, "/workflows").form("/workflows").fields
+    token = {"csrf_token": fields["csrf_token"]}
+    with writing() as session:
+        session.execute(delete(UserSession))
+    answer = owner.post("/workflows", data={**token, "name": "x"}, headers=htmx)
+    assert answer.status_code == 401
+    assert answer.headers["HX-Redirect"] == "/sign-in?next=%2Fworkflows"

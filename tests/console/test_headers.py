@@ -108,3 +108,9 @@ def check_tags(tags: list[tuple[str, dict[str, str | None]]]) -> None:
         for name in ("href", "src", "action"):
             address = (attributes.get(name) or "").lower()
             assert not address.startswith(("javascript:", "http", "//"))
+
+
+def test_the_server_says_that_it_is_well(client: FlaskClient) -> None:
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json) == (200, {"status": "ok"})
+    assert "Set-Cookie" not in answer.headers

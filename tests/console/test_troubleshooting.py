@@ -83,9 +83,12 @@ def test_each_row_says_how_often_it_happened_here(
     report(client, other, workflow_slug="nothing-like-it")
     ingest_service().recorder.flush()
     page = open_page(owner, "/troubleshooting")
-    assert "/events?code=workflow_not_found&since=24h" in page.links
-    assert "/events?code=missing&since=24h" in page.links
-    assert "/events?code=too_long&since=24h" not in page.links
+    assert "/events?code=workflow_not_found&period=24h" in page.links
+    assert "/events?code=missing&period=24h" in page.links
+    assert "/events?code=too_long&period=24h" not in page.links
+    link = next(each for each in page.links if each.startswith("/events?code=workflow_not_found"))
+    log = owner.get(link)
+    assert (log.status_code, log.text.count("<tr id=")) == (200, 2)
     found = open_page(owner, "/troubleshooting?q=workflow_not_found").text
     assert "2 times in 24 h" in found
     assert "in 24 h" not in open_page(client, "/troubleshooting").text

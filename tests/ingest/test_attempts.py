@@ -74,15 +74,15 @@ def test_a_test_makes_a_run_that_no_statistics_know(client: FlaskClient, team: T
     assert {row.success_count for row in db.session.scalars(select(Rollup))} == {1}
 
 
-def test_a_run_that_a_sender_tells_of_too_is_no_test(client: FlaskClient, team: Team) -> None:
-    body = success(team, external_execution_id="e-1")
-    send(attempt(team, body, origin="test"))
+def test_a_test_never_changes_a_senders_run(client: FlaskClient, team: Team) -> None:
+    report(client, team, "failure", external_execution_id="e-1", ended_at="2026-01-15T09:30:00Z")
+    send(attempt(team, success(team, external_execution_id="e-1"), origin="test"))
     drain()
-    report(client, team, external_execution_id="e-1", ended_at="2026-01-15T09:32:00Z")
+    report(client, team, external_execution_id="e-1", ended_at="2026-01-15T09:29:00Z")
     drain()
-    (run,) = db.session.scalars(select(Run))
-    assert not run.is_test
-    assert {row.success_count for row in db.session.scalars(select(Rollup))} == {1}
+    runs = db.session.scalars(select(Run).order_by(Run.id)).all()
+    assert [(run.outcome, run.is_test) for run in runs] == [("failure", False), ("success", True)]
+    assert {row.failure_count for row in db.session.scalars(select(Rollup))} == {1}
 
 
 def test_the_same_attempt_twice_is_one_event(team: Team) -> None:

@@ -19,6 +19,7 @@ from app.keys import make_key
 from app.models import ApiKey, Event, UnstoredCount, Workflow
 from app.problems import PROBLEMS
 from app.workspaces.api_keys import create_api_key, revoke_api_key
+from app.workspaces.people import RefusedError
 from app.workspaces.workflows import archive_workflow, create_workflow, rename_workflow
 from tests.databases import Databases
 from tests.factories import Team, failure, make_team, report, success
@@ -313,13 +314,17 @@ def test_a_former_slug_works_on_for_thirty_days_with_a_warning(
     assert report(client, team).status_code == 404
 
 
-def test_a_former_slug_is_free_for_another_workflow(client: FlaskClient, team: Team) -> None:
+def test_a_former_slug_goes_to_no_other_workflow_while_it_works(
+    client: FlaskClient, team: Team
+) -> None:
     workflow = db.session.get(Workflow, team.workflow_id)
     assert workflow is not None
-    rename_workflow(workflow, team.name, "leads")
-    other = create_workflow(team.workspace_id, "Other", team.slug).id
-    assert report(client, team).json.get("warnings") is None
-    assert only_logged().workflow_id == other
+    rename_workflow(workflow, "Leads", "leads")
+    assert create_workflow(team.workspace_id, team.name).slug == f"{team.slug}-2"
+    with pytest.raises(RefusedError, match="still works for Leads"):
+        create_workflow(team.workspace_id, "Other", team.slug)
+    assert report(client, team).json["warnings"][0]["code"] == "former_slug"
+    assert only_logged().workflow_id == team.workflow_id
 
 
 def test_a_key_for_some_workflows_is_refused_for_others(client: FlaskClient, team: Team) -> None:
@@ -355,6 +360,15 @@ def test_what_is_alike_in_refused_requests_has_one_fingerprint(
     assert prints[0] == prints[1] and len(set(prints)) == 5
     assert (events[3].reference, events[3].platform, events[3].execution_id) == ("nope", "N8N", "7")
     assert (events[5].reference, events[5].platform) == (None, "n8n")
+
+
+def test_a_refused_request_belongs_to_the_workflow_that_it_names(
+    client: FlaskClient, team: Team
+) -> None:
+    report(client, team, ended_at=None)
+    report(client, team, workflow_slug="nope")
+    client.post(SUCCESS, data="{", headers=team.headers)
+    assert [event.workflow_id for event in logged()] == [team.workflow_id, None, None]
 
 
 def test_a_retry_with_the_same_idempotency_key_gets_the_first_answer(

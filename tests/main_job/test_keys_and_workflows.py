@@ -154,6 +154,7 @@ def test_axe_finds_nothing(server: LiveServer, team: LiveTeam, themed: Page) -> 
     assert violations(page) == []
     page.goto(server.url + "/keys")
     page.get_by_role("link", name="n8n-prod").click()
+    page.wait_for_url("**/keys/*")
     assert violations(page) == []
     rotate(page, "24 hours")
     assert violations(page) == []
@@ -213,6 +214,7 @@ def send(server: LiveServer, key: str, slug: str, agent: str = "n8n") -> int:
 
 
 def violations(page: Page) -> list[Any]:
+    page.wait_for_load_state("load")
     page.evaluate(AXE.read_text())
     found: dict[str, Any] = page.evaluate(
         "rules => axe.run(document, {runOnly: {type: 'tag', values: rules}})", RULES
