@@ -41,7 +41,7 @@ def test_events_are_printed_with_the_newest_last(run: Run, team: Team, client: F
     assert [line.split()[2:6] for line in lines] == [
         ["processed", "202", "run-success", "lead-enrichment"],
         ["accepted", "202", "run-failure", "lead-enrichment"],
-        ["rejected", "400", "validation_failed", "-"],
+        ["rejected", "400", "validation_failed", team.slug],
     ]
     assert "ended_at" in lines[-1]
 

@@ -32,7 +32,7 @@ def test_what_is_taken_or_senseless_is_refused(run: Run, team: Team) -> None:
         (["Lead enrichment"], "Another workflow has the name Lead enrichment."),
         (["Another", "--slug", "lead-enrichment"], "Another workflow has the slug"),
         (["Another", "--slug", "No Slug!"], "such as no-slug"),
-        (["\x1b[2J"], "Enter a name"),
+        (["\x1b[2J"], "U+001B"),
     ):
         result = run("workflow", "create", *arguments, exit_code=1)
         assert reason in result.stderr
