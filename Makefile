@@ -61,9 +61,10 @@ run: $(READY) ## Start the server (web and worker) in the foreground; Ctrl-C sto
 
 # --- Testing ----------------------------------------------------------------------------------
 
+# Four at a time on two cores: they wait for servers and browsers more than they compute.
 .PHONY: test
 test: $(DEV_READY) test-tools ## Run all tests, with real databases, a real server and a real browser
-	@$(PY) -m pytest -n 2 --dist worksteal -m "not alone and not drill" $(PYTEST_ARGS)
+	@$(PY) -m pytest -n 4 --dist worksteal -m "not alone and not drill" $(PYTEST_ARGS)
 	@$(PY) -m pytest -m "alone and not drill" $(PYTEST_ARGS)
 
 # The tests look for a browser by the same names (tests/browser.py). What is not there and can't be

@@ -1,5 +1,6 @@
 """What all tests share: both databases, the app, a live server, a browser."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ ALONE = (
     "test_serving",
 )
 """What measures time, or needs the machine for itself; all else shares it."""
+EVERYTHING = bool(os.environ.get("EVERYTHING"))
+"""With EVERYTHING=1 the browser walks through the console on PostgreSQL too, not only on SQLite."""
 BROWSER_FIXTURES = {"browser", "context", "page", "new_context"}
 
 
@@ -172,7 +175,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if str(item.path.relative_to(ROOT / "tests")).startswith(ALONE):
             item.add_marker(pytest.mark.alone)
         kinds = getattr(item, "callspec", None) and item.callspec.params.values()
-        if item.get_closest_marker("looks") and "postgresql" in (kinds or ()):
+        is_walk = BROWSER_FIXTURES & set(getattr(item, "fixturenames", ()))
+        is_walk = is_walk and not item.get_closest_marker("alone") and not EVERYTHING
+        if (item.get_closest_marker("looks") or is_walk) and "postgresql" in (kinds or ()):
             item.add_marker(pytest.mark.skip("pages look the same on both databases"))
         if BROWSER_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.browser)
