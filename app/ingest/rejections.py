@@ -11,6 +11,7 @@ from app.ingest.intake import Intake
 from app.ingest.records import NewEvent
 from app.ingest.references import REFERENCES
 from app.ingest.service import ingest_service
+from app.ingest.store import OUTAGES
 from app.problems import ProblemError, presentable
 
 MAX_IDENTIFIER = 255
@@ -35,11 +36,12 @@ def record_rejection(intake: Intake, problem: ProblemError) -> str | None:
 def as_rejected(intake: Intake, problem: ProblemError) -> NewEvent:
     """The row for the log of a request that is refused."""
     members = intake.members
-    reference = _read_reference(members)
+    named = _read_reference(members)
+    reference = named[1] if named else None
     return intake.as_event(
         "rejected",
         problem.status,
-        workflow_id=_find_workflow_id(intake),
+        workflow_id=_find_workflow_id(intake, named),
         platform=_read_text(members, "source_platform"),
         code=problem.code,
         detail=problem.detail,
@@ -51,17 +53,20 @@ def as_rejected(intake: Intake, problem: ProblemError) -> NewEvent:
     )
 
 
-def _find_workflow_id(intake: Intake) -> int | None:
-    """The workflow that the request names, where it can be told: its page shows the request too."""
-    if intake.api_key is None:
+def _find_workflow_id(intake: Intake, named: tuple[str, str] | None) -> int | None:
+    """The workflow that the request names, where it can be told: its page shows the request too.
+
+    A refusal is logged or counted without it when the database is away.
+    """
+    if intake.api_key is None or named is None:
         return None
-    store, workspace_id = ingest_service().store, intake.api_key.workspace_id
-    for field, column in REFERENCES.items():
-        value = _read_text(intake.members, field)
-        if value:
-            workflow = store.find_workflow(workspace_id, column, value)
-            return workflow.id if workflow else None
-    return None
+    field, value = named
+    try:
+        store, workspace_id = ingest_service().store, intake.api_key.workspace_id
+        workflow = store.find_workflow(workspace_id, REFERENCES[field], value)
+    except OUTAGES:
+        return None
+    return workflow.id if workflow else None
 
 
 def _as_json(problem: ProblemError) -> str | None:
@@ -77,10 +82,10 @@ def _read_text(members: Mapping[str, Any], name: str) -> str | None:
     return presentable(str(value))[:MAX_IDENTIFIER]
 
 
-def _read_reference(members: Mapping[str, Any]) -> str | None:
-    """How the request names its workflow: the reference that would have decided."""
-    given = (_read_text(members, name) for name in REFERENCES)
-    return next((text for text in given if text), None)
+def _read_reference(members: Mapping[str, Any]) -> tuple[str, str] | None:
+    """How the request names its workflow: field and text of the reference that would decide."""
+    given = ((name, _read_text(members, name)) for name in REFERENCES)
+    return next(((name, text) for name, text in given if text), None)
 
 
 def _fingerprint(intake: Intake, problem: ProblemError, reference: str | None) -> str:
