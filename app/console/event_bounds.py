@@ -7,9 +7,9 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.console.event_filter import EventFilter, of_state
+from app.console.event_filter import EventFilter
 from app.extensions import db
-from app.models import STATES, Event
+from app.models import STATES, Event, of_state
 
 OUT_OF_ORDER = 5_000
 """Events next to a limit in time that are looked at: so many may have ids out of order, as those of
@@ -30,7 +30,7 @@ def find_bounds(
 ) -> Bounds:
     """The interval outside of which nothing fits."""
     low = max((after or 0) + 1, _oldest_id(scope))
-    high = before if before is not None else _newest_id() + 1
+    high = before if before is not None else newest_id() + 1
     since, until = wanted.since, wanted.value("until")
     states = [wanted.value("state")] if wanted.value("state") else list(STATES)
     if since is not None:
@@ -50,7 +50,8 @@ def _oldest_id(scope: Sequence[int | None]) -> int:
     return min((each for each in oldest if each is not None), default=1)
 
 
-def _newest_id() -> int:
+def newest_id() -> int:
+    """The id of the newest event of all."""
     return db.session.scalar(select(func.max(Event.id))) or 0
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, select
+from sqlalchemy import ColumnElement, select
 
 from app.clock import now
 from app.console.event_text import contains_code, contains_text
@@ -241,14 +241,6 @@ def _read_text(text: str, workspace_id: int) -> Value:
 
 
 # --- how each becomes a condition ---------------------------------------------------------------
-
-
-def of_state(state: str) -> Condition:
-    """The state stands in the statement itself, so that SQLite sees which partial index fits.
-
-    A search in windows must not see it: it would sort that whole index for each window.
-    """
-    return Event.state == bindparam(None, state, literal_execute=True)
 
 
 _OF_PROCESSING: dict[str, Callable[[], Condition]] = {

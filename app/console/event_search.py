@@ -4,13 +4,13 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, or_, select
 from sqlalchemy.orm import joinedload
 
 from app.console.event_bounds import Bounds, find_bounds
-from app.console.event_filter import EventFilter, of_state
+from app.console.event_filter import EventFilter
 from app.extensions import db
-from app.models import Event, Run, Workflow
+from app.models import Event, Run, Workflow, of_state
 
 SECONDS = 0.25
 """How long a page may search; it says how far it came, and goes on from there."""
@@ -241,8 +241,3 @@ def _list_few(wanted: EventFilter) -> list[int] | None:
             if len(ids) <= FEW[name]:
                 return ids
     return None
-
-
-def newest_id() -> int:
-    """The id of the newest event of all."""
-    return db.session.scalar(select(func.max(Event.id))) or 0

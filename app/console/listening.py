@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Self
 
-from sqlalchemy import ColumnElement, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, literal_column, or_, select
 from werkzeug.datastructures import MultiDict
 
 from app.clock import now
+from app.console.event_bounds import newest_id
 from app.extensions import db
 from app.models import Event, Workflow
 from app.problems import PROBLEMS, Problem
@@ -37,7 +38,7 @@ class Watch(NamedTuple):
 
     @classmethod
     def start(cls) -> Self:
-        newest = newest_event_id()
+        newest = newest_id()
         return cls(newest, int(now().timestamp()), newest)
 
     @classmethod
@@ -79,13 +80,9 @@ class Heard(NamedTuple):
         return bool(self.success and self.failure)
 
 
-def newest_event_id() -> int:
-    return db.session.scalar(select(func.max(Event.id))) or 0
-
-
 def listen(workflow: Workflow, scope: Sequence[int | None], watch: Watch) -> Heard:
     """Look once. `scope` are the workspaces whose refused requests the reader may see."""
-    newest = newest_event_id()
+    newest = newest_id()
     success = _find_tick(workflow, "run-success", watch.success, watch.seen)
     failure = _find_tick(workflow, "run-failure", watch.failure, watch.seen)
     tries = _find_refused(workflow, scope, watch)

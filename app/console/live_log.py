@@ -9,21 +9,21 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import func, or_, select
 
 from app.clock import now
-from app.console.event_filter import EventFilter, of_state, read_filter
+from app.console.event_bounds import newest_id
+from app.console.event_filter import EventFilter, read_filter
 from app.console.event_panel import read_panel
 from app.console.event_search import (
     Scope,
     find_exact,
     list_ids,
     load_events,
-    newest_id,
     search,
 )
 from app.console.filter_choices import list_choices
 from app.console.guards import current_workspace, visible_workspace_ids
 from app.console.overview import first_slug, worker_stands_still
 from app.extensions import db
-from app.models import Event, UnstoredCount, Workspace
+from app.models import Event, UnstoredCount, Workspace, of_state
 
 PAGE_SIZE = 50
 UNSTORED_WINDOW = timedelta(hours=24)

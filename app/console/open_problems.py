@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
 from app.clock import now
 from app.extensions import db
-from app.models import Event, IgnoredProblem, UnstoredCount
+from app.models import Event, IgnoredProblem, UnstoredCount, of_state
 from app.workspaces.ignored_problems import list_ignored_problems
 
 RECENT = timedelta(hours=24)
@@ -25,8 +25,7 @@ _NEVER = 2**63 - 1
 Scope = Sequence[int | None]
 """Whose events: ids of workspaces; None stands for events of no workspace."""
 
-# Spelt out and not bound: a database uses a partial index only where it can read the condition.
-IS_REJECTED = Event.state == literal_column("'rejected'")
+IS_REJECTED = of_state("rejected")
 IS_OPEN = IS_REJECTED & Event.fingerprint.is_not(None) & Event.resolved_at.is_(None)
 
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Text, func, literal_column, or_, select, type_coerce
+from sqlalchemy import ColumnElement, Text, func, or_, select, type_coerce
 
 from app.clock import now
 from app.extensions import db
-from app.models import Event, UnstoredCount
+from app.models import Event, UnstoredCount, of_state
 
 WINDOW = timedelta(hours=24)
 MAX_ROWS = 5_000
@@ -50,7 +50,7 @@ def _find_rejected(scope: Sequence[int | None], since: datetime) -> Sequence[Any
     query = (
         select(Event.code, type_coerce(Event.errors, Text))
         .where(
-            Event.state == literal_column("'rejected'"),
+            of_state("rejected"),
             Event.received_at >= since,
             Event.origin.is_(None),
             _within(Event.workspace_id, scope),
@@ -65,7 +65,7 @@ def _count_failed(scope: Sequence[int | None], since: datetime) -> int:
     some = (
         select(Event.id)
         .where(
-            Event.state == literal_column("'failed'"),
+            of_state("failed"),
             Event.received_at >= since,
             _within(Event.workspace_id, scope),
         )

@@ -6,9 +6,8 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import joinedload
 
-from app.console.event_filter import of_state
 from app.extensions import db
-from app.models import Event, Run, Workflow
+from app.models import Event, Run, Workflow, of_state
 
 MOST = 20
 MOST_COMPARED = 500

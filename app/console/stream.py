@@ -15,7 +15,7 @@ from flask import (
 )
 from sqlalchemy import select
 
-from app.console.event_filter import EventFilter, of_state, read_filter
+from app.console.event_filter import EventFilter, read_filter
 from app.console.event_search import list_ids, load_events, match_ids, search
 from app.console.guards import (
     current_membership,
@@ -26,7 +26,7 @@ from app.console.guards import (
 from app.console.live_log import MAX_ID, blueprint, read_id
 from app.console.tail import MAX_PENDING, Notice, Subscription, Tail, drain
 from app.extensions import db
-from app.models import Event, Membership
+from app.models import Event, Membership, of_state
 from app.workspaces.sessions import is_live
 
 WAKE_SECONDS = 0.5

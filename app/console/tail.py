@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import select
 
+from app.console.event_bounds import newest_id
 from app.console.event_filter import EventFilter
 from app.console.event_search import load_events, match_ids
 from app.extensions import db
@@ -82,7 +83,7 @@ class Tail:
         """From the returned position on, every row arrives; what is older, the caller reads."""
         with self._lock:
             if self._position is None:
-                self._position = db.session.scalar(select(func.max(Event.id))) or 0
+                self._position = newest_id()
             subscription = Subscription(self._position, wanted or None)
             self._subscriptions.add(subscription)
             if self._thread is None:

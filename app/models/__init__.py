@@ -19,6 +19,7 @@ from app.models.event import (
     IdempotencyKey,
     IgnoredProblem,
     UnstoredCount,
+    of_state,
 )
 from app.models.operation import RateBucket, WorkerHeartbeat
 from app.models.run import OUTCOMES, PERIODS, Rollup, Run
@@ -60,4 +61,5 @@ __all__ = [
     "WorkerHeartbeat",
     "Workflow",
     "Workspace",
+    "of_state",
 ]
