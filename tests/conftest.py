@@ -20,15 +20,6 @@ from tests.server import LiveServer
 from tests.teams import LiveTeam, make_live_team
 
 ROOT = Path(__file__).parent.parent
-ALONE = (
-    "drills",
-    "main_job/test_durability",
-    "main_job/test_main_job",
-    "main_job/test_slow_senders",
-    "test_lighthouse",
-    "test_serving",
-)
-"""What measures time, or needs the machine for itself; all else shares it."""
 EVERYTHING = bool(os.environ.get("EVERYTHING"))
 """With EVERYTHING=1 the browser walks through the console on PostgreSQL too, not only on SQLite."""
 BROWSER_FIXTURES = {"browser", "context", "page", "new_context"}
@@ -172,8 +163,6 @@ def browser_type_launch_args(
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if str(item.path.relative_to(ROOT / "tests")).startswith(ALONE):
-            item.add_marker(pytest.mark.alone)
         kinds = getattr(item, "callspec", None) and item.callspec.params.values()
         is_walk = BROWSER_FIXTURES & set(getattr(item, "fixturenames", ()))
         is_walk = is_walk and not item.get_closest_marker("alone") and not EVERYTHING

@@ -1,9 +1,11 @@
 """`events`: the live log in the terminal."""
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
+from types import FrameType
 
 import click
 from sqlalchemy import Select, or_, select
@@ -44,15 +46,26 @@ def tail(follow: bool, limit: int, state: str | None, workspace: Workspace, as_j
     printed too.
     """
     wanted = _select(workspace.id, state)
+    ending = _Ending()
     try:
-        for event in _read(wanted, limit, follow):
+        for event in _read(wanted, limit, follow, ending):
             row = _describe(event)
             click.echo(dump(row) if as_json else _line(row))
-    except KeyboardInterrupt:
-        pass
     except BrokenPipeError:
         # Nobody reads on, as after `| head`; what is left in the buffer has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Ending:
+    """Whether Ctrl-C was pressed. An exception in its place could come up anywhere: in the middle
+    of a line, or where SQLAlchemy gives back a connection, which prints it with its traceback."""
+
+    def __init__(self) -> None:
+        self.is_asked_for = False
+        signal.signal(signal.SIGINT, self._ask)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.is_asked_for = True
 
 
 def _select(workspace_id: int, state: str | None) -> Select[Event]:
@@ -64,13 +77,13 @@ def _select(workspace_id: int, state: str | None) -> Select[Event]:
     return wanted.where(Event.state == state) if state else wanted
 
 
-def _read(wanted: Select[Event], limit: int, follow: bool) -> Iterator[Event]:
+def _read(wanted: Select[Event], limit: int, follow: bool, ending: _Ending) -> Iterator[Event]:
     """The newest, oldest of them first; then each that comes in, once."""
     cursor = db.session.scalar(select(Event.id).order_by(Event.id.desc()).limit(1)) or 0
     newest = wanted.where(Event.id <= cursor).order_by(Event.id.desc()).limit(limit)
     yield from reversed(db.session.scalars(newest).all())
     db.session.rollback()
-    while follow:
+    while follow and not ending.is_asked_for:
         page = db.session.scalars(
             wanted.where(Event.id > cursor).order_by(Event.id).limit(PAGE)
         ).all()

@@ -28,6 +28,7 @@ def complaints(page: Page) -> Iterator[list[str]]:
     yield heard
 
 
+@pytest.mark.alone
 def test_a_new_user_gets_from_the_set_up_link_to_an_explained_refusal(
     make_server: Callable[..., LiveServer], page: Page, complaints: list[str]
 ) -> None:

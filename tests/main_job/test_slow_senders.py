@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+import pytest
 import requests
 
 from tests.server import LiveServer, wait_for
@@ -49,6 +50,7 @@ def slow_sockets(server: LiveServer, starts: list[bytes], count: int) -> Iterato
             connection.close()
 
 
+@pytest.mark.alone
 def test_two_hundred_slow_sockets_leave_good_requests_under_a_second(
     make_server: Callable[..., LiveServer],
 ) -> None:
@@ -93,6 +95,7 @@ def test_a_body_that_never_comes_is_408_and_in_the_log(
     assert wait_for(logged, seconds=2) == ["request_timeout"]
 
 
+@pytest.mark.alone
 def test_a_sender_without_a_good_key_is_answered_before_its_body(
     make_server: Callable[..., LiveServer],
 ) -> None:
