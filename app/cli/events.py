@@ -4,7 +4,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import click
@@ -46,26 +47,36 @@ def tail(follow: bool, limit: int, state: str | None, workspace: Workspace, as_j
     printed too.
     """
     wanted = _select(workspace.id, state)
-    ending = _Ending()
     try:
-        for event in _read(wanted, limit, follow, ending):
-            row = _describe(event)
-            click.echo(dump(row) if as_json else _line(row))
+        with _until_ctrl_c() as is_over:
+            for event in _read(wanted, limit, follow, is_over):
+                row = _describe(event)
+                click.echo(dump(row) if as_json else _line(row))
+                if is_over():
+                    break
     except BrokenPipeError:
         # Nobody reads on, as after `| head`; what is left in the buffer has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-class _Ending:
-    """Whether Ctrl-C was pressed. An exception in its place could come up anywhere: in the middle
-    of a line, or where SQLAlchemy gives back a connection, which prints it with its traceback."""
+@contextmanager
+def _until_ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Gives a function that says whether Ctrl-C was pressed; a second press interrupts at once.
 
-    def __init__(self) -> None:
-        self.is_asked_for = False
-        signal.signal(signal.SIGINT, self._ask)
+    The exception that Python raises could come up anywhere: in the middle of a line, or where
+    SQLAlchemy gives back a connection, which prints it with its traceback.
+    """
+    pressed: list[int] = []
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        self.is_asked_for = True
+    def note(number: int, frame: FrameType | None) -> None:
+        pressed.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _select(workspace_id: int, state: str | None) -> Select[Event]:
@@ -77,13 +88,15 @@ def _select(workspace_id: int, state: str | None) -> Select[Event]:
     return wanted.where(Event.state == state) if state else wanted
 
 
-def _read(wanted: Select[Event], limit: int, follow: bool, ending: _Ending) -> Iterator[Event]:
+def _read(
+    wanted: Select[Event], limit: int, follow: bool, is_over: Callable[[], bool]
+) -> Iterator[Event]:
     """The newest, oldest of them first; then each that comes in, once."""
     cursor = db.session.scalar(select(Event.id).order_by(Event.id.desc()).limit(1)) or 0
     newest = wanted.where(Event.id <= cursor).order_by(Event.id.desc()).limit(limit)
     yield from reversed(db.session.scalars(newest).all())
     db.session.rollback()
-    while follow and not ending.is_asked_for:
+    while follow and not is_over():
         page = db.session.scalars(
             wanted.where(Event.id > cursor).order_by(Event.id).limit(PAGE)
         ).all()

@@ -148,3 +148,9 @@ def test_a_pipe_that_closes_early_is_no_error(
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_ctrl_c_is_afterwards_what_it_was_before(run: Run, team: Team) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    run("events", "tail")
+    assert signal.getsignal(signal.SIGINT) is before
