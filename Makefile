@@ -61,7 +61,7 @@ run: $(READY) ## Start the server (web and worker) in the foreground; Ctrl-C sto
 
 # --- Testing ----------------------------------------------------------------------------------
 
-# Four at a time on two cores: they wait for servers and browsers more than they compute.
+# Four at a time on two cores: while some wait for a server or a browser, the others compute.
 .PHONY: test
 test: $(DEV_READY) test-tools ## Run all tests, with real databases, a real server and a real browser
 	@$(PY) -m pytest -n 4 --dist worksteal -m "not alone and not drill" $(PYTEST_ARGS)

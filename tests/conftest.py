@@ -164,11 +164,13 @@ def browser_type_launch_args(
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         kinds = getattr(item, "callspec", None) and item.callspec.params.values()
-        is_walk = BROWSER_FIXTURES & set(getattr(item, "fixturenames", ()))
-        is_walk = is_walk and not item.get_closest_marker("alone") and not EVERYTHING
-        if (item.get_closest_marker("looks") or is_walk) and "postgresql" in (kinds or ()):
+        is_walk = bool(BROWSER_FIXTURES & set(getattr(item, "fixturenames", ())))
+        is_looked_at_once = item.get_closest_marker("looks") or (
+            is_walk and not item.get_closest_marker("everywhere") and not EVERYTHING
+        )
+        if is_looked_at_once and "postgresql" in (kinds or ()):
             item.add_marker(pytest.mark.skip("pages look the same on both databases"))
-        if BROWSER_FIXTURES & set(getattr(item, "fixturenames", ())):
+        if is_walk:
             item.add_marker(pytest.mark.browser)
 
 

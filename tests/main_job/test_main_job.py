@@ -15,6 +15,8 @@ from tests.server import LiveServer, wait_for
 LIVE_MS = 1_000
 """How soon a request must show up in the open live log."""
 
+pytestmark = pytest.mark.everywhere
+
 
 @pytest.fixture
 def complaints(page: Page) -> Iterator[list[str]]:
