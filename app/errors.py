@@ -1,6 +1,5 @@
 """The one door where exceptions become answers: problem JSON under /api/, pages elsewhere."""
 
-import json
 import logging
 from functools import partial
 from typing import Any
@@ -11,6 +10,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from app.answers import PROBLEM_JSON, JsonAnswer
+from app.htmx import is_for_htmx, toast_header
 from app.ingest.intake import current_intake
 from app.ingest.rejections import record_rejection
 from app.ingest.store import DRIVER_OUTAGES
@@ -144,7 +144,7 @@ def _answer_crash(error: Exception) -> Any:
 
 def answer_page(status: int, title: str, text: str) -> Response:
     """A page that says so or, where htmx sent a form, a toast beside what was typed."""
-    if "HX-Request" in request.headers and request.method == "POST":
+    if is_for_htmx() and request.method == "POST":
         return _answer_in_place(status, title, text)
     page = render_template("errors/error.html", status=status, title=title, text=text)
     return Response(page, status, content_type="text/html; charset=utf-8")
@@ -156,6 +156,5 @@ def _answer_in_place(status: int, title: str, text: str) -> Response:
         page = urlsplit(request.headers.get("HX-Current-URL", "")).path
         headers["HX-Redirect"] = f"/sign-in?{urlencode({'next': page or '/'})}"
     else:
-        toasts = [{"category": "error", "text": f"{title}. {text}"}]
-        headers["HX-Trigger"] = json.dumps({"toast": {"target": "#toasts", "toasts": toasts}})
+        headers |= toast_header([("error", f"{title}. {text}")])
     return Response("", status, headers)

@@ -21,6 +21,8 @@
 
   /* --- addresses ------------------------------------------------------------------------------- */
 
+  const here = () => location.pathname + location.search;
+
   function addressWith(changes) {
     const url = new URL(location.href);
     for (const [name, value] of Object.entries(changes)) {
@@ -40,7 +42,7 @@
   async function go(address) {
     const focused = document.activeElement?.id;
     history.pushState({ log: true }, "", address);
-    shown = location.pathname + location.search;
+    shown = here();
     await htmx.ajax("GET", address, { target: "#log", select: "#log", swap: "outerHTML" });
     (document.getElementById(focused) ?? find("#main"))?.focus({ preventScroll: true });
     const chips = [...document.querySelectorAll(".log-chips .chip")].length;
@@ -79,7 +81,7 @@
     find("#log").dataset.open = "";
     find("[data-panel-page]").href = link.href;
     history.replaceState(history.state, "", addressWith({ event: publicId }));
-    shown = location.pathname + location.search;
+    shown = here();
     await htmx.ajax("GET", link.getAttribute("href"), {
       target: "#event-panel-body",
       select: "#event",
@@ -97,7 +99,7 @@
     find("#event-panel-body").replaceChildren();
     delete find("#log").dataset.open;
     history.replaceState(history.state, "", addressWith({ event: null }));
-    shown = location.pathname + location.search;
+    shown = here();
     mark(null);
     (link ?? find("#main"))?.focus();
   }
@@ -139,9 +141,9 @@
   });
 
   /* A link to a place on the page is no step to another list. */
-  let shown = location.pathname + location.search;
+  let shown = here();
   window.addEventListener("popstate", () => {
-    if (location.pathname + location.search !== shown) location.reload();
+    if (here() !== shown) location.reload();
   });
 
   /* --- the keyboard ---------------------------------------------------------------------------- */

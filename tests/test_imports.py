@@ -20,6 +20,7 @@ LEVELS = {
     "extensions": 2,
     "links": 2,
     "answers": 2,
+    "htmx": 2,
     "models": 3,
     "processing": 4,
     "workspaces": 4,

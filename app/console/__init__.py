@@ -36,9 +36,10 @@ from app.console.problem_titles import message_of, title_of
 from app.console.reader import init_reader, load_reader
 from app.console.session_cookie import ConsoleSessions, configure_session_cookie
 from app.console.signs import show_signs
-from app.console.toasts import carry_toasts, is_for_htmx
+from app.console.toasts import carry_toasts
 from app.errors import answer_page
 from app.extensions import login_manager
+from app.htmx import is_for_htmx
 
 GUARDED = (
     overview.blueprint,

@@ -21,6 +21,7 @@ from app.console.snippet_parts import PLACEHOLDER, Part, Target
 from app.console.snippets import TOOLS
 from app.console.workflow_list import find_workflow
 from app.extensions import db
+from app.htmx import is_for_htmx
 from app.links import public_url
 from app.models import ApiKey, Workflow
 from app.workspaces.api_keys import MAX_NAME, create_api_key
@@ -90,7 +91,7 @@ def listen_once() -> ResponseReturnValue:
     if choice.workflow is None or watch is None:
         return redirect(choice.address())
     heard = listen(choice.workflow, visible_workspace_ids(), watch)
-    if "HX-Request" not in request.headers:
+    if not is_for_htmx():
         return redirect(choice.address(**heard.watch._asdict(), _anchor="listen"))
     if not is_news(watch, heard, "silent" in request.args):
         return "", 204

@@ -22,6 +22,7 @@ from werkzeug.routing import BaseConverter
 
 from app.console.form_body import read_form
 from app.extensions import csrf, db
+from app.htmx import is_for_htmx
 from app.models import ROLES, Membership, User, Workspace
 from app.workspaces.people import is_instance_owner
 
@@ -122,7 +123,7 @@ def _check_reading() -> ResponseReturnValue | None:
 
 def _send_to_sign_in() -> ResponseReturnValue:
     """A script that follows a redirect would take the sign-in page for its answer: it gets 401."""
-    if "HX-Request" in request.headers or "text/event-stream" in request.headers.get("Accept", ""):
+    if is_for_htmx() or "text/event-stream" in request.headers.get("Accept", ""):
         abort(401, "Sign in again.")
     if request.method not in READING:
         return redirect(url_for("sign_in.show_sign_in"), 303)
@@ -155,15 +156,19 @@ def current_membership() -> Membership:
     return membership
 
 
+def is_reader() -> bool:
+    """Whether an open page has somebody to show a workspace to."""
+    return current_user.is_authenticated and find_membership() is not None
+
+
 def current_workspace() -> Workspace:
     return current_membership().workspace
 
 
 def may(role: str) -> bool:
     """Whether the signed-in user has at least this role; nobody has, who is in no workspace."""
-    if find_membership() is None:
-        return False
-    return ROLES.index(current_membership().role) >= ROLES.index(role)
+    membership = find_membership()
+    return membership is not None and ROLES.index(membership.role) >= ROLES.index(role)
 
 
 def visible_workspace_ids() -> list[int | None]:

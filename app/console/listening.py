@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Self
 
-from sqlalchemy import ColumnElement, literal_column, or_, select
+from sqlalchemy import ColumnElement, or_, select
 from werkzeug.datastructures import MultiDict
 
 from app.clock import now
 from app.console.event_bounds import newest_id
 from app.extensions import db
-from app.models import Event, Workflow
+from app.models import Event, Workflow, of_state
 from app.problems import PROBLEMS, Problem
 
 SILENT_AFTER = timedelta(seconds=60)
@@ -128,7 +128,7 @@ def _find_refused(workflow: Workflow, scope: Sequence[int | None], watch: Watch)
     query = (
         select(Event)
         .where(
-            Event.state == literal_column("'rejected'"),
+            of_state("rejected"),
             Event.received_at >= watch.opened_at - timedelta(minutes=1),
             Event.id + 0 > watch.after,
             Event.origin.is_(None),

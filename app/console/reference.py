@@ -3,11 +3,10 @@
 from typing import Any
 
 from flask import Blueprint, current_app, render_template
-from flask_login import current_user
 
 from app.config import SETTINGS
 from app.console.api_reference import curl_request, example_body, list_endpoints
-from app.console.guards import current_workspace, find_membership, may, protect_reading
+from app.console.guards import current_workspace, is_reader, may, protect_reading
 from app.console.overview import first_slug
 from app.links import public_url
 from app.models import IDEMPOTENCY_WINDOW
@@ -31,8 +30,7 @@ protect_reading(blueprint)
 
 @blueprint.get("/docs")
 def show_reference() -> str:
-    is_reader = current_user.is_authenticated and find_membership() is not None
-    slug = first_slug(current_workspace().id) if is_reader else None
+    slug = first_slug(current_workspace().id) if is_reader() else None
     return render_template(
         "console/reference.html",
         groups=group_endpoints(),
@@ -42,7 +40,7 @@ def show_reference() -> str:
         curl_request=curl_request,
         limits=list_limits(),
         remembered_hours=int(IDEMPOTENCY_WINDOW.total_seconds() // 3600),
-        may_test=is_reader and may("member"),
+        may_test=is_reader() and may("member"),
     )
 
 

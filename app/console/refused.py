@@ -1,9 +1,9 @@
 """The newest refused requests of one sender or workflow, found with bounded work."""
 
-from sqlalchemy import ColumnElement, literal_column, select
+from sqlalchemy import ColumnElement, select
 
 from app.extensions import db
-from app.models import Event
+from app.models import Event, of_state
 
 LOOKED_AT = 5_000
 """The newest refused requests of the server among which are looked for."""
@@ -11,10 +11,9 @@ LOOKED_AT = 5_000
 
 def newest_refused_ids(*conditions: ColumnElement[bool], limit: int) -> list[int]:
     """The ids of those that fit, the newest first."""
-    # The state stands in the statement: SQLite knows its partial index by that alone.
     newest = (
         select(Event.id)
-        .where(Event.state == literal_column("'rejected'"))
+        .where(of_state("rejected"))
         .order_by(Event.received_at.desc())
         .limit(LOOKED_AT)
     )

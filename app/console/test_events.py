@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from app.clock import now
 from app.console.guards import signed_in_user
 from app.console.workflow_list import find_workflow
+from app.htmx import is_for_htmx
 from app.identifiers import new_id
 from app.ingest.attempts import Attempt, send
 from app.ingest.schemas import EVENT_KINDS
@@ -192,7 +193,7 @@ def send_test(public_id: str) -> ResponseReturnValue:
     if test is None:
         abort(404, "There is no such test event.")
     outcome = send(make_attempt(test, workflow, signed_in_user().email))
-    if "HX-Request" in request.headers:
+    if is_for_htmx():
         return render_template("console/_test_outcome.html", test=test, outcome=outcome)
     return redirect(url_for("event.show_event", public_id=outcome.event_id), 303)
 

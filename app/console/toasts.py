@@ -3,14 +3,12 @@
 Whole pages carry it themselves, see templates/components/message.html.
 """
 
-import json
 from typing import cast
 
-from flask import Blueprint, Response, get_flashed_messages, request
+from flask import Blueprint, Response, get_flashed_messages
 
-TARGET = "#toasts"
-MAX_TEXT = 400
-"""A header has its limits; a toast too."""
+from app.htmx import is_for_htmx, toast_header
+
 _REDIRECTS = range(300, 400)
 
 
@@ -19,17 +17,11 @@ def carry_toasts(blueprint: Blueprint) -> None:
     blueprint.after_request(_add_toasts)
 
 
-def is_for_htmx() -> bool:
-    return "HX-Request" in request.headers
-
-
 def _add_toasts(response: Response) -> Response:
     """After a redirect, the page that it leads to brings them."""
     if not is_for_htmx() or response.status_code in _REDIRECTS:
         return response
     waiting = cast(list[tuple[str, str]], get_flashed_messages(with_categories=True))
     if waiting:
-        toasts = [{"category": category, "text": text[:MAX_TEXT]} for category, text in waiting]
-        event = {"toast": {"target": TARGET, "toasts": toasts}}
-        response.headers["HX-Trigger"] = json.dumps(event)  # ASCII: the rest is escaped.
+        response.headers.update(toast_header(waiting))
     return response

@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from flask import Blueprint, render_template, request, url_for
-from flask_login import current_user
 
-from app.console.guards import find_membership, protect_reading, visible_workspace_ids
+from app.console.guards import is_reader, protect_reading, visible_workspace_ids
 from app.console.refusal_counts import count_refusals
 from app.problems import PROBLEMS, Problem
 
@@ -39,8 +38,7 @@ class Group(NamedTuple):
 def show_table() -> str:
     wanted = request.args.get("q", "").strip()[:MAX_QUERY]
     found = find_rows(wanted)
-    is_reader = current_user.is_authenticated and find_membership() is not None
-    counts = count_refusals(visible_workspace_ids()) if is_reader else None
+    counts = count_refusals(visible_workspace_ids()) if is_reader() else None
     return render_template(
         "console/troubleshooting.html",
         wanted=wanted,

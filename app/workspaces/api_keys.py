@@ -12,8 +12,7 @@ from app.clock import now
 from app.extensions import db, writing
 from app.keys import PREFIX_LENGTH, hash_key, make_key
 from app.models import SCOPES, ApiKey, KeyUsage, User, Workflow
-from app.workspaces.names import UnfitNameError, clean_label
-from app.workspaces.people import RefusedError
+from app.workspaces.people import RefusedError, clean_field
 
 MAX_NAME = 120
 LONGEST_LIFE = timedelta(days=3653)
@@ -33,7 +32,7 @@ def create_api_key(
     `workflow_ids` are the primary keys of the only workflows that it may report and read; none
     means all. Raises RefusedError.
     """
-    name, wanted = _clean_name(name), set(scopes)
+    name, wanted = clean_field("name", name, MAX_NAME), set(scopes)
     if not wanted or not wanted <= set(SCOPES):
         raise RefusedError("scopes", f"Choose at least one scope of {', '.join(SCOPES)}.")
     if expires_at is not None:
@@ -183,10 +182,3 @@ def _refuse_foreign(session: Session, api_key: ApiKey) -> None:
     )
     if set(wanted) - set(session.scalars(own)):
         raise RefusedError("workflows", "One of these workflows is not there any more.")
-
-
-def _clean_name(name: str) -> str:
-    try:
-        return clean_label(name, MAX_NAME)
-    except UnfitNameError as error:
-        raise RefusedError("name", str(error)) from error

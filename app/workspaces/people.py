@@ -119,7 +119,12 @@ def clean_email(email: str) -> str:
 
 def clean_workspace_name(name: str) -> str:
     """The name without spare white space. Raises RefusedError."""
+    return clean_field("workspace", name, 120)
+
+
+def clean_field(field: str, name: str, most: int) -> str:
+    """The name without spare white space. Raises RefusedError at the field."""
     try:
-        return clean_label(name, 120)
+        return clean_label(name, most)
     except UnfitNameError as error:
-        raise RefusedError("workspace", str(error)) from error
+        raise RefusedError(field, str(error)) from error

@@ -17,8 +17,7 @@ from app.models import (
     FormerSlug,
     Workflow,
 )
-from app.workspaces.names import UnfitNameError, clean_label
-from app.workspaces.people import RefusedError
+from app.workspaces.people import RefusedError, clean_field
 
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _MAX_SUFFIX = 1000
@@ -77,10 +76,7 @@ def restore_workflow(workflow: Workflow) -> None:
 
 def clean_name(name: str) -> str:
     """The name without spare white space. Raises RefusedError."""
-    try:
-        return clean_label(name, NAME_LENGTH)
-    except UnfitNameError as error:
-        raise RefusedError("name", str(error)) from error
+    return clean_field("name", name, NAME_LENGTH)
 
 
 def clean_slug(slug: str) -> str:
