@@ -1,7 +1,6 @@
 """axe-core finds nothing on any page, wide and narrow, in light and in dark."""
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -10,16 +9,13 @@ from sqlalchemy import select
 
 from app.extensions import db
 from app.models import ApiKey, Event, Workflow
+from tests.axe import ALL, COLOURS, violations
 from tests.factories import PASSWORD
 from tests.pages_map import SIGNED_OUT, addresses
 from tests.server import LiveServer
 from tests.teams import LiveTeam, make_live_team
 
-AXE = (Path(__file__).parent.parent / "vendor" / "axe-core-4.14.1.min.js").read_text()
-RUN = """(runOnly) => axe.run({runOnly}).then(({violations}) => violations.map(({id, nodes}) =>
-  `${id}: ${nodes.slice(0, 3).map(({html}) => html.slice(0, 200)).join(" | ")}`))"""
-ALL_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-BY_SCHEME = {"light": ALL_RULES, "dark": ["color-contrast", "link-in-text-block"]}
+BY_SCHEME = {"light": ALL, "dark": COLOURS}
 """Nothing but colours is different in the dark."""
 
 pytestmark = pytest.mark.timeout(600)
@@ -53,12 +49,11 @@ def look(page: Page, server: LiveServer, paths: Iterable[str]) -> dict[str, list
     for path in paths:
         page.emulate_media(color_scheme="light")
         page.goto(server.url + path)
-        page.evaluate(AXE)
         for scheme, rules in BY_SCHEME.items():
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            violations = page.evaluate(RUN, rules)
-            if violations:
-                found[f"{path} ({scheme}, {page.viewport_size})"] = violations
+            told = violations(page, rules)
+            if told:
+                found[f"{path} ({scheme}, {page.viewport_size})"] = told
     return found
 
 

@@ -2,18 +2,15 @@
 
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.axe import violations
 from tests.factories import PASSWORD
 from tests.server import LiveServer
 from tests.teams import LiveTeam
 
-AXE = (Path(__file__).parent.parent / "vendor/axe-core-4.14.1.min.js").read_text()
-AXE_RUN = """async () => (await axe.run(document)).violations.map(
-  (each) => `${each.id}: ${each.nodes.map((node) => node.html).join(" ").slice(0, 300)}`)"""
 GOOD = {"ended_at": "2026-01-15T09:31:00Z"}
 
 
@@ -46,12 +43,6 @@ def open_signed_in(
     for context in contexts:
         context.close()
     assert complaints == []
-
-
-def find_flaws(page: Page) -> list[str]:
-    page.evaluate(AXE)
-    flaws: list[str] = page.evaluate(AXE_RUN)
-    return flaws
 
 
 def test_from_the_choice_of_a_tool_to_two_green_ticks(
@@ -172,6 +163,6 @@ def test_axe_finds_nothing_and_nothing_overflows(
     paths = ("/connect", "/connect?tool=n8n", chosen, f"{chosen}&key=own", "/docs")
     for path in (*paths, "/troubleshooting", "/troubleshooting?q=zzz"):
         page.goto(live_server.url + path)
-        assert find_flaws(page) == [], path
+        assert violations(page) == [], path
         wider = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert page.evaluate(wider) <= 0, path

@@ -2,18 +2,16 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.axe import violations
 from tests.factories import PASSWORD
 from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam, make_live_team
 
-AXE = next((Path(__file__).parents[1] / "vendor").glob("axe-core-*.min.js"))
-RULES = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
 RECENT = "2026-11-24T03:00:00Z"
 
 
@@ -41,15 +39,6 @@ def refuse(server: LiveServer, team: LiveTeam, **fields: Any) -> str:
     assert answer["status"] >= 400
     wait_for(lambda: server.get(f"/api/v1/events/{answer['event_id']}", headers=team.headers).ok)
     return f"{server.url}/events/{answer['event_id']}"
-
-
-def complaints(page: Page) -> Any:
-    page.evaluate(AXE.read_text())
-    return page.evaluate(
-        "async rules => (await axe.run(document, {runOnly: rules})).violations"
-        ".map(one => [one.id, one.nodes.map(node => node.html)])",
-        RULES,
-    )
 
 
 def test_a_refused_request_is_edited_checked_and_sent_again(
@@ -107,4 +96,4 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(
             page.set_viewport_size({"width": width, "height": 900})
             page.goto(address)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        assert complaints(page) == [], address
+        assert violations(page) == [], address

@@ -1,18 +1,14 @@
 """Overview and problems in a real browser: for everybody, light and dark, and in place."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.axe import violations
 from tests.factories import PASSWORD
 from tests.server import LiveServer
 from tests.teams import LiveTeam
-
-AXE = (Path(__file__).parents[1] / "vendor" / "axe-core-4.14.1.min.js").read_text("utf-8")
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 @pytest.fixture
@@ -37,16 +33,6 @@ def sign_in(page: Page, server: LiveServer, team: LiveTeam) -> None:
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 
 
-def complaints(page: Page) -> list[str]:
-    page.evaluate(AXE)
-    options = json.dumps({"runOnly": {"type": "tag", "values": RULES}})
-    found = page.evaluate(f"axe.run(document, {options})")
-    return [
-        f"{each['id']}: {each['help']}: {each['nodes'][0]['html'][:200]}"
-        for each in found["violations"]
-    ]
-
-
 @pytest.mark.looks
 @pytest.mark.usefixtures("sent")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -65,7 +51,7 @@ def test_the_pages_are_for_everybody(
         group = page.locator("table.problems a.row-link").first.get_attribute("href") or ""
         for path in ("/", "/problems", "/problems?show=ignored&window=7d", group):
             page.goto(live_server.url + path)
-            assert complaints(page) == [], path
+            assert violations(page) == [], path
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
         context.close()
 

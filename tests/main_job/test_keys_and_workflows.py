@@ -2,18 +2,15 @@
 
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.axe import violations
 from tests.factories import PASSWORD
 from tests.server import LiveServer
 from tests.teams import LiveTeam, make_live_team
 
-AXE = next((Path(__file__).parents[1] / "vendor").glob("axe-core-*.min.js"))
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 HOSTILE = "<img src=x onerror=alert(1)> {{7*7}} hx-get=//evil.example"
 
 
@@ -211,14 +208,3 @@ def send(server: LiveServer, key: str, slug: str, agent: str = "n8n") -> int:
     body = {"workflow_slug": slug, "ended_at": "2026-01-15T09:31:00Z"}
     headers = {"X-API-Key": key, "User-Agent": agent}
     return server.post("/api/v1/ingest/run-success", json=body, headers=headers).status_code
-
-
-def violations(page: Page) -> list[Any]:
-    page.wait_for_load_state("load")
-    page.evaluate(AXE.read_text())
-    found: dict[str, Any] = page.evaluate(
-        "rules => axe.run(document, {runOnly: {type: 'tag', values: rules}})", RULES
-    )
-    return [
-        (each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found["violations"]
-    ]

@@ -3,17 +3,16 @@
 import re
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.axe import violations
 from tests.factories import PASSWORD
 from tests.server import LiveServer
 from tests.teams import LiveTeam, make_live_team
 
-AXE = Path(__file__).parents[1] / "vendor" / "axe-core-4.14.1.min.js"
 LIVE = "[data-live-pill][data-state=live]"
 WIDE = {"width": 1280, "height": 800}
 
@@ -248,7 +247,4 @@ def test_axe_finds_nothing(log: Log, scheme: Any) -> None:
         log.open(query, live=False)
         log.page.evaluate("document.querySelector('.log-more').open = true")
         log.page.wait_for_timeout(500)
-        log.page.evaluate(AXE.read_text())
-        found = log.page.evaluate("axe.run().then(result => result.violations)")
-        told = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
-        assert told == [], query
+        assert violations(log.page) == [], query
