@@ -61,11 +61,20 @@ run: $(READY) ## Start the server (web and worker) in the foreground; Ctrl-C sto
 
 # --- Testing ----------------------------------------------------------------------------------
 
-# Four at a time on two cores: while some wait for a server or a browser, the others compute.
+# Three at a time on two cores: while one waits for a server or a browser, the others compute. More
+# would each start servers and databases of their own.
 .PHONY: test
 test: $(DEV_READY) test-tools ## Run all tests, with real databases, a real server and a real browser
-	@$(PY) -m pytest -n 4 --dist worksteal -m "not alone and not drill" $(PYTEST_ARGS)
-	@$(PY) -m pytest -m "alone and not drill" $(PYTEST_ARGS)
+	@$(PY) -m pytest -n 3 --dist worksteal -m "$(BESIDE_OTHERS)" $(PYTEST_ARGS) || $(ONCE_MORE)
+	@$(PY) -m pytest -m "$(ALONE)" $(PYTEST_ARGS) || $(ONCE_MORE)
+
+BESIDE_OTHERS := not alone and not drill
+ALONE := alone and not drill
+
+# On a machine that is busy with something else a test may run out of time. A few that failed are run
+# once more, one at a time, and are listed above as failed: what fails twice is broken.
+ONCE_MORE = { [ $$? = 1 ] && echo && echo "Once more, one at a time: what has just failed" && \
+  $(PY) -m pytest --last-failed --last-failed-no-failures none --maxfail 3 -m "not drill" $(PYTEST_ARGS); }
 
 # The tests look for a browser by the same names (tests/browser.py). What is not there and can't be
 # installed is skipped by the tests, loudly; in CI they fail.

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Flask, has_app_context
 from flask.testing import FlaskClient
+from sqlalchemy import Engine
 
 from app import create_app
 from app.config import SETTINGS
@@ -36,9 +37,26 @@ def make_app(database_url: str, data_dir: Path, **settings: object) -> Flask:
         "FLOWPULSE_SECRET_KEY": SECRET,
     }
     app = create_app({**defaults, **own, **settings})
+    _share_compiled(app)
     app.testing = True
     app.test_client_class = FreshClient
     return app
+
+
+_first_engines: dict[str, Engine] = {}
+"""Of each kind of database, the engine whose dialect and compiled statements all others use."""
+
+
+def _share_compiled(app: Flask) -> None:
+    """A statement is compiled once for all apps, as it is in a server that has run for a while.
+
+    SQLAlchemy looks compiled statements up by the dialect object, so that one is shared as well.
+    """
+    with app.app_context():
+        engine = db.engine
+    first = _first_engines.setdefault(engine.dialect.name, engine)
+    engine.dialect = engine.pool._dialect = first.dialect
+    engine._compiled_cache = first._compiled_cache
 
 
 def close_app(app: Flask) -> None:

@@ -1,5 +1,6 @@
 """What all tests share: both databases, the app, a live server, a browser."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Playwright
+from werkzeug.routing import Rule
 
 from app.extensions import db
 from app.workspaces import passwords
@@ -29,6 +31,35 @@ BROWSER_FIXTURES = {"browser", "context", "page", "new_context"}
 def _quick_passwords() -> None:
     """Argon2 with next to no work: what it takes is the library's business, and its tests'."""
     passwords._HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_what_others_left() -> None:
+    """A test does not pay for looking through what the modules before it have left in memory."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compile_each_address_once() -> Iterator[None]:
+    """Werkzeug compiles two functions for each route of each app: those of the last app will do.
+
+    What is compiled depends on the route alone (its path, converters, defaults and options).
+    """
+    compile_builder = Rule._compile_builder
+    compiled: dict[tuple[object, ...], Callable[..., tuple[str, str]]] = {}
+
+    def compile_once(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        converters = tuple((name, type(each)) for name, each in rule._converters.items())
+        defaults = tuple(sorted((rule.defaults or {}).items()))
+        key = (rule.rule, append_unknown, tuple(rule._trace), converters, defaults)
+        if key not in compiled:
+            compiled[key] = compile_builder(rule, append_unknown)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", compile_once)
+        yield
 
 
 # --- Databases ----------------------------------------------------------------------------------
