@@ -32,6 +32,8 @@ def _make_dump() -> Callable[[Any], str]:
 
 
 dump = _make_dump()
+quote: Callable[[str], str] = encode_basestring_ascii
+"""A text as JSON, as `dump` writes it."""
 
 
 class _FinalHeaders(Headers):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from werkzeug.wsgi import get_content_length, get_input_stream
 
-from app.answers import dump
+from app.answers import dump, quote
 from app.clock import now
 from app.identifiers import new_id
 from app.ingest.platforms import MAX_PLATFORM, guess_platform
@@ -208,8 +208,10 @@ def _too_large(limit: int) -> ProblemError:
 
 
 class _Header(NamedTuple):
-    name: str
-    is_secret: bool
+    """A header as JSON: the pair up to its value, or the whole pair where the value is secret."""
+
+    start: str
+    whole: str | None
 
 
 @lru_cache(maxsize=1024)
@@ -218,7 +220,8 @@ def _as_header(variable: str) -> _Header | None:
     if not variable.startswith("HTTP_") and variable not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         return None
     name = variable.removeprefix("HTTP_").replace("_", "-").title()
-    return _Header(name, _SECRET_HEADER.search(variable) is not None)
+    is_secret = _SECRET_HEADER.search(variable) is not None
+    return _Header(f"[{dump(name)},", dump([name, MASK]) if is_secret else None)
 
 
 def _stored_headers(environ: Environ) -> str:
@@ -227,5 +230,5 @@ def _stored_headers(environ: Environ) -> str:
     for variable, value in environ.items():
         header = _as_header(variable)
         if header and (value or variable.startswith("HTTP_")):
-            pairs.append((header.name, MASK if header.is_secret else value))
-    return mask_keys(dump(pairs))
+            pairs.append(header.whole or f"{header.start}{quote(value)}]")
+    return mask_keys(f"[{','.join(pairs)}]")
