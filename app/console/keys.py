@@ -18,7 +18,8 @@ from app.console.key_form import (
     read_time,
     read_workflows,
 )
-from app.console.key_usage import Day, Meter, count_by_day, read_meters
+from app.console.key_meter import Meter, read_meters
+from app.console.key_usage import Day, count_by_day
 from app.console.overview import first_slug
 from app.console.paging import read_page
 from app.extensions import db
