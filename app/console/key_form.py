@@ -1,14 +1,17 @@
 """What the forms of API keys say: until when, and for which workflows."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple
 
 from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 
 from app.clock import now
+from app.console.reader import read_zone
 from app.extensions import db
 from app.models import Workflow
+from app.workspaces.api_keys import check_end, check_new_key
+from app.workspaces.mistakes import Mistakes
 from app.workspaces.people import RefusedError
 
 LIFETIMES: dict[str, timedelta | None] = {
@@ -31,6 +34,15 @@ USUAL_KEEP = "24 hours"
 ON_A_DATE = "date"
 
 
+class NewKey(NamedTuple):
+    """What the form of a new key asks for."""
+
+    name: str
+    scopes: list[str]
+    expires_at: datetime | None
+    workflow_ids: list[int]
+
+
 class WorkflowChoice(NamedTuple):
     """A workflow that a key may be limited to."""
 
@@ -43,6 +55,21 @@ def list_choices(choices: dict[str, timedelta | None]) -> list[tuple[str, str]]:
     return [(name, name.capitalize()) for name in choices] + [(ON_A_DATE, "On a date…")]
 
 
+def read_new_key(form: MultiDict[str, str], workspace_id: int) -> NewKey:
+    """Raises RefusedError with all that is wrong."""
+    name, scopes, mistakes = form.get("name", ""), form.getlist("scope"), Mistakes()
+    expires_at: datetime | None = None
+    workflow_ids: list[int] = []
+    with mistakes:
+        check_new_key(workspace_id, name, scopes)
+    with mistakes:
+        expires_at = read_time(form, "expires", LIFETIMES, "never")
+    with mistakes:
+        workflow_ids = read_workflows(form, workspace_id)
+    mistakes.refuse()
+    return NewKey(name, scopes, expires_at, workflow_ids)
+
+
 def read_time(
     form: MultiDict[str, str], field: str, choices: dict[str, timedelta | None], usual: str
 ) -> datetime | None:
@@ -52,22 +79,21 @@ def read_time(
     """
     name = form.get(field, usual)
     if name == ON_A_DATE:
-        return _read_day(field, form.get(f"{field}_on", ""))
+        return _read_day(f"{field}_on", form.get(f"{field}_on", ""), read_zone(form))
     if name not in choices:
         raise RefusedError(field, f"Choose one of {', '.join(choices)}.")
     length = choices[name]
     return None if length is None else now() + length
 
 
-def _read_day(field: str, text: str) -> datetime:
-    """The end of that day, UTC."""
+def _read_day(field: str, text: str, zone: tzinfo) -> datetime:
+    """The end of that day in the zone."""
     try:
         day = date.fromisoformat(text)
-    except ValueError as error:
+        moment = datetime.combine(day, time(23, 59, 59), zone).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise RefusedError(field, "Enter a day, such as 2027-01-31.") from error
-    moment = datetime.combine(day, time(23, 59, 59), UTC)
-    if moment <= now():
-        raise RefusedError(field, "Choose a day that lies ahead.")
+    check_end(field, moment)
     return moment
 
 

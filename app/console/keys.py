@@ -15,22 +15,25 @@ from app.console.key_form import (
     MAX_CHOICES,
     list_choices,
     list_workflow_choices,
-    read_time,
-    read_workflows,
+    read_new_key,
 )
 from app.console.key_meter import Meter, read_meters
 from app.console.key_usage import Day, count_by_day
 from app.console.overview import first_slug
 from app.console.paging import read_page
 from app.extensions import db
-from app.models import SCOPES, ApiKey, Workflow
+from app.models import ApiKey, Workflow
 from app.workspaces.api_keys import create_api_key, revoke_api_key
 from app.workspaces.people import RefusedError
 
 PAGE_SIZE = 25
 LATEST_ENDED = 10
 USAGE_DAYS = 14
-SCOPE_HINTS = {"ingest": "Report runs", "read": "Read workflows, runs and events"}
+SCOPE_HINTS = {
+    "ingest": "Report runs: all that a sender needs",
+    "read": "Read workflows, runs and events through the API",
+}
+USUAL_SCOPES = ("ingest",)
 
 blueprint = Blueprint("keys", __name__)
 
@@ -53,18 +56,12 @@ def show_keys() -> str:
 @blueprint.post("/keys")
 def add_key() -> ResponseReturnValue:
     """The key is in this answer and nowhere else: neither in a session nor in an address."""
-    workspace_id, form = current_workspace().id, request.form
+    workspace_id = current_workspace().id
     try:
-        api_key, key = create_api_key(
-            workspace_id,
-            form.get("name", ""),
-            form.getlist("scope"),
-            read_time(form, "expires", LIFETIMES, "never"),
-            signed_in_user(),
-            read_workflows(form, workspace_id),
-        )
+        wanted = read_new_key(request.form, workspace_id)
+        api_key, key = create_api_key(workspace_id, **wanted._asdict(), created_by=signed_in_user())
     except RefusedError as error:
-        return _show_list({error.field: [str(error)]}), 422
+        return _show_list(error.errors), 422
     return show_new_key(api_key, key)
 
 
@@ -172,7 +169,7 @@ def _show_list(errors: dict[str, list[str]]) -> str:
         older=page + 1 if page * PAGE_SIZE < count else 0,
         lifetimes=list_choices(LIFETIMES),
         scope_hints=SCOPE_HINTS,
-        ticked=form.getlist("scope") if errors else SCOPES,
+        ticked=form.getlist("scope") if errors else USUAL_SCOPES,
         workflow_choices=list_workflow_choices(workspace_id),
         max_choices=MAX_CHOICES,
         ticked_workflows=form.getlist("workflow"),

@@ -3,8 +3,6 @@
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.clock import now
-from app.console.formatting import date
 from app.console.guards import current_workspace
 from app.console.paging import read_page
 from app.console.test_events import TESTS
@@ -25,6 +23,7 @@ from app.workspaces.workflows import (
     restore_workflow,
 )
 
+FORMER_DAYS = FORMER_SLUG_LIFETIME.days
 SEARCHED_FROM = 10
 """The list has a search box when it is longer."""
 
@@ -42,7 +41,7 @@ def add_workflow() -> ResponseReturnValue:
     try:
         workflow = create_workflow(current_workspace().id, name, slug or None)
     except RefusedError as error:
-        return _show_list({error.field: [str(error)]}), 422
+        return _show_list(error.errors), 422
     flash(f"Workflow “{workflow.name}” was created.", "success")
     return redirect(_address(workflow), 303)
 
@@ -59,8 +58,8 @@ def rename(public_id: str) -> ResponseReturnValue:
     try:
         rename_workflow(workflow, request.form.get("name", ""), request.form.get("slug", ""))
     except RefusedError as error:
-        return _show_one(workflow, {error.field: [str(error)]}), 422
-    kept = f" The slug {old_slug} works until {_former_until()}." * (workflow.slug != old_slug)
+        return _show_one(workflow, error.errors), 422
+    kept = f" The slug {old_slug} works for {FORMER_DAYS} more days." * (workflow.slug != old_slug)
     flash(f"The workflow was renamed.{kept}", "success")
     return redirect(_address(workflow), 303)
 
@@ -108,18 +107,13 @@ def _show_one(workflow: Workflow, errors: dict[str, list[str]]) -> str:
         runs=latest_runs(workflow),
         events=latest_events(workflow),
         former_uses=list_former_uses(workflow),
-        former_until=_former_until(),
+        former_days=FORMER_DAYS,
         refused=count_refused(workflow, archived_at) if archived_at else 0,
         most_refused=MOST_REFUSED,
         tests=TESTS.values(),
         form=form,
         errors=errors,
     )
-
-
-def _former_until() -> str:
-    """The day until which a slug that is given up now works."""
-    return date(now() + FORMER_SLUG_LIFETIME)
 
 
 def _address(workflow: Workflow) -> str:

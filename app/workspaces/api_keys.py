@@ -12,6 +12,7 @@ from app.clock import now
 from app.extensions import db, writing
 from app.keys import PREFIX_LENGTH, hash_key, make_key
 from app.models import SCOPES, ApiKey, KeyUsage, User, Workflow
+from app.workspaces.mistakes import Mistakes
 from app.workspaces.people import RefusedError, clean_field
 
 MAX_NAME = 120
@@ -32,11 +33,13 @@ def create_api_key(
     `workflow_ids` are the primary keys of the only workflows that it may report and read; none
     means all. Raises RefusedError.
     """
-    name, wanted = clean_field("name", name, MAX_NAME), set(scopes)
-    if not wanted or not wanted <= set(SCOPES):
-        raise RefusedError("scopes", f"Choose at least one scope of {', '.join(SCOPES)}.")
-    if expires_at is not None:
-        _check_end("expires", expires_at)
+    wanted, mistakes = set(scopes), Mistakes()
+    with mistakes:
+        name = check_new_key(workspace_id, name, wanted)
+    with mistakes:
+        if expires_at is not None:
+            check_end("expires", expires_at)
+    mistakes.refuse()
     key = make_key()
     api_key = ApiKey(
         workspace_id=workspace_id,
@@ -54,6 +57,21 @@ def create_api_key(
     except IntegrityError as error:
         raise RefusedError("name", f"Another key has the name {name}.") from error
     return api_key, key
+
+
+def check_new_key(workspace_id: int, name: str, scopes: Collection[str]) -> str:
+    """The name as it is kept. Raises RefusedError for it and for the scopes."""
+    mistakes = Mistakes()
+    with mistakes:
+        name = clean_field("name", name, MAX_NAME)
+        live = (ApiKey.workspace_id == workspace_id) & ApiKey.revoked_at.is_(None)
+        if db.session.scalar(select(ApiKey.id).where(live, ApiKey.name == name)) is not None:
+            raise RefusedError("name", f"Another key has the name {name}.")
+    with mistakes:
+        if not scopes or not set(scopes) <= set(SCOPES):
+            raise RefusedError("scopes", f"Choose at least one scope of {', '.join(SCOPES)}.")
+    mistakes.refuse()
+    return name
 
 
 def rotate_api_key(
@@ -101,7 +119,8 @@ def _end_of_successor(old: ApiKey, at: datetime) -> datetime | None:
     return at + min(old.expires_at - old.created_at, LONGEST_LIFE)
 
 
-def _check_end(field: str, end: datetime) -> None:
+def check_end(field: str, end: datetime) -> None:
+    """Raises RefusedError at the field."""
     if end <= now():
         raise RefusedError(field, "Choose a time that lies ahead.")
     if end > now() + LONGEST_LIFE + timedelta(days=1):

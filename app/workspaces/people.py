@@ -3,6 +3,8 @@
 import hashlib
 import hmac
 import re
+from collections.abc import Iterable
+from typing import Self
 
 from flask import current_app
 from sqlalchemy import select
@@ -18,11 +20,25 @@ MAX_EMAIL = 254
 
 
 class RefusedError(ValueError):
-    """Something that can't be done; `field` is where, the message is for the person."""
+    """Something that can't be done; `field` is where, the message is for the person.
+
+    `errors` has the messages by field: that one, and those of other mistakes.
+    """
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+        self.errors = {field: [message]}
+
+    def with_more(self, others: Iterable["RefusedError"]) -> Self:
+        """This one, with what is wrong besides."""
+        for other in others:
+            for field, messages in other.errors.items():
+                self.errors.setdefault(field, []).extend(messages)
+        return self
+
+    def __str__(self) -> str:
+        return " ".join(message for each in self.errors.values() for message in each)
 
 
 class AlreadySetUpError(Exception):

@@ -8,6 +8,7 @@ from datetime import timedelta
 from flask import current_app
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.extensions import db, writing
@@ -40,9 +41,7 @@ def start_session(user: User, remote_addr: str | None, user_agent: str | None) -
 
 def find_user(token: str) -> User | None:
     """The user whose session this is, unless it has ended; notes that it is in use."""
-    found = db.session.scalar(
-        select(UserSession).where(UserSession.token_hash == hash_token(token))
-    )
+    found = _find(token)
     if found is None or not _is_alive(found):
         return None
     if now() - found.seen_at >= SEEN_EVERY:
@@ -54,9 +53,7 @@ def find_user(token: str) -> User | None:
 
 def is_live(token: str) -> bool:
     """Whether the session goes on; for a stream that stays open."""
-    found = db.session.scalar(
-        select(UserSession).where(UserSession.token_hash == hash_token(token))
-    )
+    found = _find(token)
     return found is not None and _is_alive(found)
 
 
@@ -81,11 +78,16 @@ def end_session_of(user: User, session_id: int) -> bool:
 
 def end_other_sessions(user: User, token: str) -> int:
     """End all of the user's sessions but the one with this token; returns how many."""
+    with writing() as session:
+        return end_others_in(session, user, token)
+
+
+def end_others_in(session: Session, user: User, token: str) -> int:
+    """The same within a transaction that somebody else commits."""
     others = delete(UserSession).where(
         UserSession.user_id == user.id, UserSession.token_hash != hash_token(token)
     )
-    with writing() as session:
-        return len(session.scalars(others.returning(UserSession.id)).all())
+    return len(session.scalars(others.returning(UserSession.id)).all())
 
 
 def _find(token: str) -> UserSession | None:

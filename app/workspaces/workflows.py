@@ -17,6 +17,7 @@ from app.models import (
     FormerSlug,
     Workflow,
 )
+from app.workspaces.mistakes import Mistakes
 from app.workspaces.people import RefusedError, clean_field
 
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -27,15 +28,18 @@ def create_workflow(
     workspace_id: int, name: str, slug: str | None = None, *, is_demo: bool = False
 ) -> Workflow:
     """Make a workflow; without a slug, one is made from the name. Raises RefusedError."""
-    name = clean_name(name)
-    wanted = clean_slug(slug) if slug else None
+    mistakes = Mistakes()
     try:
         with writing() as session:
-            _refuse_taken(session, workspace_id, name=name, slug=wanted)
+            with mistakes:
+                name = _check_name(session, workspace_id, name)
+            with mistakes:
+                slug = _check_slug(session, workspace_id, slug) if slug else None
+            mistakes.refuse()
             workflow = Workflow(
                 workspace_id=workspace_id,
                 name=name,
-                slug=wanted or _free_slug(session, workspace_id, name),
+                slug=slug or _free_slug(session, workspace_id, name),
                 is_demo=is_demo,
             )
             _forget_former(session, workspace_id, workflow.slug)
@@ -50,11 +54,14 @@ def rename_workflow(workflow: Workflow, name: str, slug: str) -> None:
 
     Raises RefusedError.
     """
-    name, slug = clean_name(name), clean_slug(slug)
-    workflow_id, workspace_id = workflow.id, workflow.workspace_id
+    workflow_id, workspace_id, mistakes = workflow.id, workflow.workspace_id, Mistakes()
     try:
         with writing() as session:
-            _refuse_taken(session, workspace_id, name=name, slug=slug, but=workflow_id)
+            with mistakes:
+                name = _check_name(session, workspace_id, name, but=workflow_id)
+            with mistakes:
+                slug = _check_slug(session, workspace_id, slug, but=workflow_id)
+            mistakes.refuse()
             if slug != workflow.slug:
                 _keep_former(session, workflow, slug)
             workflow.name = name
@@ -92,35 +99,46 @@ def clean_slug(slug: str) -> str:
     return slug
 
 
-def _refuse_taken(
-    session: Session, workspace_id: int, *, name: str, slug: str | None, but: int | None = None
-) -> None:
-    for field, value in (("name", name), ("slug", slug)):
-        taken = select(Workflow.id).where(
-            Workflow.workspace_id == workspace_id,
-            getattr(Workflow, field) == value,
-            Workflow.id != (but or 0),
-        )
-        if value and session.scalar(taken) is not None:
-            raise RefusedError(field, f"Another workflow has the {field} {value}.")
-    if slug:
-        _refuse_former(session, workspace_id, slug, but)
+def _check_name(session: Session, workspace_id: int, name: str, but: int = 0) -> str:
+    """The name as it is kept, if no workflow but this one has it. Raises RefusedError."""
+    name = clean_name(name)
+    _refuse_taken(session, workspace_id, "name", name, but)
+    return name
 
 
-def _refuse_former(session: Session, workspace_id: int, slug: str, but: int | None) -> None:
+def _check_slug(session: Session, workspace_id: int, slug: str, but: int = 0) -> str:
+    slug = clean_slug(slug)
+    _refuse_taken(session, workspace_id, "slug", slug, but)
+    _refuse_former(session, workspace_id, slug, but)
+    return slug
+
+
+def _refuse_taken(session: Session, workspace_id: int, field: str, value: str, but: int) -> None:
+    taken = select(Workflow.id).where(
+        Workflow.workspace_id == workspace_id,
+        getattr(Workflow, field) == value,
+        Workflow.id != but,
+    )
+    if session.scalar(taken) is not None:
+        raise RefusedError(field, f"Another workflow has the {field} {value}.")
+
+
+def _refuse_former(session: Session, workspace_id: int, slug: str, but: int) -> None:
     """A slug that still works for another workflow would take that one's events away."""
     former = session.scalar(
         select(FormerSlug).where(
             FormerSlug.workspace_id == workspace_id,
             FormerSlug.slug == slug,
             FormerSlug.expires_at > now(),
-            FormerSlug.workflow_id != (but or 0),
+            FormerSlug.workflow_id != but,
         )
     )
     if former is not None:
-        until = f"{former.expires_at:%Y-%m-%d}"
+        days = (former.expires_at - now()).days + 1
         raise RefusedError(
-            "slug", f"{slug} still works for {former.workflow.name} until {until}: it was renamed."
+            "slug",
+            f"{slug} still works for {former.workflow.name}, which was renamed: "
+            f"for {days} more {'day' if days == 1 else 'days'}.",
         )
 
 

@@ -16,7 +16,7 @@ from app.console.key_meter import list_meter_senders
 from app.console.key_usage import count_by_day
 from app.extensions import db, writing
 from app.models import ApiKey, KeyUsage
-from app.workspaces.api_keys import create_api_key, rotate_api_key
+from app.workspaces.api_keys import create_api_key, revoke_api_key, rotate_api_key
 from tests.console.pages import Page, open_page, send_form
 from tests.factories import Team, make_team, success
 
@@ -255,16 +255,28 @@ def test_a_slip_in_rotation_is_told_at_its_field_and_changes_nothing(
     owner: FlaskClient, team: Team
 ) -> None:
     path = address(team.api_key_id)
-    for values, message in (
-        ({"keep": "for ever"}, "Choose one of now"),
-        ({"keep": "date", "keep_on": "soon"}, "Enter a day"),
-        ({"keep": "date", "keep_on": "2020-01-01"}, "lies ahead"),
+    for values, field, message in (
+        ({"keep": "for ever"}, "keep", "Choose one of now"),
+        ({"keep": "date", "keep_on": "soon"}, "keep_on", "Enter a day"),
+        ({"keep": "date", "keep_on": "2020-01-01"}, "keep_on", "lies ahead"),
     ):
         answer = send_form(owner, path, f"{path}/rotate", **values)
         assert answer.status_code == 422
         assert message in Page(answer.text).text
-        assert Page(answer.text).has_id("field-keep-error")
+        assert Page(answer.text).has_id(f"field-{field}-error")
     assert ApiKey.query.count() == 1
+
+
+def test_a_revoked_keys_page_says_who_revoked_it_and_when(owner: FlaskClient, team: Team) -> None:
+    path = address(team.api_key_id)
+    send_form(owner, path, f"{path}/revoke")
+    text = open_page(owner, path).text
+    assert f"Revoked just now by {team.email} {team.email} did so on" in text
+    assert "Make a new key" in text
+    api_key, _ = create_api_key(team.workspace_id, "other")
+    revoke_api_key(api_key)
+    text = open_page(owner, address(api_key.id)).text
+    assert "from the command line or by somebody who is gone" in text
 
 
 def test_a_key_that_was_rotated_is_not_rotated_again(owner: FlaskClient, team: Team) -> None:

@@ -68,6 +68,19 @@ def test_renaming_changes_name_and_slug_and_keeps_the_id(owner: FlaskClient, tea
     assert team.workflow_public_id in page.text
 
 
+def test_all_slips_are_told_at_once(owner: FlaskClient, team: Team) -> None:
+    create_workflow(team.workspace_id, "Invoice sync")
+    for path, values in (
+        ("/workflows", {"name": "Invoice sync", "slug": "No Slug"}),
+        (address(team), {"name": "a\u202eb", "slug": "invoice-sync"}),
+    ):
+        answer = send_form(owner, path, **values)
+        page = Page(answer.text)
+        assert answer.status_code == 422
+        assert page.has_id("field-name-error") and page.has_id("field-slug-error")
+        assert page.form(path).fields["slug"] == values["slug"]
+
+
 def test_a_refused_new_name_leaves_the_old_one(owner: FlaskClient, team: Team) -> None:
     answer = send_form(owner, address(team), name="Enrich leads", slug="No Slug")
     assert answer.status_code == 422
@@ -115,11 +128,12 @@ def test_a_hostile_name_is_only_text(owner: FlaskClient, app: Flask) -> None:
 def test_renaming_tells_before_and_after_what_becomes_of_the_old_slug(
     owner: FlaskClient, team: Team
 ) -> None:
-    day = date(now() + FORMER_SLUG_LIFETIME)
-    assert f"the old slug works until {day}, with a warning" in open_page(owner, address(team)).text
+    told = "the old slug works for 30 more days, with a warning"
+    assert told in open_page(owner, address(team)).text
     send_form(owner, address(team), name="Enrich leads", slug="enrich")
     page = open_page(owner, address(team))
-    assert f"The slug lead-enrichment works until {day}." in page.text
+    assert "The slug lead-enrichment works for 30 more days." in page.text
+    assert f"Works until {date(now() + FORMER_SLUG_LIFETIME)}, " in page.text
     assert "None of the newest events used it." in page.text
     assert report(owner, team).status_code == 202
     page = open_page(owner, address(team))
