@@ -1,8 +1,10 @@
 """What the forms of API keys say: until when, and for which workflows."""
 
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from itertools import accumulate
 from typing import NamedTuple
 
+from markupsafe import escape
 from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 
@@ -28,8 +30,9 @@ KEEPS: dict[str, timedelta | None] = {
     "30 days": timedelta(days=30),
 }
 """How long a key that is rotated works on."""
-MAX_CHOICES = 250
-"""Workflows to tick: more would make the page too heavy; the command line takes any."""
+MAX_CHOICES, MAX_CHOICE_BYTES, CHOICE_BYTES = 250, 35_000, 110
+"""Workflows to tick: more, or longer names, would make the page too heavy (each takes some bytes
+besides its name); the command line takes any."""
 USUAL_KEEP = "24 hours"
 ON_A_DATE = "date"
 
@@ -97,15 +100,19 @@ def _read_day(field: str, text: str, zone: tzinfo) -> datetime:
     return moment
 
 
-def list_workflow_choices(workspace_id: int) -> list[WorkflowChoice]:
-    """Those in use, by name; the first MAX_CHOICES of them."""
+def list_workflow_choices(workspace_id: int) -> tuple[list[WorkflowChoice], bool]:
+    """Those in use, by name: as many as keep the page light, and whether that is all."""
     query = select(Workflow.public_id, Workflow.name).where(
         Workflow.workspace_id == workspace_id, Workflow.archived_at.is_(None)
     )
-    return [
+    rows = [
         WorkflowChoice(*row)
-        for row in db.session.execute(query.order_by(Workflow.name).limit(MAX_CHOICES))
+        for row in db.session.execute(query.order_by(Workflow.name).limit(MAX_CHOICES + 1))
     ]
+    weights = accumulate(len(escape(row.name).encode()) + CHOICE_BYTES for row in rows)
+    most = sum(weight <= MAX_CHOICE_BYTES for weight in weights)
+    listed = rows[: min(most, MAX_CHOICES)]
+    return listed, len(listed) == len(rows)
 
 
 def read_workflows(form: MultiDict[str, str], workspace_id: int) -> list[int]:

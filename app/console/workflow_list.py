@@ -13,7 +13,7 @@ from app.console.guards import current_workspace
 from app.extensions import db
 from app.models import Rollup, Run, Workflow
 
-PAGE_SIZE = 50
+PAGE_SIZE, ARCHIVED_SIZE = 50, 25
 WINDOW = timedelta(hours=24)
 
 

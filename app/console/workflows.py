@@ -4,7 +4,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.console.guards import current_workspace
-from app.console.paging import read_page
+from app.console.paging import Paged
 from app.console.test_events import TESTS
 from app.console.workflow_history import (
     MOST_REFUSED,
@@ -13,7 +13,13 @@ from app.console.workflow_history import (
     latest_runs,
     list_former_uses,
 )
-from app.console.workflow_list import PAGE_SIZE, find_workflow, load_workflows, search_workflows
+from app.console.workflow_list import (
+    ARCHIVED_SIZE,
+    PAGE_SIZE,
+    find_workflow,
+    load_workflows,
+    search_workflows,
+)
 from app.models import FORMER_SLUG_LIFETIME, Workflow
 from app.workspaces.people import RefusedError
 from app.workspaces.workflows import (
@@ -81,18 +87,19 @@ def restore(public_id: str) -> ResponseReturnValue:
 
 
 def _show_list(errors: dict[str, list[str]]) -> str:
-    text, page = request.args.get("q", "").strip()[:120], read_page()
-    found = search_workflows(current_workspace().id, text)
-    first = (page - 1) * PAGE_SIZE
+    text = request.args.get("q", "").strip()[:120]
+    found, endpoint = search_workflows(current_workspace().id, text), "workflows.show_workflows"
+    in_use = Paged(len(found.active), PAGE_SIZE, endpoint, kept=("q", "archived"))
+    archived = Paged(len(found.archived), ARCHIVED_SIZE, endpoint, "archived", kept=("q", "page"))
     return render_template(
         "console/workflows.html",
-        listed=load_workflows(found.active[first : first + PAGE_SIZE]),
-        archived=load_workflows(found.archived[:PAGE_SIZE]),
+        listed=load_workflows(found.active[in_use.part]),
+        archived=load_workflows(found.archived[archived.part]),
+        in_use_pages=in_use,
+        archived_pages=archived,
         found=found,
         text=text,
         has_search=found.total > SEARCHED_FROM,
-        previous=page - 1,
-        next=page + 1 if len(found.active) > first + PAGE_SIZE else 0,
         form=request.form,
         errors=errors,
     )

@@ -175,6 +175,33 @@ def test_a_workflow_of_others_can_not_be_ticked(owner: FlaskClient, team: Team) 
     assert "Elsewhere" not in Page(answer.text).text
 
 
+def test_revoked_keys_are_turned_over_too_and_revoking_leads_back(
+    owner: FlaskClient, team: Team
+) -> None:
+    with writing() as session:
+        session.add_all(
+            ApiKey(
+                workspace_id=team.workspace_id,
+                name=f"{n:02}" + "k" * 118,
+                prefix=f"fp_{n}",
+                key_hash=f"{n}",
+                revoked_at=now() if n < 25 else None,
+            )
+            for n in range(60)
+        )
+    seen = []
+    for number in (1, 2, 3):
+        answer = owner.get(f"/keys?ended={number}&page=2")
+        assert len(answer.data) < 100_000
+        seen += re.findall(r">(\d\dk{118})<.*?</tr>", answer.text, re.DOTALL)
+    assert {f"{n:02}" + "k" * 118 for n in range(25)} < set(seen)
+    page = open_page(owner, "/keys?page=2&ended=2")
+    assert "/keys?page=2&ended=3#ended" in page.links and "/keys?ended=2&page=1" in page.links
+    action = next(form.action for form in page.forms if "/revoke?page=2&ended=2" in form.action)
+    answer = send_form(owner, "/keys?page=2&ended=2", action)
+    assert answer.location == "/keys?page=2&ended=2"
+
+
 def test_many_keys_and_workflows_stay_a_light_page(owner: FlaskClient, team: Team) -> None:
     for number in range(30):
         create_api_key(team.workspace_id, f"{number:02}" + "k" * 118)
@@ -187,5 +214,6 @@ def test_many_keys_and_workflows_stay_a_light_page(owner: FlaskClient, team: Tea
     assert len(first.data) < 100_000
     names = [name for page in (first, second) for name in re.findall(r">(\d\dk{118})<", page.text)]
     assert names == [f"{number:02}" + "k" * 118 for number in reversed(range(30))]
+    assert open_page(owner, "/keys?page=9999").text == open_page(owner, "/keys?page=2").text
     for page in ("0", "-1", "x", "99999999999", "%00"):
         assert owner.get(f"/keys?page={page}").status_code == 200

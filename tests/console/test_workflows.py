@@ -187,7 +187,7 @@ def test_archived_workflows_are_folded_away(owner: FlaskClient, team: Team) -> N
     send_form(owner, address(team), f"{address(team)}/archive")
     page = open_page(owner, "/workflows")
     assert "No workflows in use" in page.text and "Archived workflows 1" in page.text
-    assert ("details", {"class": "card fold"}) in page.tags
+    assert ("details", {"class": "card fold", "id": "archived"}) in page.tags
 
 
 def test_an_empty_list_leads_to_the_connect_wizard(owner: FlaskClient, app: Flask) -> None:
@@ -213,6 +213,29 @@ def test_two_hundred_long_names_stay_light_pages(owner: FlaskClient, team: Team)
         assert len(answer.data) < 100_000
         seen += re.findall(r">(\d{3}w{117})<", answer.text)
     assert len(seen) == 200 and seen == sorted(seen)
+
+
+def test_a_page_beyond_the_end_is_the_last_one_and_archived_ones_are_turned_over(
+    owner: FlaskClient, team: Team
+) -> None:
+    with writing() as session:
+        session.add_all(
+            Workflow(
+                workspace_id=team.workspace_id,
+                name=f"{n:03}" + "w" * 117,
+                slug="s" * 70 + f"{n}",
+                archived_at=now() if n % 2 else None,
+            )
+            for n in range(130)
+        )
+    answer = owner.get("/workflows?page=99999&archived=99999")
+    assert len(answer.data) < 100_000
+    assert re.findall(r">(\d{3})w{117}<", answer.text)[-1] == "129"
+    page = Page(answer.text)
+    assert "No workflows" not in page.text
+    assert "Page 2 of 2" in page.text and "Page 3 of 3" in page.text
+    assert "/workflows?archived=99999&page=1" in page.links
+    assert "/workflows?page=99999&archived=2#archived" in page.links
 
 
 def test_the_list_counts_the_runs_of_a_day(owner: FlaskClient, team: Team) -> None:
