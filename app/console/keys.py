@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from app.clock import now
-from app.console.guards import current_workspace, signed_in_user
+from app.console.guards import current_workspace, find_own, signed_in_user
 from app.console.key_form import (
     LIFETIMES,
     list_choices,
@@ -84,14 +84,7 @@ def show_new_key(api_key: ApiKey, key: str) -> str:
 
 def find_key(public_id: str) -> ApiKey:
     """The key of the user's workspace; 404 for any other."""
-    api_key = db.session.scalar(
-        select(ApiKey).where(
-            ApiKey.public_id == public_id, ApiKey.workspace_id == current_workspace().id
-        )
-    )
-    if api_key is None:
-        abort(404, "There is no such key in this workspace.")
-    return api_key
+    return find_own(ApiKey, public_id, "key")
 
 
 def list_keys(workspace_id: int, paged: Paged, *, ended: bool) -> list[ApiKey]:

@@ -48,8 +48,7 @@ def add_workflow() -> ResponseReturnValue:
         workflow = create_workflow(current_workspace().id, name, slug or None)
     except RefusedError as error:
         return _show_list(error.errors), 422
-    flash(f"Workflow “{workflow.name}” was created.", "success")
-    return redirect(_address(workflow), 303)
+    return _answer(workflow, f"Workflow “{workflow.name}” was created.")
 
 
 @blueprint.get("/workflows/<public_id:public_id>")
@@ -66,24 +65,27 @@ def rename(public_id: str) -> ResponseReturnValue:
     except RefusedError as error:
         return _show_one(workflow, error.errors), 422
     kept = f" The slug {old_slug} works for {FORMER_DAYS} more days." * (workflow.slug != old_slug)
-    flash(f"The workflow was renamed.{kept}", "success")
-    return redirect(_address(workflow), 303)
+    return _answer(workflow, f"The workflow was renamed.{kept}")
 
 
 @blueprint.post("/workflows/<public_id:public_id>/archive")
 def archive(public_id: str) -> ResponseReturnValue:
     workflow = find_workflow(public_id)
     archive_workflow(workflow)
-    flash(f"Workflow “{workflow.name}” is archived: its events are refused.", "success")
-    return redirect(_address(workflow), 303)
+    return _answer(workflow, f"Workflow “{workflow.name}” is archived: its events are refused.")
 
 
 @blueprint.post("/workflows/<public_id:public_id>/restore")
 def restore(public_id: str) -> ResponseReturnValue:
     workflow = find_workflow(public_id)
     restore_workflow(workflow)
-    flash(f"Workflow “{workflow.name}” takes events again.", "success")
-    return redirect(_address(workflow), 303)
+    return _answer(workflow, f"Workflow “{workflow.name}” takes events again.")
+
+
+def _answer(workflow: Workflow, text: str) -> ResponseReturnValue:
+    """The workflow's page, with the message."""
+    flash(text, "success")
+    return redirect(url_for("workflows.show_workflow", public_id=workflow.public_id), 303)
 
 
 def _show_list(errors: dict[str, list[str]]) -> str:
@@ -121,7 +123,3 @@ def _show_one(workflow: Workflow, errors: dict[str, list[str]]) -> str:
         form=form,
         errors=errors,
     )
-
-
-def _address(workflow: Workflow) -> str:
-    return url_for("workflows.show_workflow", public_id=workflow.public_id)
