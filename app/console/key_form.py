@@ -58,6 +58,13 @@ def list_choices(choices: dict[str, timedelta | None]) -> list[tuple[str, str]]:
     return [(name, name.capitalize()) for name in choices] + [(ON_A_DATE, "On a date…")]
 
 
+def suggest_keep(pause: timedelta | None) -> str:
+    """The first choice from the usual one on that outlasts the senders' longest pause."""
+    lengths = {name: length for name, length in KEEPS.items() if length}
+    least = max(pause or timedelta(0), lengths[USUAL_KEEP] - timedelta(seconds=1))
+    return next((name for name, length in lengths.items() if length > least), list(lengths)[-1])
+
+
 def read_new_key(form: MultiDict[str, str], workspace_id: int) -> NewKey:
     """Raises RefusedError with all that is wrong."""
     name, scopes, mistakes = form.get("name", ""), form.getlist("scope"), Mistakes()

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from app.clock import now
 from app.console.event_search import load_events
 from app.console.guards import signed_in_user
-from app.console.key_form import KEEPS, USUAL_KEEP, list_choices, read_time
+from app.console.key_form import KEEPS, USUAL_KEEP, list_choices, read_time, suggest_keep
 from app.console.key_meter import Meter, list_meter_senders, longest_pause, read_meters
 from app.console.key_usage import count_by_day, list_senders
 from app.console.keys import find_key, find_limits, show_new_key, state_of
@@ -66,7 +66,7 @@ def _show_one(api_key: ApiKey, errors: dict[str, list[str]]) -> str:
         can_rotate=can_rotate,
         pause_ms=pause and pause.total_seconds() * 1_000,
         keeps=list_choices(KEEPS),
-        usual_keep=USUAL_KEEP,
+        usual_keep=suggest_keep(pause),
         form=request.form,
         errors=errors,
     )

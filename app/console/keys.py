@@ -30,7 +30,7 @@ ENDED_SIZE = 10
 USAGE_DAYS = 14
 SCOPE_HINTS = {
     "ingest": "Report runs: all that a sender needs",
-    "read": "Read workflows, runs and events through the API",
+    "read": "Read workflows, runs and events",
 }
 USUAL_SCOPES = ("ingest",)
 
