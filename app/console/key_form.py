@@ -12,9 +12,8 @@ from app.clock import now
 from app.console.reader import read_zone
 from app.extensions import db
 from app.models import Workflow
-from app.workspaces.api_keys import check_end, check_new_key
-from app.workspaces.mistakes import Mistakes
-from app.workspaces.people import RefusedError
+from app.workspaces.api_keys import check_api_key, check_end
+from app.workspaces.mistakes import Mistakes, RefusedError
 
 LIFETIMES: dict[str, timedelta | None] = {
     "never": None,
@@ -70,11 +69,11 @@ def read_new_key(form: MultiDict[str, str], workspace_id: int) -> NewKey:
     name, scopes, mistakes = form.get("name", ""), form.getlist("scope"), Mistakes()
     expires_at: datetime | None = None
     workflow_ids: list[int] = []
-    with mistakes:
-        check_new_key(workspace_id, name, scopes)
-    with mistakes:
+    with mistakes.noted():
+        check_api_key(workspace_id, name, scopes)
+    with mistakes.noted():
         expires_at = read_time(form, "expires", LIFETIMES, "never")
-    with mistakes:
+    with mistakes.noted():
         workflow_ids = read_workflows(form, workspace_id)
     mistakes.refuse()
     return NewKey(name, scopes, expires_at, workflow_ids)

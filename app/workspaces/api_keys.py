@@ -12,8 +12,8 @@ from app.clock import now
 from app.extensions import db, writing
 from app.keys import PREFIX_LENGTH, hash_key, make_key
 from app.models import SCOPES, ApiKey, KeyUsage, User, Workflow
-from app.workspaces.mistakes import Mistakes
-from app.workspaces.people import RefusedError, clean_field
+from app.workspaces.mistakes import Mistakes, RefusedError
+from app.workspaces.people import clean_field
 
 MAX_NAME = 120
 LONGEST_LIFE = timedelta(days=3653)
@@ -33,13 +33,8 @@ def create_api_key(
     `workflow_ids` are the primary keys of the only workflows that it may report and read; none
     means all. Raises RefusedError.
     """
-    wanted, mistakes = set(scopes), Mistakes()
-    with mistakes:
-        name = check_new_key(workspace_id, name, wanted)
-    with mistakes:
-        if expires_at is not None:
-            check_end("expires", expires_at)
-    mistakes.refuse()
+    wanted = set(scopes)
+    name = check_api_key(workspace_id, name, wanted, expires_at)
     key = make_key()
     api_key = ApiKey(
         workspace_id=workspace_id,
@@ -59,17 +54,21 @@ def create_api_key(
     return api_key, key
 
 
-def check_new_key(workspace_id: int, name: str, scopes: Collection[str]) -> str:
-    """The name as it is kept. Raises RefusedError for it and for the scopes."""
-    mistakes = Mistakes()
-    with mistakes:
+def check_api_key(
+    workspace_id: int, name: str, scopes: Iterable[str], expires_at: datetime | None = None
+) -> str:
+    """The name as it is kept. Raises RefusedError with all that is wrong with a new key."""
+    mistakes, wanted = Mistakes(), set(scopes)
+    with mistakes.noted():
         name = clean_field("name", name, MAX_NAME)
-        live = (ApiKey.workspace_id == workspace_id) & ApiKey.revoked_at.is_(None)
-        if db.session.scalar(select(ApiKey.id).where(live, ApiKey.name == name)) is not None:
+        if _is_taken(workspace_id, name):
             raise RefusedError("name", f"Another key has the name {name}.")
-    with mistakes:
-        if not scopes or not set(scopes) <= set(SCOPES):
+    with mistakes.noted():
+        if not wanted or not wanted <= set(SCOPES):
             raise RefusedError("scopes", f"Choose at least one scope of {', '.join(SCOPES)}.")
+    with mistakes.noted():
+        if expires_at is not None:
+            check_end("expires", expires_at)
     mistakes.refuse()
     return name
 
@@ -153,6 +152,13 @@ def find_api_keys(workspace_id: int, name_or_prefix: str) -> list[ApiKey]:
             )
         )
     )
+
+
+def _is_taken(workspace_id: int, name: str) -> bool:
+    taken = select(ApiKey.id).where(
+        ApiKey.workspace_id == workspace_id, ApiKey.name == name, ApiKey.revoked_at.is_(None)
+    )
+    return db.session.scalar(taken.limit(1)) is not None
 
 
 def _kept_of(key: str) -> dict[str, str]:

@@ -1,29 +1,48 @@
-"""All that is wrong with a form, so that it is told at once."""
+"""What is wrong with what a person asks for: told by field, and all of it at once."""
 
-from types import TracebackType
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
-from app.workspaces.people import RefusedError
+
+class RefusedError(ValueError):
+    """Something that can't be done; `field` is where, the message is for the person.
+
+    `errors` has the messages by field, where more than one is refused.
+    """
+
+    def __init__(self, field: str, message: str, more: Iterable["RefusedError"] = ()) -> None:
+        others = list(more)
+        super().__init__(" ".join([message, *map(str, others)]))
+        self.field = field
+        self.errors = {field: [message]}
+        for each in others:
+            for name, messages in each.errors.items():
+                self.errors.setdefault(name, []).extend(messages)
 
 
 class Mistakes:
-    """Keeps what the checks within `with mistakes:` refuse, until `refuse` raises it."""
+    """Gathers refusals, so that whoever made two mistakes sees both."""
 
     def __init__(self) -> None:
         self._found: list[RefusedError] = []
 
-    def __enter__(self) -> None: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool:
-        if isinstance(error, RefusedError):
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Go on after a refusal in this block; what it was to set must not be used."""
+        try:
+            yield
+        except RefusedError as error:
             self._found.append(error)
-        return isinstance(error, RefusedError)
 
     def refuse(self) -> None:
-        """Raise the first of them, which brings the others along. Raises RefusedError."""
-        if self._found:
-            raise self._found[0].with_more(self._found[1:])
+        """Raises one RefusedError with all of them, if there is any; of their special kind."""
+        if not self._found:
+            return
+        first, *others = sorted(self._found, key=lambda error: type(error) is RefusedError)
+        raise type(first)(first.field, str(first.errors[first.field][0]), _rest(first, others))
+
+
+def _rest(first: RefusedError, others: Iterable[RefusedError]) -> list[RefusedError]:
+    """All but the first message of the first."""
+    told = [(name, text) for name, texts in first.errors.items() for text in texts][1:]
+    return [*(RefusedError(name, text) for name, text in told), *others]

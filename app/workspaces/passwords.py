@@ -16,17 +16,12 @@ class WeakPasswordError(ValueError):
     """A password that is refused; the message says why, in words for its owner."""
 
 
-def check_strength(password: str) -> None:
+def hash_password(password: str) -> str:
     """Raises WeakPasswordError for one that is too short or too long."""
     if len(password) < MIN_LENGTH:
         raise WeakPasswordError(f"Use at least {MIN_LENGTH} characters; a sentence is fine.")
     if len(password) > MAX_LENGTH:
         raise WeakPasswordError(f"Use at most {MAX_LENGTH} characters.")
-
-
-def hash_password(password: str) -> str:
-    """Raises WeakPasswordError for one that is too short or too long."""
-    check_strength(password)
     return run_blocking(_HASHER.hash, password)
 
 

@@ -8,12 +8,13 @@ from sqlalchemy.exc import IntegrityError
 
 from app.extensions import db, writing
 from app.models import THEMES, User
-from app.workspaces.mistakes import Mistakes
-from app.workspaces.passwords import WeakPasswordError, check_strength, hash_password, is_right
-from app.workspaces.people import RefusedError, clean_email, clean_field
+from app.workspaces.mistakes import Mistakes, RefusedError
+from app.workspaces.passwords import is_right
+from app.workspaces.people import clean_email, clean_field, make_hash
 from app.workspaces.sessions import end_others_in
 
 MAX_NAME = 120
+TAKEN = "Another user has this address."
 REGIONS = (
     "Africa",
     "America",
@@ -64,34 +65,41 @@ def is_any_zone(name: str) -> bool:
 
 def change_profile(user: User, name: str, email: str, password: str) -> None:
     """Another address needs the password: it opens the account. Raises RefusedError."""
-    shown, mistakes = None, Mistakes()
-    if email.strip().lower() != user.email:
-        with mistakes:
-            _refuse_wrong(user, password, "password")
-    with mistakes:
+    mistakes = Mistakes()
+    with mistakes.noted():
         shown = clean_field("name", name, MAX_NAME) if name.strip() else None
-    with mistakes:
+    with mistakes.noted():
         email = clean_email(email)
+        with mistakes.noted():
+            _refuse_taken(email, user.id)
+        if email != user.email:
+            _refuse_wrong(user, password, "password")
     mistakes.refuse()
     try:
-        with writing() as session:
-            taken = select(User.id).where(User.email == email, User.id != user.id)
-            if session.scalar(taken) is not None:
-                raise RefusedError("email", "Another user has this address.")
+        with writing():
             user.name, user.email = shown, email
     except IntegrityError as error:
-        raise RefusedError("email", "Another user has this address.") from error
+        raise RefusedError("email", TAKEN) from error
+
+
+def _refuse_taken(email: str, user_id: int) -> None:
+    taken = select(User.id).where(User.email == email, User.id != user_id)
+    if db.session.scalar(taken) is not None:
+        raise RefusedError("email", TAKEN)
 
 
 def change_password(user: User, token: str, old: str, new: str) -> int:
     """Ends all of the user's other sessions; returns how many. Raises RefusedError."""
+    email = user.email
     mistakes = Mistakes()
-    with mistakes:
+    with mistakes.noted():
         _refuse_wrong(user, old, "old_password")
-    with mistakes:
-        _check_new_password(user, old, new)
+    with mistakes.noted():
+        if new == old or new.strip().lower() == email:
+            said = "the one you have" if new == old else "your address"
+            raise RefusedError("new_password", f"This is {said}. Choose another one.")
+        password_hash = make_hash("new_password", new)
     mistakes.refuse()
-    password_hash = hash_password(new)
     with writing() as session:
         user.password_hash = password_hash
         return end_others_in(session, user, token)
@@ -118,13 +126,3 @@ def _refuse_wrong(user: User, password: str, field: str) -> None:
     db.session.rollback()  # Nothing is held open while the hash is worked out.
     if not is_right(password, password_hash):
         raise WrongPasswordError(field, "This is not your password.")
-
-
-def _check_new_password(user: User, old: str, new: str) -> None:
-    if new == old or new.strip().lower() == user.email:
-        said = "the one you have" if new == old else "your address"
-        raise RefusedError("new_password", f"This is {said}. Choose another one.")
-    try:
-        check_strength(new)
-    except WeakPasswordError as error:
-        raise RefusedError("new_password", str(error)) from error

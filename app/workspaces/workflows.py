@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import overload
 
 from slugify import slugify
 from sqlalchemy import delete, select
@@ -17,8 +18,8 @@ from app.models import (
     FormerSlug,
     Workflow,
 )
-from app.workspaces.mistakes import Mistakes
-from app.workspaces.people import RefusedError, clean_field
+from app.workspaces.mistakes import Mistakes, RefusedError
+from app.workspaces.people import clean_field
 
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _MAX_SUFFIX = 1000
@@ -28,18 +29,14 @@ def create_workflow(
     workspace_id: int, name: str, slug: str | None = None, *, is_demo: bool = False
 ) -> Workflow:
     """Make a workflow; without a slug, one is made from the name. Raises RefusedError."""
-    mistakes = Mistakes()
+    name, wanted = _clean(workspace_id, name, slug or None)
     try:
         with writing() as session:
-            with mistakes:
-                name = _check_name(session, workspace_id, name)
-            with mistakes:
-                slug = _check_slug(session, workspace_id, slug) if slug else None
-            mistakes.refuse()
+            _refuse_taken(session, workspace_id, name=name, slug=wanted)
             workflow = Workflow(
                 workspace_id=workspace_id,
                 name=name,
-                slug=slug or _free_slug(session, workspace_id, name),
+                slug=wanted or _free_slug(session, workspace_id, name),
                 is_demo=is_demo,
             )
             _forget_former(session, workspace_id, workflow.slug)
@@ -54,20 +51,38 @@ def rename_workflow(workflow: Workflow, name: str, slug: str) -> None:
 
     Raises RefusedError.
     """
-    workflow_id, workspace_id, mistakes = workflow.id, workflow.workspace_id, Mistakes()
+    workflow_id, workspace_id = workflow.id, workflow.workspace_id
+    name, slug = _clean(workspace_id, name, slug, but=workflow_id)
     try:
         with writing() as session:
-            with mistakes:
-                name = _check_name(session, workspace_id, name, but=workflow_id)
-            with mistakes:
-                slug = _check_slug(session, workspace_id, slug, but=workflow_id)
-            mistakes.refuse()
+            _refuse_taken(session, workspace_id, name=name, slug=slug, but=workflow_id)
             if slug != workflow.slug:
                 _keep_former(session, workflow, slug)
             workflow.name = name
             workflow.slug = slug
     except IntegrityError as error:
         raise RefusedError("name", "This name or slug is taken.") from error
+
+
+@overload
+def _clean(workspace_id: int, name: str, slug: str, but: int) -> tuple[str, str]: ...
+@overload
+def _clean(workspace_id: int, name: str, slug: str | None) -> tuple[str, str | None]: ...
+def _clean(
+    workspace_id: int, name: str, slug: str | None, but: int | None = None
+) -> tuple[str, str | None]:
+    """Name and slug as they are kept. Raises RefusedError with all that is wrong with both."""
+    mistakes, good = Mistakes(), {}
+    with mistakes.noted():
+        good["name"] = clean_name(name)
+    with mistakes.noted():
+        if slug is not None:
+            good["slug"] = clean_slug(slug)
+    for field, value in good.items():
+        with mistakes.noted():
+            _refuse_taken(db.session(), workspace_id, but=but, **{field: value})
+    mistakes.refuse()
+    return good["name"], good.get("slug")
 
 
 def archive_workflow(workflow: Workflow) -> None:
@@ -99,38 +114,34 @@ def clean_slug(slug: str) -> str:
     return slug
 
 
-def _check_name(session: Session, workspace_id: int, name: str, but: int = 0) -> str:
-    """The name as it is kept, if no workflow but this one has it. Raises RefusedError."""
-    name = clean_name(name)
-    _refuse_taken(session, workspace_id, "name", name, but)
-    return name
+def _refuse_taken(
+    session: Session,
+    workspace_id: int,
+    *,
+    name: str | None = None,
+    slug: str | None = None,
+    but: int | None = None,
+) -> None:
+    for field, value in (("name", name), ("slug", slug)):
+        taken = select(Workflow.id).where(
+            Workflow.workspace_id == workspace_id,
+            getattr(Workflow, field) == value,
+            Workflow.id != (but or 0),
+        )
+        if value and session.scalar(taken) is not None:
+            raise RefusedError(field, f"Another workflow has the {field} {value}.")
+    if slug:
+        _refuse_former(session, workspace_id, slug, but)
 
 
-def _check_slug(session: Session, workspace_id: int, slug: str, but: int = 0) -> str:
-    slug = clean_slug(slug)
-    _refuse_taken(session, workspace_id, "slug", slug, but)
-    _refuse_former(session, workspace_id, slug, but)
-    return slug
-
-
-def _refuse_taken(session: Session, workspace_id: int, field: str, value: str, but: int) -> None:
-    taken = select(Workflow.id).where(
-        Workflow.workspace_id == workspace_id,
-        getattr(Workflow, field) == value,
-        Workflow.id != but,
-    )
-    if session.scalar(taken) is not None:
-        raise RefusedError(field, f"Another workflow has the {field} {value}.")
-
-
-def _refuse_former(session: Session, workspace_id: int, slug: str, but: int) -> None:
+def _refuse_former(session: Session, workspace_id: int, slug: str, but: int | None) -> None:
     """A slug that still works for another workflow would take that one's events away."""
     former = session.scalar(
         select(FormerSlug).where(
             FormerSlug.workspace_id == workspace_id,
             FormerSlug.slug == slug,
             FormerSlug.expires_at > now(),
-            FormerSlug.workflow_id != but,
+            FormerSlug.workflow_id != (but or 0),
         )
     )
     if former is not None:
