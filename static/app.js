@@ -21,6 +21,8 @@
  *   <time datetime="…Z" data-relative>                         "3 min ago", ticking; exact on hover
  *   <time datetime="…Z" data-clock>                            the time of day; exact on hover
  *   <time datetime="…Z" data-exact>                            written out
+ *   <input type="hidden" data-browser-zone>                    gets the browser's zone
+ *   <span data-zone-name>                                      says it
  *   <form data-confirm="text" data-confirm-title="…" data-confirm-label="Revoke">
  *                                                              asks in <dialog id="confirm"> first
  *   <details data-menu>                                        closes on Escape and on a click outside
@@ -195,6 +197,13 @@
     for (const element of document.querySelectorAll(TIMES)) tellTime(element, now);
   }
 
+  /* Forms that ask for a day say in which zone it is meant. */
+  function tellZone() {
+    const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
+    for (const input of document.querySelectorAll("input[data-browser-zone]")) input.value = timeZone;
+    for (const place of document.querySelectorAll("[data-zone-name]")) place.textContent = timeZone;
+  }
+
   /* --- toasts ----------------------------------------------------------------------------- */
 
   const TOAST_MS = 6000;
@@ -339,5 +348,6 @@
   watchToasts();
   showCurrentPage();
   refreshTimes();
+  tellZone();
   setInterval(refreshTimes, TICK_MS);
 })();

@@ -11,6 +11,7 @@ from app.clock import now
 from app.console.devices import describe_device, device_icon
 from app.console.formatting import plural, zone_name
 from app.console.guards import signed_in_user
+from app.console.paging import Paged, page_argument
 from app.ingest.service import ingest_service
 from app.models import THEMES
 from app.workspaces.passwords import MIN_LENGTH
@@ -24,11 +25,14 @@ from app.workspaces.profile import (
     time_zones,
 )
 from app.workspaces.sessions import (
+    count_sessions,
     end_other_sessions,
     end_session_of,
     hash_token,
     list_sessions,
 )
+
+PAGE_SIZE = 20
 
 blueprint = Blueprint("account", __name__)
 
@@ -79,7 +83,7 @@ def end_session() -> ResponseReturnValue:
     session_id = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
     ended = end_session_of(signed_in_user(), session_id)
     flash("The session has ended." if ended else "This session had ended already.", "success")
-    return redirect(url_for("account.show_account"), 303)
+    return redirect(url_for("account.show_account", **page_argument("sessions")), 303)
 
 
 @blueprint.post("/account/sessions/end-others")
@@ -104,7 +108,7 @@ def _change(act: Callable[[], object], done: str) -> ResponseReturnValue:
     except RefusedError as error:
         if isinstance(error, WrongPasswordError):
             limits.note_failed_sign_in(address)
-        return _show_page({error.field: [str(error)]}), 422
+        return _show_page(error.errors), 422
     flash(done, "success")
     return redirect(url_for("account.show_account"), 303)
 
@@ -131,6 +135,7 @@ def _label_zone(name: str, moment: datetime) -> str:
 def _show_page(errors: Errors) -> str:
     user = signed_in_user()
     sent = request.form if errors else {}
+    paged = Paged(count_sessions(user), PAGE_SIZE, "account.show_account", "sessions")
     return render_template(
         "console/account.html",
         name=sent.get("name", user.name),
@@ -140,7 +145,8 @@ def _show_page(errors: Errors) -> str:
         themes=THEMES,
         zones=zone_choices(),
         present=now().astimezone(UTC),
-        sessions=list_sessions(user),
+        sessions=list_sessions(user, user.get_id(), paged.start, paged.size),
+        paged=paged,
         own_hash=hash_token(user.get_id()),
         describe_device=describe_device,
         device_icon=device_icon,

@@ -1,7 +1,7 @@
 """Who may open which page: registered on the blueprints, not on each view."""
 
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 from flask import (
     Blueprint,
@@ -23,9 +23,11 @@ from werkzeug.routing import BaseConverter
 from app.console.form_body import read_form
 from app.extensions import csrf, db
 from app.htmx import is_for_htmx
-from app.models import ROLES, Membership, User, Workspace
+from app.models import ROLES, ApiKey, Membership, User, Workflow, Workspace
 from app.workspaces.people import is_instance_owner
 
+Own = TypeVar("Own", ApiKey, Workflow)
+"""What a workspace has, each under an id of its own."""
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -163,6 +165,17 @@ def is_reader() -> bool:
 
 def current_workspace() -> Workspace:
     return current_membership().workspace
+
+
+def find_own(kind: type[Own], public_id: str, noun: str) -> Own:
+    """The row of the user's workspace; 404 for any other."""
+    query = select(kind).where(
+        kind.public_id == public_id, kind.workspace_id == current_workspace().id
+    )
+    found = db.session.scalar(query)
+    if found is None:
+        abort(404, f"There is no such {noun} in this workspace.")
+    return found
 
 
 def may(role: str) -> bool:

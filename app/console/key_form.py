@@ -1,15 +1,19 @@
 """What the forms of API keys say: until when, and for which workflows."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from itertools import accumulate
 from typing import NamedTuple
 
+from markupsafe import escape
 from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 
 from app.clock import now
+from app.console.reader import read_zone
 from app.extensions import db
 from app.models import Workflow
-from app.workspaces.people import RefusedError
+from app.workspaces.api_keys import check_api_key, check_end
+from app.workspaces.mistakes import Mistakes, RefusedError
 
 LIFETIMES: dict[str, timedelta | None] = {
     "never": None,
@@ -25,10 +29,20 @@ KEEPS: dict[str, timedelta | None] = {
     "30 days": timedelta(days=30),
 }
 """How long a key that is rotated works on."""
-MAX_CHOICES = 250
-"""Workflows to tick: more would make the page too heavy; the command line takes any."""
+MAX_CHOICES, MAX_CHOICE_BYTES, CHOICE_BYTES = 250, 35_000, 110
+"""Workflows to tick: more, or longer names, would make the page too heavy (each takes some bytes
+besides its name); the command line takes any."""
 USUAL_KEEP = "24 hours"
 ON_A_DATE = "date"
+
+
+class NewKey(NamedTuple):
+    """What the form of a new key asks for."""
+
+    name: str
+    scopes: list[str]
+    expires_at: datetime | None
+    workflow_ids: list[int]
 
 
 class WorkflowChoice(NamedTuple):
@@ -43,6 +57,28 @@ def list_choices(choices: dict[str, timedelta | None]) -> list[tuple[str, str]]:
     return [(name, name.capitalize()) for name in choices] + [(ON_A_DATE, "On a date…")]
 
 
+def suggest_keep(pause: timedelta | None) -> str:
+    """The first choice from the usual one on that outlasts the senders' longest pause."""
+    lengths = {name: length for name, length in KEEPS.items() if length}
+    least = max(pause or timedelta(0), lengths[USUAL_KEEP] - timedelta(seconds=1))
+    return next((name for name, length in lengths.items() if length > least), list(lengths)[-1])
+
+
+def read_new_key(form: MultiDict[str, str], workspace_id: int) -> NewKey:
+    """Raises RefusedError with all that is wrong."""
+    name, scopes, mistakes = form.get("name", ""), form.getlist("scope"), Mistakes()
+    expires_at: datetime | None = None
+    workflow_ids: list[int] = []
+    with mistakes.noted():
+        check_api_key(workspace_id, name, scopes)
+    with mistakes.noted():
+        expires_at = read_time(form, "expires", LIFETIMES, "never")
+    with mistakes.noted():
+        workflow_ids = read_workflows(form, workspace_id)
+    mistakes.refuse()
+    return NewKey(name, scopes, expires_at, workflow_ids)
+
+
 def read_time(
     form: MultiDict[str, str], field: str, choices: dict[str, timedelta | None], usual: str
 ) -> datetime | None:
@@ -52,34 +88,37 @@ def read_time(
     """
     name = form.get(field, usual)
     if name == ON_A_DATE:
-        return _read_day(field, form.get(f"{field}_on", ""))
+        return _read_day(f"{field}_on", form.get(f"{field}_on", ""), read_zone(form))
     if name not in choices:
         raise RefusedError(field, f"Choose one of {', '.join(choices)}.")
     length = choices[name]
     return None if length is None else now() + length
 
 
-def _read_day(field: str, text: str) -> datetime:
-    """The end of that day, UTC."""
+def _read_day(field: str, text: str, zone: tzinfo) -> datetime:
+    """The end of that day in the zone."""
     try:
         day = date.fromisoformat(text)
-    except ValueError as error:
+        moment = datetime.combine(day, time(23, 59, 59), zone).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise RefusedError(field, "Enter a day, such as 2027-01-31.") from error
-    moment = datetime.combine(day, time(23, 59, 59), UTC)
-    if moment <= now():
-        raise RefusedError(field, "Choose a day that lies ahead.")
+    check_end(field, moment)
     return moment
 
 
-def list_workflow_choices(workspace_id: int) -> list[WorkflowChoice]:
-    """Those in use, by name; the first MAX_CHOICES of them."""
+def list_workflow_choices(workspace_id: int) -> tuple[list[WorkflowChoice], bool]:
+    """Those in use, by name: as many as keep the page light, and whether that is all."""
     query = select(Workflow.public_id, Workflow.name).where(
         Workflow.workspace_id == workspace_id, Workflow.archived_at.is_(None)
     )
-    return [
+    rows = [
         WorkflowChoice(*row)
-        for row in db.session.execute(query.order_by(Workflow.name).limit(MAX_CHOICES))
+        for row in db.session.execute(query.order_by(Workflow.name).limit(MAX_CHOICES + 1))
     ]
+    weights = accumulate(len(escape(row.name).encode()) + CHOICE_BYTES for row in rows)
+    most = sum(weight <= MAX_CHOICE_BYTES for weight in weights)
+    listed = rows[: min(most, MAX_CHOICES)]
+    return listed, len(listed) == len(rows)
 
 
 def read_workflows(form: MultiDict[str, str], workspace_id: int) -> list[int]:

@@ -8,8 +8,9 @@ from flask.typing import ResponseReturnValue
 from app.clock import now
 from app.console.event_search import load_events
 from app.console.guards import signed_in_user
-from app.console.key_form import KEEPS, USUAL_KEEP, list_choices, read_time
-from app.console.key_usage import Meter, count_by_day, list_senders, read_meters
+from app.console.key_form import KEEPS, USUAL_KEEP, list_choices, read_time, suggest_keep
+from app.console.key_meter import Meter, list_meter_senders, longest_pause, read_meters
+from app.console.key_usage import count_by_day, list_senders
 from app.console.keys import find_key, find_limits, show_new_key, state_of
 from app.console.refused import newest_refused_ids
 from app.ingest.service import ingest_service
@@ -37,7 +38,7 @@ def rotate(public_id: str) -> ResponseReturnValue:
         until = read_time(request.form, "keep", KEEPS, USUAL_KEEP)
         successor, key = rotate_api_key(api_key, until or now(), signed_in_user())
     except RefusedError as error:
-        return _show_one(api_key, {error.field: [str(error)]}), 422
+        return _show_one(api_key, error.errors), 422
     return show_new_key(successor, key)
 
 
@@ -50,6 +51,8 @@ def read_own_meter(api_key: ApiKey) -> Meter | None:
 def _show_one(api_key: ApiKey, errors: dict[str, list[str]]) -> str:
     meter, successor = read_own_meter(api_key), find_successor(api_key)
     is_replaced = successor is not None and successor.revoked_at is None
+    can_rotate = state_of(api_key) == "active" and not is_replaced
+    pause = longest_pause(list_meter_senders(api_key.id, now())) if can_rotate else None
     return render_template(
         "console/key.html",
         api_key=api_key,
@@ -60,9 +63,10 @@ def _show_one(api_key: ApiKey, errors: dict[str, list[str]]) -> str:
         events=load_events(newest_refused_ids(Event.api_key_id == api_key.id, limit=LATEST)),
         meter=meter,
         old_meter=read_own_meter(api_key.replaces) if api_key.replaces else None,
-        can_rotate=state_of(api_key) == "active" and not is_replaced,
+        can_rotate=can_rotate,
+        pause_ms=pause and pause.total_seconds() * 1_000,
         keeps=list_choices(KEEPS),
-        usual_keep=USUAL_KEEP,
+        usual_keep=suggest_keep(pause),
         form=request.form,
         errors=errors,
     )

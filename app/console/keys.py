@@ -3,33 +3,36 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from app.clock import now
-from app.console.guards import current_workspace, signed_in_user
+from app.console.guards import current_workspace, find_own, signed_in_user
 from app.console.key_form import (
     LIFETIMES,
-    MAX_CHOICES,
     list_choices,
     list_workflow_choices,
-    read_time,
-    read_workflows,
+    read_new_key,
 )
-from app.console.key_usage import Day, Meter, count_by_day, read_meters
+from app.console.key_meter import Meter, read_meters
+from app.console.key_usage import Day, count_by_day
 from app.console.overview import first_slug
-from app.console.paging import read_page
+from app.console.paging import Paged, page_argument
 from app.extensions import db
-from app.models import SCOPES, ApiKey, Workflow
+from app.models import ApiKey, Workflow
 from app.workspaces.api_keys import create_api_key, revoke_api_key
 from app.workspaces.people import RefusedError
 
 PAGE_SIZE = 25
-LATEST_ENDED = 10
+ENDED_SIZE = 10
 USAGE_DAYS = 14
-SCOPE_HINTS = {"ingest": "Report runs", "read": "Read workflows, runs and events"}
+SCOPE_HINTS = {
+    "ingest": "Report runs: all that a sender needs",
+    "read": "Read workflows, runs and events",
+}
+USUAL_SCOPES = ("ingest",)
 
 blueprint = Blueprint("keys", __name__)
 
@@ -52,18 +55,12 @@ def show_keys() -> str:
 @blueprint.post("/keys")
 def add_key() -> ResponseReturnValue:
     """The key is in this answer and nowhere else: neither in a session nor in an address."""
-    workspace_id, form = current_workspace().id, request.form
+    workspace_id = current_workspace().id
     try:
-        api_key, key = create_api_key(
-            workspace_id,
-            form.get("name", ""),
-            form.getlist("scope"),
-            read_time(form, "expires", LIFETIMES, "never"),
-            signed_in_user(),
-            read_workflows(form, workspace_id),
-        )
+        wanted = read_new_key(request.form, workspace_id)
+        api_key, key = create_api_key(workspace_id, **wanted._asdict(), created_by=signed_in_user())
     except RefusedError as error:
-        return _show_list({error.field: [str(error)]}), 422
+        return _show_list(error.errors), 422
     return show_new_key(api_key, key)
 
 
@@ -72,7 +69,8 @@ def revoke(public_id: str) -> ResponseReturnValue:
     api_key = find_key(public_id)
     revoke_api_key(api_key, signed_in_user())
     flash(f"The key “{api_key.name}” is revoked. Its next request is refused.", "success")
-    return redirect(url_for("keys.show_keys"), 303)
+    back = {**page_argument("page"), **page_argument("ended")}
+    return redirect(url_for("keys.show_keys", **back), 303)
 
 
 def show_new_key(api_key: ApiKey, key: str) -> str:
@@ -86,42 +84,26 @@ def show_new_key(api_key: ApiKey, key: str) -> str:
 
 def find_key(public_id: str) -> ApiKey:
     """The key of the user's workspace; 404 for any other."""
-    api_key = db.session.scalar(
-        select(ApiKey).where(
-            ApiKey.public_id == public_id, ApiKey.workspace_id == current_workspace().id
-        )
-    )
-    if api_key is None:
-        abort(404, "There is no such key in this workspace.")
-    return api_key
+    return find_own(ApiKey, public_id, "key")
 
 
-def list_keys(workspace_id: int, page: int = 1) -> list[ApiKey]:
-    """A page of those in use, the newest on top."""
-    query = _of(workspace_id, ~_is_ended()).offset((page - 1) * PAGE_SIZE)
-    return list(db.session.scalars(query.limit(PAGE_SIZE)))
-
-
-def list_ended_keys(workspace_id: int) -> list[ApiKey]:
-    """The revoked and expired ones that were made last."""
-    return list(db.session.scalars(_of(workspace_id, _is_ended()).limit(LATEST_ENDED)))
-
-
-def _of(workspace_id: int, condition: ColumnElement[bool]) -> Select[ApiKey]:
-    query = select(ApiKey).where(ApiKey.workspace_id == workspace_id, condition)
+def list_keys(workspace_id: int, paged: Paged, *, ended: bool) -> list[ApiKey]:
+    """A page of those in use, or of the revoked and expired ones; the newest on top."""
+    query = select(ApiKey).where(ApiKey.workspace_id == workspace_id, _is_ended(ended))
     query = query.options(joinedload(ApiKey.created_by), joinedload(ApiKey.revoked_by))
-    return query.order_by(ApiKey.id.desc())
+    query = query.order_by(ApiKey.id.desc()).offset(paged.start).limit(paged.size)
+    return list(db.session.scalars(query))
 
 
 def count_keys(workspace_id: int, *, ended: bool) -> int:
-    condition = _is_ended() if ended else ~_is_ended()
-    query = select(func.count(ApiKey.id)).where(ApiKey.workspace_id == workspace_id, condition)
+    query = select(func.count()).where(ApiKey.workspace_id == workspace_id, _is_ended(ended))
     return db.session.scalar(query) or 0
 
 
-def _is_ended() -> ColumnElement[bool]:
+def _is_ended(ended: bool) -> ColumnElement[bool]:
     is_over = ApiKey.expires_at.is_not(None) & (ApiKey.expires_at <= now())
-    return or_(ApiKey.revoked_at.is_not(None), is_over)
+    is_ended = or_(ApiKey.revoked_at.is_not(None), is_over)
+    return is_ended if ended else ~is_ended
 
 
 def describe(keys: Sequence[ApiKey]) -> list[Listed]:
@@ -159,21 +141,24 @@ def state_of(api_key: ApiKey) -> str:
 
 def _show_list(errors: dict[str, list[str]]) -> str:
     workspace_id, form = current_workspace().id, request.form
-    page = read_page()
-    count = count_keys(workspace_id, ended=False)
+    workflow_choices, has_all_choices = list_workflow_choices(workspace_id)
+    in_use = Paged(
+        count_keys(workspace_id, ended=False), PAGE_SIZE, "keys.show_keys", kept=("ended",)
+    )
+    ended = Paged(
+        count_keys(workspace_id, ended=True), ENDED_SIZE, "keys.show_keys", "ended", kept=("page",)
+    )
     return render_template(
         "console/keys.html",
-        listed=describe(list_keys(workspace_id, page)),
-        ended=describe(list_ended_keys(workspace_id)),
-        count=count,
-        ended_count=count_keys(workspace_id, ended=True),
-        newer=page - 1,
-        older=page + 1 if page * PAGE_SIZE < count else 0,
+        listed=describe(list_keys(workspace_id, in_use, ended=False)),
+        ended=describe(list_keys(workspace_id, ended, ended=True)),
+        in_use_pages=in_use,
+        ended_pages=ended,
         lifetimes=list_choices(LIFETIMES),
         scope_hints=SCOPE_HINTS,
-        ticked=form.getlist("scope") if errors else SCOPES,
-        workflow_choices=list_workflow_choices(workspace_id),
-        max_choices=MAX_CHOICES,
+        ticked=form.getlist("scope") if errors else USUAL_SCOPES,
+        workflow_choices=workflow_choices,
+        has_all_choices=has_all_choices,
         ticked_workflows=form.getlist("workflow"),
         form=form,
         errors=errors,

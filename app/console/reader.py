@@ -1,6 +1,6 @@
 """Who reads the page: the zone that times are told in, and the theme."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from functools import wraps
@@ -10,7 +10,7 @@ from flask import Flask, g, has_request_context, request
 
 from app.console.formatting import TIME_FILTERS
 from app.models import User
-from app.workspaces.profile import is_time_zone
+from app.workspaces.profile import is_any_zone, is_time_zone
 from app.workspaces.sessions import find_user
 
 RENDERED_FOR_ALL = frozenset({"live_log.stream_events"})
@@ -55,6 +55,13 @@ def current_reader() -> Reader:
         return SOMEBODY
     reader: Reader = g.get("reader", SOMEBODY)
     return reader
+
+
+def read_zone(form: Mapping[str, str]) -> tzinfo:
+    """The zone in which the reader means a day: the account's, else what the browser sent along
+    as `zone`, else UTC."""
+    zone_name, sent = current_reader().zone_name, form.get("zone", "")
+    return ZoneInfo(zone_name or (sent if is_any_zone(sent) else "UTC"))
 
 
 def init_reader(app: Flask) -> None:

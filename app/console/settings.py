@@ -6,9 +6,11 @@ from flask.typing import ResponseReturnValue
 from app.console.formatting import plural
 from app.console.guards import current_membership, current_workspace, signed_in_user
 from app.console.instance import describe_instance, find_oldest
+from app.console.paging import Paged, page_argument
 from app.models import ROLES, Membership
 from app.workspaces.members import (
     change_role,
+    count_members,
     find_member,
     list_members,
     may_manage,
@@ -26,6 +28,7 @@ from app.workspaces.settings import (
     rename_workspace,
 )
 
+PAGE_SIZE = 25
 ROLE_HINTS = {
     "viewer": "sees events, runs and workflows; no keys, no changes",
     "member": "also makes workflows and API keys, and mends events",
@@ -46,7 +49,7 @@ def save_name() -> ResponseReturnValue:
     try:
         rename_workspace(current_workspace(), request.form.get("workspace", ""))
     except RefusedError as error:
-        return _show_page({error.field: [str(error)]}), 422
+        return _show_page(error.errors), 422
     return _answer(f"The workspace is now called {current_workspace().name}.")
 
 
@@ -97,13 +100,14 @@ def _find(public_id: str) -> Membership:
 
 def _answer(text: str) -> ResponseReturnValue:
     flash(text, "success")
-    return redirect(url_for("settings.show_settings"), 303)
+    return redirect(url_for("settings.show_settings", **page_argument("members")), 303)
 
 
 def _show_page(errors: dict[str, list[str]]) -> str:
     """Errors come with what was typed."""
     workspace, actor = current_workspace(), current_membership()
     typed = request.form if errors else {}
+    people = Paged(count_members(workspace.id), PAGE_SIZE, "settings.show_settings", "members")
     return render_template(
         "console/settings.html",
         workspace=workspace,
@@ -122,7 +126,9 @@ def _show_page(errors: dict[str, list[str]]) -> str:
         most_rejected=current_app.config["FLOWPULSE_REJECTED_ROWS"],
         shortest=SHORTEST_DAYS,
         longest=LONGEST_DAYS,
-        members=list_members(workspace.id),
+        members=list_members(workspace.id, people.start, people.size),
+        people=people,
+        typed=typed,
         actor=actor,
         may_manage=may_manage,
         roles=ROLES if actor.role == "owner" else ROLES[:-1],

@@ -4,16 +4,15 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from flask import abort
 from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
 
 from app.clock import now
-from app.console.guards import current_workspace
+from app.console.guards import find_own
 from app.extensions import db
 from app.models import Rollup, Run, Workflow
 
-PAGE_SIZE = 50
+PAGE_SIZE, ARCHIVED_SIZE = 50, 25
 WINDOW = timedelta(hours=24)
 
 
@@ -42,14 +41,7 @@ class Found(NamedTuple):
 
 def find_workflow(public_id: str) -> Workflow:
     """The workflow of the user's workspace; 404 for any other."""
-    workflow = db.session.scalar(
-        select(Workflow).where(
-            Workflow.public_id == public_id, Workflow.workspace_id == current_workspace().id
-        )
-    )
-    if workflow is None:
-        abort(404, "There is no such workflow in this workspace.")
-    return workflow
+    return find_own(Workflow, public_id, "workflow")
 
 
 def search_workflows(workspace_id: int, text: str) -> Found:

@@ -3,10 +3,8 @@
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.clock import now
-from app.console.formatting import date
 from app.console.guards import current_workspace
-from app.console.paging import read_page
+from app.console.paging import Paged
 from app.console.test_events import TESTS
 from app.console.workflow_history import (
     MOST_REFUSED,
@@ -15,7 +13,13 @@ from app.console.workflow_history import (
     latest_runs,
     list_former_uses,
 )
-from app.console.workflow_list import PAGE_SIZE, find_workflow, load_workflows, search_workflows
+from app.console.workflow_list import (
+    ARCHIVED_SIZE,
+    PAGE_SIZE,
+    find_workflow,
+    load_workflows,
+    search_workflows,
+)
 from app.models import FORMER_SLUG_LIFETIME, Workflow
 from app.workspaces.people import RefusedError
 from app.workspaces.workflows import (
@@ -25,6 +29,7 @@ from app.workspaces.workflows import (
     restore_workflow,
 )
 
+FORMER_DAYS = FORMER_SLUG_LIFETIME.days
 SEARCHED_FROM = 10
 """The list has a search box when it is longer."""
 
@@ -42,9 +47,8 @@ def add_workflow() -> ResponseReturnValue:
     try:
         workflow = create_workflow(current_workspace().id, name, slug or None)
     except RefusedError as error:
-        return _show_list({error.field: [str(error)]}), 422
-    flash(f"Workflow “{workflow.name}” was created.", "success")
-    return redirect(_address(workflow), 303)
+        return _show_list(error.errors), 422
+    return _answer(workflow, f"Workflow “{workflow.name}” was created.")
 
 
 @blueprint.get("/workflows/<public_id:public_id>")
@@ -59,41 +63,45 @@ def rename(public_id: str) -> ResponseReturnValue:
     try:
         rename_workflow(workflow, request.form.get("name", ""), request.form.get("slug", ""))
     except RefusedError as error:
-        return _show_one(workflow, {error.field: [str(error)]}), 422
-    kept = f" The slug {old_slug} works until {_former_until()}." * (workflow.slug != old_slug)
-    flash(f"The workflow was renamed.{kept}", "success")
-    return redirect(_address(workflow), 303)
+        return _show_one(workflow, error.errors), 422
+    kept = f" The slug {old_slug} works for {FORMER_DAYS} more days." * (workflow.slug != old_slug)
+    return _answer(workflow, f"The workflow was renamed.{kept}")
 
 
 @blueprint.post("/workflows/<public_id:public_id>/archive")
 def archive(public_id: str) -> ResponseReturnValue:
     workflow = find_workflow(public_id)
     archive_workflow(workflow)
-    flash(f"Workflow “{workflow.name}” is archived: its events are refused.", "success")
-    return redirect(_address(workflow), 303)
+    return _answer(workflow, f"Workflow “{workflow.name}” is archived: its events are refused.")
 
 
 @blueprint.post("/workflows/<public_id:public_id>/restore")
 def restore(public_id: str) -> ResponseReturnValue:
     workflow = find_workflow(public_id)
     restore_workflow(workflow)
-    flash(f"Workflow “{workflow.name}” takes events again.", "success")
-    return redirect(_address(workflow), 303)
+    return _answer(workflow, f"Workflow “{workflow.name}” takes events again.")
+
+
+def _answer(workflow: Workflow, text: str) -> ResponseReturnValue:
+    """The workflow's page, with the message."""
+    flash(text, "success")
+    return redirect(url_for("workflows.show_workflow", public_id=workflow.public_id), 303)
 
 
 def _show_list(errors: dict[str, list[str]]) -> str:
-    text, page = request.args.get("q", "").strip()[:120], read_page()
-    found = search_workflows(current_workspace().id, text)
-    first = (page - 1) * PAGE_SIZE
+    text = request.args.get("q", "").strip()[:120]
+    found, endpoint = search_workflows(current_workspace().id, text), "workflows.show_workflows"
+    in_use = Paged(len(found.active), PAGE_SIZE, endpoint, kept=("q", "archived"))
+    archived = Paged(len(found.archived), ARCHIVED_SIZE, endpoint, "archived", kept=("q", "page"))
     return render_template(
         "console/workflows.html",
-        listed=load_workflows(found.active[first : first + PAGE_SIZE]),
-        archived=load_workflows(found.archived[:PAGE_SIZE]),
+        listed=load_workflows(found.active[in_use.part]),
+        archived=load_workflows(found.archived[archived.part]),
+        in_use_pages=in_use,
+        archived_pages=archived,
         found=found,
         text=text,
         has_search=found.total > SEARCHED_FROM,
-        previous=page - 1,
-        next=page + 1 if len(found.active) > first + PAGE_SIZE else 0,
         form=request.form,
         errors=errors,
     )
@@ -108,19 +116,10 @@ def _show_one(workflow: Workflow, errors: dict[str, list[str]]) -> str:
         runs=latest_runs(workflow),
         events=latest_events(workflow),
         former_uses=list_former_uses(workflow),
-        former_until=_former_until(),
+        former_days=FORMER_DAYS,
         refused=count_refused(workflow, archived_at) if archived_at else 0,
         most_refused=MOST_REFUSED,
         tests=TESTS.values(),
         form=form,
         errors=errors,
     )
-
-
-def _former_until() -> str:
-    """The day until which a slug that is given up now works."""
-    return date(now() + FORMER_SLUG_LIFETIME)
-
-
-def _address(workflow: Workflow) -> str:
-    return url_for("workflows.show_workflow", public_id=workflow.public_id)

@@ -13,12 +13,13 @@ MAX_SENDERS = 2_000
 OTHERS = "(others)"
 
 ADD_USAGE = """
-INSERT INTO key_usage (api_key_id, day, remote_addr, user_agent, count, last_at)
-SELECT id, ?, ?, ?, ?, ? FROM api_keys WHERE id = ?
+INSERT INTO key_usage (api_key_id, day, remote_addr, user_agent, count, last_at, hours)
+SELECT id, ?, ?, ?, ?, ?, ? FROM api_keys WHERE id = ?
 ON CONFLICT (api_key_id, day, remote_addr, user_agent) DO UPDATE SET
     count = key_usage.count + excluded.count,
     last_at = CASE WHEN excluded.last_at > key_usage.last_at
-        THEN excluded.last_at ELSE key_usage.last_at END
+        THEN excluded.last_at ELSE key_usage.last_at END,
+    hours = key_usage.hours | excluded.hours
 """
 TOUCH_KEY = (
     "UPDATE api_keys SET last_used_at = ? "
@@ -34,7 +35,7 @@ Sender = tuple[int, str, str]
 
 @dataclass(slots=True)
 class _Use:
-    """What came from one sender since the last writing; it counts for the day of the last."""
+    """What came from one sender since the last writing; it counts for the hour of the last."""
 
     count: int
     last_at: datetime
@@ -88,7 +89,15 @@ class KeyUsageCounter:
         with self._store.writing() as cursor:
             # In one order, so that two processes can't wait for each other.
             rows = [
-                (use.last_at.date(), address, agent, use.count, use.last_at, api_key_id)
+                (
+                    use.last_at.date(),
+                    address,
+                    agent,
+                    use.count,
+                    use.last_at,
+                    1 << use.last_at.hour,
+                    api_key_id,
+                )
                 for (api_key_id, address, agent), use in sorted(uses.items(), key=_order)
             ]
             cursor.executemany(self._store.sql(ADD_USAGE), rows)

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import Date, ForeignKey, Index, String, text
+from sqlalchemy import Date, ForeignKey, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.clock import now
@@ -71,5 +71,7 @@ class KeyUsage(Entity):
     # Of these, before the key was rotated: the rest still uses the old key.
     rotated_count: Mapped[int] = mapped_column(BigId, default=0, server_default="0")
     last_at: Mapped[Moment]
+    # The hours of the day (UTC) in which it was used: bit 0 stands for midnight to one.
+    hours: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
 
     __table_args__ = (Index("ix_key_usage_day", "day"),)

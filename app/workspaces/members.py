@@ -14,12 +14,16 @@ OWNER = "owner"
 LAST_OWNER = "This is the last owner of the workspace. Make somebody else an owner first."
 
 
-def list_members(workspace_id: int) -> Sequence[Membership]:
+def list_members(workspace_id: int, start: int, most: int) -> Sequence[Membership]:
     """In the order in which they came."""
     query = select(Membership).where(Membership.workspace_id == workspace_id)
-    return db.session.scalars(
-        query.options(joinedload(Membership.user)).order_by(Membership.id)
-    ).all()
+    query = query.options(joinedload(Membership.user)).order_by(Membership.id)
+    return db.session.scalars(query.offset(start).limit(most)).all()
+
+
+def count_members(workspace_id: int) -> int:
+    query = select(func.count()).where(Membership.workspace_id == workspace_id)
+    return db.session.scalar(query) or 0
 
 
 def find_member(workspace_id: int, user_public_id: str) -> Membership | None:

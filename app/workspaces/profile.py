@@ -3,16 +3,18 @@
 from functools import cache
 from zoneinfo import available_timezones
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app.extensions import db, writing
-from app.models import THEMES, User, UserSession
-from app.workspaces.passwords import WeakPasswordError, hash_password, is_right
-from app.workspaces.people import RefusedError, clean_email
-from app.workspaces.sessions import hash_token
+from app.models import THEMES, User
+from app.workspaces.mistakes import Mistakes, RefusedError
+from app.workspaces.passwords import is_right
+from app.workspaces.people import clean_email, clean_field, make_hash
+from app.workspaces.sessions import end_others_in
 
 MAX_NAME = 120
+TAKEN = "Another user has this address."
 REGIONS = (
     "Africa",
     "America",
@@ -46,41 +48,61 @@ def _known_zones() -> frozenset[str]:
     return frozenset(name for names in time_zones().values() for name in names)
 
 
+@cache
+def _every_zone() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
 def is_time_zone(name: str) -> bool:
+    """Whether a person may choose it."""
     return name in _known_zones()
+
+
+def is_any_zone(name: str) -> bool:
+    """Whether it is a zone at all, also under an old name, as browsers call some."""
+    return name in _every_zone()
 
 
 def change_profile(user: User, name: str, email: str, password: str) -> None:
     """Another address needs the password: it opens the account. Raises RefusedError."""
-    shown, email = _clean_name(name), clean_email(email)
-    if email != user.email:
-        _refuse_wrong(user, password, "password")
+    mistakes = Mistakes()
+    with mistakes.noted():
+        shown = clean_field("name", name, MAX_NAME) if name.strip() else None
+    with mistakes.noted():
+        email = clean_email(email)
+        with mistakes.noted():
+            _refuse_taken(email, user.id)
+        if email != user.email:
+            _refuse_wrong(user, password, "password")
+    mistakes.refuse()
     try:
-        with writing() as session:
-            taken = select(User.id).where(User.email == email, User.id != user.id)
-            if session.scalar(taken) is not None:
-                raise RefusedError("email", "Another user has this address.")
+        with writing():
             user.name, user.email = shown, email
     except IntegrityError as error:
-        raise RefusedError("email", "Another user has this address.") from error
+        raise RefusedError("email", TAKEN) from error
+
+
+def _refuse_taken(email: str, user_id: int) -> None:
+    taken = select(User.id).where(User.email == email, User.id != user_id)
+    if db.session.scalar(taken) is not None:
+        raise RefusedError("email", TAKEN)
 
 
 def change_password(user: User, token: str, old: str, new: str) -> int:
     """Ends all of the user's other sessions; returns how many. Raises RefusedError."""
-    _refuse_wrong(user, old, "old_password")
-    if new == old or new.strip().lower() == user.email:
-        said = "the one you have" if new == old else "your address"
-        raise RefusedError("new_password", f"This is {said}. Choose another one.")
-    try:
-        password_hash = hash_password(new)
-    except WeakPasswordError as error:
-        raise RefusedError("new_password", str(error)) from error
-    others = delete(UserSession).where(
-        UserSession.user_id == user.id, UserSession.token_hash != hash_token(token)
-    )
+    email = user.email
+    mistakes = Mistakes()
+    with mistakes.noted():
+        _refuse_wrong(user, old, "old_password")
+    with mistakes.noted():
+        if new == old or new.strip().lower() == email:
+            said = "the one you have" if new == old else "your address"
+            raise RefusedError("new_password", f"This is {said}. Choose another one.")
+        password_hash = make_hash("new_password", new)
+    mistakes.refuse()
     with writing() as session:
         user.password_hash = password_hash
-        return len(session.scalars(others.returning(UserSession.id)).all())
+        return end_others_in(session, user, token)
 
 
 def choose_time_zone(user: User, name: str) -> None:
@@ -104,10 +126,3 @@ def _refuse_wrong(user: User, password: str, field: str) -> None:
     db.session.rollback()  # Nothing is held open while the hash is worked out.
     if not is_right(password, password_hash):
         raise WrongPasswordError(field, "This is not your password.")
-
-
-def _clean_name(name: str) -> str | None:
-    name = " ".join(name.split())
-    if len(name) > MAX_NAME or not name.isprintable():
-        raise RefusedError("name", f"Use at most {MAX_NAME} characters, all of them visible.")
-    return name or None

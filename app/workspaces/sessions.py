@@ -3,11 +3,13 @@
 import hashlib
 import logging
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 
 from flask import current_app
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.extensions import db, writing
@@ -40,9 +42,7 @@ def start_session(user: User, remote_addr: str | None, user_agent: str | None) -
 
 def find_user(token: str) -> User | None:
     """The user whose session this is, unless it has ended; notes that it is in use."""
-    found = db.session.scalar(
-        select(UserSession).where(UserSession.token_hash == hash_token(token))
-    )
+    found = _find(token)
     if found is None or not _is_alive(found):
         return None
     if now() - found.seen_at >= SEEN_EVERY:
@@ -54,9 +54,7 @@ def find_user(token: str) -> User | None:
 
 def is_live(token: str) -> bool:
     """Whether the session goes on; for a stream that stays open."""
-    found = db.session.scalar(
-        select(UserSession).where(UserSession.token_hash == hash_token(token))
-    )
+    found = _find(token)
     return found is not None and _is_alive(found)
 
 
@@ -65,11 +63,16 @@ def end_session(token: str) -> None:
         session.execute(delete(UserSession).where(UserSession.token_hash == hash_token(token)))
 
 
-def list_sessions(user: User) -> list[UserSession]:
-    """Those that still go on, the last used first."""
-    mine = select(UserSession).where(UserSession.user_id == user.id)
-    found = db.session.scalars(mine.order_by(UserSession.seen_at.desc(), UserSession.id.desc()))
-    return [each for each in found if _is_alive(each)]
+def list_sessions(user: User, token: str, start: int, most: int) -> Sequence[UserSession]:
+    """Those that still go on: the one with this token, then the last used first."""
+    own = UserSession.token_hash == hash_token(token)
+    query = select(UserSession).where(_is_live_one_of(user))
+    query = query.order_by(own.desc(), UserSession.seen_at.desc(), UserSession.id.desc())
+    return db.session.scalars(query.offset(start).limit(most)).all()
+
+
+def count_sessions(user: User) -> int:
+    return db.session.scalar(select(func.count()).where(_is_live_one_of(user))) or 0
 
 
 def end_session_of(user: User, session_id: int) -> bool:
@@ -81,20 +84,34 @@ def end_session_of(user: User, session_id: int) -> bool:
 
 def end_other_sessions(user: User, token: str) -> int:
     """End all of the user's sessions but the one with this token; returns how many."""
+    with writing() as session:
+        return end_others_in(session, user, token)
+
+
+def end_others_in(session: Session, user: User, token: str) -> int:
+    """The same within a transaction that somebody else commits."""
     others = delete(UserSession).where(
         UserSession.user_id == user.id, UserSession.token_hash != hash_token(token)
     )
-    with writing() as session:
-        return len(session.scalars(others.returning(UserSession.id)).all())
+    return len(session.scalars(others.returning(UserSession.id)).all())
 
 
 def _find(token: str) -> UserSession | None:
     return db.session.scalar(select(UserSession).where(UserSession.token_hash == hash_token(token)))
 
 
+def _idle() -> timedelta:
+    return timedelta(hours=current_app.config["FLOWPULSE_SESSION_IDLE_HOURS"])
+
+
 def _is_alive(session: UserSession) -> bool:
-    idle = timedelta(hours=current_app.config["FLOWPULSE_SESSION_IDLE_HOURS"])
-    return now() < min(session.expires_at, session.seen_at + idle)
+    return now() < min(session.expires_at, session.seen_at + _idle())
+
+
+def _is_live_one_of(user: User) -> ColumnElement[bool]:
+    """The same for the database."""
+    is_alive = (UserSession.expires_at > now()) & (UserSession.seen_at > now() - _idle())
+    return (UserSession.user_id == user.id) & is_alive
 
 
 def _note_seen(session_id: int) -> None:

@@ -1,13 +1,15 @@
 """One's own account: profile, password, sessions, time zone, theme."""
 
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from app.clock import now
 from app.console.account import zone_choices
 from app.console.devices import describe_device, device_icon
 from app.extensions import db, writing
@@ -137,6 +139,30 @@ def test_all_other_sessions_end_at_once(app: Flask, owner: FlaskClient, team: Te
     assert send_form(owner, "/account", "/account/sessions/end-others").status_code == 303
     assert "2 other sessions ended." in open_page(owner, "/account").text
     assert [other.get("/account").status_code for other in others] == [302, 302]
+
+
+def test_a_hundred_and_fifty_sessions_are_a_light_page(owner: FlaskClient, team: Team) -> None:
+    user_id = user_of(team.email).id
+    with writing() as session:
+        session.add_all(
+            UserSession(
+                user_id=user_id,
+                token_hash=f"{n}",
+                expires_at=now() + timedelta(days=1),
+                remote_addr="2001:db8:" * 6,
+                user_agent=f"{n:03}" + "<" * 250,
+            )
+            for n in range(150)
+        )
+    seen: set[str] = set()
+    for number in range(1, 10):
+        answer = owner.get(f"/account?sessions={number}")
+        assert len(answer.data) < 100_000
+        seen |= set(re.findall(r"(\d{3})&lt;&lt;", answer.text))
+    assert len(seen) == 150
+    page = open_page(owner, "/account")
+    assert "This one" in page.text and "Page 1 of 8" in page.text
+    assert "End 150 sessions" in str(page.tags)
 
 
 def test_nobody_ends_a_strangers_session(

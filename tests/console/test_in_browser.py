@@ -3,21 +3,28 @@
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from app.clock import now
 from tests.factories import PASSWORD
 from tests.server import LiveServer
 from tests.teams import LiveTeam, make_live_team
 
+NEW = "quite another long password"
 
-def sign_in(page: Page, server: LiveServer, team: LiveTeam) -> None:
+
+def sign_in(
+    page: Page, server: LiveServer, team: LiveTeam, email: str = "", password: str = PASSWORD
+) -> None:
     page.goto(server.url + "/sign-in")
-    page.get_by_label("E-mail").fill(team.email)
-    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("E-mail").fill(email or team.email)
+    page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
     expect(page.locator("details.menu")).to_be_visible()
 
 
+@pytest.mark.everywhere
 def test_the_account_follows_its_owner(
     make_server: Callable[..., LiveServer], browser: Browser
 ) -> None:
@@ -28,6 +35,10 @@ def test_the_account_follows_its_owner(
     check_times(page, server, team)
     check_theme(page, server, browser, team)
     check_toasts(page, server)
+    check_last_day(page, server)
+    check_sessions(page, server, browser, team)
+    check_password(page, server, browser, team)
+    check_viewer(server, browser, team)
 
 
 def check_times(page: Page, server: LiveServer, team: LiveTeam) -> None:
@@ -61,6 +72,85 @@ def check_theme(page: Page, server: LiveServer, browser: Browser, team: LiveTeam
     sign_in(other, server, team)
     expect(other.locator("html")).to_have_class("dark")
     other.context.close()
+
+
+def check_last_day(page: Page, server: LiveServer) -> None:
+    """Without a zone of the account's, a day ends where the browser is."""
+    page.goto(server.url + "/account")
+    page.get_by_label("Time zone").select_option("")
+    page.get_by_role("button", name="Save time zone").click()
+    page.goto(server.url + "/keys")
+    page.get_by_label("Name").fill("Until spring")
+    page.get_by_label("Expires after").select_option("date")
+    expect(page.locator("#field-expires_on-hint")).to_contain_text("America/New_York time")
+    page.get_by_label("Last day").fill(f"{now().year + 1}-01-31")
+    page.get_by_role("button", name="Create key").click()
+    expires = page.get_by_role("definition").filter(has_text="31 Jan")
+    expect(expires).to_contain_text("23:59:59 EST · ")
+    expect(expires).to_contain_text("04:59:59 UTC")
+
+
+def check_sessions(page: Page, server: LiveServer, browser: Browser, team: LiveTeam) -> None:
+    """One is ended, then all others: they have to sign in again at their next click."""
+    others = [browser.new_context().new_page() for _ in range(2)]
+    for other in others:
+        sign_in(other, server, team)
+    page.goto(server.url + "/account")
+    end = page.get_by_role("button", name="End the session in Chrome on Linux")
+    assert end.count() == 3  # The one of the theme's look is there too.
+    end.first.click()
+    page.get_by_role("dialog").get_by_role("button", name="End session").click()
+    expect(page.locator("#toasts")).to_contain_text("The session has ended.")
+    expect(end).to_have_count(2)
+    page.get_by_role("button", name="End all others").click()
+    page.get_by_role("dialog").get_by_role("button", name="End 2 sessions").click()
+    expect(page.get_by_text("You are signed in nowhere else.")).to_be_visible()
+    for other in others:
+        other.goto(server.url + "/events")
+        expect(other).to_have_url(re.compile("/sign-in"))
+        other.context.close()
+
+
+def check_password(page: Page, server: LiveServer, browser: Browser, team: LiveTeam) -> None:
+    """Both mistakes are told at once; the new one opens the door, and the old one no more."""
+    page.goto(server.url + "/account")
+    for old, new in (("a wrong password", team.email), (PASSWORD, NEW)):
+        page.get_by_label("Current password").fill(old)
+        page.get_by_label("New password").fill(new)
+        page.get_by_role("button", name="Change password").click()
+        if old != PASSWORD:
+            expect(page.locator("#field-old_password-error")).to_be_visible()
+            expect(page.locator("#field-new_password-error")).to_be_visible()
+    expect(page.locator("#toasts")).to_contain_text("Your password is changed.")
+    other = browser.new_context().new_page()
+    sign_in(other, server, team, password=NEW)
+    other.context.close()
+
+
+def check_viewer(server: LiveServer, browser: Browser, team: LiveTeam) -> None:
+    """A viewer looks at everything but key material, changes what is theirs, and nothing else."""
+    made = server.cli(
+        "user", "create", "vic@example.org", "--role", "viewer", "--password-stdin", stdin=PASSWORD
+    )
+    assert made.returncode == 0, made.stderr
+    viewer = browser.new_context().new_page()
+    sign_in(viewer, server, team, "vic@example.org")
+    main = viewer.get_by_role("main")
+    for path in ("/", "/workflows", f"/workflows/{team.workflow_id}", "/keys", "/settings"):
+        viewer.goto(server.url + path)
+        expect(main).to_be_visible()
+        assert main.locator("form[method=post]").count() == 0, path
+        assert team.key[:11] not in viewer.content()
+    expect(main).to_contain_text("Admins and owners change them.")
+    viewer.goto(server.url + "/keys")
+    viewer.get_by_role("link", name="n8n-prod").click()
+    expect(main).to_contain_text("Who uses it")
+    assert main.locator("form").count() == 0 and team.key[:11] not in viewer.content()
+    viewer.goto(server.url + "/account")
+    viewer.get_by_label("Name").fill("Vic")
+    viewer.get_by_role("button", name="Save profile").click()
+    expect(viewer.locator("#toasts")).to_contain_text("Your profile is saved.")
+    viewer.context.close()
 
 
 def check_toasts(page: Page, server: LiveServer) -> None:

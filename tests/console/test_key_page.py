@@ -1,8 +1,8 @@
 """The page of an API key: its use, its senders, rotation, and the meter of the old key."""
 
 import re
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,10 +12,11 @@ from sqlalchemy import select, update
 
 from app.clock import now
 from app.console.key_form import KEEPS
+from app.console.key_meter import list_meter_senders
 from app.console.key_usage import count_by_day
 from app.extensions import db, writing
 from app.models import ApiKey, KeyUsage
-from app.workspaces.api_keys import create_api_key, rotate_api_key
+from app.workspaces.api_keys import create_api_key, revoke_api_key, rotate_api_key
 from tests.console.pages import Page, open_page, send_form
 from tests.factories import Team, make_team, success
 
@@ -47,13 +48,32 @@ def rotate(owner: FlaskClient, team: Team, **values: Any) -> str:
     return found[0]
 
 
-def age(old_id: int, by: timedelta) -> None:
-    """As if the rotation had been longer ago, and the uses since then too."""
+def use_before(team: Team, ages: Iterable[timedelta], agent: str = "cron", addr: str = "") -> None:
+    """As if the key had been used so long ago, before any rotation."""
+    days: dict[date, list[datetime]] = {}
+    for moment in sorted(now() - age for age in ages):
+        days.setdefault(moment.date(), []).append(moment)
     with writing() as session:
-        for key in session.scalars(select(ApiKey).where(ApiKey.replaces_id == old_id)):
-            key.created_at -= by
-        for use in session.scalars(select(KeyUsage).where(KeyUsage.api_key_id == old_id)):
-            use.last_at -= by
+        session.add_all(
+            KeyUsage(
+                api_key_id=team.api_key_id,
+                day=day,
+                remote_addr=addr or "192.0.2.1",
+                user_agent=agent,
+                count=len(moments),
+                hours=sum({1 << moment.hour for moment in moments}),
+                last_at=moments[-1],
+            )
+            for day, moments in days.items()
+        )
+
+
+def wait(monkeypatch: pytest.MonkeyPatch, length: timedelta) -> None:
+    """As if so much time had passed, for whoever reads the meter."""
+    monkeypatch.setattr("app.console.key_meter.now", lambda: now() + length)
+
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def test_the_page_shows_who_uses_the_key_and_how_often(
@@ -105,7 +125,7 @@ def test_the_meter_counts_from_the_rotation_on(app: Flask, owner: FlaskClient, t
     report(app, team, team.key, "cron")
     new = rotate(owner, team, keep="7 days")
     page = open_page(owner, address(team.api_key_id))
-    assert "Nobody has used the old key since the rotation." in page.text
+    assert "Too early to tell: 2 senders may only be pausing." in page.text
     assert "Not used since then." in page.text
     report(app, team, new, "n8n")
     for agent in ("cron", "cron", "curl/8"):
@@ -117,15 +137,88 @@ def test_the_meter_counts_from_the_rotation_on(app: Flask, owner: FlaskClient, t
     assert "2 senders still use the old key." in open_page(owner, "/keys").text
 
 
-def test_after_a_quiet_while_it_is_safe_to_revoke(
-    app: Flask, owner: FlaskClient, team: Team
+RHYTHMS = {
+    "hourly": ([n * HOUR for n in range(48)], 2 * HOUR),
+    "daily": ([n * DAY for n in range(8)], 25 * HOUR),
+    "weekly": ([n * 7 * DAY for n in range(4)], 7 * DAY + HOUR),
+    "monthly": ([5 * HOUR, 28 * DAY], 27 * DAY + 20 * HOUR),
+    "seen on one day": ([HOUR, 3 * HOUR], None),
+}
+"""By user agent: how long ago it used the key, and how long it is known to pause."""
+
+
+def test_how_long_a_sender_pauses_is_known_to_the_hour(team: Team) -> None:
+    for agent, (ages, _) in RHYTHMS.items():
+        use_before(team, ages, agent)
+    found = {each.user_agent: each for each in list_meter_senders(team.api_key_id, now())}
+    for agent, (ages, pause) in RHYTHMS.items():
+        assert found[agent].pause == pause, agent
+        safe_at = now() - min(ages) + (pause or 31 * DAY)
+        assert abs(found[agent].safe_at - safe_at) < timedelta(minutes=1), agent
+
+
+def test_an_old_key_is_safe_when_all_were_quiet_for_longer_than_they_pause(
+    owner: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rotate(owner, team)
+    for agent in ("daily", "weekly"):
+        use_before(team, RHYTHMS[agent][0], agent)
+    rotate(owner, team, keep="30 days")
+    for waited, verdict in (
+        (2 * HOUR, "Too early to tell: 2 senders may only be pausing."),
+        (7 * DAY, "Too early to tell: 1 sender may only be pausing."),
+        (7 * DAY + 2 * HOUR, "Safe to revoke: each sender has been quiet for longer"),
+    ):
+        wait(monkeypatch, waited)
+        page = open_page(owner, address(team.api_key_id))
+        assert verdict in page.text, waited
+        assert "just now 1 d 1 h" in page.text and "just now 7 d 1 h" in page.text
+
+
+def test_one_quiet_hour_is_not_safe_and_one_use_starts_the_wait_anew(
+    app: Flask, owner: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_before(team, [n * DAY + HOUR for n in range(9)], "n8n", "127.0.0.1")
+    rotate(owner, team, keep="7 days")
+    wait(monkeypatch, 26 * HOUR)
+    assert "Safe to revoke: each sender" in open_page(owner, address(team.api_key_id)).text
     report(app, team, team.key)
-    age(team.api_key_id, timedelta(hours=3))
-    page = open_page(owner, address(team.api_key_id))
-    assert "Nobody has used the old key for 3 h: safe to revoke." in page.text
-    assert "Used 1 time since then" in page.text
+    for hours, verdict in ((1, "1 sender still uses the old key."), (24, "1 sender still uses")):
+        wait(monkeypatch, hours * HOUR)
+        page = open_page(owner, address(team.api_key_id))
+        assert verdict in page.text and "If nobody uses it until" in page.text
+        assert "Safe to revoke: in" in open_page(owner, "/keys").text
+    wait(monkeypatch, 26 * HOUR)
+    assert "Safe to revoke: each sender" in open_page(owner, "/keys").text
+
+
+def test_a_key_that_ends_before_all_can_have_changed_says_so(
+    owner: FlaskClient, team: Team
+) -> None:
+    use_before(team, [n * 7 * DAY for n in range(4)])
+    path = address(team.api_key_id)
+    assert "Its senders have paused for up to 7 d 1 h" in open_page(owner, path).text
+    assert ("option", {"value": "30 days", "selected": None}) in open_page(owner, path).tags
+    rotate(owner, team, keep="24 hours")
+    assert "Whoever still has the old key when it ends is refused." in open_page(owner, path).text
+
+
+def test_a_sender_behind_changing_addresses_is_known_by_its_user_agent(team: Team) -> None:
+    for number in range(5):
+        use_before(team, [number * DAY], "Make/production", f"192.0.2.{number}")
+    senders = list_meter_senders(team.api_key_id, now())
+    assert {each.pause for each in senders} == {25 * HOUR}
+
+
+def test_a_key_that_nobody_used_is_safe_at_once(owner: FlaskClient, team: Team) -> None:
+    rotate(owner, team)
+    text = open_page(owner, address(team.api_key_id)).text
+    assert "Safe to revoke: nobody has used the old key in the last 35 days." in text
+
+
+def test_who_uses_the_new_key_too_is_told(app: Flask, owner: FlaskClient, team: Team) -> None:
+    report(app, team, team.key, "n8n")
+    report(app, team, rotate(owner, team), "n8n")
+    assert "n8n uses the new key too" in open_page(owner, address(team.api_key_id)).text
 
 
 def test_what_was_counted_late_is_no_use_of_the_old_key(
@@ -163,16 +256,28 @@ def test_a_slip_in_rotation_is_told_at_its_field_and_changes_nothing(
     owner: FlaskClient, team: Team
 ) -> None:
     path = address(team.api_key_id)
-    for values, message in (
-        ({"keep": "for ever"}, "Choose one of now"),
-        ({"keep": "date", "keep_on": "soon"}, "Enter a day"),
-        ({"keep": "date", "keep_on": "2020-01-01"}, "lies ahead"),
+    for values, field, message in (
+        ({"keep": "for ever"}, "keep", "Choose one of now"),
+        ({"keep": "date", "keep_on": "soon"}, "keep_on", "Enter a day"),
+        ({"keep": "date", "keep_on": "2020-01-01"}, "keep_on", "lies ahead"),
     ):
         answer = send_form(owner, path, f"{path}/rotate", **values)
         assert answer.status_code == 422
         assert message in Page(answer.text).text
-        assert Page(answer.text).has_id("field-keep-error")
+        assert Page(answer.text).has_id(f"field-{field}-error")
     assert ApiKey.query.count() == 1
+
+
+def test_a_revoked_keys_page_says_who_revoked_it_and_when(owner: FlaskClient, team: Team) -> None:
+    path = address(team.api_key_id)
+    send_form(owner, path, f"{path}/revoke")
+    text = open_page(owner, path).text
+    assert f"Revoked just now by {team.email} That was on" in text
+    assert "Make a new key" in text
+    api_key, _ = create_api_key(team.workspace_id, "other")
+    revoke_api_key(api_key)
+    text = open_page(owner, address(api_key.id)).text
+    assert "from the command line or by somebody who is gone" in text
 
 
 def test_a_key_that_was_rotated_is_not_rotated_again(owner: FlaskClient, team: Team) -> None:
@@ -229,5 +334,5 @@ def test_a_chain_of_rotations_keeps_each_meter_apart(
     report(app, team, team.key)
     assert "1 sender still uses" in open_page(owner, address(team.api_key_id)).text
     page = open_page(owner, address(second_id))
-    assert "Nobody has used the old key since the rotation." in page.text
+    assert "Too early to tell: 1 sender may only be pausing." in page.text
     assert "1 sender still uses" in page.text  # Of the first, which the second replaced.

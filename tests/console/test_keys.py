@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
@@ -65,6 +66,27 @@ def test_a_key_may_expire(owner: FlaskClient) -> None:
             assert abs(made.expires_at - now() - lifetime) < timedelta(minutes=1)
 
 
+def test_a_new_key_has_only_the_scope_that_a_sender_needs(owner: FlaskClient) -> None:
+    assert open_page(owner, "/keys").form("/keys").fields["scope"] == ["ingest"]
+    send_form(owner, "/keys", name="Sender")
+    made = db.session.scalar(select(ApiKey).where(ApiKey.name == "Sender"))
+    assert made is not None and made.scope_names == ("ingest",)
+
+
+def test_all_slips_are_told_at_once_and_what_was_typed_stays(
+    owner: FlaskClient, team: Team
+) -> None:
+    values = {"name": "n8n-prod", "scope": [], "expires": "date", "expires_on": "2020-01-01"}
+    answer = send_form(owner, "/keys", **values, workflow=[team.workflow_public_id, "x" * 24])
+    page = Page(answer.text)
+    assert answer.status_code == 422
+    for place in ("field-name", "scopes", "field-expires_on", "workflows"):
+        assert page.has_id(f"{place}-error"), place
+    fields = page.form("/keys").fields
+    assert (fields["name"], fields["expires_on"]) == ("n8n-prod", "2020-01-01")
+    assert fields["workflow"] == [team.workflow_public_id] and "scope" not in fields
+
+
 def test_a_slip_is_named_and_makes_no_key(owner: FlaskClient) -> None:
     slips: list[tuple[dict[str, Any], str]] = [
         ({"name": ""}, "Enter a name"),
@@ -103,10 +125,34 @@ def test_a_key_may_expire_at_the_end_of_a_day(owner: FlaskClient) -> None:
     made = db.session.scalar(select(ApiKey).where(ApiKey.name == "New"))
     assert made is not None and made.expires_at is not None
     assert made.expires_at.isoformat() == f"{day}T23:59:59+00:00"
-    for wrong in ("", "2020-01-01", "31.12.2026"):
+    for wrong in ("", "2020-01-01", "31.12.2026", "2999-01-01", "0001-01-01", "9999-12-31"):
         answer = send_form(owner, "/keys", name="Next", expires="date", expires_on=wrong)
         assert answer.status_code == 422
-        assert Page(answer.text).has_id("field-expires-error")
+        assert Page(answer.text).has_id("field-expires_on-error")
+
+
+@pytest.mark.parametrize(
+    ("own", "sent", "end"),
+    [
+        ("", "America/New_York", "02-01T04:59:59"),
+        ("", "Asia/Calcutta", "01-31T18:29:59"),
+        ("", "../../etc/passwd", "01-31T23:59:59"),
+        ("Asia/Tokyo", "America/New_York", "01-31T14:59:59"),
+    ],
+)
+def test_a_day_ends_where_its_reader_lives(
+    owner: FlaskClient, team: Team, own: str, sent: str, end: str
+) -> None:
+    send_form(owner, "/account", "/account/time-zone", time_zone=own)
+    year = now().year + 1
+    values = {"expires": "date", "expires_on": f"{year}-01-31", "zone": sent}
+    answer = send_form(owner, "/keys", name="New", **values)
+    made = db.session.scalar(select(ApiKey).where(ApiKey.name == "New"))
+    assert made is not None and made.expires_at is not None
+    assert made.expires_at.isoformat() == f"{year}-{end}+00:00"
+    if own:
+        assert f"31 Jan {year}, 23:59:59 JST" in Page(answer.text).text
+        assert "to the end of that day, Asia/Tokyo time." in open_page(owner, "/keys").text
 
 
 def test_a_key_works_for_the_workflows_that_were_ticked(owner: FlaskClient, team: Team) -> None:
@@ -129,6 +175,33 @@ def test_a_workflow_of_others_can_not_be_ticked(owner: FlaskClient, team: Team) 
     assert "Elsewhere" not in Page(answer.text).text
 
 
+def test_revoked_keys_are_turned_over_too_and_revoking_leads_back(
+    owner: FlaskClient, team: Team
+) -> None:
+    with writing() as session:
+        session.add_all(
+            ApiKey(
+                workspace_id=team.workspace_id,
+                name=f"{n:02}" + "k" * 118,
+                prefix=f"fp_{n}",
+                key_hash=f"{n}",
+                revoked_at=now() if n < 25 else None,
+            )
+            for n in range(60)
+        )
+    seen = []
+    for number in (1, 2, 3):
+        answer = owner.get(f"/keys?ended={number}&page=2")
+        assert len(answer.data) < 100_000
+        seen += re.findall(r">(\d\dk{118})<.*?</tr>", answer.text, re.DOTALL)
+    assert {f"{n:02}" + "k" * 118 for n in range(25)} < set(seen)
+    page = open_page(owner, "/keys?page=2&ended=2")
+    assert "/keys?page=2&ended=3#ended" in page.links and "/keys?ended=2&page=1" in page.links
+    action = next(form.action for form in page.forms if "/revoke?page=2&ended=2" in form.action)
+    answer = send_form(owner, "/keys?page=2&ended=2", action)
+    assert answer.location == "/keys?page=2&ended=2"
+
+
 def test_many_keys_and_workflows_stay_a_light_page(owner: FlaskClient, team: Team) -> None:
     for number in range(30):
         create_api_key(team.workspace_id, f"{number:02}" + "k" * 118)
@@ -141,5 +214,6 @@ def test_many_keys_and_workflows_stay_a_light_page(owner: FlaskClient, team: Tea
     assert len(first.data) < 100_000
     names = [name for page in (first, second) for name in re.findall(r">(\d\dk{118})<", page.text)]
     assert names == [f"{number:02}" + "k" * 118 for number in reversed(range(30))]
+    assert open_page(owner, "/keys?page=9999").text == open_page(owner, "/keys?page=2").text
     for page in ("0", "-1", "x", "99999999999", "%00"):
         assert owner.get(f"/keys?page={page}").status_code == 200

@@ -1,5 +1,6 @@
 """The workspace's settings: who may see and change what."""
 
+import re
 from collections.abc import Callable
 from threading import Barrier, Thread
 
@@ -8,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from app.extensions import db
+from app.extensions import db, writing
 from app.models import Membership, User, Workspace
 from app.workspaces.members import change_role, remove_member
 from app.workspaces.people import RefusedError, create_user
@@ -116,6 +117,33 @@ def test_a_removed_person_has_no_access_any_more(
     for path in ("/events", "/settings", "/events/stream"):
         assert browser.get(path).status_code == 403, path
     assert "member@example.org is no longer" in open_page(owner, "/settings").text
+
+
+def test_sixty_four_people_are_a_light_page_and_a_change_leads_back_to_it(
+    owner: FlaskClient, team: Team
+) -> None:
+    with writing() as session:
+        people = [
+            User(email=f"{n:02}{'p' * 200}@example.org", name="n" * 120, password_hash="x")
+            for n in range(64)
+        ]
+        session.add_all(people)
+        session.flush()
+        session.add_all(
+            Membership(user_id=user.id, workspace_id=team.workspace_id, role="member")
+            for user in people
+        )
+    seen: set[str] = set()
+    for number in (1, 2, 3):
+        answer = owner.get(f"/settings?members={number}")
+        assert len(answer.data) < 100_000
+        seen |= set(re.findall(r"(\d\d)p{200}@", answer.text))
+    assert len(seen) == 64
+    path = path_of(f"40{'p' * 200}@example.org", "role")
+    answer = send_form(owner, "/settings?members=2", f"{path}?members=2", role="viewer")
+    assert answer.location == "/settings?members=2"
+    answer = send_form(owner, "/settings?members=2", f"{path}?members=2", role="god")
+    assert answer.status_code == 422 and "Choose one of" in answer.text
 
 
 def test_the_last_owner_stays_one(owner: FlaskClient, team: Team) -> None:

@@ -115,11 +115,12 @@ def test_a_hostile_name_is_only_text(owner: FlaskClient, app: Flask) -> None:
 def test_renaming_tells_before_and_after_what_becomes_of_the_old_slug(
     owner: FlaskClient, team: Team
 ) -> None:
-    day = date(now() + FORMER_SLUG_LIFETIME)
-    assert f"the old slug works until {day}, with a warning" in open_page(owner, address(team)).text
+    told = "the old slug works for 30 more days, with a warning"
+    assert told in open_page(owner, address(team)).text
     send_form(owner, address(team), name="Enrich leads", slug="enrich")
     page = open_page(owner, address(team))
-    assert f"The slug lead-enrichment works until {day}." in page.text
+    assert "The slug lead-enrichment works for 30 more days." in page.text
+    assert f"Works until {date(now() + FORMER_SLUG_LIFETIME)}, " in page.text
     assert "None of the newest events used it." in page.text
     assert report(owner, team).status_code == 202
     page = open_page(owner, address(team))
@@ -173,7 +174,7 @@ def test_archived_workflows_are_folded_away(owner: FlaskClient, team: Team) -> N
     send_form(owner, address(team), f"{address(team)}/archive")
     page = open_page(owner, "/workflows")
     assert "No workflows in use" in page.text and "Archived workflows 1" in page.text
-    assert ("details", {"class": "card fold"}) in page.tags
+    assert ("details", {"class": "card fold", "id": "archived"}) in page.tags
 
 
 def test_an_empty_list_leads_to_the_connect_wizard(owner: FlaskClient, app: Flask) -> None:
@@ -199,6 +200,29 @@ def test_two_hundred_long_names_stay_light_pages(owner: FlaskClient, team: Team)
         assert len(answer.data) < 100_000
         seen += re.findall(r">(\d{3}w{117})<", answer.text)
     assert len(seen) == 200 and seen == sorted(seen)
+
+
+def test_a_page_beyond_the_end_is_the_last_one_and_archived_ones_are_turned_over(
+    owner: FlaskClient, team: Team
+) -> None:
+    with writing() as session:
+        session.add_all(
+            Workflow(
+                workspace_id=team.workspace_id,
+                name=f"{n:03}" + "w" * 117,
+                slug="s" * 70 + f"{n}",
+                archived_at=now() if n % 2 else None,
+            )
+            for n in range(130)
+        )
+    answer = owner.get("/workflows?page=99999&archived=99999")
+    assert len(answer.data) < 100_000
+    assert re.findall(r">(\d{3})w{117}<", answer.text)[-1] == "129"
+    page = Page(answer.text)
+    assert "No workflows" not in page.text
+    assert "Page 2 of 2" in page.text and "Page 3 of 3" in page.text
+    assert "/workflows?archived=99999&page=1" in page.links
+    assert "/workflows?page=99999&archived=2#archived" in page.links
 
 
 def test_the_list_counts_the_runs_of_a_day(owner: FlaskClient, team: Team) -> None:

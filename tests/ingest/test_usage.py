@@ -74,3 +74,11 @@ def test_reports_and_readings_both_count(client: FlaskClient, team: Team) -> Non
     client.get("/api/v1/runs", headers={"X-API-Key": "fp_nobody"})
     ingest_service().usage.sync()
     assert sum(row.count for row in usage()) == 2
+
+
+def test_the_hours_of_use_are_kept_over_processes(team: Team) -> None:
+    for hour in (0, 9, 9, 23):
+        process = counter()
+        process.note(team.api_key_id, MOMENT.replace(hour=hour), "192.0.2.1", "n8n")
+        process.close()
+    assert [row.hours for row in usage()] == [1 | 1 << 9 | 1 << 23]

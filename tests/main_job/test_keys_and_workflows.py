@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from requests import Response
 
 from tests.axe import violations
 from tests.factories import PASSWORD
@@ -32,11 +33,14 @@ def themed(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     context.close()
 
 
+@pytest.mark.everywhere
 def test_a_limited_key_is_made_rotated_and_its_old_use_is_seen(
     server: LiveServer, team: LiveTeam, page: Page
 ) -> None:
     sign_in(server, team, page)
     page.goto(server.url + "/keys")
+    expect(page.get_by_label("ingest")).to_be_checked()
+    expect(page.get_by_label("read")).not_to_be_checked()
     page.get_by_label("Name").fill("Plant 17")
     page.get_by_text("Limit it to some workflows").click()
     page.get_by_label("Lead enrichment").check()
@@ -56,12 +60,53 @@ def test_a_limited_key_is_made_rotated_and_its_old_use_is_seen(
     reload_until(page, "1 sender still uses the old key.")
     expect(meter).to_contain_text("plant-cron/1.0")
     expect(meter).to_contain_text("Used 1 time since then")
+    expect(meter).to_contain_text("One that was seen on a single day counts as a monthly job.")
     page.get_by_role("button", name="Revoke Plant 17 (old)").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Revoke Plant 17 (old)?")
     dialog.get_by_role("button", name="Revoke").click()
     expect(page.get_by_role("status").filter(has_text="is revoked")).to_be_visible()
     assert (send(server, first, team.slug), send(server, second, team.slug)) == (401, 202)
+    page.get_by_text("Revoked and expired keys").click()
+    page.get_by_role("link", name="Plant 17 (old)").click()
+    told = page.get_by_role("region", name="Revoked")
+    expect(told.get_by_role("heading")).to_have_text(re.compile("Revoked .* by ana@example.org"))
+
+
+@pytest.mark.everywhere
+def test_a_workflow_is_renamed_archived_and_restored(
+    server: LiveServer, team: LiveTeam, page: Page
+) -> None:
+    sign_in(server, team, page)
+    page.goto(server.url + "/workflows")
+    page.get_by_role("link", name=team.name).click()
+    rename(page, "Invoice sync", "No Slug")
+    expect(page.locator("#field-name-error")).to_have_text(
+        "Another workflow has the name Invoice sync."
+    )
+    expect(page.locator("#field-slug-error")).to_contain_text("such as no-slug")
+    rename(page, "Enrich leads", "enrich")
+    expect(page.get_by_role("heading", name="Enrich leads")).to_be_visible()
+    expect(page.locator("#toasts")).to_contain_text("lead-enrichment works for 30 more days.")
+    for slug, codes in ((team.slug, ["former_slug"]), ("enrich", [])):
+        answer = report(server, team.key, slug)
+        assert answer.status_code == 202
+        assert [each["code"] for each in answer.json().get("warnings", [])] == codes
+    reload_until(page, "Still used:")
+    page.get_by_role("link", name=re.compile("^last ")).click()
+    expect(page.get_by_role("main")).to_contain_text("former_slug")
+    page.goto(f"{server.url}/workflows/{team.workflow_id}")
+    page.get_by_role("button", name="Archive").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Archive Enrich leads?")
+    dialog.get_by_role("button", name="Archive").click()
+    expect(page.get_by_text("None has come since then.")).to_be_visible()
+    answer = report(server, team.key, team.slug)
+    assert (answer.status_code // 100, answer.json()["code"]) == (4, "workflow_archived")
+    reload_until(page, "1 request came since then")
+    page.get_by_role("button", name="Restore").click()
+    expect(page.get_by_role("main")).not_to_contain_text("came since then")
+    assert report(server, team.key, team.slug).status_code == 202
 
 
 def test_test_events_are_sent_in_place_and_without_javascript(
@@ -188,6 +233,12 @@ def rotate(page: Page, keep: str) -> str:
     return read_key(page)
 
 
+def rename(page: Page, name: str, slug: str) -> None:
+    page.get_by_role("textbox", name="Name").fill(name)
+    page.get_by_role("textbox", name="Slug").fill(slug)
+    page.get_by_role("button", name="Save").click()
+
+
 def read_key(page: Page) -> str:
     expect(page.locator("#new-key")).to_be_visible()
     expect(page.locator("#new-key")).to_have_text(re.compile("fp_[0-9A-Za-z]{36}"))
@@ -205,6 +256,10 @@ def reload_until(page: Page, text: str) -> None:
 
 
 def send(server: LiveServer, key: str, slug: str, agent: str = "n8n") -> int:
+    return report(server, key, slug, agent).status_code
+
+
+def report(server: LiveServer, key: str, slug: str, agent: str = "n8n") -> Response:
     body = {"workflow_slug": slug, "ended_at": "2026-01-15T09:31:00Z"}
     headers = {"X-API-Key": key, "User-Agent": agent}
-    return server.post("/api/v1/ingest/run-success", json=body, headers=headers).status_code
+    return server.post("/api/v1/ingest/run-success", json=body, headers=headers)

@@ -138,9 +138,12 @@ def create_workflow(page: Page) -> str:
     return "lead-enrichment"
 
 
-def create_key(page: Page) -> str:
+def create_key(page: Page, *scopes: str) -> str:
+    """With these scopes, besides the one that a sender needs."""
     page.get_by_role("link", name="API keys", exact=True).first.click()
     page.get_by_label("Name").fill("n8n")
+    for scope in scopes:
+        page.get_by_label(scope).check()
     page.get_by_role("button", name="Create key").click()
     shown = re.search(r"fp_[0-9A-Za-z]{36}", page.get_by_role("main").inner_text())
     assert shown is not None, page.get_by_role("main").inner_text()
@@ -165,7 +168,7 @@ def test_everything_but_the_live_part_works_without_javascript(
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     set_up(server, page)
-    slug, key = create_workflow(page), create_key(page)
+    slug, key = create_workflow(page), create_key(page, "read")
     send(server, key, "run-success", body(slug, "success"))
     event_id = send(server, key, "run-success", {**body(slug, "success"), "ended_at": "x"}, 400)
     listed = {"headers": {"X-API-Key": key}}
