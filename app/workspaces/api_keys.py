@@ -136,6 +136,16 @@ def find_api_keys(workspace_id: int, name_or_prefix: str) -> list[ApiKey]:
     )
 
 
+def find_by_secret(workspace_id: int, key: str) -> ApiKey | None:
+    """The workspace's live key that this one is."""
+    query = select(ApiKey).where(
+        ApiKey.workspace_id == workspace_id,
+        ApiKey.revoked_at.is_(None),
+        ApiKey.key_hash == _kept_of(key)["key_hash"],
+    )
+    return db.session.scalar(query)
+
+
 def _kept_of(key: str) -> dict[str, str]:
     """All that is kept of the key itself."""
     secret: bytes = current_app.config["FLOWPULSE_KEY_SECRET"]
