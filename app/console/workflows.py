@@ -7,7 +7,7 @@ from app.clock import now
 from app.console.formatting import date
 from app.console.guards import current_workspace
 from app.console.paging import read_page
-from app.console.test_events import TESTS
+from app.console.test_kinds import GROUPS
 from app.console.workflow_history import (
     MOST_REFUSED,
     count_refused,
@@ -111,7 +111,7 @@ def _show_one(workflow: Workflow, errors: dict[str, list[str]]) -> str:
         former_until=_former_until(),
         refused=count_refused(workflow, archived_at) if archived_at else 0,
         most_refused=MOST_REFUSED,
-        tests=TESTS.values(),
+        test_groups=GROUPS,
         form=form,
         errors=errors,
     )
