@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from flask import Blueprint, Response, flash, make_response, redirect, render_template, request
+from flask import Blueprint, flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
@@ -107,13 +107,8 @@ def listen_once() -> ResponseReturnValue:
 
 def _show(
     choice: Choice, key: str | None = None, errors: dict[str, list[str]] | None = None
-) -> Response:
-    """In place, the address becomes one that can be reloaded; it names the key by its id."""
-    page = render_template("console/connect.html", **describe_wizard(choice, key, errors))
-    response = make_response(page)
-    if is_for_htmx():
-        response.headers["HX-Replace-Url"] = choice.address(**since())
-    return response
+) -> str:
+    return render_template("console/connect.html", **describe_wizard(choice, key, errors))
 
 
 def _find_just_made(name: str) -> ApiKey | None:
