@@ -80,13 +80,15 @@ class Watch(NamedTuple):
 class Refusal(NamedTuple):
     """The latest of some refused tries that say the same, and how many they are.
 
-    `is_by_name`: it came without the key that is listened for, and names the workflow.
+    `is_by_name`: it came without the key that is listened for, and names the workflow. `may_open`:
+    whether the reader may see the request itself.
     """
 
     event: Event
     problem: Problem | None
     times: int
     is_by_name: bool
+    may_open: bool
 
 
 class Heard(NamedTuple):
@@ -131,7 +133,8 @@ def listen(
         stray=stray.id if stray else 0,
     )
     is_silent = nothing_came and now() - watch.opened_at >= SILENT_AFTER
-    return Heard(success, failure, _group(tries, api_key), stray, is_silent, next_watch)
+    refusals = _group(tries, api_key, scope)
+    return Heard(success, failure, refusals, stray, is_silent, next_watch)
 
 
 def is_news(before: Watch, heard: Heard, was_silent: bool) -> bool:
@@ -165,27 +168,30 @@ def _find_refused(
     """The latest refused requests, newest first, that this page's sender may have sent.
 
     With the key, all are; refused for their key, those that name the workflow. While any key
-    counts, so are those that name no other workflow.
+    counts, so are those that name no other workflow. What came with no known key belongs to no
+    workspace: who may not see such requests is told of those that hold the workflow's id, which
+    nobody guesses.
     """
     ids = [each for each in scope if each is not None]
     # Plus 0 and a literal state: only the index of refused requests by time is to be walked.
     workspace_id = Event.workspace_id + 0
-    is_visible: ColumnElement[bool] = workspace_id.in_(ids)
-    if None in scope:
-        is_visible = or_(is_visible, workspace_id.is_(None))
+    of_nobody: ColumnElement[bool] = workspace_id.is_(None)
+    if None not in scope:
+        of_nobody = and_(of_nobody, Event.code.in_(KEY_CODES))
     query = select(Event).where(
         of_state("rejected"),
         Event.received_at >= watch.opened_at - timedelta(minutes=1),
         Event.id + 0 > watch.after,
         Event.origin.is_(None),
-        is_visible,
+        or_(workspace_id.in_(ids), of_nobody),
     )
     if api_key:
         query = query.where(or_(Event.api_key_id == api_key.id, Event.code.in_(KEY_CODES)))
     query = query.order_by(Event.received_at.desc(), Event.id.desc()).limit(LOOKED_AT)
     found = list(db.session.scalars(query))
     by_key = {each.id for each in found if _is_about_the_key(each, api_key)}
-    named = _find_naming(workflow, by_key)
+    hidden = {each.id for each in found if each.workspace_id not in scope}
+    named = _find_naming(workflow, by_key, hidden)
     others = _names_of_others(workflow, {each.reference for each in found if each.reference})
     return [
         each
@@ -200,9 +206,9 @@ def _is_about_the_key(event: Event, api_key: ApiKey | None) -> bool:
     return event.code in KEY_CODES and not is_known
 
 
-def _find_naming(workflow: Workflow, ids: Collection[int]) -> set[int]:
-    """Those of the events whose body names the workflow; nobody read it, since the key comes
-    first."""
+def _find_naming(workflow: Workflow, ids: Collection[int], by_id: Collection[int]) -> set[int]:
+    """Those of the events whose body names the workflow, or holds its id; nobody read it, since the
+    key comes first."""
     if not ids:
         return set()
     texts = (workflow.public_id, workflow.slug, workflow.name, json.dumps(workflow.name)[1:-1])
@@ -211,7 +217,8 @@ def _find_naming(workflow: Workflow, ids: Collection[int]) -> set[int]:
     return {
         event_id
         for event_id, body in db.session.execute(query)
-        if names.search(bytes(body).decode("utf-8", "replace"))
+        if names.search(text := bytes(body).decode("utf-8", "replace"))
+        and (event_id not in by_id or workflow.public_id in text)
     }
 
 
@@ -228,7 +235,9 @@ def _names_of_others(workflow: Workflow, references: set[str]) -> set[str]:
     return {name for row in db.session.execute(query) for name in row}
 
 
-def _group(tries: list[Event], api_key: ApiKey | None) -> list[Refusal]:
+def _group(
+    tries: list[Event], api_key: ApiKey | None, scope: Sequence[int | None]
+) -> list[Refusal]:
     same: dict[tuple[str | None, str | None], list[Event]] = {}
     for event in tries:
         same.setdefault((event.code, event.detail), []).append(event)
@@ -238,6 +247,7 @@ def _group(tries: list[Event], api_key: ApiKey | None) -> list[Refusal]:
             PROBLEMS.get(group[0].code or ""),
             len(group),
             _is_about_the_key(group[0], api_key),
+            group[0].workspace_id in scope,
         )
         for group in list(same.values())[:SHOWN_TRIES]
     ]

@@ -386,7 +386,7 @@ def test_who_has_a_key_may_say_which(owner: FlaskClient, team: Team) -> None:
     assert "Each report with the key “n8n-prod” shows up here" in page.text
 
 
-def test_unknown_keys_are_shown_to_the_owner_of_the_server_alone(
+def test_requests_with_unknown_keys_are_shown_to_the_owner_of_the_server_alone(
     owner: FlaskClient, colleague: Callable[[str], FlaskClient], team: Team
 ) -> None:
     member = colleague("member")
@@ -396,8 +396,14 @@ def test_unknown_keys_are_shown_to_the_owner_of_the_server_alone(
     }
     body = {"workflow_slug": team.slug, "ended_at": "2026-01-15T09:31:00Z"}
     owner.post("/api/v1/ingest/run-success", json=body, headers={"X-API-Key": WRONG_KEY})
-    assert "API key" in listen(owner, addresses[owner]).text
+    heard = listen(owner, addresses[owner]).text
+    assert "The API key is mistyped" in heard and "Open the request" in heard
     assert listen(member, addresses[member]).status_code == 204
+    by_id = {**body, "workflow_slug": None, "workflow_id": team.workflow_public_id}
+    owner.post("/api/v1/ingest/run-success", json=by_id, headers={"X-API-Key": WRONG_KEY})
+    heard = listen(member, addresses[member]).text
+    assert "The API key is mistyped" in heard, "Nobody else knows the workflow's id"
+    assert "Open the request" not in heard
 
 
 def test_texts_of_senders_stay_texts(owner: FlaskClient, team: Team) -> None:
