@@ -62,7 +62,15 @@
     const wanted = wizard()?.dataset.address;
     if (wanted && wanted !== address) history.replaceState(history.state, "", wanted);
     address = wanted;
+    keepFocus();
   });
+
+  /* The button that was pressed may be gone with its form: on with what the answer is about. */
+  function keepFocus() {
+    if (document.activeElement !== document.body) return;
+    const next = wizard()?.querySelector("[aria-invalid]") ?? wizard()?.querySelector(".secret button");
+    next?.focus({ preventScroll: true });
+  }
 
   document.addEventListener("htmx:after:swap", () => {
     const news = part()?.dataset.news ?? "";

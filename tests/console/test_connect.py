@@ -89,18 +89,16 @@ def test_a_second_press_goes_on_with_the_workflow_that_is_there(
     assert Page(unfit.text).has_id("new-workflow-error")
 
 
-@pytest.mark.parametrize("part", ["workflow", "key", "tool"])
 def test_the_address_of_a_forms_answer_leads_back_to_the_wizard(
-    owner: FlaskClient, team: Team, part: str
+    owner: FlaskClient, team: Team
 ) -> None:
     address = settle(owner, team)
-    query = urlsplit(address).query
-    answer = owner.get(f"/connect/{part}?{query}")
-    assert answer.status_code == 302
-    assert open_page(owner, answer.location).form(key_form(owner, address).action), (
-        "It stands where it stood"
-    )
-    assert owner.get(f"/connect/{part}").location == "/connect"
+    action = key_form(owner, address).action
+    for part in ("workflow", "key", "tool"):
+        answer = owner.get(f"/connect/{part}?{urlsplit(address).query}")
+        assert answer.status_code == 302
+        assert open_page(owner, answer.location).form(action), "It stands where it stood"
+        assert owner.get(f"/connect/{part}").location == "/connect"
 
 
 def test_archived_workflows_are_not_offered_and_many_can_be_searched(
