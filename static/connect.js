@@ -1,7 +1,11 @@
 /* The waiting part of the connect page: asks only while somebody looks, and says what is new.
  *
+ * The answer to a form takes the place of the whole wizard; its address then is one that can be
+ * reloaded, and names the key that is shown by its id.
+ *
  * The DOM it expects:
  *
+ *   <div id="connect" data-address="/connect?tool=…">
  *   <section data-listen data-news="The first success has come."
  *     hx-get="/connect/listen?…" hx-trigger="every 2s, listen:now" hx-swap="outerHTML">
  *       <span data-listen-pill></span>   what it is doing, in words and colour
@@ -15,6 +19,11 @@
   const FINAL_STATUSES = new Set([401, 403, 404, 410]);
   let ended = false;
   let lastNews = part()?.dataset.news ?? "";
+  let address = wizard()?.dataset.address;
+
+  function wizard() {
+    return document.getElementById("connect");
+  }
 
   function part() {
     return document.querySelector("[data-listen]");
@@ -48,6 +57,20 @@
   document.addEventListener("htmx:error", (event) => {
     if (isListener(event)) show("reconnecting", "Reconnecting");
   });
+
+  document.addEventListener("htmx:after:swap", () => {
+    const wanted = wizard()?.dataset.address;
+    if (wanted && wanted !== address) history.replaceState(history.state, "", wanted);
+    address = wanted;
+    keepFocus();
+  });
+
+  /* The button that was pressed may be gone with its form: on with what the answer is about. */
+  function keepFocus() {
+    if (document.activeElement !== document.body) return;
+    const next = wizard()?.querySelector("[aria-invalid]") ?? wizard()?.querySelector(".secret button");
+    next?.focus({ preventScroll: true });
+  }
 
   document.addEventListener("htmx:after:swap", () => {
     const news = part()?.dataset.news ?? "";

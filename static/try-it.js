@@ -7,6 +7,7 @@
  *     <input data-try-path="id">           goes into the path
  *     <input data-try-query="limit">       goes into the query, unless it is empty
  *     <input data-try-key>                 goes into X-API-Key; it is kept nowhere
+ *     <p class="error" data-try-key-error hidden>  why a key can't be sent
  *     <button data-try-send>
  *   </form>
  *   <div data-try-answer></div>            beside the form: status, headers and body, as text
@@ -15,6 +16,63 @@
   "use strict";
 
   const TIMEOUT_MS = 30_000;
+
+  /* --- keys that no header can carry, or that are none ---------------------------------------- */
+
+  const STAND_INS = /^fp_(your_key|…|\.\.\.)?$/;
+
+  /* A field of one line drops line breaks as it takes what is pasted: they are seen only here. */
+  const BROKEN_LINES =
+    "What you pasted has a line break in it, and was not put in. Copy the key alone, in one line.";
+
+  const RULES = [
+    [
+      (key) => STAND_INS.test(key),
+      (key) =>
+        `${key} only stands for a key. Put one of your own in its place; under API keys you can make one.`,
+    ],
+    [
+      (key) => /[^\x20-\x7e]/.test(key),
+      (key) => {
+        const sign = [...key].find((each) => /[^\x20-\x7e]/.test(each));
+        const number = sign.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
+        const shown = /[\p{L}\p{P}\p{S}]/u.test(sign) ? `“${sign}” (U+${number})` : `U+${number}, which can't be seen`;
+        return `The key holds the sign ${shown}: no key has it, and no header can carry it. Copy the whole key again, from fp_ to its last character.`;
+      },
+    ],
+  ];
+
+  function complain(input, text) {
+    const error = input.closest(".field").querySelector("[data-try-key-error]");
+    error.textContent = text;
+    error.hidden = !text;
+    if (text) input.setAttribute("aria-invalid", "true");
+    else input.removeAttribute("aria-invalid");
+  }
+
+  /* Whether the key can be sent; where not, the field says why. None at all can be: it is refused. */
+  function isSendable(input) {
+    const key = input.value.trim();
+    const rule = key && RULES.find(([applies]) => applies(key));
+    if (rule) complain(input, rule[1](key));
+    const isGood = !rule && !input.hasAttribute("aria-invalid");
+    if (!isGood) input.focus();
+    return isGood;
+  }
+
+  document.addEventListener("paste", (event) => {
+    if (!event.target.matches?.("[data-try-key]")) return;
+    const text = event.clipboardData?.getData("text").trim() ?? "";
+    if (!/[\r\n\u2028\u2029]/.test(text)) return;
+    event.preventDefault();
+    complain(event.target, BROKEN_LINES);
+  });
+
+  document.addEventListener("input", (event) => {
+    if (event.target.matches?.("[data-try-key]")) complain(event.target, "");
+  });
+
+  /* --- the request ---------------------------------------------------------------------------- */
 
   function addressOf(form) {
     let path = form.dataset.path;
@@ -81,7 +139,7 @@
   }
 
   async function send(form) {
-    if (!form.reportValidity()) return;
+    if (!form.reportValidity() || !isSendable(form.querySelector("[data-try-key]"))) return;
     const answer = form.parentElement.querySelector("[data-try-answer]");
     const button = form.querySelector("[data-try-send]");
     const started = performance.now();

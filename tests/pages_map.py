@@ -36,6 +36,7 @@ NO_PAGES = frozenset(
     {
         "static",
         "assets.show_styles",
+        "connect.lead_back",
         "connect.listen_once",
         "event.download_body",
         "event.download_reproduction",

@@ -1,191 +1,122 @@
 """The connect wizard: a tool, a workflow, a key, a snippet; then the page waits for both ticks."""
 
-import re
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from datetime import timedelta
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import func, or_, select
+from sqlalchemy import select
 
-from app.console.guards import (
-    PublicIdConverter,
-    current_workspace,
-    may,
-    signed_in_user,
-    visible_workspace_ids,
-)
-from app.console.listening import Heard, Watch, is_news, listen
-from app.console.reachability import describe_reach
-from app.console.snippet_parts import PLACEHOLDER, Part, Target
+from app.clock import now
+from app.console.guards import current_workspace, signed_in_user, visible_workspace_ids
+from app.console.listening import Watch, is_news, listen
 from app.console.snippets import TOOLS
-from app.console.workflow_list import find_workflow
+from app.console.wizard import Choice, describe_listening, describe_wizard, read_choice, since
 from app.extensions import db
 from app.htmx import is_for_htmx
-from app.links import public_url
-from app.models import ApiKey, Workflow
-from app.workspaces.api_keys import MAX_NAME, create_api_key
+from app.models import ApiKey
+from app.workspaces.api_keys import create_api_key, find_by_secret
 from app.workspaces.people import RefusedError
-from app.workspaces.workflows import create_workflow
+from app.workspaces.workflows import create_workflow, find_twin
 
-LISTED_WORKFLOWS = 100
-_PUBLIC_ID = re.compile(PublicIdConverter.regex)
+_JUST_NOW = timedelta(minutes=10)
+"""A key of the same name that is younger was made by an earlier press of the same button."""
 
 blueprint = Blueprint("connect", __name__)
 
 
-class Choice(NamedTuple):
-    """What has been chosen so far; it stands in the address. `key`: "own", or not settled yet."""
-
-    tool: str = ""
-    workflow: Workflow | None = None
-    key: str = ""
-
-    def address(self, endpoint: str = "connect.show_connect", **more: Any) -> str:
-        values = {
-            "tool": self.tool or None,
-            "workflow": self.workflow.public_id if self.workflow else None,
-            "key": self.key or None,
-        }
-        return url_for(endpoint, **{**values, **more})
-
-
 @blueprint.get("/connect")
 def show_connect() -> ResponseReturnValue:
-    choice = _read_choice()
+    choice = read_choice()
     if choice.tool and choice.workflow and Watch.read(request.args) is None:
         return redirect(choice.address(**Watch.start()._asdict()))
     return _show(choice)
 
 
+@blueprint.get("/connect/workflow", endpoint="lead_back")
+@blueprint.get("/connect/key", endpoint="lead_back")
+@blueprint.get("/connect/tool", endpoint="lead_back")
+def lead_back() -> ResponseReturnValue:
+    """Who reloads the address of a form's answer gets the wizard, where it stood."""
+    return redirect(read_choice().address(**since()))
+
+
 @blueprint.post("/connect/workflow")
 def add_workflow() -> ResponseReturnValue:
-    choice = _read_choice()
+    """A second press goes on with the workflow that the first one made."""
+    choice, name = read_choice(), request.form.get("name", "")
+    workspace_id = current_workspace().id
     try:
-        workflow = create_workflow(current_workspace().id, request.form.get("name", ""))
+        workflow = create_workflow(workspace_id, name)
     except RefusedError as error:
-        return _show(choice, errors={"workflow": [str(error)]}), 422
+        twin = find_twin(workspace_id, name)
+        if twin is None:
+            return _show(choice, errors={"workflow": [str(error)]}), 422
+        workflow = twin
+        flash(f"The workflow “{workflow.name}” is there already: the wizard goes on with it.")
     return redirect(choice._replace(workflow=workflow).address(), 303)
 
 
 @blueprint.post("/connect/key")
 def add_key() -> ResponseReturnValue:
-    """The key is in this answer and nowhere else: neither in a session nor in an address."""
-    choice = _read_choice()
+    """The key is in this answer and nowhere else: neither in a session nor in an address.
+
+    A second press can't show it again; it says that the key is there, and goes on with it.
+    """
+    choice = read_choice()
     if choice.workflow is None or Watch.read(request.args) is None:
         return redirect(choice.address(), 303)
     name = request.form.get("name", "")
     try:
-        _, key = create_api_key(
+        api_key, key = create_api_key(
             current_workspace().id, name, ["ingest"], created_by=signed_in_user()
         )
     except RefusedError as error:
-        return _show(choice, errors={"key": [str(error)]}), 422
-    return _show(choice, key=key, key_name=name)
+        made = _find_just_made(name)
+        if made is None:
+            return _show(choice, errors={"key": [str(error)]}), 422
+        flash(f"The key “{made.name}” is there already: the wizard goes on with it.")
+        return redirect(choice._replace(api_key=made).address(**since()), 303)
+    return _show(choice._replace(api_key=api_key), key)
+
+
+@blueprint.post("/connect/tool")
+def change_tool() -> ResponseReturnValue:
+    """Another tool's snippet with the key that the page shows already, and sends along."""
+    choice, tool = read_choice(), request.form.get("tool", "")
+    choice = choice._replace(tool=tool) if tool in TOOLS else choice
+    key = request.form.get("key", "")
+    api_key = find_by_secret(current_workspace().id, key)
+    if api_key is None:
+        return redirect(choice.address(**since()), 303)
+    return _show(choice._replace(api_key=api_key), key)
 
 
 @blueprint.get("/connect/listen")
 def listen_once() -> ResponseReturnValue:
     """The part that waits; 204 where the page shows already what there is."""
-    choice, watch = _read_choice(), Watch.read(request.args)
+    choice, watch = read_choice(), Watch.read(request.args)
     if choice.workflow is None or watch is None:
         return redirect(choice.address())
-    heard = listen(choice.workflow, visible_workspace_ids(), watch)
+    heard = listen(choice.workflow, visible_workspace_ids(), watch, choice.api_key)
     if not is_for_htmx():
         return redirect(choice.address(**heard.watch._asdict(), _anchor="listen"))
     if not is_news(watch, heard, "silent" in request.args):
         return "", 204
-    return render_template("console/_connect_listen.html", **_listening(choice, heard))
-
-
-def _read_choice() -> Choice:
-    """404 for a workflow that is not there, or can't be."""
-    tool, public_id = request.args.get("tool", ""), request.args.get("workflow", "")
-    if public_id and not _PUBLIC_ID.fullmatch(public_id):
-        abort(404, "There is no such workflow in this workspace.")
-    return Choice(
-        tool if tool in TOOLS else "",
-        find_workflow(public_id) if public_id else None,
-        "own" if request.args.get("key") == "own" else "",
-    )
+    return render_template("console/_connect_listen.html", **describe_listening(choice, heard))
 
 
 def _show(
-    choice: Choice,
-    key: str | None = None,
-    key_name: str = "",
-    errors: dict[str, list[str]] | None = None,
+    choice: Choice, key: str | None = None, errors: dict[str, list[str]] | None = None
 ) -> str:
-    return render_template(
-        "console/connect.html",
-        **_listening(choice),
-        **_workflows(choice),
-        tools=TOOLS,
-        key=key,
-        key_name=key_name,
-        suggested_key_name=_suggest_key_name(choice),
-        parts=_draw_parts(choice, key),
-        form=request.form,
-        errors=errors or {},
-        here=request.args.to_dict(),
-    )
+    return render_template("console/connect.html", **describe_wizard(choice, key, errors))
 
 
-def _draw_parts(choice: Choice, key: str | None) -> Sequence[Part]:
-    is_settled = key or choice.key or not may("member")
-    if not (choice.tool and choice.workflow and is_settled):
-        return ()
-    workflow = choice.workflow
-    target = Target(public_url(), workflow.public_id, workflow.slug, key or PLACEHOLDER)
-    return TOOLS[choice.tool].make_parts(target)
-
-
-def _listening(choice: Choice, heard: Heard | None = None) -> dict[str, Any]:
-    """What the waiting part needs, whether it comes with the page or alone."""
-    watch = Watch.read(request.args)
-    values = {
-        "choice": choice,
-        "tool": TOOLS.get(choice.tool),
-        "base_url": public_url(),
-        "reach": describe_reach(public_url()),
-        "heard": heard,
-    }
-    if choice.workflow is None or watch is None:
-        return values
-    heard = heard or listen(choice.workflow, visible_workspace_ids(), watch)
-    silent = {"silent": 1} if heard.is_silent else {}
-    listen_url = choice.address("connect.listen_once", **heard.watch._asdict(), **silent)
-    return {**values, "heard": heard, "listen_url": listen_url, "workflow": choice.workflow}
-
-
-def _workflows(choice: Choice) -> dict[str, Any]:
-    """Those to pick from: the newest, or what was looked for."""
-    if choice.workflow:
-        return {"workflows": (), "workflow_count": 0, "find": ""}
-    wanted = request.args.get("find", "").replace("\0", "").strip()
-    in_use = [
-        Workflow.workspace_id == current_workspace().id,
-        Workflow.archived_at.is_(None),
-    ]
-    count = db.session.scalar(select(func.count()).select_from(Workflow).where(*in_use)) or 0
-    if wanted:
-        columns = (Workflow.name, Workflow.slug, Workflow.public_id)
-        in_use.append(or_(*(each.icontains(wanted, autoescape=True) for each in columns)))
-    query = select(Workflow).where(*in_use).order_by(Workflow.id.desc()).limit(LISTED_WORKFLOWS)
-    return {"workflows": db.session.scalars(query).all(), "workflow_count": count, "find": wanted}
-
-
-def _suggest_key_name(choice: Choice) -> str:
-    """A name that is free, such as `n8n: Lead enrichment 2`."""
-    if not (choice.tool and choice.workflow):
-        return ""
-    name = f"{TOOLS[choice.tool].label}: {choice.workflow.name}"[: MAX_NAME - 5]
-    query = select(ApiKey.name).where(
+def _find_just_made(name: str) -> ApiKey | None:
+    query = select(ApiKey).where(
         ApiKey.workspace_id == current_workspace().id,
+        ApiKey.name == " ".join(name.split()),
         ApiKey.revoked_at.is_(None),
-        ApiKey.name.startswith(name, autoescape=True),
+        ApiKey.created_by_id == signed_in_user().id,
+        ApiKey.created_at > now() - _JUST_NOW,
     )
-    taken = set(db.session.scalars(query))
-    if name not in taken:
-        return name
-    return next(free for n in range(2, len(taken) + 3) if (free := f"{name} {n}") not in taken)
+    return db.session.scalar(query)

@@ -17,7 +17,7 @@ from app.console.workflow_list import find_workflow
 from app.ingest.schemas import EVENT_KINDS
 from app.models import Event, Workflow
 from app.workspaces.people import RefusedError
-from app.workspaces.workflows import create_workflow, restore_workflow
+from app.workspaces.workflows import create_workflow, find_twin, restore_workflow
 
 blueprint = Blueprint("mending", __name__, url_prefix="/events/<public_id:public_id>")
 
@@ -80,11 +80,18 @@ def run_all_again(public_id: str) -> ResponseReturnValue:
 def add_workflow(public_id: str) -> ResponseReturnValue:
     event = find_event(public_id)
     name, slug = request.form.get("name", ""), request.form.get("slug", "").strip()
+    workspace_id, next_step = current_workspace().id, "Next: reprocess what was refused."
     try:
-        workflow = create_workflow(current_workspace().id, name, slug or None)
+        workflow = create_workflow(workspace_id, name, slug or None)
     except RefusedError as error:
-        return render_event(event, errors=error.errors, form=request.form), 422
-    flash(f"Workflow “{workflow.name}” was created. Next: reprocess what was refused.", "success")
+        twin = find_twin(workspace_id, name, slug)
+        if twin is None:
+            return render_event(event, errors=error.errors, form=request.form), 422
+        if twin.archived_at:
+            next_step = "It is archived: restore it on its page first."
+        flash(f"Workflow “{twin.name}” is there already. {next_step}", "message")
+        return redirect(_address(public_id), 303)
+    flash(f"Workflow “{workflow.name}” was created. {next_step}", "success")
     return redirect(_address(public_id), 303)
 
 

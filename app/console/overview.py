@@ -11,9 +11,10 @@ from app.console.attention import Situation, list_lines
 from app.console.formatting import plural
 from app.console.guards import current_workspace, visible_workspace_ids
 from app.console.open_problems import RECENT, Group, Scope, count_unstored, list_groups
+from app.console.wizard import Choice, describe_wizard
 from app.console.workflow_health import count_outcomes, list_health
 from app.extensions import db
-from app.models import ApiKey, Event, Run, WorkerHeartbeat, Workflow
+from app.models import Event, Run, WorkerHeartbeat, Workflow
 from app.processing.dead_letters import retry_dead_letters
 from app.processing.inbox import waiting_since
 from app.processing.worker import STALLED_AFTER
@@ -24,10 +25,9 @@ blueprint = Blueprint("overview", __name__)
 
 
 class Progress(NamedTuple):
-    """The steps of a new workspace: the first workflow (by its slug), key, and event."""
+    """What a workspace begins with: the newest workflow in use (its slug), and an event."""
 
     slug: str | None
-    has_key: bool
     has_event: bool
 
 
@@ -44,7 +44,7 @@ def show_overview() -> str:
     progress = find_progress(current_workspace().id)
     if progress.slug and progress.has_event:
         return render_template("console/overview.html", **_look())
-    return render_template("console/first_steps.html", progress=progress, **_look())
+    return render_template("console/first_steps.html", **describe_wizard(Choice()), **_look())
 
 
 @blueprint.get("/overview")
@@ -95,7 +95,6 @@ def _read_page() -> int:
 def find_progress(workspace_id: int) -> Progress:
     return Progress(
         first_slug(workspace_id),
-        _exists(ApiKey.workspace_id == workspace_id, ApiKey.revoked_at.is_(None)),
         # Runs first: they need no look past thousands of refused requests.
         _exists(Run.workspace_id == workspace_id)
         or _exists(Event.workspace_id == workspace_id, Event.state != "rejected"),

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from app.console.guards import current_workspace
 from app.console.paging import Paged
-from app.console.test_events import TESTS
+from app.console.test_kinds import GROUPS
 from app.console.workflow_history import (
     MOST_REFUSED,
     count_refused,
@@ -119,7 +119,7 @@ def _show_one(workflow: Workflow, errors: dict[str, list[str]]) -> str:
         former_days=FORMER_DAYS,
         refused=count_refused(workflow, archived_at) if archived_at else 0,
         most_refused=MOST_REFUSED,
-        tests=TESTS.values(),
+        test_groups=GROUPS,
         form=form,
         errors=errors,
     )

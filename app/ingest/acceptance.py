@@ -7,7 +7,7 @@ from app.answers import dump
 from app.ingest.body import ReadBody, read_object
 from app.ingest.intake import Intake
 from app.ingest.records import IdempotentClaim, KnownWorkflow
-from app.ingest.references import find_workflow, list_mismatches, require_allowed
+from app.ingest.references import Directory, find_workflow, list_mismatches, require_allowed
 from app.ingest.schemas import EventKind, validate
 from app.ingest.service import IngestService
 from app.keys import mask_keys, mask_whole_keys
@@ -58,7 +58,7 @@ def _check_headers(intake: Intake) -> list[FieldError]:
 
 
 def _validate(
-    service: IngestService, intake: Intake, kind: EventKind, body: ReadBody, workspace_id: int
+    workflows: Directory, intake: Intake, kind: EventKind, body: ReadBody, workspace_id: int
 ) -> dict[str, Any]:
     """The fields; raises `validation_failed` with all that is wrong in body and headers."""
     in_headers = _check_headers(intake)
@@ -69,22 +69,29 @@ def _validate(
         in_body = problem.errors
     if in_body or in_headers:
         told = {error.field for error in in_body}
-        mismatches = list_mismatches(service.store, workspace_id, body)
+        mismatches = list_mismatches(workflows, workspace_id, body)
         more = [error for error in mismatches if error.field not in told]
         raise ProblemError("validation_failed", errors=[*more, *in_body, *in_headers])
     return fields
 
 
 def read_event(
-    service: IngestService, intake: Intake, kind: EventKind, raw: bytes
+    service: IngestService,
+    intake: Intake,
+    kind: EventKind,
+    raw: bytes,
+    workflows: Directory | None = None,
 ) -> tuple[ReadBody, dict[str, Any], KnownWorkflow]:
-    """The body, its fields as they are stored, and the workflow; raises ProblemError."""
-    key = intake.api_key
+    """The body, its fields as they are stored, and the workflow; raises ProblemError.
+
+    `workflows`: where they are looked up, if not in the store.
+    """
+    key, workflows = intake.api_key, workflows or service.store
     assert key is not None  # noqa: S101 (whoever calls saw to it)
     body = read_object(raw, intake.environ.get("CONTENT_TYPE"), service.max_json_depth)
     intake.members = body
-    fields = _validate(service, intake, kind, body, key.workspace_id)
-    workflow = find_workflow(service.store, key.workspace_id, fields, body.warnings)
+    fields = _validate(workflows, intake, kind, body, key.workspace_id)
+    workflow = find_workflow(workflows, key.workspace_id, fields, body.warnings)
     require_allowed(key, workflow, fields)
     return body, fields, workflow
 
@@ -95,13 +102,14 @@ def take_in(
     kind: EventKind,
     raw: bytes,
     claim: IdempotentClaim | None,
+    workflows: Directory | None = None,
 ) -> tuple[dict[str, Any], bool]:
     """Validate the body and put the event on disk.
 
     Returns the answer, and whether it is the first answer to the same Idempotency-Key. Raises
     ProblemError for what can't be accepted.
     """
-    body, fields, workflow = read_event(service, intake, kind, raw)
+    body, fields, workflow = read_event(service, intake, kind, raw, workflows)
     answer: dict[str, Any] = {"event_id": intake.event_id, "status": "accepted"}
     warnings = None
     if body.warnings:

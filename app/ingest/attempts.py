@@ -15,10 +15,11 @@ from app.ingest.acceptance import (
     refuse_encoding,
     take_in,
 )
-from app.ingest.authentication import identify, read_credential
+from app.ingest.authentication import identify, read_credential, require_live, require_scope
 from app.ingest.intake import Environ, Intake
 from app.ingest.recorder import replay
 from app.ingest.records import KnownKey, KnownWorkflow
+from app.ingest.references import Directory
 from app.ingest.rejections import as_rejected
 from app.ingest.schemas import EventKind
 from app.ingest.service import ingest_service
@@ -33,7 +34,11 @@ class Attempt:
 
     `origin` is one of ORIGINS, `sent_by` the person's e-mail address. The person answers for it: no
     key is needed; `api_key` is whose limits hold and under whose name it is logged, if any. With
-    `checks_key`, a key among the headers is checked as a sender's would be.
+    `checks_key`, that key is checked as a sender's would be or, without it, one among the headers.
+
+    A test may suppose what this workspace gives no occasion for: `workflows` are where it looks
+    them up, and `refused` is what the server refuses before it reads so far, such as a wrong
+    `method` or `path`.
     """
 
     origin: str
@@ -46,6 +51,10 @@ class Attempt:
     attempt_of_id: int | None = None
     idempotency_key: str | None = None
     checks_key: bool = False
+    workflows: Directory | None = None
+    refused: ProblemError | None = None
+    method: str = "POST"
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +97,26 @@ def send(attempt: Attempt) -> Outcome:
     """
     service, intake = ingest_service(), _open_intake(attempt)
     try:
+        if attempt.refused:
+            raise attempt.refused
         if attempt.checks_key:
-            identify(Intake(intake.environ), read_credential(intake), service)
+            _check_key(attempt, intake)
         return _accept(attempt, intake)
     except ProblemError as problem:
         if problem.code == "unavailable":
             raise
         service.recorder.record(as_rejected(intake, problem))
         return Outcome(intake.event_id, problem)
+
+
+def _check_key(attempt: Attempt, intake: Intake) -> None:
+    """Raises ProblemError for what a sender with this key would be refused for."""
+    key = attempt.api_key
+    if key is None:
+        identify(Intake(intake.environ), read_credential(intake), ingest_service())
+        return
+    require_live(key, intake)
+    require_scope(key, "ingest")
 
 
 def _accept(attempt: Attempt, intake: Intake) -> Outcome:
@@ -110,12 +131,12 @@ def _accept(attempt: Attempt, intake: Intake) -> Outcome:
         first = replay(found, claim.request_hash)
         if first:
             return Outcome(first["event_id"], is_repeat=True)
-    answer, is_repeat = take_in(service, intake, kind, raw, claim)
+    answer, is_repeat = take_in(service, intake, kind, raw, claim, attempt.workflows)
     return Outcome(answer["event_id"], is_repeat=is_repeat)
 
 
 def _open_intake(attempt: Attempt) -> Intake:
-    intake = Intake(_environ_of(attempt), attempt.kind.name)
+    intake = Intake(_environ_of(attempt), None if attempt.path else attempt.kind.name)
     intake.body = attempt.body
     intake.attempt = attempt
     intake.api_key = attempt.api_key or _nobodys_key(attempt.workspace_id)
@@ -135,8 +156,8 @@ def _nobodys_key(workspace_id: int) -> KnownKey:
 def _environ_of(attempt: Attempt) -> Environ:
     """What a request with these headers and this body would have come with."""
     environ: dict[str, Any] = {
-        "REQUEST_METHOD": "POST",
-        "PATH_INFO": f"/api/v1/ingest/{attempt.kind.name}",
+        "REQUEST_METHOD": attempt.method,
+        "PATH_INFO": attempt.path or f"/api/v1/ingest/{attempt.kind.name}",
         "REMOTE_ADDR": "",
         "CONTENT_LENGTH": str(len(attempt.body)),
     }

@@ -19,11 +19,7 @@ def require_key(intake: Intake, scope: str, service: IngestService) -> KnownKey:
     except ProblemError as problem:
         service.limits.check_failed_key(intake.remote_addr or "unknown", problem)
         raise
-    if scope not in key.scopes.split():
-        raise ProblemError(
-            "insufficient_scope",
-            f"The key {key.name!r} has no {scope} scope. Make a key that has it, under API keys.",
-        )
+    require_scope(key, scope)
     if key.id is not None:
         service.limits.check_key(key.id)
         agent = intake.environ.get("HTTP_USER_AGENT", "")
@@ -56,11 +52,25 @@ def identify(intake: Intake, credential: str, service: IngestService) -> KnownKe
         known_form = is_well_formed(credential)
         raise ProblemError("unknown_api_key" if known_form else "malformed_api_key")
     intake.api_key = key
+    require_live(key, intake)
+    return key
+
+
+def require_live(key: KnownKey, intake: Intake) -> None:
+    """Raises ProblemError `revoked_api_key` or `expired_api_key`."""
     if key.revoked_at is not None:
         raise ProblemError("revoked_api_key")
     if key.expires_at is not None and key.expires_at <= intake.received_at:
         raise ProblemError("expired_api_key")
-    return key
+
+
+def require_scope(key: KnownKey, scope: str) -> None:
+    """Raises ProblemError `insufficient_scope`."""
+    if scope not in key.scopes.split():
+        raise ProblemError(
+            "insufficient_scope",
+            f"The key {key.name!r} has no {scope} scope. Make a key that has it, under API keys.",
+        )
 
 
 def note_sender(intake: Intake, service: IngestService) -> None:

@@ -3,12 +3,12 @@
 import difflib
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from app.clock import now
-from app.ingest.records import KnownKey, KnownWorkflow
-from app.ingest.store import Store
+from app.ingest.records import FormerWorkflow, KnownKey, KnownWorkflow
 from app.problems import FieldError, ProblemError, presentable
 
 REFERENCES = {"workflow_id": "public_id", "workflow_slug": "slug", "workflow_name": "name"}
@@ -16,8 +16,18 @@ REFERENCES = {"workflow_id": "public_id", "workflow_slug": "slug", "workflow_nam
 _CLOSE_ENOUGH = 0.6
 
 
+class Directory(Protocol):
+    """Where workflows are looked up: the store, or what a test supposes to be there."""
+
+    def find_workflow(self, workspace_id: int, column: str, value: str) -> KnownWorkflow | None: ...
+    def find_former_slug(
+        self, workspace_id: int, slug: str, now: datetime
+    ) -> FormerWorkflow | None: ...
+    def list_references(self, workspace_id: int) -> list[tuple[str, str]]: ...
+
+
 def find_workflow(
-    store: Store, workspace_id: int, fields: Mapping[str, Any], warnings: list[FieldError]
+    store: Directory, workspace_id: int, fields: Mapping[str, Any], warnings: list[FieldError]
 ) -> KnownWorkflow:
     """The workflow that the first of the given references names.
 
@@ -44,12 +54,12 @@ def find_workflow(
     return workflow
 
 
-def _look_up(store: Store, workspace_id: int, field: str, value: str) -> KnownWorkflow | None:
+def _look_up(store: Directory, workspace_id: int, field: str, value: str) -> KnownWorkflow | None:
     return store.find_workflow(workspace_id, REFERENCES[field], value)
 
 
 def _look_up_former(
-    store: Store, workspace_id: int, slug: str, warnings: list[FieldError]
+    store: Directory, workspace_id: int, slug: str, warnings: list[FieldError]
 ) -> KnownWorkflow | None:
     """A slug works on for a while after a rename."""
     former = store.find_former_slug(workspace_id, slug, now())
@@ -81,7 +91,7 @@ def _read_ids(workflow_ids: str) -> frozenset[int]:
 
 
 def _compare(
-    store: Store,
+    store: Directory,
     workspace_id: int,
     workflow: KnownWorkflow,
     others: list[tuple[str, str]],
@@ -98,7 +108,9 @@ def _compare(
     return errors
 
 
-def list_mismatches(store: Store, workspace_id: int, body: Mapping[str, Any]) -> list[FieldError]:
+def list_mismatches(
+    store: Directory, workspace_id: int, body: Mapping[str, Any]
+) -> list[FieldError]:
     """The same for a body that is refused for other fields: one answer tells all of them."""
     texts = ((field, body.get(field)) for field in REFERENCES)
     given = [(field, presentable(value)) for field, value in texts if value and type(value) is str]
@@ -133,7 +145,7 @@ def _current(workflow: KnownWorkflow, field: str) -> str:
     return value
 
 
-def _not_found(store: Store, workspace_id: int, field: str, value: str) -> ProblemError:
+def _not_found(store: Directory, workspace_id: int, field: str, value: str) -> ProblemError:
     known = store.list_references(workspace_id)
     slug = closest_slug(value, known)
     hint = (

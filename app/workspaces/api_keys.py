@@ -161,6 +161,16 @@ def _is_taken(workspace_id: int, name: str) -> bool:
     return db.session.scalar(taken.limit(1)) is not None
 
 
+def find_by_secret(workspace_id: int, key: str) -> ApiKey | None:
+    """The workspace's live key that this one is."""
+    query = select(ApiKey).where(
+        ApiKey.workspace_id == workspace_id,
+        ApiKey.revoked_at.is_(None),
+        ApiKey.key_hash == _kept_of(key)["key_hash"],
+    )
+    return db.session.scalar(query)
+
+
 def _kept_of(key: str) -> dict[str, str]:
     """All that is kept of the key itself."""
     secret: bytes = current_app.config["FLOWPULSE_KEY_SECRET"]

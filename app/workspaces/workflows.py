@@ -46,6 +46,15 @@ def create_workflow(
     return workflow
 
 
+def find_twin(workspace_id: int, name: str, slug: str | None = None) -> Workflow | None:
+    """The workflow that has this name already and, where one is given, this slug: what a second
+    press of the button that made it meets."""
+    query = select(Workflow).where(
+        Workflow.workspace_id == workspace_id, Workflow.name == " ".join(name.split())
+    )
+    return db.session.scalar(query.where(Workflow.slug == slug) if slug else query)
+
+
 def rename_workflow(workflow: Workflow, name: str, slug: str) -> None:
     """Give a workflow another name or slug; its id stays, and its old slug works on for a while.
 

@@ -15,10 +15,12 @@ from app.console.reachability import describe_reach
 from app.console.snippets import TOOLS
 from app.extensions import db
 from app.ingest.service import ingest_service
+from app.keys import make_key
 from app.models import ApiKey, Workflow
+from app.workspaces.api_keys import create_api_key, find_by_secret, revoke_api_key
 from app.workspaces.workflows import archive_workflow, create_workflow
-from tests.console.pages import Page, open_page, send_form
-from tests.factories import Team, make_team, report
+from tests.console.pages import Form, Page, open_page, send_form
+from tests.factories import Team, make_team, report, success
 
 HTMX = {"HX-Request": "true"}
 WRONG_KEY = "fp_" + "0" * 36
@@ -72,10 +74,31 @@ def test_one_may_pick_a_workflow_or_create_one(owner: FlaskClient, team: Team) -
     assert query == {"tool": ["n8n"], "workflow": [made.public_id]}
 
 
-def test_a_name_that_is_taken_is_refused_at_its_field(owner: FlaskClient, team: Team) -> None:
-    sent = send_form(owner, "/connect?tool=n8n", "/connect/workflow?tool=n8n", name=team.name)
-    assert sent.status_code == 422
-    assert Page(sent.text).has_id("new-workflow-error")
+def test_a_second_press_goes_on_with_the_workflow_that_is_there(
+    owner: FlaskClient, team: Team
+) -> None:
+    address = "/connect/workflow?tool=n8n"
+    sent = send_form(owner, "/connect?tool=n8n", address, name=f" {team.name} ")
+    assert sent.status_code == 303
+    assert team.workflow_public_id in sent.location
+    page = open_page(owner, owner.get(sent.location).location)
+    assert f"The workflow “{team.name}” is there already" in page.text
+    assert db.session.query(Workflow).count() == 1
+    unfit = send_form(owner, "/connect?tool=n8n", address, name="n" * 121)
+    assert unfit.status_code == 422
+    assert Page(unfit.text).has_id("new-workflow-error")
+
+
+def test_the_address_of_a_forms_answer_leads_back_to_the_wizard(
+    owner: FlaskClient, team: Team
+) -> None:
+    address = settle(owner, team)
+    action = key_form(owner, address).action
+    for part in ("workflow", "key", "tool"):
+        answer = owner.get(f"/connect/{part}?{urlsplit(address).query}")
+        assert answer.status_code == 302
+        assert open_page(owner, answer.location).form(action), "It stands where it stood"
+        assert owner.get(f"/connect/{part}").location == "/connect"
 
 
 def test_archived_workflows_are_not_offered_and_many_can_be_searched(
@@ -109,31 +132,74 @@ def test_the_page_keeps_since_when_it_listens_in_its_address(
     )
 
 
+def key_form(client: FlaskClient, address: str) -> Form:
+    forms = open_page(client, address).forms
+    return next(form for form in forms if form.action.startswith("/connect/key"))
+
+
+def create_key(client: FlaskClient, team: Team, address: str) -> tuple[Any, str]:
+    """The answer to the wizard's form, and the key that stands in it."""
+    form = key_form(client, address)
+    answer = client.post(form.action, data=form.fields)
+    return answer, answer.text.split('id="new-key">')[1][:39]
+
+
 def test_the_key_is_shown_once_in_the_snippet_and_nowhere_else(
     owner: FlaskClient, team: Team
 ) -> None:
     address = settle(owner, team)
-    form = next(
-        form for form in open_page(owner, address).forms if form.action.startswith("/connect/key")
-    )
-    assert form.fields["name"] == f"Python: {team.name}"
-    answer = owner.post(form.action, data=form.fields)
+    assert key_form(owner, address).fields["name"] == f"Python: {team.name}"
+    answer, key = create_key(owner, team, address)
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "no-store"
     made = db.session.query(ApiKey).filter_by(name=f"Python: {team.name}").one()
-    assert made.scopes == "ingest"
-    key = next(word.strip('"') for word in Page(answer.text).text.split() if made.prefix in word)
-    assert f'KEY = "{key}"' in Page(answer.text).text
-    assert not [link for link in Page(answer.text).links if key in link]
+    assert made.scopes == "ingest" and key.startswith(made.prefix)
+    page = Page(answer.text)
+    assert f'KEY = "{key}"' in page.text
+    assert not [link for link in page.links if key in link]
+    assert not [form.action for form in page.forms if key in form.action]
     assert key not in "".join(value for _, value in answer.headers)
     assert key not in owner.get(address).text
-    again = next(
-        form for form in open_page(owner, address).forms if form.action.startswith("/connect/key")
-    )
-    assert again.fields["name"] == f"Python: {team.name} 2"
-    taken = owner.post(again.action, data={**again.fields, "name": made.name})
-    assert taken.status_code == 422
-    assert Page(taken.text).has_id("key-name-error")
+    assert key_form(owner, address).fields["name"] == f"Python: {team.name} 2"
+
+
+def test_the_shown_key_goes_along_to_every_other_tool(
+    owner: FlaskClient, team: Team, colleague: Callable[[str], FlaskClient]
+) -> None:
+    answer, key = create_key(owner, team, settle(owner, team))
+    for tool in TOOLS:
+        page = Page(answer.text)
+        form = next(form for form in page.forms if form.action.startswith("/connect/tool"))
+        assert key not in form.action
+        answer = owner.post(form.action, data={**form.fields, "tool": tool}, headers=HTMX)
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert key in answer.text and "fp_your_key" not in answer.text
+        reload = next(v["data-address"] for _, v in Page(answer.text).tags if "data-address" in v)
+        assert f"tool={tool}" in reload and key not in reload
+        reloaded = open_page(owner, reload)
+        assert "It was shown once" in reloaded.text and key not in reloaded.text
+        assert not [form for form in reloaded.forms if form.action.startswith("/connect/key")]
+    assert db.session.query(ApiKey).filter(ApiKey.name.contains(team.name)).count() == 1
+    wrong = owner.post(form.action, data={**form.fields, "key": make_key(), "tool": "n8n"})
+    assert wrong.status_code == 303 and urlsplit(wrong.location).path == "/connect"
+    viewer = colleague("viewer")
+    token = open_page(viewer, "/").form("/sign-out").fields
+    assert viewer.post(form.action, data={**token, "key": key}).status_code == 403
+
+
+def test_a_second_press_goes_on_with_the_key_that_is_there(owner: FlaskClient, team: Team) -> None:
+    address = settle(owner, team)
+    form = key_form(owner, address)
+    create_key(owner, team, address)
+    again = owner.post(form.action, data=form.fields)
+    assert again.status_code == 303
+    page = open_page(owner, again.location)
+    assert f"The key “Python: {team.name}” is there already" in page.text
+    assert "It was shown once" in page.text and "fp_your_key" in page.text
+    assert db.session.query(ApiKey).count() == 2
+    other = owner.post(form.action, data={**form.fields, "name": "n8n-prod"})
+    assert other.status_code == 422, "That one nobody has just made here"
+    assert Page(other.text).has_id("key-name-error")
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -250,7 +316,75 @@ def test_a_refused_try_of_another_workflow_is_not_ours(owner: FlaskClient, team:
     assert "yesterday" in listen(owner, address).text
 
 
-def test_unknown_keys_are_shown_to_the_owner_of_the_server_alone(
+def test_only_the_wizards_key_ticks_and_what_else_came_is_said(
+    owner: FlaskClient, team: Team
+) -> None:
+    answer, key = create_key(owner, team, settle(owner, team))
+    address = next_address(answer)
+    ours = {"X-API-Key": key}
+    assert listen(owner, address).status_code == 204
+    other = report(owner, team).json["event_id"]
+    heard = listen(owner, address)
+    assert "First success Let the automation run once." in Page(heard.text).text
+    assert "A report came with another key" in heard.text and "“n8n-prod”" in heard.text
+    assert f"/events/{other}" in heard.text
+    address = next_address(heard)
+    report(owner, team, "failure")
+    assert listen(owner, address).status_code == 204
+    body = success(team)
+    tick = owner.post("/api/v1/ingest/run-success", json=body, headers=ours).json["event_id"]
+    heard = listen(owner, address)
+    assert f"/events/{tick}" in heard.text and "The first success has come." in heard.text
+    elsewhere = create_workflow(team.workspace_id, "Invoice sync")
+    address = listen_address(owner, settle(owner, team, key=key_id(key)))
+    strayed = {**body, "workflow_slug": elsewhere.slug}
+    owner.post("/api/v1/ingest/run-success", json=strayed, headers=ours)
+    assert "and went to “Invoice sync”" in Page(listen(owner, address).text).text
+
+
+def key_id(key: str) -> str:
+    made = find_by_secret(db.session.query(Workflow).first().workspace_id, key)
+    assert made is not None
+    return made.public_id
+
+
+def test_refused_tries_of_other_senders_are_not_shown_as_ours(
+    owner: FlaskClient, team: Team
+) -> None:
+    answer, key = create_key(owner, team, settle(owner, team))
+    address, ours = next_address(answer), {"X-API-Key": key}
+    old, old_key = create_api_key(team.workspace_id, "Old")
+    revoke_api_key(old)
+    create_workflow(team.workspace_id, "Invoice sync")
+    url = "/api/v1/ingest/run-success"
+    report(owner, team, ended_at="yesterday")
+    report(owner, team, workflow_slug="nothing-like-it")
+    owner.post(url, json={**success(team), "workflow_slug": "invoice-sync"})
+    owner.post(url, json={**success(team), "workflow_slug": f"{team.slug}-2"})
+    owner.post(url, json={"workflow_slug": "else"}, headers={"X-API-Key": old_key})
+    assert listen(owner, address).status_code == 204, "Other keys, and no word of this workflow"
+    owner.post(url, json=success(team))
+    heard = listen(owner, address)
+    assert "Refused: No API key" in heard.text
+    assert "It came without the key that this page listens for" in heard.text
+    owner.post(url, json=success(team), headers={"X-API-Key": old_key})
+    heard = listen(owner, next_address(heard))
+    assert "Refused: The API key was revoked" in heard.text
+    owner.post(url, json={"workflow_slug": "invoice-sync"}, headers=ours)
+    heard = listen(owner, next_address(heard))
+    assert "Refused: Validation failed" in heard.text, "With our key, whatever it names"
+    assert heard.text.count("Refused: ") == 3
+
+
+def test_who_has_a_key_may_say_which(owner: FlaskClient, team: Team) -> None:
+    page = open_page(owner, settle(owner, team, key="own"))
+    assert "whichever key it comes with" in page.text
+    (chosen,) = (v["value"] for tag, v in page.tags if tag == "option")
+    page = open_page(owner, settle(owner, team, key=str(chosen)))
+    assert "Each report with the key “n8n-prod” shows up here" in page.text
+
+
+def test_requests_with_unknown_keys_are_shown_to_the_owner_of_the_server_alone(
     owner: FlaskClient, colleague: Callable[[str], FlaskClient], team: Team
 ) -> None:
     member = colleague("member")
@@ -260,8 +394,14 @@ def test_unknown_keys_are_shown_to_the_owner_of_the_server_alone(
     }
     body = {"workflow_slug": team.slug, "ended_at": "2026-01-15T09:31:00Z"}
     owner.post("/api/v1/ingest/run-success", json=body, headers={"X-API-Key": WRONG_KEY})
-    assert "API key" in listen(owner, addresses[owner]).text
+    heard = listen(owner, addresses[owner]).text
+    assert "The API key is mistyped" in heard and "Open the request" in heard
     assert listen(member, addresses[member]).status_code == 204
+    by_id = {**body, "workflow_slug": None, "workflow_id": team.workflow_public_id}
+    owner.post("/api/v1/ingest/run-success", json=by_id, headers={"X-API-Key": WRONG_KEY})
+    heard = listen(member, addresses[member]).text
+    assert "The API key is mistyped" in heard, "Nobody else knows the workflow's id"
+    assert "Open the request" not in heard
 
 
 def test_texts_of_senders_stay_texts(owner: FlaskClient, team: Team) -> None:

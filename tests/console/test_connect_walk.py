@@ -12,6 +12,24 @@ from tests.server import LiveServer
 from tests.teams import LiveTeam
 
 GOOD = {"ended_at": "2026-01-15T09:31:00Z"}
+UNSENDABLE = {
+    "fp_your_key": "fp_your_key only stands for a key",
+    "fp_Ab12Cd34•••": "the sign “•” (U+2022)",
+    "fp_Ab12\u200bCd34": "U+200B, which can't be seen",
+    "fp_Ab12\nCd34": "What you pasted has a line break in it",
+}
+"""Keys that no header can carry, with what is said at the field."""
+PASTE = """(field, text) => {
+  const clipboardData = new DataTransfer();
+  clipboardData.setData("text", text);
+  field.focus();
+  field.value = "";
+  const event = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true });
+  if (!field.dispatchEvent(event)) return;
+  field.value = text;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}"""
+"""As a browser pastes: the page may refuse what comes, and hears of what was taken."""
 
 
 @pytest.fixture
@@ -45,28 +63,42 @@ def open_signed_in(
     assert complaints == []
 
 
+@pytest.mark.everywhere
 def test_from_the_choice_of_a_tool_to_two_green_ticks(
     open_signed_in: Callable[..., Page], live_server: LiveServer, live_team: LiveTeam
 ) -> None:
     page = open_signed_in("/connect")
     page.get_by_role("link", name="Python").click()
     page.get_by_label("A new one").fill("Nightly walk")
-    page.get_by_role("button", name="Create workflow").click()
-    page.get_by_role("button", name="Create key").click()
+    page.get_by_role("button", name="Create workflow").dblclick()
+    page.get_by_role("button", name="Create key").dblclick()
     listening = page.locator("#listen")
     expect(listening.locator("[data-listen-pill]")).to_have_text("Listening")
     key = page.locator("#new-key").inner_text()
     assert key in page.locator("#code-module").inner_text()
     opened = page.evaluate("performance.timeOrigin")
+    expect(page.get_by_role("button", name="Copy key")).to_be_focused()
+    page.locator("#tool-make").click()
+    expect(page.locator("dd", has_text=key).first).to_be_visible()
+    expect(page).to_have_url(re.compile(r"/connect\?.*tool=make"))
+    page.locator("#tool-node").press("Enter")
+    expect(page.locator("#code-module")).to_contain_text(key)
+    expect(page.locator("#tool-node")).to_be_focused()
+    expect(page.locator("#new-key")).to_have_text(key)
 
-    def send(kind: str, status: int, **fields: str) -> str:
+    def send(kind: str, status: int, key: str = key, **fields: str) -> str:
         body = {"workflow_slug": "nightly-walk", **GOOD, **fields}
         sent = live_server.post(f"/api/v1/ingest/{kind}", json=body, headers={"X-API-Key": key})
         assert sent.status_code == status, sent.text
         return str(sent.json()["event_id"])
 
+    send("run-success", 400, live_team.key, ended_at="soon")
+    other = send("run-success", 202, live_team.key)
+    expect(listening.locator(f"article a[href='/events/{other}']")).to_be_visible(timeout=6_000)
+    expect(listening.locator("article")).to_have_count(1)
+    expect(listening.locator(".tick[data-tone=green]")).to_have_count(0)
     refused = send("run-success", 400, ended_at="15.01.2026 09:31")
-    explained = listening.locator("article")
+    explained = listening.locator("article[data-tone=amber]")
     expect(explained).to_contain_text("Validation failed", timeout=6_000)
     expect(explained).to_contain_text("2026-01-15T09:31:00Z")
     expect(explained.get_by_role("link", name="Open the request")).to_have_attribute(
@@ -87,6 +119,9 @@ def test_from_the_choice_of_a_tool_to_two_green_ticks(
     page.wait_for_timeout(2_500)
     assert asked == [], "It goes on asking"
     assert key not in page.url
+    page.reload()
+    expect(page.locator("#connect")).to_contain_text("It was shown once, when it was made")
+    assert key not in page.content()
 
 
 def test_a_session_that_ended_leaves_the_page_as_it_is_and_ends_the_asking(
@@ -100,6 +135,7 @@ def test_a_session_that_ended_leaves_the_page_as_it_is_and_ends_the_asking(
     expect(page.locator(".tick-title").first).to_have_text("First success")
 
 
+@pytest.mark.everywhere
 def test_the_reference_really_calls_the_endpoint(
     open_signed_in: Callable[..., Page], live_team: LiveTeam
 ) -> None:
@@ -108,6 +144,14 @@ def test_the_reference_really_calls_the_endpoint(
     form.locator("summary").click()
     form.get_by_role("button", name="Send with the key").click()
     expect(form.locator(".tried")).to_contain_text("missing_api_key")
+    field, why = form.get_by_label("API key"), form.get_by_role("alert")
+    for pasted, said in UNSENDABLE.items():
+        field.evaluate(PASTE, pasted)
+        form.get_by_role("button", name="Send with the key").click()
+        expect(why).to_contain_text(said)
+        expect(field).to_have_attribute("aria-invalid", "true")
+        expect(field).to_be_focused()
+        expect(form.locator(".tried")).to_contain_text("missing_api_key")
     form.get_by_label("API key").fill(live_team.key)
     form.get_by_role("button", name="Send with the key").click()
     expect(form.locator(".tried")).to_contain_text("202")

@@ -111,6 +111,8 @@ def test_a_missing_workflow_is_created_and_all_requests_run_again(
     assert "Next: reprocess what was refused" in page.text
     assert "Under today's rules this request would be accepted" in page.text
     assert "create-workflow" not in actions(page)
+    assert owner.post(form.action, data=form.fields).status_code == 303, "A second press"
+    assert "“New flow” is there already. Next: reprocess" in open_page(owner, paths[0]).text
     assert send_form(owner, paths[0], f"{paths[0]}/reprocess-all").status_code == 303
     page = open_page(owner, paths[0])
     assert "3 requests reprocessed and accepted." in page.text and "Solved" in page.text

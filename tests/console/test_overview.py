@@ -1,4 +1,4 @@
-"""The overview: three steps at first, then what needs attention and how the workflows do."""
+"""The overview: the connect wizard at first, then what needs attention and how the workflows do."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -11,6 +11,7 @@ from sqlalchemy import insert, select, update
 
 from app.clock import now
 from app.console.overview import PAGE_SIZE, worker_stands_still
+from app.console.snippets import TOOLS
 from app.console.workflow_health import (
     STRIP_LENGTH,
     LastRun,
@@ -80,21 +81,26 @@ def attention(page: Page) -> list[str]:
 # --- A new workspace ------------------------------------------------------------------------------
 
 
-def test_the_steps_are_ticked_off_one_by_one(app: Flask, team: Team, client: FlaskClient) -> None:
+def test_a_new_workspace_sees_the_connect_wizard_until_its_first_event(
+    app: Flask, team: Team, client: FlaskClient
+) -> None:
     create_user("new@example.org", PASSWORD, "owner", make_workspace())
     sign_in(client, "new@example.org")
-    assert {"/workflows", "/keys"} <= set(open_page(client, "/").links)
+    page = open_page(client, "/")
+    assert "Where does it run?" in page.text
+    assert {f"/connect?tool={name}" for name in TOOLS} <= set(page.links)
     send_form(client, "/workflows", name="First")
-    assert open_page(client, "/").text.count("Create a workflow") == 1
+    assert "Where does it run?" in open_page(client, "/").text
     created = send_form(client, "/keys", name="Key")
     key = created.text.split('id="new-key">')[1][:39]
     body = {**success(team), "workflow_slug": "first"}
     client.post("/api/v1/ingest/run-success", json=body, headers={"X-API-Key": key})
-    assert "Watch your first run" not in open_page(client, "/").text
-    assert "Workflows" in open_page(client, "/").text
+    page = open_page(client, "/")
+    assert "Where does it run?" not in page.text
+    assert "Workflows" in page.text
 
 
-def test_a_first_try_that_was_refused_is_told_beside_the_steps(
+def test_a_first_try_that_was_refused_is_told_above_the_wizard(
     owner: FlaskClient, team: Team
 ) -> None:
     refuse(owner, team)

@@ -109,6 +109,7 @@ def test_a_workflow_is_renamed_archived_and_restored(
     assert report(server, team.key, team.slug).status_code == 202
 
 
+@pytest.mark.everywhere
 def test_test_events_are_sent_in_place_and_without_javascript(
     server: LiveServer, team: LiveTeam, page: Page, browser: Browser
 ) -> None:
@@ -118,8 +119,16 @@ def test_test_events_are_sent_in_place_and_without_javascript(
     page.get_by_role("button", name="Success").click()
     outcome = page.locator("#test-outcome")
     expect(outcome).to_contain_text("Success: accepted with 202")
-    page.get_by_text("Broken requests").click()
-    page.get_by_role("button", name="Send: An n8n expression that came out empty").click()
+    kinds = page.get_by_label("Or a request that is broken")
+    kinds.select_option("A value is empty")
+    page.get_by_role("button", name="Send it").click()
+    expect(outcome).to_contain_text("refused with 400 invalid_json")
+    kinds.select_option("revoked_api_key")
+    page.get_by_role("button", name="Send it").click()
+    expect(outcome).to_contain_text("refused with 401 revoked_api_key")
+    expect(outcome).to_contain_text('"code": "unauthorized"')
+    kinds.select_option("json_empty_value")
+    page.get_by_role("button", name="Send it").click()
     expect(outcome).to_contain_text("refused with 400 invalid_json")
     assert page.url == address
     outcome.get_by_role("link", name="Open the event").click()
@@ -190,8 +199,8 @@ def test_axe_finds_nothing(server: LiveServer, team: LiveTeam, themed: Page) -> 
     page.get_by_role("textbox", name="Slug").fill("enrich")
     page.get_by_role("button", name="Save").click()
     send(server, team.key, team.slug)
-    page.get_by_text("Broken requests").click()
-    page.get_by_role("button", name="Send: A comma too many").click()
+    page.get_by_label("Or a request that is broken").select_option("json_trailing_comma")
+    page.get_by_role("button", name="Send it").click()
     expect(page.locator("#test-outcome")).to_contain_text("refused")
     assert violations(page) == []
     page.goto(server.url + "/keys")
