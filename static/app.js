@@ -22,7 +22,9 @@
  *   <time datetime="…Z" data-clock>                            the time of day; exact on hover
  *   <time datetime="…Z" data-exact>                            written out
  *   <form data-confirm="text" data-confirm-title="…" data-confirm-label="Revoke">
- *                                                              asks in <dialog id="confirm"> first
+ *                                                              asks in <dialog id="confirm"> first;
+ *                                                              {name} is what its select "name" shows
+ *   <form data-continue>                                       is sent by itself: the next step
  *   <details data-menu>                                        closes on Escape and on a click outside
  *   <button data-dismiss>                                      removes the closest [data-dismissible]
  *   <input type="search" data-filter="#id">                    hides the children of #id without the text
@@ -260,6 +262,14 @@
 
   const confirmed = new WeakSet();
 
+  /* What is asked names what was chosen in the form. */
+  function asked(form, text) {
+    return text.replace(/\{(\w+)\}/g, (all, name) => {
+      const field = form.elements.namedItem(name);
+      return field instanceof HTMLSelectElement ? field.selectedOptions[0]?.text.trim() : all;
+    });
+  }
+
   function askFirst(event) {
     const form = event.target;
     const dialog = document.getElementById("confirm");
@@ -268,8 +278,8 @@
     event.stopImmediatePropagation();
     const submitter = event.submitter;
     dialog.querySelector("[data-confirm-slot=title]").textContent =
-      form.dataset.confirmTitle || "Are you sure?";
-    dialog.querySelector("[data-confirm-slot=text]").textContent = form.dataset.confirm;
+      asked(form, form.dataset.confirmTitle || "Are you sure?");
+    dialog.querySelector("[data-confirm-slot=text]").textContent = asked(form, form.dataset.confirm);
     dialog.querySelector("[data-confirm-slot=label]").textContent =
       form.dataset.confirmLabel || "Continue";
     dialog.returnValue = "";
@@ -281,6 +291,15 @@
     if (dialog.returnValue !== "yes") return;
     confirmed.add(form);
     form.requestSubmit(submitter);
+  }
+
+  /* --- steps ------------------------------------------------------------------------------ */
+
+  const STEP_MS = 300; // Time to read, and to stop.
+
+  function goOn() {
+    const form = document.querySelector("form[data-continue]");
+    if (form) setTimeout(() => form.isConnected && form.requestSubmit(), STEP_MS);
   }
 
   /* --- filter ----------------------------------------------------------------------------- */
@@ -336,6 +355,7 @@
     for (const { category, text } of detail.toasts ?? []) toast(category, text);
   });
   showTheme();
+  goOn();
   watchToasts();
   showCurrentPage();
   refreshTimes();
