@@ -258,6 +258,17 @@
     complain("The server can't be reached. What is shown may be out of date.");
   });
 
+  /* A form that can't be taken in place goes once more as a page, which keeps what was typed. */
+  document.addEventListener("form:plain", ({ target }) => {
+    const form = target.closest("form");
+    if (target.name) {
+      const pressed = document.createElement("input");
+      Object.assign(pressed, { type: "hidden", name: target.name, value: target.value });
+      form.append(pressed);
+    }
+    form.submit();
+  });
+
   /* --- confirm ---------------------------------------------------------------------------- */
 
   const confirmed = new WeakSet();
