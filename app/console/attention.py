@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from app.console.formatting import number, plural
 from app.console.open_problems import WINDOWS, Group, Scope, describe
-from app.console.problem_titles import title_of
+from app.console.problem_titles import title_of, workflow_of
 from app.console.signs import show_signs
 from app.console.workflow_health import WorkflowHealth
 from app.extensions import db
@@ -129,7 +129,7 @@ def _describe_sender(event: Event) -> str:
     said = (
         ("from", event.platform),
         ("key", event.api_key.name if event.api_key else None),
-        ("for", event.reference),
+        ("for", workflow_of(event)),
     )
     return show_signs(", ".join(f"{word} {value}" for word, value in said if value))
 

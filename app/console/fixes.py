@@ -118,7 +118,7 @@ class Fixes:
 
     @cached_property
     def closest(self) -> list[Workflow]:
-        """At most three whose slug or name is like the reference."""
+        """At most three whose slug or name is like the reference, or whose id it is."""
         by_text = {
             text.lower(): workflow
             for workflow in self.workflows
@@ -126,7 +126,8 @@ class Fixes:
         }
         reference = (self.event.reference or "").lower()
         close = difflib.get_close_matches(reference, by_text, 2 * _MOST_CLOSE, _CLOSE_ENOUGH)
-        return list(dict.fromkeys(by_text[text] for text in close))[:_MOST_CLOSE]
+        meant = [each for each in self.workflows if each.id == self.event.workflow_id]
+        return list(dict.fromkeys([*meant, *(by_text[text] for text in close)]))[:_MOST_CLOSE]
 
     @cached_property
     def proposed(self) -> tuple[str, str]:

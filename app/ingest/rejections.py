@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.answers import dump
-from app.identifiers import new_id
+from app.identifiers import is_id, new_id
 from app.ingest.authentication import note_sender
 from app.ingest.intake import Intake
 from app.ingest.records import NewEvent
@@ -64,6 +64,8 @@ def _find_workflow_id(intake: Intake, named: tuple[str, str] | None) -> int | No
     try:
         store, workspace_id = ingest_service().store, intake.api_key.workspace_id
         workflow = store.find_workflow(workspace_id, REFERENCES[field], value)
+        if workflow is None and is_id(value):  # Sent in the field of a slug or a name.
+            workflow = store.find_workflow(workspace_id, "public_id", value)
     except OUTAGES:
         return None
     return workflow.id if workflow else None

@@ -384,3 +384,26 @@ def test_the_reference_is_shown_as_it_was_sent(owner: FlaskClient, team: Team) -
     report(owner, team, workflow_slug="Lead Enrichment")
     refuse(owner, team, workflow_slug="Lead Enrichment")
     assert "Lead Enrichment" in open_page(owner, "/problems").text
+
+
+@pytest.mark.parametrize("field", ["workflow_id", "workflow_slug"])
+def test_a_workflow_that_was_named_by_its_id_is_shown_by_its_name(
+    owner: FlaskClient, team: Team, field: str
+) -> None:
+    named = {"workflow_slug": None, field: team.workflow_public_id}
+    refuse(owner, team, ended_at="x", **named)
+    event = db.session.scalars(select(Event)).one()
+    link = only_group(owner)
+    for path in ("/problems", link, "/events", f"/events/{event.public_id}"):
+        assert team.name in open_page(owner, path).text, path
+    assert "for Lead enrichment" in open_page(owner, "/").text
+    shown = open_page(owner, "/problems").text
+    assert team.name in shown and team.workflow_public_id not in shown
+
+
+def test_the_id_of_another_workspace_says_nothing(owner: FlaskClient, team: Team) -> None:
+    other = make_team("Secret plans", first=False)
+    refuse(owner, team, workflow_slug=None, workflow_id=other.workflow_public_id)
+    for path in ("/", "/problems", only_group(owner), "/events"):
+        assert "Secret plans" not in open_page(owner, path).text
+    assert other.workflow_public_id in open_page(owner, "/problems").text
