@@ -99,10 +99,8 @@ def _look_at_failing(situation: Situation) -> list[Line]:
 def _describe_failure(health: WorkflowHealth) -> str:
     row = health.failures_in_a_row
     said = "The last run failed" if row == 1 else f"The last {row} runs failed"
-    last = select(func.substr(Run.error_message, 1, MAX_MESSAGE)).where(
-        Run.workflow_id == health.workflow.id, Run.is_test.is_(False)
-    )
-    message = db.session.scalar(last.order_by(Run.ended_at.desc()).limit(1))
+    text = select(func.substr(Run.error_message, 1, MAX_MESSAGE))
+    message = db.session.scalar(text.where(Run.id == health.runs[-1].id))
     return f"{said}: {show_signs(message)}" if message else said
 
 
