@@ -23,45 +23,50 @@ class LastRun(NamedTuple):
     id: int = 0
 
 
-_IS_AHEAD = Run.ended_at > Run.updated_at
 _LAST_RUNS = (
     select(
-        Run.id,
         Run.outcome,
-        case((_IS_AHEAD, Run.updated_at), else_=Run.ended_at).label("ended_at"),
+        Run.ended_at,
         Run.duration_ms,
-        _IS_AHEAD.label("is_ahead"),
-        (Run.ended_at > bindparam("now")).label("is_future"),
-        Run.decided_by_event_id,
+        Run.id,
+        case((Run.ended_at > Run.updated_at, 1), else_=0),
     )
     .where(Run.workflow_id == bindparam("workflow_id"), Run.is_test.is_(False))
     .order_by(Run.ended_at.desc())
     .limit(STRIP_LENGTH)
 )
-_PAST_RUNS = _LAST_RUNS.where(Run.ended_at <= bindparam("now"))
+_WITH_ARRIVAL = _LAST_RUNS.add_columns(Run.updated_at, Run.decided_by_event_id)
+_PAST_WITH_ARRIVAL = _WITH_ARRIVAL.where(Run.ended_at <= bindparam("now"))
 
 
 def list_last_runs(workflow_id: int, at: datetime) -> list[LastRun]:
-    """The oldest first; one look-up along the index of a workflow's runs, or two where some of
-    them lie in the future and might hide the others."""
-    wanted = {"workflow_id": workflow_id, "now": at}
-    rows = db.session.execute(_LAST_RUNS, wanted).all()
-    if rows and rows[0].is_future:
-        future = [row for row in rows if row.is_future]
-        rows = [*future, *db.session.execute(_PAST_RUNS, wanted)]
-    placed = _in_order(rows[::-1])[-STRIP_LENGTH:]
-    return [LastRun(row.outcome, row.ended_at, row.duration_ms, row.id) for row in placed]
+    """The oldest first; one look-up along the index of a workflow's runs, unless some of them
+    lie in the future."""
+    rows = db.session.execute(_LAST_RUNS, {"workflow_id": workflow_id}).all()
+    if any(row[4] for row in rows):
+        return _list_by_arrival(workflow_id, at)
+    return [LastRun(*row[:4]) for row in reversed(rows)]
 
 
-def _in_order(rows: Sequence[Any]) -> Sequence[Any]:
+def _list_by_arrival(workflow_id: int, at: datetime) -> list[LastRun]:
+    """With a second look-up, since runs in the future might hide the others."""
+    wanted = {"workflow_id": workflow_id}
+    future = [row for row in db.session.execute(_WITH_ARRIVAL, wanted) if row.ended_at > at]
+    past = db.session.execute(_PAST_WITH_ARRIVAL, {**wanted, "now": at}).all()
+    placed = _in_order([*future, *past][::-1])[-STRIP_LENGTH:]
+    return [
+        LastRun(row.outcome, min(row.ended_at, row.updated_at), row.duration_ms, row.id)
+        for row in placed
+    ]
+
+
+def _in_order(rows: Sequence[Any]) -> list[Any]:
     """By their ends; a run that was told of before it ended stands behind what had come in.
 
     Its own time is wrong, so its place is that of its event: what came in later is later.
     """
-    ahead = [row for row in rows if row.is_ahead]
-    if not ahead:
-        return rows
-    placed = [row for row in rows if not row.is_ahead]
+    placed = [row for row in rows if row.ended_at <= row.updated_at]
+    ahead = [row for row in rows if row.ended_at > row.updated_at]
     for row in sorted(ahead, key=lambda row: row.decided_by_event_id):
         place = len(placed)
         while place and placed[place - 1].decided_by_event_id > row.decided_by_event_id:
