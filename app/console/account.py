@@ -104,7 +104,7 @@ def _change(act: Callable[[], object], done: str) -> ResponseReturnValue:
     except RefusedError as error:
         if isinstance(error, WrongPasswordError):
             limits.note_failed_sign_in(address)
-        return _show_page({error.field: [str(error)]}), 422
+        return _show_page(error.errors), 422
     flash(done, "success")
     return redirect(url_for("account.show_account"), 303)
 

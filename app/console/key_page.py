@@ -37,7 +37,7 @@ def rotate(public_id: str) -> ResponseReturnValue:
         until = read_time(request.form, "keep", KEEPS, USUAL_KEEP)
         successor, key = rotate_api_key(api_key, until or now(), signed_in_user())
     except RefusedError as error:
-        return _show_one(api_key, {error.field: [str(error)]}), 422
+        return _show_one(api_key, error.errors), 422
     return show_new_key(successor, key)
 
 

@@ -23,8 +23,8 @@ from app.console.overview import first_slug
 from app.console.paging import read_page
 from app.extensions import db
 from app.models import SCOPES, ApiKey, Workflow
-from app.workspaces.api_keys import create_api_key, revoke_api_key
-from app.workspaces.people import RefusedError
+from app.workspaces.api_keys import check_api_key, create_api_key, revoke_api_key
+from app.workspaces.mistakes import Mistakes, RefusedError
 
 PAGE_SIZE = 25
 LATEST_ENDED = 10
@@ -53,17 +53,21 @@ def show_keys() -> str:
 def add_key() -> ResponseReturnValue:
     """The key is in this answer and nowhere else: neither in a session nor in an address."""
     workspace_id, form = current_workspace().id, request.form
+    name, scopes = form.get("name", ""), form.getlist("scope")
+    mistakes = Mistakes()
     try:
+        with mistakes.noted():
+            check_api_key(workspace_id, name, scopes)
+        with mistakes.noted():
+            expires_at = read_time(form, "expires", LIFETIMES, "never")
+        with mistakes.noted():
+            limits = read_workflows(form, workspace_id)
+        mistakes.refuse()
         api_key, key = create_api_key(
-            workspace_id,
-            form.get("name", ""),
-            form.getlist("scope"),
-            read_time(form, "expires", LIFETIMES, "never"),
-            signed_in_user(),
-            read_workflows(form, workspace_id),
+            workspace_id, name, scopes, expires_at, signed_in_user(), limits
         )
     except RefusedError as error:
-        return _show_list({error.field: [str(error)]}), 422
+        return _show_list(error.errors), 422
     return show_new_key(api_key, key)
 
 

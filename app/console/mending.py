@@ -73,7 +73,7 @@ def add_workflow(public_id: str) -> ResponseReturnValue:
     try:
         workflow = create_workflow(current_workspace().id, name, slug or None)
     except RefusedError as error:
-        return render_event(event, errors={error.field: [str(error)]}, form=request.form), 422
+        return render_event(event, errors=error.errors, form=request.form), 422
     flash(f"Workflow “{workflow.name}” was created. Next: reprocess what was refused.", "success")
     return redirect(_address(public_id), 303)
 

@@ -46,7 +46,7 @@ def save_name() -> ResponseReturnValue:
     try:
         rename_workspace(current_workspace(), request.form.get("workspace", ""))
     except RefusedError as error:
-        return _show_page({error.field: [str(error)]}), 422
+        return _show_page(error.errors), 422
     return _answer(f"The workspace is now called {current_workspace().name}.")
 
 

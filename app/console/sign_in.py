@@ -9,7 +9,7 @@ from app.extensions import csrf
 from app.ingest.service import ingest_service
 from app.links import local_path
 from app.models import User
-from app.workspaces.passwords import MIN_LENGTH, WeakPasswordError
+from app.workspaces.passwords import MIN_LENGTH
 from app.workspaces.people import (
     AlreadySetUpError,
     RefusedError,
@@ -82,10 +82,8 @@ def set_up_server() -> ResponseReturnValue:
         user = set_up(*(request.form.get(name, "") for name in ("email", "password", "workspace")))
     except AlreadySetUpError:
         return _show_gone()
-    except WeakPasswordError as error:
-        return _show_form({"password": [str(error)]}), 422
     except RefusedError as error:
-        return _show_form({error.field: [str(error)]}), 422
+        return _show_form(error.errors), 422
     _begin_session(user)
     return redirect(url_for("overview.show_overview"), 303)
 

@@ -42,7 +42,7 @@ def add_workflow() -> ResponseReturnValue:
     try:
         workflow = create_workflow(current_workspace().id, name, slug or None)
     except RefusedError as error:
-        return _show_list({error.field: [str(error)]}), 422
+        return _show_list(error.errors), 422
     flash(f"Workflow “{workflow.name}” was created.", "success")
     return redirect(_address(workflow), 303)
 
@@ -59,7 +59,7 @@ def rename(public_id: str) -> ResponseReturnValue:
     try:
         rename_workflow(workflow, request.form.get("name", ""), request.form.get("slug", ""))
     except RefusedError as error:
-        return _show_one(workflow, {error.field: [str(error)]}), 422
+        return _show_one(workflow, error.errors), 422
     kept = f" The slug {old_slug} works until {_former_until()}." * (workflow.slug != old_slug)
     flash(f"The workflow was renamed.{kept}", "success")
     return redirect(_address(workflow), 303)

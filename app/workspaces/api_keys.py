@@ -12,7 +12,8 @@ from app.clock import now
 from app.extensions import db, writing
 from app.keys import PREFIX_LENGTH, hash_key, make_key
 from app.models import SCOPES, ApiKey, KeyUsage, User, Workflow
-from app.workspaces.people import RefusedError, clean_field
+from app.workspaces.mistakes import Mistakes, RefusedError
+from app.workspaces.people import clean_field
 
 MAX_NAME = 120
 LONGEST_LIFE = timedelta(days=3653)
@@ -32,11 +33,8 @@ def create_api_key(
     `workflow_ids` are the primary keys of the only workflows that it may report and read; none
     means all. Raises RefusedError.
     """
-    name, wanted = clean_field("name", name, MAX_NAME), set(scopes)
-    if not wanted or not wanted <= set(SCOPES):
-        raise RefusedError("scopes", f"Choose at least one scope of {', '.join(SCOPES)}.")
-    if expires_at is not None:
-        _check_end("expires", expires_at)
+    wanted = set(scopes)
+    name = check_api_key(workspace_id, name, wanted, expires_at)
     key = make_key()
     api_key = ApiKey(
         workspace_id=workspace_id,
@@ -54,6 +52,25 @@ def create_api_key(
     except IntegrityError as error:
         raise RefusedError("name", f"Another key has the name {name}.") from error
     return api_key, key
+
+
+def check_api_key(
+    workspace_id: int, name: str, scopes: Iterable[str], expires_at: datetime | None = None
+) -> str:
+    """The name as it is kept. Raises RefusedError with all that is wrong with a new key."""
+    mistakes, wanted = Mistakes(), set(scopes)
+    with mistakes.noted():
+        name = clean_field("name", name, MAX_NAME)
+        if _is_taken(workspace_id, name):
+            raise RefusedError("name", f"Another key has the name {name}.")
+    with mistakes.noted():
+        if not wanted or not wanted <= set(SCOPES):
+            raise RefusedError("scopes", f"Choose at least one scope of {', '.join(SCOPES)}.")
+    with mistakes.noted():
+        if expires_at is not None:
+            _check_end("expires", expires_at)
+    mistakes.refuse()
+    return name
 
 
 def rotate_api_key(
@@ -134,6 +151,13 @@ def find_api_keys(workspace_id: int, name_or_prefix: str) -> list[ApiKey]:
             )
         )
     )
+
+
+def _is_taken(workspace_id: int, name: str) -> bool:
+    taken = select(ApiKey.id).where(
+        ApiKey.workspace_id == workspace_id, ApiKey.name == name, ApiKey.revoked_at.is_(None)
+    )
+    return db.session.scalar(taken.limit(1)) is not None
 
 
 def _kept_of(key: str) -> dict[str, str]:

@@ -10,19 +10,13 @@ from sqlalchemy.exc import IntegrityError
 
 from app.extensions import db, writing
 from app.models import ROLES, Instance, Membership, User, Workspace
+from app.workspaces.mistakes import Mistakes
+from app.workspaces.mistakes import RefusedError as RefusedError
 from app.workspaces.names import UnfitNameError, clean_label
-from app.workspaces.passwords import hash_password, is_right
+from app.workspaces.passwords import WeakPasswordError, hash_password, is_right
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
 MAX_EMAIL = 254
-
-
-class RefusedError(ValueError):
-    """Something that can't be done; `field` is where, the message is for the person."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
 
 
 class AlreadySetUpError(Exception):
@@ -53,12 +47,19 @@ def set_up(email: str, password: str, workspace_name: str) -> User:
     """Make the first user, its workspace, and the mark that this is done.
 
     Raises AlreadySetUpError for all but the first, however many come at once; RefusedError for
-    an address or name that can't be used; WeakPasswordError.
+    all that can't be used.
     """
-    user = User(email=clean_email(email), password_hash=hash_password(password))
-    workspace = Workspace(name=clean_workspace_name(workspace_name))
     if is_set_up():
         raise AlreadySetUpError
+    mistakes = Mistakes()
+    with mistakes.noted():
+        email = clean_email(email)
+    with mistakes.noted():
+        name = clean_workspace_name(workspace_name)
+    with mistakes.noted():
+        password_hash = make_hash("password", password)
+    mistakes.refuse()
+    user, workspace = User(email=email, password_hash=password_hash), Workspace(name=name)
     try:
         with writing() as session:
             session.add_all([user, workspace])
@@ -107,6 +108,14 @@ def find_by_password(email: str, password: str) -> User | None:
     """The user, if the password is right; an unknown address takes as long."""
     user = db.session.scalar(select(User).where(User.email == email.strip().lower()))
     return user if is_right(password, user.password_hash if user else None) else None
+
+
+def make_hash(field: str, password: str) -> str:
+    """The password's hash. Raises RefusedError at the field for one that is too weak."""
+    try:
+        return hash_password(password)
+    except WeakPasswordError as error:
+        raise RefusedError(field, str(error)) from error
 
 
 def clean_email(email: str) -> str:

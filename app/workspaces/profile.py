@@ -8,11 +8,13 @@ from sqlalchemy.exc import IntegrityError
 
 from app.extensions import db, writing
 from app.models import THEMES, User, UserSession
-from app.workspaces.passwords import WeakPasswordError, hash_password, is_right
-from app.workspaces.people import RefusedError, clean_email
+from app.workspaces.mistakes import Mistakes, RefusedError
+from app.workspaces.passwords import is_right
+from app.workspaces.people import clean_email, make_hash
 from app.workspaces.sessions import hash_token
 
 MAX_NAME = 120
+TAKEN = "Another user has this address."
 REGIONS = (
     "Africa",
     "America",
@@ -52,29 +54,41 @@ def is_time_zone(name: str) -> bool:
 
 def change_profile(user: User, name: str, email: str, password: str) -> None:
     """Another address needs the password: it opens the account. Raises RefusedError."""
-    shown, email = _clean_name(name), clean_email(email)
-    if email != user.email:
-        _refuse_wrong(user, password, "password")
+    mistakes = Mistakes()
+    with mistakes.noted():
+        shown = _clean_name(name)
+    with mistakes.noted():
+        email = clean_email(email)
+        with mistakes.noted():
+            _refuse_taken(email, user.id)
+        if email != user.email:
+            _refuse_wrong(user, password, "password")
+    mistakes.refuse()
     try:
-        with writing() as session:
-            taken = select(User.id).where(User.email == email, User.id != user.id)
-            if session.scalar(taken) is not None:
-                raise RefusedError("email", "Another user has this address.")
+        with writing():
             user.name, user.email = shown, email
     except IntegrityError as error:
-        raise RefusedError("email", "Another user has this address.") from error
+        raise RefusedError("email", TAKEN) from error
+
+
+def _refuse_taken(email: str, user_id: int) -> None:
+    taken = select(User.id).where(User.email == email, User.id != user_id)
+    if db.session.scalar(taken) is not None:
+        raise RefusedError("email", TAKEN)
 
 
 def change_password(user: User, token: str, old: str, new: str) -> int:
     """Ends all of the user's other sessions; returns how many. Raises RefusedError."""
-    _refuse_wrong(user, old, "old_password")
-    if new == old or new.strip().lower() == user.email:
-        said = "the one you have" if new == old else "your address"
-        raise RefusedError("new_password", f"This is {said}. Choose another one.")
-    try:
-        password_hash = hash_password(new)
-    except WeakPasswordError as error:
-        raise RefusedError("new_password", str(error)) from error
+    email = user.email
+    mistakes = Mistakes()
+    with mistakes.noted():
+        _refuse_wrong(user, old, "old_password")
+    with mistakes.noted():
+        if new == old or new.strip().lower() == email:
+            said = "the one you have" if new == old else "your address"
+            raise RefusedError("new_password", f"This is {said}. Choose another one.")
+        password_hash = make_hash("new_password", new)
+    mistakes.refuse()
     others = delete(UserSession).where(
         UserSession.user_id == user.id, UserSession.token_hash != hash_token(token)
     )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import overload
 
 from slugify import slugify
 from sqlalchemy import delete, select
@@ -17,7 +18,8 @@ from app.models import (
     FormerSlug,
     Workflow,
 )
-from app.workspaces.people import RefusedError, clean_field
+from app.workspaces.mistakes import Mistakes, RefusedError
+from app.workspaces.people import clean_field
 
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _MAX_SUFFIX = 1000
@@ -27,8 +29,7 @@ def create_workflow(
     workspace_id: int, name: str, slug: str | None = None, *, is_demo: bool = False
 ) -> Workflow:
     """Make a workflow; without a slug, one is made from the name. Raises RefusedError."""
-    name = clean_name(name)
-    wanted = clean_slug(slug) if slug else None
+    name, wanted = _clean(workspace_id, name, slug or None)
     try:
         with writing() as session:
             _refuse_taken(session, workspace_id, name=name, slug=wanted)
@@ -50,8 +51,8 @@ def rename_workflow(workflow: Workflow, name: str, slug: str) -> None:
 
     Raises RefusedError.
     """
-    name, slug = clean_name(name), clean_slug(slug)
     workflow_id, workspace_id = workflow.id, workflow.workspace_id
+    name, slug = _clean(workspace_id, name, slug, but=workflow_id)
     try:
         with writing() as session:
             _refuse_taken(session, workspace_id, name=name, slug=slug, but=workflow_id)
@@ -61,6 +62,27 @@ def rename_workflow(workflow: Workflow, name: str, slug: str) -> None:
             workflow.slug = slug
     except IntegrityError as error:
         raise RefusedError("name", "This name or slug is taken.") from error
+
+
+@overload
+def _clean(workspace_id: int, name: str, slug: str, but: int) -> tuple[str, str]: ...
+@overload
+def _clean(workspace_id: int, name: str, slug: str | None) -> tuple[str, str | None]: ...
+def _clean(
+    workspace_id: int, name: str, slug: str | None, but: int | None = None
+) -> tuple[str, str | None]:
+    """Name and slug as they are kept. Raises RefusedError with all that is wrong with both."""
+    mistakes, good = Mistakes(), {}
+    with mistakes.noted():
+        good["name"] = clean_name(name)
+    with mistakes.noted():
+        if slug is not None:
+            good["slug"] = clean_slug(slug)
+    for field, value in good.items():
+        with mistakes.noted():
+            _refuse_taken(db.session(), workspace_id, but=but, **{field: value})
+    mistakes.refuse()
+    return good["name"], good.get("slug")
 
 
 def archive_workflow(workflow: Workflow) -> None:
@@ -93,7 +115,12 @@ def clean_slug(slug: str) -> str:
 
 
 def _refuse_taken(
-    session: Session, workspace_id: int, *, name: str, slug: str | None, but: int | None = None
+    session: Session,
+    workspace_id: int,
+    *,
+    name: str | None = None,
+    slug: str | None = None,
+    but: int | None = None,
 ) -> None:
     for field, value in (("name", name), ("slug", slug)):
         taken = select(Workflow.id).where(
