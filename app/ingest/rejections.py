@@ -28,9 +28,14 @@ def record_rejection(intake: Intake, problem: ProblemError) -> str | None:
         intake.read_what_has_come()
         if service.recorder.record_later(as_rejected(intake, problem)):
             return intake.event_id
-    key = intake.api_key
-    service.limits.count_unstored(key.workspace_id if key else None, problem.code)
+    count_rejection(intake, problem)
     return None
+
+
+def count_rejection(intake: Intake, problem: ProblemError) -> None:
+    """All that is kept of a refused request that is not stored."""
+    key = intake.api_key
+    ingest_service().limits.count_unstored(key.workspace_id if key else None, problem.code)
 
 
 def as_rejected(intake: Intake, problem: ProblemError) -> NewEvent:
