@@ -23,7 +23,8 @@
  *   <time datetime="…Z" data-exact>                            written out
  *   <form data-confirm="text" data-confirm-title="…" data-confirm-label="Revoke">
  *                                                              asks in <dialog id="confirm"> first;
- *                                                              {name} is what its select "name" shows
+ *                                                              {name} is what its select "name" shows;
+ *     data-confirm-variant="primary"                         for what destroys nothing
  *   <form data-continue>                                       is sent by itself: the next step
  *   <details data-menu>                                        closes on Escape and on a click outside
  *   <button data-dismiss>                                      removes the closest [data-dismissible]
@@ -293,6 +294,8 @@
     dialog.querySelector("[data-confirm-slot=text]").textContent = asked(form, form.dataset.confirm);
     dialog.querySelector("[data-confirm-slot=label]").textContent =
       form.dataset.confirmLabel || "Continue";
+    dialog.querySelector("[data-confirm-slot=label]").dataset.variant =
+      form.dataset.confirmVariant || "destructive";
     dialog.returnValue = "";
     dialog.addEventListener("close", () => proceed(dialog, form, submitter), { once: true });
     dialog.showModal();
