@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from app.answers import PROBLEM_JSON, JsonAnswer
 from app.htmx import is_for_htmx, toast_header
 from app.ingest.intake import current_intake
-from app.ingest.rejections import record_rejection
+from app.ingest.rejections import count_rejection, record_rejection
 from app.ingest.store import DRIVER_OUTAGES
 from app.links import public_url
 from app.problems import PROBLEMS, ProblemError, public_code
@@ -106,11 +106,13 @@ def _answer_problem(problem: ProblemError) -> Response:
 
 
 def _record(problem: ProblemError) -> str | None:
-    """A refusal that can't be logged is a refusal all the same."""
+    """A refusal that can't be logged is a refusal all the same, and counted."""
+    intake = current_intake(request.environ)
     try:
-        return record_rejection(current_intake(request.environ), problem)
+        return record_rejection(intake, problem)
     except Exception:
         logger.exception("A refused request could not be recorded")
+        count_rejection(intake, problem)
         return None
 
 

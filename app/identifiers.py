@@ -6,6 +6,7 @@ from os import urandom
 
 _LENGTH = 24
 _BASE36 = b"0123456789abcdefghijklmnopqrstuvwxyz"
+_DIGITS = frozenset(_BASE36.decode())
 _TO_BASE36 = bytes(_BASE36[byte % 36] for byte in range(256))
 
 
@@ -18,6 +19,11 @@ def new_id() -> str:
     """
     prefix = _prefix(int(time.time()))
     return prefix + urandom(_LENGTH - len(prefix)).translate(_TO_BASE36).decode("ascii")
+
+
+def is_id(text: str) -> bool:
+    """Whether the text may be such an identifier."""
+    return len(text) == _LENGTH and not set(text) - _DIGITS
 
 
 @lru_cache(maxsize=4)

@@ -4,6 +4,9 @@ import re
 
 from flask import current_app, request
 
+# Printable ASCII from one slash on: no second slash, no backslash, nothing a browser would drop.
+_LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
 
 
@@ -19,3 +22,8 @@ def _own_url() -> str:
         return request.host_url.rstrip("/")
     environ = request.environ
     return f"{request.scheme}://{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+
+
+def local_path(target: str | None) -> str:
+    """`target` where it is a path of this server, else the start page."""
+    return target if target and _LOCAL_PATH.fullmatch(target) else "/"

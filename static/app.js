@@ -24,7 +24,10 @@
  *   <input type="hidden" data-browser-zone>                    gets the browser's zone
  *   <span data-zone-name>                                      says it
  *   <form data-confirm="text" data-confirm-title="…" data-confirm-label="Revoke">
- *                                                              asks in <dialog id="confirm"> first
+ *                                                              asks in <dialog id="confirm"> first;
+ *                                                              {name} is what its select "name" shows;
+ *     data-confirm-variant="primary"                         for what destroys nothing
+ *   <form data-continue>                                       is sent by itself: the next step
  *   <details data-menu>                                        closes on Escape and on a click outside
  *   <button data-dismiss>                                      removes the closest [data-dismissible]
  *   <input type="search" data-filter="#id">                    hides the children of #id without the text
@@ -265,9 +268,28 @@
     complain("The server can't be reached. What is shown may be out of date.");
   });
 
+  /* A form that can't be taken in place goes once more as a page, which keeps what was typed. */
+  document.addEventListener("form:plain", ({ target }) => {
+    const form = target.closest("form");
+    if (target.name) {
+      const pressed = document.createElement("input");
+      Object.assign(pressed, { type: "hidden", name: target.name, value: target.value });
+      form.append(pressed);
+    }
+    form.submit();
+  });
+
   /* --- confirm ---------------------------------------------------------------------------- */
 
   const confirmed = new WeakSet();
+
+  /* What is asked names what was chosen in the form. */
+  function asked(form, text) {
+    return text.replace(/\{(\w+)\}/g, (all, name) => {
+      const field = form.elements.namedItem(name);
+      return field instanceof HTMLSelectElement ? field.selectedOptions[0]?.text.trim() : all;
+    });
+  }
 
   function askFirst(event) {
     const form = event.target;
@@ -277,10 +299,12 @@
     event.stopImmediatePropagation();
     const submitter = event.submitter;
     dialog.querySelector("[data-confirm-slot=title]").textContent =
-      form.dataset.confirmTitle || "Are you sure?";
-    dialog.querySelector("[data-confirm-slot=text]").textContent = form.dataset.confirm;
+      asked(form, form.dataset.confirmTitle || "Are you sure?");
+    dialog.querySelector("[data-confirm-slot=text]").textContent = asked(form, form.dataset.confirm);
     dialog.querySelector("[data-confirm-slot=label]").textContent =
       form.dataset.confirmLabel || "Continue";
+    dialog.querySelector("[data-confirm-slot=label]").dataset.variant =
+      form.dataset.confirmVariant || "destructive";
     dialog.returnValue = "";
     dialog.addEventListener("close", () => proceed(dialog, form, submitter), { once: true });
     dialog.showModal();
@@ -290,6 +314,15 @@
     if (dialog.returnValue !== "yes") return;
     confirmed.add(form);
     form.requestSubmit(submitter);
+  }
+
+  /* --- steps ------------------------------------------------------------------------------ */
+
+  const STEP_MS = 300; // Time to read, and to stop.
+
+  function goOn() {
+    const form = document.querySelector("form[data-continue]");
+    if (form) setTimeout(() => form.isConnected && form.requestSubmit(), STEP_MS);
   }
 
   /* --- filter ----------------------------------------------------------------------------- */
@@ -345,6 +378,7 @@
     for (const { category, text } of detail.toasts ?? []) toast(category, text);
   });
   showTheme();
+  goOn();
   watchToasts();
   showCurrentPage();
   refreshTimes();

@@ -1,6 +1,7 @@
 """The console: pages for people."""
 
-from flask import Flask, Response
+from flask import Flask
+from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 
@@ -31,8 +32,9 @@ from app.console.examples import curl_command
 from app.console.formatting import FILTERS
 from app.console.guards import PublicIdConverter, guard, may, protect_forms
 from app.console.headers import init_headers
+from app.console.kept_forms import keep_form, show_kept
 from app.console.navigation import list_navigation
-from app.console.problem_titles import message_of, title_of
+from app.console.problem_titles import message_of, title_of, workflow_of
 from app.console.reader import init_reader, load_reader
 from app.console.session_cookie import ConsoleSessions, configure_session_cookie
 from app.console.signs import show_signs
@@ -82,6 +84,7 @@ def init_console(app: Flask) -> None:
     app.jinja_env.filters.update(FILTERS, summary=summarise, visible=show_signs, bar_path=bar_path)
     app.jinja_env.globals.update(current_user=current_user, may=may, curl_command=curl_command)
     app.jinja_env.filters.update(problem_title=title_of, problem_message=message_of)
+    app.jinja_env.filters.update(named_workflow=workflow_of)
     app.jinja_env.globals.update(is_for_htmx=is_for_htmx)
     init_reader(app)
     app.context_processor(list_navigation)
@@ -93,6 +96,9 @@ def init_console(app: Flask) -> None:
         app.register_blueprint(blueprint)
 
 
-def _answer_old_form(error: CSRFError) -> Response:
+def _answer_old_form(error: CSRFError) -> ResponseReturnValue:
+    kept = keep_form()
+    if kept:
+        return show_kept(kept, 400)
     text = "Nothing was changed. Go back, reload the page, and send the form again."
     return answer_page(400, "This form is out of date", text)

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from app.console.formatting import number, plural
 from app.console.open_problems import WINDOWS, Group, Scope, describe
-from app.console.problem_titles import title_of
+from app.console.problem_titles import title_of, workflow_of
 from app.console.signs import show_signs
 from app.console.workflow_health import WorkflowHealth
 from app.extensions import db
@@ -99,10 +99,8 @@ def _look_at_failing(situation: Situation) -> list[Line]:
 def _describe_failure(health: WorkflowHealth) -> str:
     row = health.failures_in_a_row
     said = "The last run failed" if row == 1 else f"The last {row} runs failed"
-    last = select(func.substr(Run.error_message, 1, MAX_MESSAGE)).where(
-        Run.workflow_id == health.workflow.id, Run.is_test.is_(False)
-    )
-    message = db.session.scalar(last.order_by(Run.ended_at.desc()).limit(1))
+    text = select(func.substr(Run.error_message, 1, MAX_MESSAGE))
+    message = db.session.scalar(text.where(Run.id == health.runs[-1].id))
     return f"{said}: {show_signs(message)}" if message else said
 
 
@@ -129,7 +127,7 @@ def _describe_sender(event: Event) -> str:
     said = (
         ("from", event.platform),
         ("key", event.api_key.name if event.api_key else None),
-        ("for", event.reference),
+        ("for", workflow_of(event)),
     )
     return show_signs(", ".join(f"{word} {value}" for word, value in said if value))
 

@@ -128,6 +128,12 @@ class EventFilter:
         state: str | None = self.value("state")
         return None if state == "processed" else state
 
+    @property
+    def is_of_warning(self) -> bool:
+        """Whether all that fits was accepted with a warning."""
+        code: str | None = self.value("code")
+        return code is not None and PROBLEMS[code].kind == "warning"
+
 
 def read_filter(arguments: Mapping[str, str], workspace_id: int) -> EventFilter:
     """The filter in a URL's parameters; empty ones count as not given."""

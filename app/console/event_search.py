@@ -10,7 +10,7 @@ from sqlalchemy.orm import joinedload
 from app.console.event_bounds import Bounds, find_bounds
 from app.console.event_filter import EventFilter
 from app.extensions import db
-from app.models import Event, Run, Workflow, of_state
+from app.models import IS_WARNED, Event, Run, Workflow, of_state
 
 SECONDS = 0.25
 """How long a page may search; it says how far it came, and goes on from there."""
@@ -19,7 +19,7 @@ LARGEST_WINDOW = 200_000
 QUICK_SECONDS, SLOW_SECONDS = 0.008, 0.02
 """A statement on SQLite holds up the whole process: the windows grow and shrink between these."""
 CHUNK = 1_000
-FEW = {"state": 60_000, "workflow": 20_000}
+FEW = {"state": 60_000, "warned": 20_000, "workflow": 20_000}
 """Up to so many events, an index lists them all, and the search looks at no others."""
 
 Scope = Sequence[int | None]
@@ -233,6 +233,7 @@ def _list_few(wanted: EventFilter) -> list[int] | None:
     state, workflow_id = wanted.small_state, wanted.value("workflow")
     for name, condition in (
         ("state", of_state(state) if state else None),
+        ("warned", IS_WARNED if wanted.is_of_warning else None),
         ("workflow", Event.workflow_id == workflow_id if workflow_id else None),
     ):
         if condition is not None:

@@ -10,7 +10,7 @@ from sqlalchemy import or_, select
 
 from app.console.corrections import Correction, correct
 from app.console.guards import visible_workspace_ids
-from app.console.reprocessing import count_open, find_hindrance, is_whole, preview
+from app.console.reprocessing import Open, find_hindrance, find_open, is_whole, preview
 from app.extensions import db
 from app.ingest.attempts import Checked
 from app.ingest.schemas import EVENT_KINDS
@@ -67,16 +67,20 @@ class Fixes:
         return self.today is not None and self.today.problem is None
 
     @cached_property
+    def open(self) -> Open:
+        """Those that are refused for the same reason and wait, this one among them if it does."""
+        return find_open(visible_workspace_ids(), self.event.fingerprint)
+
+    @property
     def open_count(self) -> int:
-        """How many are refused for the same reason and wait, this one among them if it does."""
-        return count_open(visible_workspace_ids(), self.event.fingerprint)
+        return self.open.total
 
     @cached_property
     def can_run_group(self) -> bool:
         """Whether to offer that all of the group run again."""
         if self.event.resolved_at is not None:
-            return self.open_count > 0
-        return self.open_count > 1 and (self.is_accepted_today or self.hindrance is not None)
+            return self.open.total > 0
+        return self.open.total > 1 and (self.is_accepted_today or self.hindrance is not None)
 
     @cached_property
     def can_resend(self) -> bool:
@@ -114,7 +118,7 @@ class Fixes:
 
     @cached_property
     def closest(self) -> list[Workflow]:
-        """At most three whose slug or name is like the reference."""
+        """At most three whose slug or name is like the reference, or whose id it is."""
         by_text = {
             text.lower(): workflow
             for workflow in self.workflows
@@ -122,7 +126,8 @@ class Fixes:
         }
         reference = (self.event.reference or "").lower()
         close = difflib.get_close_matches(reference, by_text, 2 * _MOST_CLOSE, _CLOSE_ENOUGH)
-        return list(dict.fromkeys(by_text[text] for text in close))[:_MOST_CLOSE]
+        meant = [each for each in self.workflows if each.id == self.event.workflow_id]
+        return list(dict.fromkeys([*meant, *(by_text[text] for text in close)]))[:_MOST_CLOSE]
 
     @cached_property
     def proposed(self) -> tuple[str, str]:

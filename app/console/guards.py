@@ -21,6 +21,7 @@ from sqlalchemy.orm import joinedload
 from werkzeug.routing import BaseConverter
 
 from app.console.form_body import read_form
+from app.console.kept_forms import keep_form, sent_from, show_kept
 from app.extensions import csrf, db
 from app.htmx import is_for_htmx
 from app.models import ROLES, ApiKey, Membership, User, Workflow, Workspace
@@ -125,10 +126,14 @@ def _check_reading() -> ResponseReturnValue | None:
 
 def _send_to_sign_in() -> ResponseReturnValue:
     """A script that follows a redirect would take the sign-in page for its answer: it gets 401."""
+    kept = None if request.method in READING else keep_form()
+    if kept:
+        return show_kept(kept, 401)
     if is_for_htmx() or "text/event-stream" in request.headers.get("Accept", ""):
         abort(401, "Sign in again.")
     if request.method not in READING:
-        return redirect(url_for("sign_in.show_sign_in"), 303)
+        page = sent_from()
+        return redirect(url_for("sign_in.show_sign_in", next=None if page == "/" else page), 303)
     target = request.full_path if request.query_string else request.path
     return redirect(url_for("sign_in.show_sign_in", next=None if target == "/" else target))
 

@@ -9,13 +9,13 @@ from app.console.body_view import view_body
 from app.console.corrections import check_body, correct
 from app.console.event import find_event, find_rows, render_event
 from app.console.fixes import Fixes
-from app.console.formatting import number, plural
+from app.console.group_runs import read_instead, take_step
 from app.console.guards import current_workspace, signed_in_user, visible_workspace_ids
-from app.console.reprocessing import count_open, reprocess, reprocess_group
+from app.console.reprocessing import find_open, reprocess
 from app.console.resending import Message, draft_message, resend
 from app.console.workflow_list import find_workflow
 from app.ingest.schemas import EVENT_KINDS
-from app.models import Event, Workflow
+from app.models import Event
 from app.workspaces.people import RefusedError
 from app.workspaces.workflows import create_workflow, find_twin, restore_workflow
 
@@ -48,7 +48,7 @@ def run_again(public_id: str) -> ResponseReturnValue:
     event = find_event(public_id)
     fingerprint = event.fingerprint
     try:
-        outcome = reprocess(event, signed_in_user(), _read_instead())
+        outcome = reprocess(event, signed_in_user(), read_instead())
     except RefusedError as error:
         flash(str(error), "error")
         return redirect(_address(public_id), 303)
@@ -56,24 +56,14 @@ def run_again(public_id: str) -> ResponseReturnValue:
         flash("The request was refused again. This page says why.", "warning")
         return redirect(_address(outcome.event_id), 303)
     flash("The request was reprocessed and accepted.", "success")
-    rest = count_open(visible_workspace_ids(), fingerprint)
+    rest = find_open(visible_workspace_ids(), fingerprint).total
     return redirect(_address(public_id if rest else outcome.event_id), 303)
 
 
 @blueprint.post("/reprocess-all")
 def run_all_again(public_id: str) -> ResponseReturnValue:
     event = find_event(public_id)
-    result = reprocess_group(
-        visible_workspace_ids(), event.fingerprint or "", signed_in_user(), instead=_read_instead()
-    )
-    if result.done:
-        flash(f"{plural(result.done, 'request')} reprocessed and accepted.", "success")
-    if result.refused and result.last_problem:
-        words = f"{plural(result.refused, 'request')} would be refused again"
-        flash(f"{words}: {result.last_problem.detail}", "warning")
-    if result.left:
-        flash(f"{number(result.left)} more are left. Press the button again.", "message")
-    return redirect(_address(public_id), 303)
+    return take_step(event.fingerprint or "", _address(public_id), _address(public_id))
 
 
 @blueprint.post("/create-workflow")
@@ -142,11 +132,6 @@ def _read_message(form: ImmutableMultiDict[str, str]) -> Message:
     # A browser writes line breaks as CR LF.
     message = Message(kind, form.get("body", "").replace("\r\n", "\n"))
     return message.with_workflow(find_workflow(chosen)) if chosen else message
-
-
-def _read_instead() -> Workflow | None:
-    chosen = request.form.get("instead", "")
-    return find_workflow(chosen) if chosen else None
 
 
 def _workspace_of(event: Event) -> int:

@@ -146,7 +146,8 @@ def describe(groups: Sequence[Group], scope: Scope, window: Window) -> list[Prob
 
 def _load_newest(groups: Sequence[Group]) -> dict[int, Event]:
     ids = [group.last_id for group in groups]
-    query = select(Event).where(Event.id.in_(ids)).options(joinedload(Event.api_key))
+    query = select(Event).where(Event.id.in_(ids))
+    query = query.options(joinedload(Event.api_key), joinedload(Event.workflow))
     return {event.id: event for event in db.session.scalars(query)}
 
 

@@ -12,7 +12,7 @@ from app.console.formatting import plural
 from app.console.guards import current_workspace, visible_workspace_ids
 from app.console.open_problems import RECENT, Group, Scope, count_unstored, list_groups
 from app.console.wizard import Choice, describe_wizard
-from app.console.workflow_health import count_outcomes, list_health
+from app.console.workflow_health import count_in_use, count_outcomes, list_health
 from app.extensions import db
 from app.models import Event, Run, WorkerHeartbeat, Workflow
 from app.processing.dead_letters import retry_dead_letters
@@ -74,6 +74,7 @@ def _look() -> dict[str, Any]:
         "health": health,
         "shown": health[start : start + PAGE_SIZE],
         "page": page,
+        "left_out": count_in_use(workspace_id) - len(health),
         "has_more": len(health) > start + PAGE_SIZE,
         "last_run_at": max((each.runs[-1].ended_at for each in health if each.runs), default=None),
     }

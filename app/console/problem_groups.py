@@ -8,7 +8,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 
 from app.console.fixes import Fixes
-from app.console.formatting import number, plural
+from app.console.group_runs import take_step
 from app.console.guards import current_workspace, signed_in_user, visible_workspace_ids
 from app.console.open_problems import (
     WINDOWS,
@@ -22,7 +22,6 @@ from app.console.open_problems import (
     list_groups,
     list_requests,
 )
-from app.console.reprocessing import GroupResult, reprocess_group
 from app.problems import PROBLEMS
 from app.workspaces.ignored_problems import ignore_problem, show_problem_again
 
@@ -108,24 +107,9 @@ def show_again(fingerprint: str) -> ResponseReturnValue:
 
 @blueprint.post("/problems/<fingerprint>/reprocess")
 def reprocess(fingerprint: str) -> ResponseReturnValue:
-    scope = visible_workspace_ids()
-    find_line(fingerprint, scope)
-    result = reprocess_group(scope, fingerprint, signed_in_user())
-    flash(*_describe_result(result))
-    if result.refused or result.left:
-        return redirect(url_for("problem_groups.show_group", fingerprint=fingerprint), 303)
-    return redirect(url_for("problem_groups.show_groups"), 303)
-
-
-def _describe_result(result: GroupResult) -> tuple[str, str]:
-    """What to say of it, and in which tone."""
-    done = f"{plural(result.done, 'request')} accepted"
-    if not result.refused:
-        rest = f"; {number(result.left)} to go, reprocess again" if result.left else ""
-        return f"{done}{rest}.", "success"
-    why = f" {result.last_problem.detail}" if result.last_problem else ""
-    said = f"{done}, {number(result.refused)} still refused.{why}"
-    return said, "warning" if result.done else "error"
+    find_line(fingerprint, visible_workspace_ids())
+    group_href = url_for("problem_groups.show_group", fingerprint=fingerprint)
+    return take_step(fingerprint, group_href, url_for("problem_groups.show_groups"))
 
 
 def find_line(fingerprint: str, scope: Scope) -> ProblemLine:

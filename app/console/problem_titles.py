@@ -41,6 +41,14 @@ def title_of(event: Event) -> str:
     return title[:MAX_TITLE] + more
 
 
+def workflow_of(event: Event) -> str | None:
+    """How the request named its workflow; the workflow's name in place of an id."""
+    workflow = event.workflow
+    if workflow is not None and event.reference == workflow.public_id:
+        return workflow.name
+    return event.reference
+
+
 def message_of(event: Event) -> str:
     """The first thing that the answer said of it."""
     errors = event.errors or []

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Text, func, or_, select, type_coerce
 
 from app.clock import now
 from app.extensions import db
-from app.models import Event, UnstoredCount, of_state
+from app.models import IS_WARNED, Event, UnstoredCount, of_state
 
 WINDOW = timedelta(hours=24)
 MAX_ROWS = 5_000
@@ -21,14 +21,20 @@ _CODE = re.compile(r'"code":\s?"([a-z0-9_]+)"')
 
 
 class Counts(NamedTuple):
-    """By code. `is_partial`: there were more than MAX_ROWS, and each may be higher."""
+    """By code. Where there were more than MAX_ROWS refusals, or events with warnings, those counts
+    are partial: each may be higher."""
 
     by_code: Counter[str]
     is_partial: bool
+    are_warnings_partial: bool = False
+
+    def is_at_least(self, kind: str) -> bool:
+        """Whether the counts of this kind of row are partial."""
+        return self.are_warnings_partial if kind == "warning" else self.is_partial
 
 
-def count_refusals(scope: Sequence[int | None]) -> Counts:
-    """Those of senders, in the workspaces of `scope`; None among them stands for no workspace."""
+def count_codes(scope: Sequence[int | None]) -> Counts:
+    """What senders met with; None within `scope` stands for those of no workspace."""
     since = now() - WINDOW
     rows = _find_rejected(scope, since)
     counts: Counter[str] = Counter()
@@ -39,7 +45,11 @@ def count_refusals(scope: Sequence[int | None]) -> Counts:
     failed = _count_failed(scope, since)
     if failed:
         counts["processing_failed"] += failed
-    return Counts(counts, len(rows) > MAX_ROWS or failed > MAX_ROWS)
+    warned = _find_warned(scope, since)
+    for (warnings,), times in Counter(map(tuple, warned[:MAX_ROWS])).items():
+        for each in set(_CODE.findall(warnings)):
+            counts[each] += times
+    return Counts(counts, len(rows) > MAX_ROWS or failed > MAX_ROWS, len(warned) > MAX_ROWS)
 
 
 def _find_rejected(scope: Sequence[int | None], since: datetime) -> Sequence[Any]:
@@ -59,6 +69,25 @@ def _find_rejected(scope: Sequence[int | None], since: datetime) -> Sequence[Any
         .limit(MAX_ROWS + 1)
     )
     return db.session.execute(query).all()
+
+
+def _find_warned(scope: Sequence[int | None], since: datetime) -> Sequence[Any]:
+    """Warnings, as text, of the latest events that have some; along an index of their own."""
+    found: list[Any] = []
+    for each in scope:
+        query = (
+            select(type_coerce(Event.warnings, Text))
+            .where(
+                Event.workspace_id == each,
+                IS_WARNED,
+                Event.received_at >= since,
+                Event.origin.is_(None),
+            )
+            .order_by(Event.received_at.desc())
+            .limit(MAX_ROWS + 1)
+        )
+        found += db.session.execute(query).all() if each is not None else ()
+    return found
 
 
 def _count_failed(scope: Sequence[int | None], since: datetime) -> int:

@@ -4,9 +4,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import joinedload, undefer
-from sqlalchemy.sql import Select
 
 from app.answers import dump
 from app.clock import now
@@ -16,12 +15,14 @@ from app.ingest.body import read_object
 from app.ingest.records import KnownKey
 from app.ingest.references import REFERENCES
 from app.ingest.schemas import EVENT_KINDS
-from app.models import ApiKey, Event, User, Workflow
+from app.models import ApiKey, Event, User, Workflow, of_state
 from app.problems import ProblemError
 from app.workspaces.people import RefusedError
 
-MAX_AT_ONCE = 200
-_LOOKED_AT_MOST = 1_000
+STEP = 200
+"""Requests of a group that are looked at before somebody is told how far it has come."""
+ALL = 2**63 - 1
+"""An id that no event has: below it are all of them."""
 _CHUNK = 50
 _READ_TO_THE_END = frozenset(
     {
@@ -36,13 +37,22 @@ _READ_TO_THE_END = frozenset(
 """What is refused so is refused for what its body says, so the whole body had come."""
 
 
+class Open(NamedTuple):
+    """The requests of a group that are refused and unsolved: how many, and the newest one's id."""
+
+    total: int = 0
+    newest_id: int = 0
+
+
 class GroupResult(NamedTuple):
-    """What became of a group: accepted now, refused again, not yet tried; and why the last one."""
+    """What became of a step: accepted now, refused again, not yet looked at; why the last one was
+    refused; and the id below which the next step begins."""
 
     done: int
     refused: int
     left: int
     last_problem: ProblemError | None = None
+    before: int = 0
 
 
 def find_hindrance(event: Event) -> str | None:
@@ -96,38 +106,46 @@ def reprocess_group(
     workspace_ids: Sequence[int | None],
     fingerprint: str,
     user: User,
-    limit: int = MAX_AT_ONCE,
+    before: int = ALL,
+    limit: int = STEP,
     instead: Workflow | None = None,
 ) -> GroupResult:
-    """Run the open requests of a group again, the oldest first, until `limit` are accepted.
+    """Run `limit` open requests of a group again, the newest with an id below `before` first.
 
-    What would be refused again is only counted: it leaves no further event in the log.
+    What would be refused again is only counted: it leaves no further event in the log. Raises
+    ProblemError `unavailable`; what was accepted until then stays so.
     """
     sent_by = user.email
     done, refused = 0, 0
     last_problem: ProblemError | None = None
-    for events in _list_open(workspace_ids, fingerprint):
+    for events in _list_open(workspace_ids, fingerprint, before, limit):
         accepted: set[int] = set()
-        for event in events:
-            if done + len(accepted) >= limit:
-                break
-            problem = _try_again(event, sent_by, instead)
-            if problem is None:
-                accepted.add(event.id)
-            else:
-                refused, last_problem = refused + 1, problem
+        before = min(event.id for event in events)
+        try:
+            for event in events:
+                problem = _try_again(event, sent_by, instead)
+                if problem is None:
+                    accepted.add(event.id)
+                else:
+                    refused, last_problem = refused + 1, problem
+        finally:
+            resolve(accepted)
         done += len(accepted)
-        resolve(accepted)
-        if done >= limit:
-            break
-    return GroupResult(
-        done, refused, _count_open(workspace_ids, fingerprint) - refused, last_problem
-    )
+    left = find_open(workspace_ids, fingerprint, before).total
+    return GroupResult(done, refused, left, last_problem, before)
 
 
-def count_open(workspace_ids: Sequence[int | None], fingerprint: str | None) -> int:
-    """How many requests of the group are still refused and unsolved."""
-    return _count_open(workspace_ids, fingerprint) if fingerprint else 0
+def find_open(
+    workspace_ids: Sequence[int | None], fingerprint: str | None, before: int = ALL
+) -> Open:
+    """The requests of the group, with ids below `before`, that are still refused and unsolved."""
+    if not fingerprint:
+        return Open()
+    query = select(func.count(Event.id), func.max(Event.id))
+    total, newest_id = db.session.execute(
+        query.where(*_of_group(workspace_ids, fingerprint, before))
+    ).one()
+    return Open(total, newest_id or 0)
 
 
 def resolve(event_ids: set[int]) -> None:
@@ -203,27 +221,27 @@ def _find_accepted(event: Event) -> str | None:
 
 
 def _of_group(
-    columns: Select[tuple[int]], workspace_ids: Sequence[int | None], fingerprint: str
-) -> Select[tuple[int]]:
-    return columns.where(
+    workspace_ids: Sequence[int | None], fingerprint: str, before: int
+) -> tuple[ColumnElement[bool], ...]:
+    return (
         Event.workspace_id.in_([each for each in workspace_ids if each is not None]),
         Event.fingerprint == fingerprint,
-        Event.state == "rejected",
+        of_state("rejected"),
         Event.resolved_at.is_(None),
+        Event.id < before,
     )
 
 
-def _count_open(workspace_ids: Sequence[int | None], fingerprint: str) -> int:
-    query = _of_group(select(func.count(Event.id)), workspace_ids, fingerprint)
-    return db.session.scalar(query) or 0
-
-
-def _list_open(workspace_ids: Sequence[int | None], fingerprint: str) -> Iterator[Sequence[Event]]:
+def _list_open(
+    workspace_ids: Sequence[int | None], fingerprint: str, before: int, limit: int
+) -> Iterator[Sequence[Event]]:
     """Chunk by chunk, so that no more than a few bodies are in memory at once."""
-    query = _of_group(select(Event.id), workspace_ids, fingerprint)
-    ids = db.session.scalars(query.order_by(Event.id).limit(_LOOKED_AT_MOST)).all()
+    query = select(Event.id).where(*_of_group(workspace_ids, fingerprint, before))
+    ids = db.session.scalars(query.order_by(Event.id.desc()).limit(limit)).all()
     for start in range(0, len(ids), _CHUNK):
-        chosen = select(Event).where(Event.id.in_(ids[start : start + _CHUNK])).order_by(Event.id)
+        chosen = select(Event).where(Event.id.in_(ids[start : start + _CHUNK]))
         yield db.session.scalars(
-            chosen.options(undefer(Event.headers), undefer(Event.body), joinedload(Event.api_key))
+            chosen.order_by(Event.id.desc()).options(
+                undefer(Event.headers), undefer(Event.body), joinedload(Event.api_key)
+            )
         ).all()

@@ -1,13 +1,13 @@
 """Signing in and out, and setting the server up once."""
 
-import re
-
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user, logout_user
 
+from app.console.kept_forms import CARRIED, read_kept, show_kept
 from app.extensions import csrf
 from app.ingest.service import ingest_service
+from app.links import local_path
 from app.models import User
 from app.workspaces.passwords import MIN_LENGTH
 from app.workspaces.people import (
@@ -20,15 +20,7 @@ from app.workspaces.people import (
 )
 from app.workspaces.sessions import end_session, start_session
 
-# Printable ASCII from one slash on: no second slash, no backslash, nothing a browser would drop.
-_LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
-
 blueprint = Blueprint("sign_in", __name__)
-
-
-def local_path(target: str | None) -> str:
-    """`target` where it is a path of this server, else the start page."""
-    return target if target and _LOCAL_PATH.fullmatch(target) else "/"
 
 
 @blueprint.get("/sign-in")
@@ -55,11 +47,15 @@ def sign_in() -> ResponseReturnValue:
         limits.note_failed_sign_in(address)
         return _refuse_sign_in(target, email, "The e-mail address or the password is wrong."), 422
     _begin_session(user)
-    return redirect(target, 303)
+    kept = read_kept(request.form.get(CARRIED, ""))
+    return show_kept(kept) if kept else redirect(target, 303)
 
 
 def _refuse_sign_in(target: str, email: str, error: str) -> str:
-    return render_template("sign_in/sign_in.html", target=target, email=email, errors=[error])
+    kept = read_kept(request.form.get(CARRIED, ""))
+    return render_template(
+        "sign_in/sign_in.html", target=target, email=email, errors=[error], kept=kept
+    )
 
 
 @blueprint.post("/sign-out")

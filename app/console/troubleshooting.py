@@ -6,7 +6,7 @@ from typing import NamedTuple
 from flask import Blueprint, render_template, request, url_for
 
 from app.console.guards import is_reader, protect_reading, visible_workspace_ids
-from app.console.refusal_counts import count_refusals
+from app.console.refusal_counts import count_codes
 from app.problems import PROBLEMS, Problem
 
 KIND_TITLES = {
@@ -38,7 +38,7 @@ class Group(NamedTuple):
 def show_table() -> str:
     wanted = request.args.get("q", "").strip()[:MAX_QUERY]
     found = find_rows(wanted)
-    counts = count_refusals(visible_workspace_ids()) if is_reader() else None
+    counts = count_codes(visible_workspace_ids()) if is_reader() else None
     return render_template(
         "console/troubleshooting.html",
         wanted=wanted,
@@ -46,7 +46,8 @@ def show_table() -> str:
         groups=list(group_rows(found)),
         frequent=[PROBLEMS[code] for code in FREQUENT],
         counts=counts,
-        top=_top(counts.by_code) if counts else [],
+        top=_top(counts.by_code, is_warning=False) if counts else [],
+        top_warnings=_top(counts.by_code, is_warning=True) if counts else [],
         total=len(PROBLEMS),
         requests_url=requests_url,
     )
@@ -71,9 +72,10 @@ def requests_url(problem: Problem) -> str:
     return url_for("live_log.show_events", code=problem.code, period="24h")
 
 
-def _top(by_code: dict[str, int]) -> list[tuple[Problem, int]]:
-    known = [(PROBLEMS[code], count) for code, count in by_code.items() if code in PROBLEMS]
-    return sorted(known, key=lambda each: -each[1])[:TOP]
+def _top(by_code: dict[str, int], *, is_warning: bool) -> list[tuple[Problem, int]]:
+    rows = [(PROBLEMS[code], count) for code, count in by_code.items() if code in PROBLEMS]
+    found = [row for row in rows if (row[0].kind == "warning") is is_warning]
+    return sorted(found, key=lambda each: -each[1])[:TOP]
 
 
 def _text_of(row: Problem) -> str:

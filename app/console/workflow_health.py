@@ -1,6 +1,6 @@
 """How each workflow is doing: its last runs, success rate and pace, and whether it is silent."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby, pairwise
@@ -8,16 +8,19 @@ from math import ceil, floor
 from statistics import median
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import func, select
 
 from app.clock import now
 from app.console.formatting import NOTHING, duration, relative
+from app.console.last_runs import STRIP_LENGTH, LastRun, find_very_last, list_last_runs
 from app.extensions import db
-from app.models import Rollup, Run, Workflow
+from app.models import Rollup, Workflow
 
-STRIP_LENGTH = 60
 MAX_WORKFLOWS = 200
-"""How many workflows are watched here: the first by name."""
+"""So many workflows are looked at, whatever their state."""
+MAX_IN_NEED = 600
+"""So many that failed last, or whose last run is a while ago, are looked at where there are more
+workflows than that: each costs a look-up of its own."""
 RATE_WINDOW = timedelta(days=7)
 MIN_RUNS_FOR_PACE = 5
 MIN_SILENCE = timedelta(hours=1)
@@ -27,14 +30,6 @@ USUAL_SHARE = 0.9
 
 STATES = ("failing", "silent", "ok", "never")
 """From what needs somebody most to what needs nobody."""
-
-
-class LastRun(NamedTuple):
-    """What is needed of a run here."""
-
-    outcome: str
-    ended_at: datetime
-    duration_ms: float | None
 
 
 class Bars(NamedTuple):
@@ -73,7 +68,7 @@ class WorkflowHealth:
 
     @property
     def pace(self) -> Pace | None:
-        return find_pace([run.ended_at for run in self.runs])
+        return find_pace(sorted(run.ended_at for run in self.runs))
 
     @property
     def is_silent(self) -> bool:
@@ -155,36 +150,59 @@ def span(time: timedelta) -> str:
 
 
 def list_health(workspace_id: int) -> list[WorkflowHealth]:
-    """The workflows in use, those that need somebody first, then by name."""
-    workflows = list_watched(workspace_id)
+    """The workflows in use, those that need somebody first: what failed last, then by name.
+
+    Of more than MAX_WORKFLOWS, those are left out that ran well a moment ago, or never.
+    """
+    workflows = _choose(workspace_id, _list_in_use(workspace_id))
     counts = count_outcomes(workspace_id, now() - RATE_WINDOW)
     at = now()
     health = [
-        WorkflowHealth(each, list_last_runs(each.id), *counts.get(each.id, (0, 0)), at)
+        WorkflowHealth(each, list_last_runs(each.id, at), *counts.get(each.id, (0, 0)), at)
         for each in workflows
     ]
     return sorted(health, key=lambda each: STATES.index(each.state))
 
 
-def list_watched(workspace_id: int) -> Sequence[Workflow]:
+def count_in_use(workspace_id: int) -> int:
+    query = select(func.count(Workflow.id)).where(
+        Workflow.workspace_id == workspace_id, Workflow.archived_at.is_(None)
+    )
+    return db.session.scalar(query) or 0
+
+
+def _list_in_use(workspace_id: int) -> Sequence[Workflow]:
     query = select(Workflow).where(
         Workflow.workspace_id == workspace_id, Workflow.archived_at.is_(None)
     )
-    return db.session.scalars(query.order_by(Workflow.name).limit(MAX_WORKFLOWS)).all()
+    return db.session.scalars(query.order_by(Workflow.name)).all()
 
 
-_LAST_RUNS = (
-    select(Run.outcome, Run.ended_at, Run.duration_ms)
-    .where(Run.workflow_id == bindparam("workflow_id"), Run.is_test.is_(False))
-    .order_by(Run.ended_at.desc())
-    .limit(STRIP_LENGTH)
+def _choose(workspace_id: int, workflows: Sequence[Workflow]) -> Sequence[Workflow]:
+    """Those to look at, all of them unless there are too many."""
+    if len(workflows) <= MAX_WORKFLOWS:
+        return workflows
+    last, nobody = find_very_last(workspace_id), (len(_NEEDS), timedelta())
+    at = now()
+
+    def need(workflow: Workflow) -> tuple[int, timedelta]:
+        run = last.get(workflow.id)
+        if run is None:
+            return nobody
+        ago = at - run.ended_at
+        return next(rank for rank, has in enumerate(_NEEDS) if has(run, ago)), ago
+
+    ranked = sorted(((need(each), each) for each in workflows), key=lambda pair: pair[0])
+    in_need = sum(rank < len(_NEEDS) - 1 for (rank, _), _ in ranked)
+    return [each for _, each in ranked[: max(MAX_WORKFLOWS, min(in_need, MAX_IN_NEED))]]
+
+
+_NEEDS: tuple[Callable[[LastRun, timedelta], bool], ...] = (
+    lambda run, ago: run.outcome == "failure",
+    lambda run, ago: ago > MIN_SILENCE,
+    lambda run, ago: True,
 )
-
-
-def list_last_runs(workflow_id: int) -> list[LastRun]:
-    """The oldest first; one look-up along the index of a workflow's runs."""
-    rows = db.session.execute(_LAST_RUNS, {"workflow_id": workflow_id}).all()
-    return [LastRun(*row) for row in reversed(rows)]
+"""Whether a workflow with this last run, so long ago, may need somebody: the first that fits."""
 
 
 def count_outcomes(workspace_id: int, since: datetime) -> dict[int, tuple[int, int]]:

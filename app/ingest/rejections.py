@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.answers import dump
-from app.identifiers import new_id
+from app.identifiers import is_id, new_id
 from app.ingest.authentication import note_sender
 from app.ingest.intake import Intake
 from app.ingest.records import NewEvent
@@ -28,9 +28,14 @@ def record_rejection(intake: Intake, problem: ProblemError) -> str | None:
         intake.read_what_has_come()
         if service.recorder.record_later(as_rejected(intake, problem)):
             return intake.event_id
-    key = intake.api_key
-    service.limits.count_unstored(key.workspace_id if key else None, problem.code)
+    count_rejection(intake, problem)
     return None
+
+
+def count_rejection(intake: Intake, problem: ProblemError) -> None:
+    """All that is kept of a refused request that is not stored."""
+    key = intake.api_key
+    ingest_service().limits.count_unstored(key.workspace_id if key else None, problem.code)
 
 
 def as_rejected(intake: Intake, problem: ProblemError) -> NewEvent:
@@ -64,6 +69,8 @@ def _find_workflow_id(intake: Intake, named: tuple[str, str] | None) -> int | No
     try:
         store, workspace_id = ingest_service().store, intake.api_key.workspace_id
         workflow = store.find_workflow(workspace_id, REFERENCES[field], value)
+        if workflow is None and is_id(value):  # Sent in the field of a slug or a name.
+            workflow = store.find_workflow(workspace_id, "public_id", value)
     except OUTAGES:
         return None
     return workflow.id if workflow else None

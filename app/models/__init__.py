@@ -13,6 +13,7 @@ from app.models.account import (
 from app.models.api_key import SCOPES, ApiKey, KeyUsage
 from app.models.event import (
     IDEMPOTENCY_WINDOW,
+    IS_WARNED,
     ORIGINS,
     STATES,
     Event,
@@ -34,6 +35,7 @@ from app.models.workflow import (
 __all__ = [
     "FORMER_SLUG_LIFETIME",
     "IDEMPOTENCY_WINDOW",
+    "IS_WARNED",
     "NAME_LENGTH",
     "ORIGINS",
     "OUTCOMES",

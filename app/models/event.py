@@ -63,6 +63,7 @@ class Event(Entity):
             "fingerprint",
             "id",
         ),
+        _partial_index("ix_events_warned", "warnings IS NOT NULL", "workspace_id", "received_at"),
         _partial_index("ix_events_attempt_of_id", "attempt_of_id IS NOT NULL", "attempt_of_id"),
         _partial_index(
             "ix_events_rejected_execution",
@@ -139,6 +140,10 @@ def of_state(state: str) -> ColumnElement[bool]:
     if state not in STATES:
         raise ValueError(f"there is no state {state!r}")
     return Event.state == literal_column(f"'{state}'")
+
+
+IS_WARNED = Event.warnings.is_not(None)
+"""What was accepted with warnings; refused requests keep none."""
 
 
 class IgnoredProblem(Entity):

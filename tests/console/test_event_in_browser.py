@@ -41,6 +41,7 @@ def refuse(server: LiveServer, team: LiveTeam, **fields: Any) -> str:
     return f"{server.url}/events/{answer['event_id']}"
 
 
+@pytest.mark.everywhere
 def test_a_refused_request_is_edited_checked_and_sent_again(
     server: LiveServer, team: LiveTeam, page: Page
 ) -> None:
@@ -68,6 +69,7 @@ def test_a_refused_request_is_edited_checked_and_sent_again(
     expect(page.locator("#event")).to_contain_text("a later attempt was accepted")
 
 
+@pytest.mark.everywhere
 def test_a_workflow_is_created_and_three_requests_run_again(
     server: LiveServer, team: LiveTeam, page: Page
 ) -> None:
@@ -76,11 +78,40 @@ def test_a_workflow_is_created_and_three_requests_run_again(
     page.get_by_role("button", name="Create").click()
     expect(page.get_by_role("main")).to_contain_text("Workflow “New flow” was created")
     page.get_by_role("button", name="Reprocess all 3").click()
-    page.locator("dialog").get_by_role("button", name="Reprocess").click()
+    dialog = page.locator("dialog#confirm")
+    expect(dialog).to_contain_text("All 3 requests that are refused for this reason run again")
+    dialog.get_by_role("button", name="Reprocess 3").click()
     expect(page.get_by_role("main")).to_contain_text("3 requests reprocessed and accepted")
     for path in paths:
         page.goto(path)
         expect(page.locator("#event")).to_contain_text("Solved")
+    page.goto(refuse(server, team, workflow_slug="lead-enrichmnt"))
+    page.get_by_role("button", name="It was lead-enrichment").click()
+    expect(dialog).to_contain_text("It was Lead enrichment?")
+    expect(dialog).to_contain_text("The request runs again")
+    dialog.get_by_role("button", name="Reprocess the request").click()
+    expect(page.get_by_role("main")).to_contain_text("reprocessed and accepted")
+
+
+def test_an_edited_body_outlives_the_session_and_a_check_does_not_lose_it(
+    server: LiveServer, team: LiveTeam, page: Page
+) -> None:
+    page.goto(refuse(server, team, ended_at="yesterday"))
+    page.get_by_role("link", name="Edit and resend").click()
+    typed = json.dumps({"workflow_slug": team.slug, "ended_at": RECENT}, indent=2)
+    page.get_by_label("Body", exact=True).fill(typed)
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Check").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    assert violations(page) == []
+    page.get_by_label("E-mail").fill(team.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_label("Body", exact=True)).to_have_value(typed)
+    assert violations(page) == []
+    page.get_by_role("button", name="Send it again").click()
+    expect(page.locator("#verdict")).to_contain_text("It would be accepted")
+    expect(page.get_by_label("Body", exact=True)).to_have_value(typed)
 
 
 @pytest.mark.looks

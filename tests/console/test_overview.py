@@ -10,11 +10,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import insert, select, update
 
 from app.clock import now
+from app.console import workflow_health
+from app.console.last_runs import STRIP_LENGTH, LastRun
 from app.console.overview import PAGE_SIZE, worker_stands_still
 from app.console.snippets import TOOLS
 from app.console.workflow_health import (
-    STRIP_LENGTH,
-    LastRun,
     WorkflowHealth,
     find_pace,
     list_health,
@@ -238,6 +238,52 @@ def test_the_state_of_a_workflow(
     if outcomes:
         store_runs(team, outcomes, last)
     assert health_of(team).state == state
+
+
+def test_a_run_in_the_future_hides_no_later_failure(owner: FlaskClient, team: Team) -> None:
+    for hours in (10, 5):
+        ahead = (now() + timedelta(hours=hours)).isoformat()
+        report(owner, team, ended_at=ahead)
+        report(owner, team, "failure", ended_at=(now() - MINUTE).isoformat())
+    process_batch(10)
+    health = health_of(team)
+    assert [run.outcome for run in health.runs] == ["success", "failure"] * 2
+    assert (health.state, health.failures_in_a_row) == ("failing", 1)
+    page = open_page(owner, "/")
+    assert "The last run failed: boom" in page.text and "in 9 h" not in page.text
+    report(owner, team, ended_at=(now() + timedelta(hours=1)).isoformat())
+    process_batch(10)
+    assert health_of(team).state == "ok"
+
+
+def test_many_runs_in_the_future_hide_no_later_failure(app: Flask, team: Team) -> None:
+    store_runs(team, "-", decided_by_event_id=99)
+    store_runs(team, "+" * 90, last=timedelta(hours=-20), apart=MINUTE, updated_at=now())
+    assert health_of(team).state == "failing"
+    assert len(health_of(team).runs) == STRIP_LENGTH
+
+
+def test_of_too_many_workflows_those_that_failed_last_come_first_and_the_rest_is_counted(
+    owner: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workflow_health, "MAX_WORKFLOWS", 3)
+    Worker().beat()
+    kinds = {"A": "+++++", "B": "-", "C": "+++++", "D": "", "X": "+++++", "Y": "-", "Z": "+-"}
+    ago = {"B": 60 * MINUTE, "X": timedelta(hours=9), "Z": 3 * MINUTE}
+    for name, outcomes in kinds.items():
+        workflow = create_workflow(team.workspace_id, name)
+        if outcomes:
+            store_runs(team, outcomes, ago.get(name, MINUTE), workflow_id=workflow.id)
+    watched = [(each.workflow.name, each.state) for each in list_health(team.workspace_id)]
+    assert watched == [
+        ("Y", "failing"),
+        ("Z", "failing"),
+        ("B", "failing"),
+        ("X", "silent"),
+    ]
+    page = open_page(owner, "/")
+    assert len(attention(page)) == 4
+    assert "4 more workflows are watched and not listed here" in page.text
 
 
 def ends(gaps: Sequence[timedelta]) -> list[datetime]:

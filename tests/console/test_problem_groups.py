@@ -1,5 +1,6 @@
 """What is refused for the same reason is one line, until it is mended or ignored."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import insert, select, text
 
 from app.clock import now
+from app.console import group_runs
 from app.console.open_problems import WINDOWS, count_by_step, describe, find_group, list_groups
 from app.console.problem_groups import PAGE_SIZE
 from app.console.problem_titles import PHRASES
@@ -137,7 +139,7 @@ def test_once_the_cause_is_mended_the_requests_run_again(owner: FlaskClient, tea
     answer = send_form(owner, link, f"{link}/reprocess")
     assert answer.location == "/problems"
     page = open_page(owner, "/problems")
-    assert "2 requests accepted." in page.text
+    assert "2 requests reprocessed and accepted." in page.text
     assert group_links(page) == []
     open_page(owner, link, 404)
 
@@ -148,7 +150,44 @@ def test_what_is_refused_again_stays_and_says_why(owner: FlaskClient, team: Team
     answer = send_form(owner, link, f"{link}/reprocess")
     assert answer.location == link
     text = open_page(owner, link).text
-    assert "0 requests accepted, 2 still refused. No workflow has the workflow_slug 'nope'." in text
+    assert "2 requests are still refused. No workflow has the workflow_slug 'nope'." in text
+
+
+def test_what_runs_again_is_asked_first_with_its_exact_number(
+    owner: FlaskClient, team: Team
+) -> None:
+    refuse(owner, team, 3, workflow_slug="lead-enrichmnt")
+    link = only_group(owner)
+    asked = [tag for _, tag in open_page(owner, link).tags if "data-confirm" in tag]
+    titles = [tag["data-confirm-title"] for tag in asked]
+    assert titles == ["It was Lead enrichment?", "It was {instead}?", "Reprocess 3 requests?"]
+    assert all("3 requests" in str(tag["data-confirm"]) for tag in asked)
+    form = open_page(owner, link).form(f"{link}/reprocess")
+    refuse(owner, team, workflow_slug="lead-enrichmnt")
+    create_workflow(team.workspace_id, "Typo", "lead-enrichmnt")
+    owner.post(form.action, data=form.fields)
+    assert "1 request refused" in open_page(owner, link).text
+
+
+def test_a_group_of_many_is_reprocessed_step_by_step_and_each_says_how_far_it_is(
+    owner: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_runs, "STEP", 3)
+    refuse(owner, team, 7)
+    store_refusals(team, 1, str(db.session.scalar(select(Event.fingerprint))), body_size=None)
+    link = only_group(owner)
+    create_workflow(team.workspace_id, "Nope", "nope")
+    said = []
+    page = Page(send_form(owner, link, f"{link}/reprocess").text)
+    for _ in range(2):
+        said.append(re.findall(r"(?:Accepted|Still refused|Left) (\d+)", page.text))
+        form = page.form(f"{link}/reprocess")
+        answer = owner.post(form.action, data=form.fields)
+        page = Page(answer.text)
+    assert said == [["2", "1", "5"], ["5", "1", "2"]]
+    assert (answer.status_code, answer.location) == (303, link)
+    text = open_page(owner, link).text
+    assert "7 requests reprocessed and accepted, 1 still refused." in text
 
 
 def test_what_can_not_run_again_has_no_button(owner: FlaskClient, team: Team) -> None:
@@ -345,3 +384,26 @@ def test_the_reference_is_shown_as_it_was_sent(owner: FlaskClient, team: Team) -
     report(owner, team, workflow_slug="Lead Enrichment")
     refuse(owner, team, workflow_slug="Lead Enrichment")
     assert "Lead Enrichment" in open_page(owner, "/problems").text
+
+
+@pytest.mark.parametrize("field", ["workflow_id", "workflow_slug"])
+def test_a_workflow_that_was_named_by_its_id_is_shown_by_its_name(
+    owner: FlaskClient, team: Team, field: str
+) -> None:
+    named = {"workflow_slug": None, field: team.workflow_public_id}
+    refuse(owner, team, ended_at="x", **named)
+    event = db.session.scalars(select(Event)).one()
+    link = only_group(owner)
+    for path in ("/problems", link, "/events", f"/events/{event.public_id}"):
+        assert team.name in open_page(owner, path).text, path
+    assert "for Lead enrichment" in open_page(owner, "/").text
+    shown = open_page(owner, "/problems").text
+    assert team.name in shown and team.workflow_public_id not in shown
+
+
+def test_the_id_of_another_workspace_says_nothing(owner: FlaskClient, team: Team) -> None:
+    other = make_team("Secret plans", first=False)
+    refuse(owner, team, workflow_slug=None, workflow_id=other.workflow_public_id)
+    for path in ("/", "/problems", only_group(owner), "/events"):
+        assert "Secret plans" not in open_page(owner, path).text
+    assert other.workflow_public_id in open_page(owner, "/problems").text

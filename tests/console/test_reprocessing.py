@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 from sqlalchemy.orm import undefer
 
-from app.console.reprocessing import count_open, reprocess, reprocess_group
+from app.console.reprocessing import find_open, reprocess, reprocess_group
 from app.extensions import db, writing
 from app.ingest.service import ingest_service
 from app.models import ApiKey, Event, Run, User, Workflow
@@ -137,11 +137,19 @@ def test_a_group_runs_again_so_many_at_a_time(client: FlaskClient, team: Team, u
     fingerprint = group[0].fingerprint or ""
     create_workflow(team.workspace_id, "Nope", "nope")
     result = reprocess_group([team.workspace_id], fingerprint, user, limit=3)
-    assert result == (3, 0, 2, None)
-    result = reprocess_group([team.workspace_id, None], fingerprint, user, limit=3)
-    assert result == (2, 0, 0, None)
-    assert count_open([team.workspace_id], fingerprint) == 0
-    assert count_open([team.workspace_id], other.fingerprint) == 1
+    assert result[:4] == (3, 0, 2, None)
+    assert [event.resolved_at is None for event in stored()[:5]] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    scope = [team.workspace_id, None]
+    result = reprocess_group(scope, fingerprint, user, before=result.before, limit=3)
+    assert result[:4] == (2, 0, 0, None)
+    assert find_open([team.workspace_id], fingerprint).total == 0
+    assert find_open([team.workspace_id], other.fingerprint).total == 1
     events = stored()
     assert {event.attempt_of_id for event in events[6:]} == {event.id for event in events[:5]}
 
@@ -162,7 +170,7 @@ def test_a_group_of_another_workspace_is_left_alone(
 ) -> None:
     fingerprint = refuse(client, team)[0].fingerprint or ""
     create_workflow(team.workspace_id, "Nope", "nope")
-    assert reprocess_group([team.workspace_id + 1], fingerprint, user) == (0, 0, 0, None)
+    assert reprocess_group([team.workspace_id + 1], fingerprint, user)[:4] == (0, 0, 0, None)
 
 
 def test_a_whole_group_may_get_another_workflow(

@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from app.console.session_cookie import NAME
-from app.console.sign_in import local_path
 from app.extensions import db
+from app.links import local_path
 from app.models import Instance, User, UserSession
 from app.workspaces.people import setup_token
 from tests.console.pages import Page, open_page, send_form, sign_in

@@ -3,17 +3,19 @@
 from datetime import timedelta
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import update
 
 from app.clock import now
-from app.console.refusal_counts import count_refusals
+from app.console.refusal_counts import count_codes
 from app.console.troubleshooting import KIND_TITLES
 from app.extensions import writing
 from app.ingest.service import ingest_service
 from app.models import Event, UnstoredCount
 from app.problems import KINDS, PROBLEMS
 from tests.console.pages import open_page
+from tests.console.test_problem_groups import explain, fill_log, note_statements
 from tests.factories import Team, make_team, report
 
 
@@ -106,7 +108,7 @@ def test_what_is_older_than_a_day_or_a_persons_own_is_not_counted(
     with writing() as session:
         newest = update(Event).where(Event.code == "validation_failed")
         session.execute(newest.values(origin="test"))
-    assert count_refusals([team.workspace_id]).by_code == {}
+    assert count_codes([team.workspace_id]).by_code == {}
 
 
 def test_what_was_only_counted_is_counted_too(owner: FlaskClient, team: Team) -> None:
@@ -129,3 +131,41 @@ def test_beyond_the_bound_the_counts_are_said_to_be_at_least_so_many(
     text = open_page(owner, "/troubleshooting").text
     assert "at least 2 times in 24 h" in text
     assert "5,000+" in text
+
+
+def test_each_warning_says_how_often_it_happened_here(
+    owner: FlaskClient, client: FlaskClient, team: Team
+) -> None:
+    other = make_team("Elsewhere", first=False)
+    for sender in (team, team, other):
+        report(client, sender, duration_ms="12")
+    report(client, team)
+    page = open_page(owner, "/troubleshooting?q=number_as_text")
+    assert "2 times in 24 h" in page.text
+    (link,) = [each for each in page.links if each.startswith("/events?code=")]
+    log = owner.get(link)
+    assert (log.status_code, log.text.count("<tr id=")) == (200, 2)
+    assert "Tolerated, with a warning" in open_page(owner, "/troubleshooting").text
+    with writing() as session:
+        session.execute(update(Event).values(origin="test"))
+    assert count_codes([team.workspace_id]).by_code == {}
+
+
+def test_warnings_have_a_bound_of_their_own(
+    owner: FlaskClient, client: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.console.refusal_counts.MAX_ROWS", 2)
+    for _ in range(3):
+        report(client, team, duration_ms="12")
+    report(client, team, workflow_slug="nothing-like-it")
+    ingest_service().recorder.flush()
+    text = open_page(owner, "/troubleshooting").text
+    assert "at least 2 times in 24 h" in text and "5,000+" not in text
+
+
+def test_warnings_are_counted_along_an_index(app: Flask, client: FlaskClient, team: Team) -> None:
+    report(client, team, duration_ms="12")
+    fill_log(team)
+    noted = note_statements(lambda: count_codes([team.workspace_id]))
+    (query,) = [each for each in noted if "warnings IS NOT NULL" in each[0]]
+    assert any("ix_events_warned" in line for line in explain(*query)), explain(*query)

@@ -1,6 +1,7 @@
 """The ingest endpoints as a sender meets them: answers, order of checks, and what the log keeps."""
 
 import json
+import sqlite3
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,6 +16,7 @@ from sqlalchemy.orm import undefer
 from app.clock import now
 from app.extensions import db, writing
 from app.ingest.service import ingest_service
+from app.ingest.store import OUTAGES
 from app.keys import make_key
 from app.models import ApiKey, Event, UnstoredCount, Workflow
 from app.problems import PROBLEMS
@@ -520,3 +522,24 @@ def test_a_key_in_an_error_message_is_masked_in_all_that_is_kept(
     assert event.payload is not None
     assert team.key[11:] not in event.payload["error_message"]
     assert event.payload["error_message"].startswith(f"401 with {team.key[:11]}*")
+
+
+@pytest.mark.parametrize("error", [*OUTAGES, sqlite3.DatabaseError, RuntimeError])
+def test_a_refused_request_whose_workflow_can_not_be_looked_up_is_kept_or_counted(
+    client: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    service = ingest_service()
+
+    def fail(*arguments: Any) -> None:
+        raise error("away")
+
+    monkeypatch.setattr(service.store, "find_workflow", fail)
+    answer = report(client, team, ended_at="x")
+    assert (answer.status_code, answer.json["code"]) == (400, "validation_failed")
+    service.recorder.flush()
+    service.limits.sync()
+    db.session.rollback()
+    kept = db.session.scalars(select(Event.code)).all()
+    counted = db.session.execute(select(UnstoredCount.code, UnstoredCount.count)).all()
+    assert kept == ["validation_failed"] or counted == [("validation_failed", 1)]
+    assert bool(kept) == issubclass(error, OUTAGES)

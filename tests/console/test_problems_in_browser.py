@@ -1,0 +1,102 @@
+"""A group of refused requests in a real browser: ignored until it happens again, and of many."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Response, expect
+from sqlalchemy import insert, select
+
+from app.clock import now
+from app.extensions import db, writing
+from app.identifiers import new_id
+from app.models import Event
+from tests.apps import close_app, make_app
+from tests.factories import PASSWORD
+from tests.server import LiveServer, wait_for
+from tests.teams import LiveTeam, make_live_team
+
+MANY = 205
+"""More than one step takes."""
+
+
+@pytest.fixture
+def server(make_server: Callable[..., LiveServer]) -> LiveServer:
+    return make_server(worker=False)
+
+
+@pytest.fixture
+def team(server: LiveServer, page: Page) -> LiveTeam:
+    team = make_live_team(server)
+    page.goto(f"{server.url}/sign-in")
+    page.get_by_label("E-mail").fill(team.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(f"{server.url}/")
+    return team
+
+
+def refuse(server: LiveServer, team: LiveTeam) -> None:
+    body = {"workflow_slug": "lead-enrichmnt", "ended_at": "2026-01-15T09:31:00Z"}
+    answer = server.post("/api/v1/ingest/run-success", json=body, headers=team.headers).json()
+    assert answer["code"] == "workflow_not_found"
+    path = f"/api/v1/events/{answer['event_id']}"
+    assert wait_for(lambda: server.get(path, headers=team.headers).ok)
+
+
+def multiply(server: LiveServer, count: int) -> None:
+    """So many more of the refused request, straight into the log: a sender's would be counted
+    from the tenth in a second on, and not stored."""
+    app = make_app(server.database_url, server.data_dir)
+    with app.app_context():
+        table = Event.__table__
+        row = (
+            db.session.execute(select(table).where(table.c.code == "workflow_not_found"))
+            .mappings()
+            .one()
+        )
+        rows: list[dict[str, Any]] = [
+            {**row, "id": row["id"] + 1_000 + number, "public_id": new_id(), "received_at": now()}
+            for number in range(1, count + 1)
+        ]
+        with writing() as session:
+            session.execute(insert(table), rows)
+    close_app(app)
+
+
+def is_step(answer: Response) -> bool:
+    return answer.request.method == "POST" and "/reprocess" in answer.url
+
+
+@pytest.mark.everywhere
+def test_a_group_is_ignored_until_it_happens_again_and_one_of_many_is_reprocessed_as_a_whole(
+    server: LiveServer, team: LiveTeam, page: Page
+) -> None:
+    refuse(server, team)
+    row = page.get_by_role("row", name="Workflow not found")
+    page.goto(f"{server.url}/problems")
+    row.get_by_role("button", name="Ignore").click()
+    expect(page.get_by_text("ignored until it happens again").first).to_be_visible()
+    expect(row).to_have_count(0)
+    multiply(server, MANY - 1)
+    page.reload()
+    expect(row).to_contain_text(str(MANY))
+    row.get_by_role("link").click()
+    page.get_by_role("button", name="It was lead-enrichment").click()
+    dialog = page.locator("dialog#confirm")
+    expect(dialog).to_contain_text("It was Lead enrichment?")
+    expect(dialog).to_contain_text(f"{MANY} requests run again")
+    dialog.get_by_role("button", name="Cancel").click()
+    page.get_by_label("Another workflow").select_option("Invoice sync")
+    page.get_by_role("button", name="Use it").click()
+    expect(dialog).to_contain_text("It was Invoice sync?")
+    steps: list[int] = []
+    page.on("response", lambda answer: steps.append(answer.status) if is_step(answer) else None)
+    dialog.get_by_role("button", name=f"Reprocess {MANY} requests").click()
+    said = f"{MANY} requests reprocessed and accepted."
+    expect(page.get_by_role("main")).to_contain_text(said, timeout=30_000)
+    assert steps == [200, 303]  # The page between two steps goes on by itself.
+    page.goto(f"{server.url}/problems")
+    expect(row).to_have_count(0)
+    events = server.get("/api/v1/events?status=accepted&limit=200", headers=team.headers).json()
+    assert len(events["data"]) == 200 and events["next_cursor"]
