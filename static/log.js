@@ -181,5 +181,6 @@
   });
 
   document.addEventListener("htmx:after:swap", showOpened);
+  document.addEventListener("live:placed", showOpened);
   showOpened();
 })();
