@@ -7,6 +7,7 @@
  *     <button type="button" data-live-toggle hidden></button>     pause and go on
  *     <button type="button" data-live-held hidden></button>       "12 new": shows what was held back
  *     <p class="sr-only" role="status" data-live-news></p>        what a screen reader hears
+ *     <section data-live-pages hidden><a rel="next"></section>    to what has fallen off the list's end
  *     <table><tbody id="events" data-live-list data-live-max="500" data-live-more
  *       hx-sse:connect="/events/stream?after=41" hx-trigger="load, live:connect"
  *       hx-config="sse.reconnectMaxDelay:5000, sse.connectTimeout:10000">
@@ -60,6 +61,7 @@
       this.toggleButton = panel?.querySelector("[data-live-toggle]");
       this.heldButton = panel?.querySelector("[data-live-held]");
       this.news = panel?.querySelector("[data-live-news]");
+      this.pages = panel?.querySelector("[data-live-pages]");
       this.most = Number(list.dataset.liveMax) || 500;
       this.held = new Map();
       this.waiting = [];
@@ -237,16 +239,30 @@
         row.classList.toggle("is-new", rows.length <= MOST_LIT);
         this.list.insertBefore(row, next);
       }
-      if (rows.length > this.most) this.list.dataset.liveMore = "";
+      if (rows.length > this.most) this.showOlder();
     }
 
     settle() {
-      while (this.list.children.length > this.most) {
-        this.list.lastElementChild.remove();
-        this.list.dataset.liveMore = "";
-      }
+      this.trim();
       tell("live:placed");
       this.show(this.state, this.ended ? this.pill?.textContent : undefined);
+    }
+
+    trim() {
+      const excess = this.list.children.length - this.most;
+      for (let each = 0; each < excess; each += 1) this.list.lastElementChild.remove();
+      if (excess > 0) this.showOlder();
+    }
+
+    /* The way to what has fallen off the end. */
+    showOlder() {
+      this.list.dataset.liveMore = "";
+      const link = this.pages?.querySelector("[rel=next]");
+      if (!link) return;
+      const address = new URL(link.href);
+      address.searchParams.set("before", cursorOf(this.list.lastElementChild));
+      link.href = address.href;
+      this.pages.hidden = false;
     }
 
     announce() {
