@@ -131,22 +131,23 @@
     if (announcer) announcer.textContent = text;
   }
 
-  /* What the reader is at when the list is replaced: the focus, what is typed, and an open filter. */
-  let kept = null;
+  /* What the reader is at when the list is replaced: an open filter, the focus, and what is typed. */
+  let focused = null;
 
-  function keepPlace() {
-    kept = { element: document.activeElement, isOpen: find(".log-more")?.open };
+  function keepPlace(tasks) {
+    focused = document.activeElement;
+    for (const { fragment } of tasks) {
+      const filter = fragment?.querySelector(".log-more");
+      if (filter && find(".log-more")?.open) filter.open = true;
+    }
   }
 
   function findPlace() {
-    if (!kept) return;
-    const { element, isOpen } = kept;
-    kept = null;
-    if (isOpen) find(".log-more").open = true;
-    if (element.isConnected && element !== document.body) return;
-    const again = element.id ? document.getElementById(element.id) : null;
-    if (again?.matches("input") && element.matches("input")) again.value = element.value;
+    if (!focused || focused.isConnected) return;
+    const again = focused.id ? document.getElementById(focused.id) : null;
+    if (again?.matches("input") && focused.matches("input")) again.value = focused.value;
     (again ?? find("#main")).focus({ preventScroll: true });
+    focused = null;
   }
 
   /* --- the event beside the log ---------------------------------------------------------------- */
@@ -332,7 +333,7 @@
   const isOfList = (event) => event.detail.ctx?.target?.id === "log";
 
   document.addEventListener("htmx:before:swap", (event) => {
-    if (isOfList(event)) keepPlace();
+    if (isOfList(event)) keepPlace(event.detail.tasks);
   });
   document.addEventListener("htmx:after:swap", (event) => {
     if (!isOfList(event)) return;
