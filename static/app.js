@@ -154,7 +154,16 @@
     return format(options, timeZone).format(moment).replace("Sept", "Sep");
   }
 
+  /* Asked of many times at once, which mostly lie in the same hour: clocks change at quarters. */
+  const zoneNames = new Map();
+
   function zoneName(moment) {
+    const quarter = Math.floor(moment / 900_000);
+    if (!zoneNames.has(quarter)) zoneNames.set(quarter, findZoneName(moment));
+    return zoneNames.get(quarter);
+  }
+
+  function findZoneName(moment) {
     const names = LOCALES.map((locale) => {
       const parts = format(NAMED_ZONE, zone, locale).formatToParts(moment);
       return parts.find(({ type }) => type === "timeZoneName").value;
@@ -163,9 +172,9 @@
     return name.replace(/^GMT(?=[+-])/, "UTC");
   }
 
-  function clock(then, now) {
+  function clock(then, today) {
     const time = written(then, CLOCK);
-    return written(then, DATE) === written(now, DATE) ? time : `${written(then, DAY)}, ${time}`;
+    return written(then, DATE) === today ? time : `${written(then, DAY)}, ${time}`;
   }
 
   /* Same words as `exact` in app/console/formatting.py. */
@@ -178,26 +187,28 @@
     return `${date}, ${written(then, CLOCK)} ${name} · ${universal}`;
   }
 
-  /* What an element says at all times, and what changes as time passes. */
-  function tellTime(element, now) {
+  /* What an element says at all times, and what changes as time passes: a clock's with the day. */
+  function tellTime(element, now, today) {
+    const kind = element.dataset;
+    if (kind.told === today && "clock" in kind) return;
     const then = new Date(element.dateTime);
     if (Number.isNaN(then.getTime())) return;
-    const kind = element.dataset;
     if (!("told" in kind)) {
-      kind.told = "";
       if ("exact" in kind) element.textContent = exact(then);
       else element.title = exact(then);
     }
+    kind.told = today;
     if ("exact" in kind) return;
-    const text = "clock" in kind ? clock(then, now) : (relative(then, now) ?? written(then, DATE));
+    const text = "clock" in kind ? clock(then, today) : (relative(then, now) ?? written(then, DATE));
     if (element.textContent !== text) element.textContent = text;
   }
 
   const TIMES = "time[data-relative], time[data-clock], time[data-exact]:not([data-told])";
 
-  function refreshTimes() {
+  function refreshTimes(root) {
     const now = new Date();
-    for (const element of document.querySelectorAll(TIMES)) tellTime(element, now);
+    const today = written(now, DATE);
+    for (const element of root.querySelectorAll(TIMES)) tellTime(element, now, today);
   }
 
   /* Forms that ask for a day say in which zone it is meant. */
@@ -373,7 +384,8 @@
   });
 
   document.addEventListener("submit", askFirst, true);
-  document.addEventListener("htmx:after:swap", refreshTimes);
+  document.addEventListener("htmx:after:swap", () => refreshTimes(document));
+  document.addEventListener("live:parsed", ({ detail }) => refreshTimes(detail));
   document.addEventListener("toast", ({ detail }) => {
     for (const { category, text } of detail.toasts ?? []) toast(category, text);
   });
@@ -381,7 +393,7 @@
   goOn();
   watchToasts();
   showCurrentPage();
-  refreshTimes();
+  refreshTimes(document);
   tellZone();
-  setInterval(refreshTimes, TICK_MS);
+  setInterval(() => refreshTimes(document), TICK_MS);
 })();

@@ -7,16 +7,24 @@
  *     <button type="button" data-live-toggle hidden></button>     pause and go on
  *     <button type="button" data-live-held hidden></button>       "12 new": shows what was held back
  *     <p class="sr-only" role="status" data-live-news></p>        what a screen reader hears
+ *     <section data-live-pages hidden><a rel="next"></section>    to what has fallen off the list's end
  *     <table><tbody id="events" data-live-list data-live-max="500" data-live-more
  *       hx-sse:connect="/events/stream?after=41" hx-trigger="load, live:connect"
- *       hx-config="sse.reconnectMaxDelay:5000">
+ *       hx-config="sse.reconnectMaxDelay:5000, sse.connectTimeout:10000">
  *         <tr id="event-…" data-cursor="41" data-pending>…</tr>   data-pending: will still change
  *
  * Messages are rows. One the page shows already is replaced where it stands, so that nothing is ever
  * doubled; another goes to its place by its cursor. hx-swap-oob="true": only replaces; "delete":
  * takes away. data-live-more: older events lie behind the end, so none is put there.
  *
+ * Messages gather until the next frame, so that however many come, the page is laid out once for all.
+ * The document hears "live:parsed" of rows that are about to be shown, and "live:placed" once they are.
+ *
  * Rows are held back while the reader has paused, points at a row, or has scrolled away from the top.
+ * Who has paused stays so when the list makes way for another.
+ *
+ * The message "beat" tells after how many seconds the next one comes at the latest. A stream that is
+ * silent for longer is dead, even if nobody has said so, and is begun anew.
  *
  * Each connection sends `X-Pending-From: <cursor of the oldest row with data-pending>`: the server
  * answers with the state those rows have by now, since changes carry no id and are not replayed.
@@ -37,8 +45,12 @@
   const LONGEST_RETRY_MS = 5000;
   const NEWS_EVERY_MS = 5000;
   const LEAVE_MS = 250;
+  const WATCH_MS = 1000;
+  const MISSED_BEATS = 2.5;
+  const MOST_LIT = 20; // More at once are no news that light up, but a flood.
 
   const lives = new WeakMap();
+  let paused = false;
   const cursorOf = (row) => Number(row.dataset.cursor);
 
   class LiveList {
@@ -49,24 +61,28 @@
       this.toggleButton = panel?.querySelector("[data-live-toggle]");
       this.heldButton = panel?.querySelector("[data-live-held]");
       this.news = panel?.querySelector("[data-live-news]");
+      this.pages = panel?.querySelector("[data-live-pages]");
       this.most = Number(list.dataset.liveMax) || 500;
       this.held = new Map();
+      this.waiting = [];
+      this.frame = null;
+      this.silentMs = Infinity;
       this.request = null;
       this.lastId = "";
       this.failures = 0;
       this.arrived = 0;
-      this.paused = false;
       this.pointed = false;
       this.state = "connecting";
       this.show("connecting");
       this.watchPointer();
+      this.watchHeart();
     }
 
     /* --- what the reader sees of the connection --------------------------------------------- */
 
     show(state, label = LABELS[state]) {
       this.state = state;
-      const isHeld = state === "live" && (this.paused || this.held.size > 0);
+      const isHeld = state === "live" && (paused || this.held.size > 0);
       if (this.pill) {
         this.pill.hidden = false;
         this.pill.dataset.state = isHeld ? "paused" : state;
@@ -74,7 +90,7 @@
       }
       if (this.toggleButton) {
         this.toggleButton.hidden = state === "ended";
-        this.toggleButton.textContent = this.paused ? "Go on" : "Pause";
+        this.toggleButton.textContent = paused ? "Go on" : "Pause";
       }
       if (this.heldButton) {
         this.heldButton.hidden = this.held.size === 0;
@@ -106,6 +122,7 @@
     /* Headers survive a reconnect inside the extension, so they are set anew before each one. */
     prepare(request = this.request) {
       if (!request) return;
+      this.flush();
       this.request = request;
       const waiting = [...this.list.querySelectorAll("[data-pending]"), ...this.held.values()];
       const cursors = waiting.filter((row) => "pending" in row.dataset).map(cursorOf);
@@ -116,7 +133,29 @@
 
     connected() {
       this.failures = 0;
+      this.heardAt = Date.now();
       this.show("live");
+    }
+
+    hear({ event, data, id }) {
+      this.heardAt = Date.now();
+      this.lastId = id || this.lastId;
+      if (event === "beat") this.silentMs = Number(data) * 1000 * MISSED_BEATS;
+      else this.gather(data);
+    }
+
+    watchHeart() {
+      const watch = setInterval(() => {
+        if (!this.list.isConnected) clearInterval(watch);
+        else if (this.state === "live" && Date.now() - this.heardAt > this.silentMs) this.drop();
+      }, WATCH_MS);
+    }
+
+    /* What is left of the stream is thrown away; the extension begins it anew. */
+    drop() {
+      if (this.ended) return;
+      this.show("reconnecting");
+      this.connection?.reader?.cancel();
     }
 
     /* The extension retries a stream that broke, but not one that never began. */
@@ -132,63 +171,98 @@
 
     /* --- rows -------------------------------------------------------------------------------- */
 
+    gather(html) {
+      this.waiting.push(html);
+      this.frame ??= requestAnimationFrame(() => this.flush());
+    }
+
+    flush() {
+      cancelAnimationFrame(this.frame);
+      this.frame = null;
+      const html = this.waiting.splice(0).join("");
+      if (html) this.receive(html);
+    }
+
     receive(html) {
+      const isHolding = this.isHolding; // Reads the layout, so it goes before all that changes it.
       const template = document.createElement("template");
       template.innerHTML = html;
-      for (const row of [...template.content.children]) {
-        const oob = row.getAttribute("hx-swap-oob");
-        row.removeAttribute("hx-swap-oob");
-        const known = this.held.get(row.id) ?? document.getElementById(row.id);
-        if (oob === "delete") this.remove(row.id);
-        else if (known) this.replace(known, row);
-        else if (!oob) this.welcome(row);
-      }
+      tell("live:parsed", template.content);
+      const fresh = new Map();
+      for (const row of [...template.content.children]) this.sort(row, fresh);
+      this.welcome([...fresh.values()], isHolding);
       this.settle();
     }
 
+    sort(row, fresh) {
+      const oob = row.getAttribute("hx-swap-oob");
+      row.removeAttribute("hx-swap-oob");
+      const known = document.getElementById(row.id);
+      if (oob === "delete") {
+        fresh.delete(row.id);
+        this.held.delete(row.id);
+        known?.remove();
+      } else if (fresh.has(row.id)) fresh.set(row.id, row);
+      else if (this.held.has(row.id)) this.held.set(row.id, row);
+      else if (known) this.replace(known, row);
+      else if (!oob) fresh.set(row.id, row);
+    }
+
     replace(known, row) {
-      if (this.held.has(row.id)) this.held.set(row.id, row);
-      else {
-        const hadFocus = known.contains(document.activeElement);
-        if (known.querySelector("[aria-current]")) markCurrent(row);
-        known.replaceWith(row);
-        if (hadFocus) row.querySelector(".row-link")?.focus({ preventScroll: true });
-      }
+      const hadFocus = known.contains(document.activeElement);
+      known.replaceWith(row);
+      if (hadFocus) row.querySelector(".row-link")?.focus({ preventScroll: true });
     }
 
-    remove(id) {
-      this.held.delete(id);
-      document.getElementById(id)?.remove();
-    }
-
-    welcome(row) {
-      this.arrived += 1;
+    welcome(rows, isHolding) {
+      if (!rows.length) return;
+      this.arrived += rows.length;
       this.newsTimer ??= setTimeout(() => this.announce(), NEWS_EVERY_MS);
-      if (this.isHolding) this.hold(row);
-      else this.place(row);
+      if (isHolding) this.hold(rows);
+      else this.place(rows);
     }
 
-    hold(row) {
-      this.held.set(row.id, row);
-      if (this.held.size > this.most) this.held.delete(this.held.keys().next().value);
+    hold(rows) {
+      for (const row of rows) this.held.set(row.id, row);
+      const tooMany = Math.max(0, this.held.size - this.most);
+      for (const id of [...this.held.keys()].slice(0, tooMany)) this.held.delete(id);
     }
 
     /* Nearly always on top; a row whose state came late goes among those of its time. */
-    place(row) {
-      const rows = [...this.list.children];
-      const next = rows.find((each) => cursorOf(each) < cursorOf(row));
-      if (!next && rows.length && "liveMore" in this.list.dataset) return;
-      row.classList.add("is-new");
-      this.list.insertBefore(row, next ?? null);
+    place(rows) {
+      rows.sort((one, other) => cursorOf(other) - cursorOf(one));
+      let next = this.list.firstElementChild;
+      const isFirst = !next;
+      for (const row of rows.slice(0, this.most)) {
+        while (next && cursorOf(next) > cursorOf(row)) next = next.nextElementSibling;
+        if (!next && !isFirst && "liveMore" in this.list.dataset) break;
+        row.classList.toggle("is-new", rows.length <= MOST_LIT);
+        this.list.insertBefore(row, next);
+      }
+      if (rows.length > this.most) this.showOlder();
     }
 
     settle() {
-      while (this.list.children.length > this.most) {
-        this.list.lastElementChild.remove();
-        this.list.dataset.liveMore = "";
-      }
-      htmx.trigger(this.list, "htmx:after:swap");
+      this.trim();
+      tell("live:placed");
       this.show(this.state, this.ended ? this.pill?.textContent : undefined);
+    }
+
+    trim() {
+      const excess = this.list.children.length - this.most;
+      for (let each = 0; each < excess; each += 1) this.list.lastElementChild.remove();
+      if (excess > 0) this.showOlder();
+    }
+
+    /* The way to what has fallen off the end. */
+    showOlder() {
+      this.list.dataset.liveMore = "";
+      const link = this.pages?.querySelector("[rel=next]");
+      if (!link) return;
+      const address = new URL(link.href);
+      address.searchParams.set("before", cursorOf(this.list.lastElementChild));
+      link.href = address.href;
+      this.pages.hidden = false;
     }
 
     announce() {
@@ -202,7 +276,7 @@
     /* --- holding back ------------------------------------------------------------------------ */
 
     get isHolding() {
-      return this.paused || this.pointed || this.isScrolled;
+      return paused || this.pointed || this.isScrolled;
     }
 
     get isScrolled() {
@@ -228,19 +302,19 @@
       if (!this.held.size || (this.isHolding && !force)) return;
       const rows = [...this.held.values()];
       this.held.clear();
-      rows.forEach((row) => this.place(row));
+      this.place(rows);
       this.settle();
     }
 
     toggle() {
-      this.paused = !this.paused;
-      if (this.news) this.news.textContent = this.paused ? "Paused" : "Live again";
+      paused = !paused;
+      if (this.news) this.news.textContent = paused ? "Paused" : "Live again";
       this.release();
       this.show(this.state);
     }
 
     showHeld() {
-      this.paused = false;
+      paused = false;
       this.release(true);
       this.show(this.state);
       this.list.closest("[data-live]").scrollIntoView({ block: "start" });
@@ -248,8 +322,8 @@
     }
   }
 
-  function markCurrent(row) {
-    row.querySelector(".row-link")?.setAttribute("aria-current", "true");
+  function tell(name, detail) {
+    document.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
   function liveOf(list) {
@@ -297,8 +371,7 @@
 
   on("htmx:sse:before:message", (live, event) => {
     event.preventDefault(); // The rows are placed here, and not by htmx.
-    live.lastId = event.detail.message.id || live.lastId;
-    live.receive(event.detail.message.data);
+    live.hear(event.detail.message);
   });
 
   on("htmx:sse:close", (live) => {
@@ -312,5 +385,6 @@
   });
   document.addEventListener("live:toggle", () => currentLive()?.toggle());
   document.addEventListener("scroll", () => currentLive()?.release(), { passive: true });
+  window.addEventListener("offline", () => currentLive()?.drop());
   window.addEventListener("online", () => currentLive()?.connection?.delayCanceller?.());
 })();

@@ -4,24 +4,73 @@
  *
  *   <div id="log" data-log [data-open]>                 all of it is fetched anew for another filter
  *     <form data-filter>                                submits in place; a choice submits at once
+ *       <span data-zone-name>UTC</span>                 the zone that the times below are told in
+ *       <input type="datetime-local" data-moment="…Z">  the address carries it with its offset
  *     <a data-go>                                       opens in place, as do a row's a.same, which
  *                                                       are added to the present filter
- *     <tr><a class="row-link">                          opens beside the log on a wide screen
- *     <aside data-panel hidden> <a data-panel-page> <a data-panel-close> <div id="event-panel-body">
- *   <button data-help-open>, <dialog id="log-help">
+ *     <div class="log-list"> <tr><a class="row-link">   opens beside the log on a wide screen
+ *     <aside data-panel hidden hx-preserve>             stays while the list beside it changes; its
+ *       <a data-panel-page> <a data-panel-close>        forms act in it
+ *       <div id="event-panel-body">
+ *   <button data-help-open>, <dialog id="log-help"> <input type="checkbox" data-shortcuts>
+ *
+ * The open event is ?event=… in the address. On a narrow screen, that is the event's own page.
  */
 (() => {
   "use strict";
 
   const WIDE = window.matchMedia("(min-width: 75rem)");
   const PAGE_ONLY = ["before", "after"];
+  const MOMENTS = ["since", "until"];
+  const EVENT_PATH = /\/events\/([a-z0-9]{24})$/;
 
   const find = (selector) => document.querySelector(selector);
-  const links = () => [...document.querySelectorAll("#log tbody .row-link")];
+  const links = () => [...document.querySelectorAll(".log-list tbody .row-link")];
+
+  /* --- times in the filter --------------------------------------------------------------------- */
+
+  const ZONE =
+    document.documentElement.dataset.timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const MINUTE_MS = 60_000;
+
+  /* "2026-11-24T11:42:07" on the reader's clock; throws RangeError for a zone that is unknown here. */
+  function onTheClock(moment) {
+    const options = { timeZone: ZONE, dateStyle: "short", timeStyle: "medium" };
+    return new Intl.DateTimeFormat("sv-SE", options).format(moment).replace(" ", "T");
+  }
+
+  /* In minutes, at a time that is given as if it were UTC. */
+  function offsetAt(local) {
+    const at = (moment) => (Date.parse(`${onTheClock(moment)}Z`) - moment) / MINUTE_MS;
+    return at(local - at(local) * MINUTE_MS);
+  }
+
+  function withOffset(text) {
+    const local = Date.parse(`${text}Z`);
+    if (Number.isNaN(local)) return text;
+    try {
+      const minutes = Math.round(offsetAt(local));
+      const [hours, rest] = [Math.trunc(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+      const two = (number) => String(number).padStart(2, "0");
+      return `${text}${minutes < 0 ? "-" : "+"}${two(hours)}:${two(rest)}`;
+    } catch {
+      return text; // The server knows the zone, and sends on to the address with the offset.
+    }
+  }
+
+  /* Where the account has a zone, the server has written all this already. */
+  function showTimes() {
+    if (document.documentElement.dataset.timeZone) return;
+    for (const name of document.querySelectorAll("[data-zone-name]")) name.textContent = ZONE;
+    for (const field of document.querySelectorAll("[data-moment]")) {
+      field.value = onTheClock(new Date(field.dataset.moment)).replace(/:00$/, "");
+    }
+  }
 
   /* --- addresses ------------------------------------------------------------------------------- */
 
   const here = () => location.pathname + location.search;
+  const asked = () => new URLSearchParams(location.search).get("event");
 
   function addressWith(changes) {
     const url = new URL(location.href);
@@ -39,13 +88,40 @@
     return addressWith(changes);
   }
 
-  async function go(address) {
-    const focused = document.activeElement?.id;
-    history.pushState({ log: true }, "", address);
+  function submitted(form) {
+    const url = new URL(form.action);
+    for (const [name, value] of new FormData(form)) {
+      const isMoment = MOMENTS.includes(name) && form.elements[name].type !== "text";
+      if (value) url.searchParams.append(name, isMoment ? withOffset(value) : value);
+    }
+    return url.href;
+  }
+
+  /* --- the list -------------------------------------------------------------------------------- */
+
+  let shown = here();
+  let turn = 0;
+
+  /* The event that is open beside it stays open. */
+  function go(address) {
+    const url = new URL(address, location.href);
+    if (asked()) url.searchParams.set("event", asked());
+    history.pushState({ log: true }, "", url.pathname + url.search);
+    return fetchList();
+  }
+
+  async function fetchList() {
+    const mine = ++turn;
     shown = here();
-    await htmx.ajax("GET", address, { target: "#log", select: "#log", swap: "outerHTML" });
-    (document.getElementById(focused) ?? find("#main"))?.focus({ preventScroll: true });
-    const chips = [...document.querySelectorAll(".log-chips .chip")].length;
+    await htmx.ajax("GET", shown, {
+      source: "#log",
+      target: "#log",
+      select: "#log",
+      swap: "outerSync",
+    });
+    if (mine !== turn) return; // A newer filter has ended this request, and fetches its own.
+    showPanel();
+    const chips = document.querySelectorAll(".log-chips .chip").length;
     const count = links().length;
     announce(`${count} ${count === 1 ? "event" : "events"}${chips ? ", filtered" : ""}`);
   }
@@ -55,65 +131,111 @@
     if (announcer) announcer.textContent = text;
   }
 
-  function submitted(form) {
-    const data = new FormData(form);
-    const url = new URL(form.action);
-    for (const [name, value] of data) if (value) url.searchParams.append(name, value);
-    const open = new URLSearchParams(location.search).get("event");
-    if (open) url.searchParams.set("event", open);
-    return url.pathname + url.search;
+  /* What the reader is at when the list is replaced: an open filter, the focus, and what is typed. */
+  let focused = null;
+
+  function keepPlace(tasks) {
+    focused = document.activeElement;
+    for (const { fragment } of tasks) {
+      const filter = fragment?.querySelector(".log-more");
+      if (filter && find(".log-more")?.open) filter.open = true;
+    }
+  }
+
+  function findPlace() {
+    if (!focused || focused.isConnected) return;
+    const again = focused.id ? document.getElementById(focused.id) : null;
+    if (again?.matches("input") && focused.matches("input")) again.value = focused.value;
+    (again ?? find("#main")).focus({ preventScroll: true });
+    focused = null;
   }
 
   /* --- the event beside the log ---------------------------------------------------------------- */
 
-  function mark(link) {
-    for (const other of document.querySelectorAll("#log .row-link[aria-current]")) {
-      if (other !== link) other.removeAttribute("aria-current");
+  const idOf = (link) => EVENT_PATH.exec(link.pathname)?.[1];
+  const opened = () => find("#event-panel-body #event")?.dataset.eventId;
+
+  function markOpened() {
+    const row = asked() && document.getElementById(`event-${asked()}`);
+    for (const link of document.querySelectorAll("#log .row-link[aria-current]")) {
+      if (link.closest("tr") !== row) link.removeAttribute("aria-current");
     }
-    link?.setAttribute("aria-current", "true");
+    row?.querySelector(".row-link")?.setAttribute("aria-current", "true");
   }
 
-  async function open(link) {
-    const panel = find("[data-panel]");
-    const publicId = link.closest("tr").id.replace("event-", "");
-    mark(link);
-    panel.hidden = false;
-    find("#log").dataset.open = "";
-    find("[data-panel-page]").href = link.href;
+  function note(publicId) {
     history.replaceState(history.state, "", addressWith({ event: publicId }));
     shown = here();
-    await htmx.ajax("GET", link.getAttribute("href"), {
-      target: "#event-panel-body",
-      select: "#event",
-      swap: "innerHTML",
-    });
+    markOpened();
+  }
+
+  async function open(publicId) {
+    const panel = find("[data-panel]");
+    note(publicId);
+    panel.hidden = false;
+    find("#log").dataset.open = "";
+    find("[data-panel-page]").href = `/events/${publicId}`;
+    await ask("GET", `/events/${publicId}`, { source: "#event-panel-body" });
+    if (asked() !== publicId) return;
+    if (opened() !== publicId) return close();
     panel.scrollTop = 0;
     panel.focus({ preventScroll: true });
+  }
+
+  function ask(method, address, options) {
+    const place = { target: "#event-panel-body", select: "#event", swap: "innerHTML" };
+    return htmx.ajax(method, address, { ...place, ...options });
+  }
+
+  /* The answer is the event's page with what came of it, or the page of the event that came of it. */
+  async function act(form, event) {
+    if ("busy" in form.dataset) return;
+    form.dataset.busy = "";
+    const before = asked();
+    await ask("POST", form.getAttribute("action"), { source: form, event });
+    delete form.dataset.busy;
+    const publicId = opened();
+    if (!publicId) return open(before); // Another page answered.
+    note(publicId);
+    find("[data-panel-page]").href = `/events/${publicId}`;
+    if (form.isConnected) return; // What the server did not take is told beside it.
+    const panel = find("[data-panel]");
+    (panel.querySelector("[aria-invalid]") ?? panel).focus({ preventScroll: true });
   }
 
   function close() {
     const panel = find("[data-panel]:not([hidden])");
     if (!panel) return;
-    const link = find("#log .row-link[aria-current]");
-    panel.hidden = true;
-    find("#event-panel-body").replaceChildren();
-    delete find("#log").dataset.open;
-    history.replaceState(history.state, "", addressWith({ event: null }));
-    shown = here();
-    mark(null);
+    const link = find(".log-list .row-link[aria-current]");
+    hide(panel);
+    note(null);
     (link ?? find("#main"))?.focus();
   }
 
-  function showOpened() {
-    const publicId = new URLSearchParams(location.search).get("event");
-    const row = publicId && document.getElementById(`event-${publicId}`);
-    mark(row?.querySelector(".row-link") ?? null);
+  function hide(panel) {
+    panel.hidden = true;
+    find("#event-panel-body").replaceChildren();
+    delete find("#log").dataset.open;
+  }
+
+  /* As the address says; a narrow screen has no place beside the log. */
+  function showPanel() {
+    const publicId = asked();
+    const panel = find("[data-panel]");
+    markOpened();
+    if (!publicId || !EVENT_PATH.test(`/events/${publicId}`)) hide(panel);
+    else if (!WIDE.matches) location.replace(`/events/${publicId}`);
+    else if (opened() !== publicId) open(publicId);
   }
 
   /* --- clicks and forms ------------------------------------------------------------------------ */
 
   const isPlain = (event) =>
     event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+
+  /* Rows, and what the open event is related to. */
+  const opensBeside = (link) =>
+    idOf(link) && !link.search && link.matches(".row-link, #event-panel-body a");
 
   function answer(event, action) {
     event.preventDefault();
@@ -127,23 +249,26 @@
     if (link.matches("[data-panel-close]")) answer(event, close);
     else if (link.matches(".same")) answer(event, () => go(narrowed(link)));
     else if (link.matches("[data-go], .pagination a")) answer(event, () => go(link.href));
-    else if (link.matches(".row-link") && WIDE.matches) answer(event, () => open(link));
+    else if (WIDE.matches && opensBeside(link)) answer(event, () => open(idOf(link)));
   });
 
   document.addEventListener("submit", (event) => {
-    if (event.target.matches("[data-filter]")) {
-      answer(event, () => go(submitted(event.target)));
+    const form = event.target;
+    if (event.defaultPrevented) return;
+    if (form.matches("[data-filter]")) answer(event, () => go(submitted(form)));
+    else if (form.method === "post" && form.closest("#event-panel-body")) {
+      answer(event, () => act(form, event));
     }
   });
 
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-filter] select")) event.target.form.requestSubmit();
+    if (event.target.matches("[data-shortcuts]")) keepShortcuts(event.target.checked);
   });
 
   /* A link to a place on the page is no step to another list. */
-  let shown = here();
   window.addEventListener("popstate", () => {
-    if (here() !== shown) location.reload();
+    if (here() !== shown) fetchList();
   });
 
   /* --- the keyboard ---------------------------------------------------------------------------- */
@@ -163,7 +288,6 @@
     "/": () => find("#filter-q")?.focus(),
     p: () => document.dispatchEvent(new Event("live:toggle")),
     "?": () => find("#log-help")?.showModal(),
-    Escape: close,
   };
 
   const isField = (element) =>
@@ -176,10 +300,48 @@
       if (event.key === "Escape" && event.target.closest("#log")) event.target.blur();
       return;
     }
-    const action = KEYS[event.key];
+    const action = event.key === "Escape" ? close : hasShortcuts && KEYS[event.key];
     if (action && find("#log")) answer(event, action);
   });
 
-  document.addEventListener("htmx:after:swap", showOpened);
-  showOpened();
+  /* Whoever dictates, or holds a key by mistake, can switch single keys off (WCAG 2.1.4). */
+  let hasShortcuts = true;
+
+  function useShortcuts(wanted) {
+    hasShortcuts = wanted;
+    document.documentElement.classList.toggle("no-shortcuts", !wanted);
+  }
+
+  function keepShortcuts(wanted) {
+    useShortcuts(wanted);
+    try {
+      localStorage.setItem("shortcuts", wanted ? "on" : "off");
+    } catch {
+      /* Then they are off on this page only. */
+    }
+  }
+
+  function readShortcuts() {
+    try {
+      useShortcuts(localStorage.getItem("shortcuts") !== "off");
+    } catch {
+      useShortcuts(true);
+    }
+    find("[data-shortcuts]").checked = hasShortcuts;
+  }
+
+  const isOfList = (event) => event.detail.ctx?.target?.id === "log";
+
+  document.addEventListener("htmx:before:swap", (event) => {
+    if (isOfList(event)) keepPlace(event.detail.tasks);
+  });
+  document.addEventListener("htmx:after:swap", (event) => {
+    if (!isOfList(event)) return;
+    showTimes();
+    findPlace();
+  });
+  document.addEventListener("live:placed", markOpened);
+  readShortcuts();
+  showTimes();
+  showPanel();
 })();

@@ -35,7 +35,7 @@ blueprint = Blueprint("event", __name__)
 
 
 class Finding(NamedTuple):
-    """One error or warning of an event, with its row of the troubleshooting table and its place."""
+    """One error or warning of an event, its place, and its row of the troubleshooting table."""
 
     entry: dict[str, Any]
     problem: Problem | None
@@ -143,9 +143,11 @@ def find_problem(event: Event) -> Problem | None:
 def find_rows(
     entries: list[dict[str, Any]] | None, place_of: Mapping[int, Place], first: int = 0
 ) -> list[Finding]:
-    """`first`: the index that the first of the entries has in `place_of`."""
+    """`first`: the index that the first of the entries has in `place_of`. The first of each code
+    brings the table's row: once is enough."""
+    unexplained = dict(PROBLEMS)
     return [
-        Finding(entry, PROBLEMS.get(str(entry.get("code"))), place_of.get(index))
+        Finding(entry, unexplained.pop(str(entry.get("code")), None), place_of.get(index))
         for index, entry in enumerate(entries or [], first)
     ]
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, select
 
 from app.clock import now
 from app.console.event_text import contains_code, contains_text
+from app.console.moments import read_moment
+from app.console.reader import current_reader
 from app.extensions import db
 from app.models import ApiKey, Event, Workflow
 from app.problems import PROBLEMS
@@ -31,7 +33,6 @@ PERIODS = {
 MAX_TEXT = 500
 MAX_PLATFORM = 64
 _MAX_REFERENCE = 120
-_DATE_LENGTH = len("2026-11-24")
 
 
 class BadValue(Exception):
@@ -39,19 +40,30 @@ class BadValue(Exception):
 
 
 class Value(NamedTuple):
-    """What a parameter stands for in SQL, and in the words of a person."""
+    """What a parameter stands for in SQL, and in the words of a person; `text` is how an address
+    says it to everybody alike, where the reader may say it otherwise."""
 
     value: Any
     shown: str
+    text: str | None = None
 
 
 class Part(NamedTuple):
-    """One parameter of the filter, as given and as understood."""
+    """One parameter of the filter, as addresses carry it and as understood."""
 
     name: str
     text: str
     value: Any
     shown: str
+
+
+class Chip(NamedTuple):
+    """A part in words; a moment is told in the reader's zone."""
+
+    name: str
+    label: str
+    shown: str
+    moment: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +90,7 @@ class EventFilter:
 
     @property
     def texts(self) -> dict[str, str]:
-        """The parameters as they were given, also those that can't be read."""
+        """The parameters as addresses carry them, also those that can't be read."""
         return dict(self.given)
 
     @property
@@ -86,9 +98,11 @@ class EventFilter:
         return dict(self.mistakes)
 
     @property
-    def chips(self) -> list[tuple[str, str, str]]:
-        """Name, label and value of each part, in words."""
-        return [(part.name, PARAMETERS[part.name].label, part.shown) for part in self.parts]
+    def chips(self) -> list[Chip]:
+        return [
+            Chip(name, PARAMETERS[name].label, shown, value if name in LIMITS else None)
+            for name, _, value, shown in self.parts
+        ]
 
     @property
     def may_come_true(self) -> bool:
@@ -142,12 +156,13 @@ def read_filter(arguments: Mapping[str, str], workspace_id: int) -> EventFilter:
         text = arguments.get(name, "").strip()
         if not text:
             continue
-        given.append((name, text))
         try:
-            value, shown = parameter.read(text, workspace_id)
+            value, shown, said = parameter.read(text, workspace_id)
+            text = said or text
             parts.append(Part(name, text, value, shown))
         except BadValue as error:
             mistakes.append((name, str(error)))
+        given.append((name, text))
     return EventFilter(tuple(parts), tuple(given), tuple(mistakes))
 
 
@@ -210,28 +225,15 @@ def _read_period(text: str, workspace_id: int) -> Value:
     return Value(now() - length, label)
 
 
-def _read_since(text: str, workspace_id: int) -> Value:
-    moment = _read_moment(text)
-    return Value(moment, f"{moment:%Y-%m-%d %H:%M} UTC")
+def _limit(*, is_end: bool) -> Callable[[str, int], Value]:
+    def read(text: str, workspace_id: int) -> Value:
+        try:
+            moment = read_moment(text, current_reader().zone, is_end=is_end)
+        except ValueError as error:
+            raise BadValue(str(error)) from error
+        return Value(moment.at, f"{moment.at:%Y-%m-%d %H:%M} UTC", moment.text)
 
-
-def _read_until(text: str, workspace_id: int) -> Value:
-    """A date alone means up to its end."""
-    moment = _read_moment(text)
-    is_day = len(text) <= _DATE_LENGTH
-    shown = f"{moment:%Y-%m-%d}" if is_day else f"{moment:%Y-%m-%d %H:%M} UTC"
-    return Value(moment + timedelta(days=1) if is_day else moment, shown)
-
-
-def _read_moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-        zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        if not 1900 < zoned.year < 9000:
-            raise BadValue("This year is too far away.")
-        return zoned.astimezone(UTC)
-    except ValueError as error:
-        raise BadValue("Write a date and time such as 2026-11-24T09:30 (in UTC).") from error
+    return read
 
 
 def _read_problem(text: str, workspace_id: int) -> Value:
@@ -280,10 +282,12 @@ PARAMETERS: dict[str, Parameter] = {
     "key": Parameter("Key", _read_key, Event.api_key_id.__eq__),
     "platform": Parameter("From", _read_platform, Event.platform.__eq__),
     "period": Parameter("Time", _read_period, Event.received_at.__ge__),
-    "since": Parameter("Since", _read_since, Event.received_at.__ge__),
-    "until": Parameter("Until", _read_until, Event.received_at.__lt__),
+    "since": Parameter("Since", _limit(is_end=False), Event.received_at.__ge__),
+    "until": Parameter("Until", _limit(is_end=True), Event.received_at.__lt__),
     "problem": Parameter("Problem", _read_problem, Event.fingerprint.__eq__),
 }
 """All parameters of the log's URL that choose events; the rest tell where the page begins."""
+LIMITS = ("since", "until")
+"""Parameters that are moments."""
 CHANGING = frozenset({"state", "q", "code"})
 """Parameters that an event may fit at one time and not at another."""

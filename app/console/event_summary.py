@@ -7,7 +7,7 @@ from app.console.signs import show_signs
 from app.models import Event
 from app.problems import PROBLEMS
 
-_MAX_TEXT = 300
+_MAX_TEXT = 200
 
 
 class Summary(NamedTuple):

@@ -90,6 +90,12 @@ def date(moment: datetime, zone: tzinfo = UTC) -> str:
     return f"{local.day} {local:%b %Y}"
 
 
+def wall(moment: datetime, zone: tzinfo = UTC) -> str:
+    """As a field for date and time takes it: `2026-11-24T11:42`, with seconds where there are."""
+    local = in_zone(moment, zone).replace(tzinfo=None, microsecond=0)
+    return local.isoformat(timespec="seconds" if local.second else "minutes")
+
+
 def iso(moment: datetime) -> str:
     """For a machine, in UTC to the millisecond: `2026-11-24T10:42:07.120Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -132,5 +138,6 @@ TIME_FILTERS: dict[str, Callable[..., str]] = {
     "date": date,
     "exact": exact,
     "relative": relative,
+    "wall": wall,
 }
 """These take the reader's zone: app/console/reader.py gives it to them in templates."""

@@ -1,17 +1,17 @@
 """The live log: every request to the API that fits the filter, newest first."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from flask import Blueprint, current_app, render_template, request, url_for
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import func, or_, select
 
 from app.clock import now
 from app.console.event_bounds import newest_id
-from app.console.event_filter import EventFilter, read_filter
-from app.console.event_panel import read_panel
+from app.console.event_filter import LIMITS, EventFilter, read_filter
 from app.console.event_search import (
     Scope,
     find_exact,
@@ -25,11 +25,12 @@ from app.console.overview import first_slug, worker_stands_still
 from app.extensions import db
 from app.models import Event, UnstoredCount, Workspace, of_state
 
-PAGE_SIZE = 50
+PAGE_SIZE = 40
 UNSTORED_WINDOW = timedelta(hours=24)
 WAITING_LOOKBACK = 20_000
 """How many ids back a filtered stream looks for events that still wait for the worker."""
 MAX_ID = 2**63 - 1
+_PUBLIC_ID = re.compile("[a-z0-9]{24}")
 
 blueprint = Blueprint("live_log", __name__)
 
@@ -48,6 +49,9 @@ class Page(NamedTuple):
 def show_events() -> ResponseReturnValue:
     workspace, scope = current_workspace(), visible_workspace_ids()
     wanted = read_filter(request.args, workspace.id)
+    if any(request.args[part.name] != part.text for part in wanted.parts if part.name in LIMITS):
+        others = {name: request.args.get(name) for name in ("before", "after", "event")}
+        return redirect(_page_url(wanted)(**others))  # With the offset, for whoever it is given to.
     before, after = read_id(request.args.get("before")), read_id(request.args.get("after"))
     start = newest_id()
     page = find_page(scope, wanted, before, after) if not wanted.errors else Page([], None, None)
@@ -61,7 +65,7 @@ def show_events() -> ResponseReturnValue:
         searched_back_to=_moment_of(page.stopped_at, scope),
         oldest=_oldest_kept(scope),
         kept_days=_kept_days(workspace),
-        panel=read_panel(request.args.get("event")),
+        opened=_read_public_id(request.args.get("event")),
         slug=first_slug(workspace.id),
         unstored=count_unstored(scope),
         worker_stands_still=worker_stands_still(),
@@ -179,6 +183,10 @@ def _page_url(wanted: EventFilter) -> Any:
 
 def _changed(texts: Mapping[str, str], changes: Mapping[str, Any]) -> dict[str, Any]:
     return {name: each for name, each in {**texts, **changes}.items() if each is not None}
+
+
+def _read_public_id(text: str | None) -> str | None:
+    return text if text and _PUBLIC_ID.fullmatch(text) else None
 
 
 def read_id(text: str | None) -> int | None:

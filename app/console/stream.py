@@ -33,9 +33,11 @@ WAKE_SECONDS = 0.5
 """How soon an open stream notices that the server stops."""
 CHECK_SECONDS = 5.0
 """How soon it notices that its session has ended, or that its reader left the workspace."""
-BEAT_SECONDS = 15.0
+BEAT_SECONDS = 5.0
+"""What a page hears at least so often; it takes a stream that is silent for longer for dead."""
 MAX_BACKLOG = 500
 """Rows that a page is told of when it comes back; it shows no more than that anyway."""
+_BEAT = f"event: beat\ndata: {BEAT_SECONDS:g}\n\n"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -71,7 +73,7 @@ def _follow(reader: Reader) -> Iterator[str]:
     tail: Tail = current_app.extensions["flowpulse_tail"]
     subscription = tail.subscribe(reader.wanted)
     try:
-        yield ": open\n\n"  # Sends the headers, so that the page knows that it is connected.
+        yield _BEAT  # Sends the headers too, so that the page knows that it is connected.
         yield from _catch_up(tail, subscription, reader)
         yield from _keep_up(subscription, reader)
     finally:
@@ -133,7 +135,7 @@ def _keep_up(subscription: Subscription, reader: Reader) -> Iterator[str]:
                 beat_at = time.monotonic()
         if time.monotonic() - beat_at >= BEAT_SECONDS:
             beat_at = time.monotonic()
-            yield ": beat\n\n"
+            yield _BEAT
 
 
 def _watch_over_access() -> Iterator[bool]:

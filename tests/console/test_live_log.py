@@ -10,8 +10,9 @@ from app.clock import now
 from app.console.live_log import PAGE_SIZE
 from app.extensions import db, writing
 from app.ingest.service import ingest_service
-from app.models import Event, UnstoredCount
+from app.models import Event, UnstoredCount, User
 from app.processing.batch import process_batch
+from app.workspaces.profile import choose_time_zone
 from tests.console.pages import Page, open_page
 from tests.factories import Team, report
 
@@ -118,3 +119,38 @@ def test_what_was_counted_and_not_stored_is_told(owner: FlaskClient, team: Team)
                 )
             )
     assert "1,234 more refused requests were counted" in open_page(owner, "/events").text
+
+
+def test_a_moment_without_an_offset_is_the_readers_and_the_address_says_so(
+    owner: FlaskClient, team: Team
+) -> None:
+    user = db.session.scalars(select(User)).one()
+    choose_time_zone(user, "Europe/Berlin")
+    answer = owner.get("/events?since=2026-01-15T10:00&outcome=failure&event=x")
+    assert answer.status_code == 302
+    address = "/events?outcome=failure&since=2026-01-15T10:00%2B01:00&event=x"
+    assert answer.headers["Location"] == address
+    page = open_page(owner, address)
+    field = next(values for _, values in page.tags if values.get("id") == "filter-since")
+    assert field["value"] == "2026-01-15T10:00"
+    assert "Since ( Europe/Berlin )" in page.text
+    links = [link for link in page.links if "state=rejected" in link]
+    assert links == ["/events?outcome=failure&since=2026-01-15T10:00%2B01:00&state=rejected"]
+
+
+def test_the_same_as_a_row_is_a_click_away(owner: FlaskClient, team: Team) -> None:
+    report(owner, team, "failure")
+    process_batch(10)
+    report(owner, team, ended_at=None)
+    flush()
+    links = open_page(owner, "/events").links
+    assert {"/events?state=processed&outcome=failure", "/events?state=rejected"} <= set(links)
+
+
+def test_an_open_event_is_fetched_beside_the_log(owner: FlaskClient, team: Team) -> None:
+    event_id = report(owner, team).json["event_id"]
+    page = open_page(owner, f"/events?event={event_id}")
+    assert page.links.count(f"/events/{event_id}") == 2 and not page.has_id("event")
+    for wrong in ("x", "A" * 24, "<script>"):
+        panel = next(v for t, v in open_page(owner, f"/events?event={wrong}").tags if t == "aside")
+        assert "hidden" in panel

@@ -1,12 +1,14 @@
 """The live log in a real browser against the real server: follow, hold, resume, filter, read."""
 
+import os
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import CDPSession, Page, Route, expect
 
 from tests.axe import violations
 from tests.factories import PASSWORD
@@ -14,6 +16,18 @@ from tests.server import LiveServer
 from tests.teams import LiveTeam, make_live_team
 
 LIVE = "[data-live-pill][data-state=live]"
+FLOOD = """(count) => {
+  const list = document.getElementById("events");
+  for (let number = 1; number <= count; number += 1) {
+    const cursor = 1_000_000 + number;
+    const row = `<tr id="event-${cursor}" data-cursor="${cursor}"><td><a class="row-link" href="#">
+      <time datetime="2026-01-15T09:31:00.000Z" data-clock></time></a></td></tr>`;
+    const message = { data: row, event: "", id: String(cursor) };
+    htmx.trigger(list, "htmx:sse:before:message", { message });
+  }
+  return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+}"""
+"""Sends the list so many rows in one go, as its stream does."""
 WIDE = {"width": 1280, "height": 800}
 
 
@@ -107,25 +121,80 @@ def test_nothing_is_lost_or_doubled_across_a_restart_of_the_server(log: Log, que
     expect(log.page.locator(LIVE)).to_be_visible(timeout=10_000)
 
 
-@pytest.mark.parametrize(("query", "seconds"), [("", 30)])
-def test_nothing_is_lost_or_doubled_after_thirty_seconds_offline(
-    log: Log, query: str, seconds: int
-) -> None:
-    log.open(query)
+@pytest.mark.everywhere
+def test_nothing_is_lost_or_doubled_after_thirty_seconds_offline(log: Log) -> None:
+    log.open()
     before = [log.send("failure") for _ in range(2)]
     log.expect_rows(before[::-1])
     log.page.context.set_offline(True)
-    # An open connection outlives `set_offline`: the server ends it, as a network that is gone does.
-    log.server.kill_web()
-    log.server.restart_web()
     started = time.monotonic()
+    expect(log.page.locator("[data-live-pill]")).to_have_text("Reconnecting")
     during = [log.send("failure") for _ in range(5)]
-    expect(log.page.locator("[data-live-pill]")).to_have_text("Reconnecting", timeout=10_000)
-    log.page.wait_for_timeout(max(0.0, seconds - (time.monotonic() - started)) * 1_000)
+    log.page.wait_for_timeout(max(0.0, 30 - (time.monotonic() - started)) * 1_000)
     assert log.rows() == before[::-1]
     log.page.context.set_offline(False)
     after = [log.send("failure") for _ in range(2)]
     log.expect_rows([*after[::-1], *during[::-1], *before[::-1]])
+    expect(log.page.locator(LIVE)).to_be_visible()
+
+
+def test_a_stream_that_falls_silent_is_not_called_live(log: Log) -> None:
+    log.page.clock.install()
+    log.open()
+    web = log.server.processes["web"].pid
+    os.killpg(web, signal.SIGSTOP)
+    try:
+        log.page.clock.fast_forward(13_000)
+        expect(log.page.locator("[data-live-pill]")).to_have_text("Reconnecting")
+    finally:
+        os.killpg(web, signal.SIGCONT)
+    sent = log.send()
+    log.expect_rows([sent])
+    expect(log.page.locator(LIVE)).to_be_visible(timeout=10_000)
+
+
+@pytest.mark.looks
+def test_a_flood_of_rows_is_laid_out_once(log: Log) -> None:
+    first = log.send()
+    log.open()
+    log.expect_rows([first])
+    devtools = log.page.context.new_cdp_session(log.page)
+    devtools.send("Performance.enable")
+    before = count_layouts(devtools)
+    log.page.evaluate(FLOOD, 600)
+    assert count_layouts(devtools) - before <= 5
+    assert log.rows() == [f"event-{1_000_000 + number}" for number in range(600, 100, -1)]
+    older = log.page.get_by_role("link", name="Older")
+    expect(older).to_have_attribute("href", re.compile(r"/events\?before=1000101$"))
+
+
+def count_layouts(devtools: CDPSession) -> int:
+    metrics = devtools.send("Performance.getMetrics")["metrics"]
+    return next(int(each["value"]) for each in metrics if each["name"] == "LayoutCount")
+
+
+@pytest.mark.everywhere
+def test_the_newest_filter_wins_and_a_pause_outlives_it(log: Log) -> None:
+    log.send()
+    failed = log.send("failure")
+    log.open()
+    log.page.keyboard.press("p")
+    expect(log.page.locator("[data-live-pill]")).to_have_text("Paused")
+    late: list[Route] = []
+    log.page.route(re.compile("outcome=success"), lambda route: late.append(route))
+    log.page.evaluate("document.querySelector('.log-more').open = true")
+    log.page.get_by_label("Outcome").focus()
+    log.page.get_by_label("Outcome").select_option("success")
+    log.page.get_by_label("Outcome").select_option("failure")
+    log.expect_rows([failed])
+    for route in late:
+        route.continue_()
+    expect(log.page).to_have_url(re.compile(r"\?outcome=failure$"))
+    expect(log.page.get_by_label("Outcome")).to_be_focused()
+    expect(log.page.locator("[data-live-pill]")).to_have_text("Paused")
+    log.send("failure")
+    expect(log.page.locator("[data-live-held]")).to_have_text("1 new")
+    assert log.rows() == [failed]
 
 
 def test_rows_are_held_while_the_reader_points_scrolls_or_pauses(log: Log) -> None:
@@ -188,8 +257,15 @@ def test_the_keyboard_opens_reads_and_closes_an_event(log: Log) -> None:
     keys.press("Escape")
     keys.press("?")
     expect(log.page.get_by_role("dialog", name="Shortcuts")).to_be_visible()
+    log.page.get_by_label("Single keys do these things").uncheck()
     keys.press("Escape")
     expect(log.page.get_by_role("dialog", name="Shortcuts")).to_be_hidden()
+    log.page.reload()
+    expect(log.page.locator(LIVE)).to_be_visible()
+    keys.press("p")
+    keys.press("?")
+    expect(log.page.get_by_role("dialog", name="Shortcuts")).to_be_hidden()
+    expect(log.page.locator(LIVE)).to_be_visible()
 
 
 def test_a_filter_acts_in_place_and_a_pasted_address_shows_the_same(log: Log) -> None:
@@ -216,6 +292,52 @@ def test_a_filter_acts_in_place_and_a_pasted_address_shows_the_same(log: Log) ->
     expect(log.page.locator("#log tbody > tr")).to_have_count(2)
 
 
+def test_a_time_is_that_of_the_reader_and_an_address_that_of_everybody(log: Log) -> None:
+    sent = log.send()
+    zone = log.page.context.new_cdp_session(log.page)
+    zone.send("Emulation.setTimezoneOverride", {"timezoneId": "Europe/Berlin"})
+    log.open()
+    log.page.get_by_text("Filter", exact=True).click()
+    log.page.get_by_label("Since (Europe/Berlin)").fill("2026-01-15T10:00")
+    log.page.keyboard.press("Enter")
+    expect(log.page).to_have_url(re.compile(r"since=2026-01-15T10%3A00%2B01%3A00$"))
+    log.expect_rows([sent])
+    log.page.locator(f"#{sent}").get_by_title("Only such ones").click()
+    expect(log.page).to_have_url(re.compile("%2B01%3A00&state=.*&outcome=success$"))
+    expect(log.page.get_by_label("Since (Europe/Berlin)")).to_have_value("2026-01-15T10:00")
+    zone.send("Emulation.setTimezoneOverride", {"timezoneId": "America/New_York"})
+    log.page.goto(log.page.url)
+    log.expect_rows([sent])
+    expect(log.page.get_by_label("Since (America/New_York)")).to_have_value("2026-01-15T04:00")
+
+
+@pytest.mark.everywhere
+def test_a_refused_request_is_mended_beside_the_log(log: Log) -> None:
+    refused = [log.send(status=404, workflow_slug="crm-sync") for _ in range(2)][::-1]
+    log.open("?q=crm-sync")
+    log.expect_rows(refused)
+    was_opened = log.page.evaluate("performance.timeOrigin")
+    log.page.locator(f"#{refused[0]} .row-link").click()
+    panel = log.page.locator("#event-panel")
+    panel.get_by_label("Slug").fill("no such slug!")
+    panel.get_by_role("button", name="Create").click()
+    expect(panel.get_by_label("Slug")).to_have_attribute("aria-invalid", "true")
+    expect(panel.get_by_label("Slug")).to_be_focused()
+    panel.get_by_label("Slug").fill("crm-sync")
+    panel.get_by_role("button", name="Create").click()
+    expect(log.page.locator("#toasts")).to_contain_text("was created")
+    panel.get_by_role("button", name="Reprocess all 2").click()
+    log.page.get_by_role("dialog").get_by_role("button", name="Reprocess").click()
+    expect(log.page.locator("#toasts")).to_contain_text("2 requests reprocessed")
+    expect(panel).to_contain_text("Solved")
+    expect(log.page.locator("#events > tr")).to_have_count(4)
+    panel.get_by_role("link", name="Open it").click()
+    expect(panel.locator("#event")).not_to_contain_text("Why this request was refused")
+    assert "event-" + str(panel.locator("#event").get_attribute("data-event-id")) in log.rows()
+    assert log.page.evaluate("performance.timeOrigin") == was_opened
+    expect(log.page).to_have_url(re.compile(r"\?q=crm-sync&event=[a-z0-9]{24}$"))
+
+
 def test_who_is_signed_out_is_told_and_led_back(log: Log) -> None:
     log.open("?outcome=failure")
     log.page.context.clear_cookies()
@@ -234,6 +356,8 @@ def test_on_a_phone_a_row_opens_the_page_of_its_event(log: Log) -> None:
     log.open()
     assert log.page.evaluate("document.documentElement.scrollWidth") == 390
     log.page.locator(f"#{row} .row-link").click()
+    expect(log.page).to_have_url(re.compile(f"/events/{row[len('event-') :]}$"))
+    log.page.goto(f"{log.server.url}/events?event={row[len('event-') :]}")
     expect(log.page).to_have_url(re.compile(f"/events/{row[len('event-') :]}$"))
 
 

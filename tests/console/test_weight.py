@@ -1,0 +1,74 @@
+"""Every page stays light, however many rows there are and however long they are."""
+
+from flask.testing import FlaskClient
+
+from app.extensions import db, writing
+from app.ingest.service import ingest_service
+from app.models import Event, Workflow
+from app.processing.batch import process_batch
+from app.workspaces.api_keys import create_api_key
+from tests.console.test_accessibility import some_of_each
+from tests.factories import Team, failure, report
+from tests.pages_map import PAGES, addresses
+
+MOST_BYTES = 100_000
+LONG = "Zahlungsübersicht & Mahnwesen <Süd> "
+WORKFLOWS, KEYS, REQUESTS = 120, 60, 60
+PAGES_OF_ROWS = {name: each for name, each in PAGES.items() if name != "mending.show_resend"}
+"""All but the form that holds a whole body for editing, however long it is."""
+WRONG = ("started_at", "ended_at", "duration_ms", "external_execution_id", "metadata")
+
+
+def long_text(number: int, length: int) -> str:
+    return f"{number:03} {LONG * (length // len(LONG) + 1)}"[:length]
+
+
+def test_no_page_weighs_more_than_100_kb(owner: FlaskClient, team: Team) -> None:
+    name_at_length(team)
+    ask_at_length(owner, team)
+    weights = {path: len(owner.get(path).data) for path in addresses(some_of_each(), PAGES_OF_ROWS)}
+    assert {path: each for path, each in weights.items() if each > MOST_BYTES} == {}
+
+
+def name_at_length(team: Team) -> None:
+    """As many workflows and keys as lists and fields can be filled with, each with a long name."""
+    with writing() as session:
+        session.add_all(
+            Workflow(
+                workspace_id=team.workspace_id,
+                name=long_text(number, 120),
+                slug=f"{'lead-enrichment-' * 4}{number}",
+            )
+            for number in range(WORKFLOWS)
+        )
+    for number in range(KEYS):
+        create_api_key(team.workspace_id, long_text(number, 120))
+    with writing() as session:
+        workflow = session.get(Workflow, team.workflow_id)
+        assert workflow is not None
+        workflow.name = long_text(999, 120)
+
+
+def ask_at_length(owner: FlaskClient, team: Team) -> None:
+    """Accepted and refused requests, many of each, with everything in them as long as can be."""
+    for number in range(REQUESTS):
+        long = {
+            "source_platform": long_text(number, 64),
+            "error_message": long_text(number, 5_000),
+            "error_type": long_text(number, 255),
+            "correlation_id": long_text(0, 255),
+            "external_execution_id": long_text(number // 30, 255),
+            "metadata": {long_text(n, 60): long_text(n, 300) for n in range(100)},
+            **{long_text(n, 60): "unknown" for n in range(20)},
+        }
+        report(owner, team, "failure", **long)
+        report(owner, team, "failure", **{**long, "workflow_slug": long_text(number, 255)})
+        wrong = {name: [long_text(number, 500)] for name in WRONG}
+        report(owner, team, "failure", **{**long, **wrong})
+    headers = {**team.headers, **{f"X-Header-{n}": long_text(n, 300).encode() for n in range(30)}}
+    body = str(failure(team, error_message=long_text(0, 60_000))).encode()
+    owner.post("/api/v1/ingest/run-failure", data=body, headers=headers)
+    ingest_service().recorder.flush()
+    while process_batch(100):
+        pass
+    assert db.session.query(Event).count() > 2 * REQUESTS  # Of refused ones, not each is stored.
