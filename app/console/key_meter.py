@@ -2,9 +2,10 @@
 have paused before, as far as that was seen."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from sqlalchemy import select
 from app.clock import now
 from app.console.formatting import plural
 from app.extensions import db
+from app.ingest.usage import OTHERS
 from app.models import ApiKey, KeyUsage
 
 LOOKED_BACK = timedelta(days=35)
@@ -20,10 +22,11 @@ LOOKED_BACK = timedelta(days=35)
 A_MONTH = timedelta(days=31)
 """The pause of a sender of which nobody knows how often it runs."""
 AN_HOUR = timedelta(hours=1)
-ONE_DAY = timedelta(hours=20)
-"""What was seen for less long was seen on one day only, also around midnight."""
-MOST_ROWS = 2_000
-"""Days and senders of one key that are looked at, the latest use first."""
+ONE_DAY = 20
+"""What was seen for fewer hours was seen on one day only, also around midnight."""
+MOST_ROWS = 1_000
+"""Days and senders of one key that are looked at, the latest use first; what lies beyond counts as
+one sender of which nothing is known."""
 MAX_SENDERS = 20
 
 Name = tuple[str, str]
@@ -73,11 +76,12 @@ class Meter(NamedTuple):
 
 @dataclass
 class _Trace:
-    """What one sender has left: the last use, how many since the rotation, and their hours."""
+    """What one sender has left: the last use, how many since the rotation, and the hours of each
+    day (its ordinal), as the table keeps them."""
 
     last_at: datetime
     uses: int = 0
-    hours: set[datetime] = field(default_factory=set)
+    days: dict[int, int] = field(default_factory=dict)
 
 
 def read_meters(successors: Sequence[ApiKey]) -> dict[int, Meter]:
@@ -108,29 +112,44 @@ def list_meter_senders(
     """Who has used the key of late, the latest first; `uses` count from `since` on."""
     traces = _read_traces(key_id, since)
     moved = _find_senders(successor_id) if successor_id else frozenset()
-    by_agent: dict[str, set[datetime]] = defaultdict(set)
+    by_agent: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for (_, agent), trace in traces.items():
-        by_agent[agent] |= trace.hours
+        for day, hours in trace.days.items():
+            by_agent[agent][day] |= hours
+    agent_pauses = {agent: _find_pause(days) for agent, days in by_agent.items()}
     found = [
         # A sender behind changing addresses is known by its user agent.
         MeterSender(
             *name,
             trace.uses,
             trace.last_at,
-            _find_pause(trace.hours) or _find_pause(by_agent[name[1]]),
+            _find_pause(trace.days) or agent_pauses[name[1]],
             name in moved,
         )
         for name, trace in traces.items()
     ]
+    if sum(len(trace.days) for trace in traces.values()) >= MOST_ROWS:
+        oldest = min(trace.last_at for trace in traces.values())
+        found.append(MeterSender(OTHERS, "", 0, oldest, None, False))
     return sorted(found, key=lambda each: each.last_at, reverse=True)
 
 
-def _find_pause(hours: Collection[datetime]) -> timedelta | None:
+def _find_pause(days: Mapping[int, int]) -> timedelta | None:
     """The longest time that may have passed between two uses; None where they were of one day."""
-    at = sorted(hours)
-    if at[-1] - at[0] < ONE_DAY:
-        return None
-    return max(later - earlier for earlier, later in pairwise(at)) + AN_HOUR
+    first, last, longest = None, 0, 0
+    for day, hours in sorted(days.items()):
+        begin, end, within = _measure(hours)
+        longest = max(longest, within, 0 if first is None else day * 24 + begin - last)
+        first = day * 24 + begin if first is None else first
+        last = day * 24 + end
+    return (longest + 1) * AN_HOUR if last - (first or last) >= ONE_DAY else None
+
+
+@lru_cache(4096)
+def _measure(hours: int) -> tuple[int, int, int]:
+    """The first and the last hour of a day's use, and the longest pause between two of them."""
+    used = [hour for hour in range(24) if hours >> hour & 1]
+    return used[0], used[-1], max((b - a for a, b in pairwise(used)), default=0)
 
 
 def _read_traces(key_id: int, since: datetime) -> dict[Name, _Trace]:
@@ -150,17 +169,10 @@ def _read_traces(key_id: int, since: datetime) -> dict[Name, _Trace]:
     traces: dict[Name, _Trace] = {}
     for addr, agent, day, hours, count, last_at in db.session.execute(query):
         trace = traces.setdefault((addr, agent), _Trace(last_at))
-        trace.hours.update(
-            _unpack(day, hours), [last_at.replace(minute=0, second=0, microsecond=0)]
-        )
+        trace.days[day.toordinal()] = hours | 1 << last_at.hour
         # Counted before the rotation and written after it: no use of the old key.
         trace.uses += count if last_at > since else 0
     return traces
-
-
-def _unpack(day: date, hours: int) -> Iterator[datetime]:
-    midnight = datetime.combine(day, time(0), UTC)
-    return (midnight + bit * AN_HOUR for bit in range(24) if hours >> bit & 1)
 
 
 def _find_senders(key_id: int) -> frozenset[Name]:

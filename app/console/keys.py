@@ -25,7 +25,7 @@ from app.models import ApiKey, Workflow
 from app.workspaces.api_keys import create_api_key, revoke_api_key
 from app.workspaces.people import RefusedError
 
-PAGE_SIZE = 25
+PAGE_SIZE = 20
 ENDED_SIZE = 10
 USAGE_DAYS = 14
 SCOPE_HINTS = {
@@ -109,11 +109,12 @@ def _is_ended(ended: bool) -> ColumnElement[bool]:
 def describe(keys: Sequence[ApiKey]) -> list[Listed]:
     """The keys with all that the list shows of them, in a few queries for all."""
     ids = [key.id for key in keys]
+    in_use = [key.id for key in keys if state_of(key) == "active"]
     days, limits = count_by_day(ids, USAGE_DAYS), find_limits(keys)
     successors = select(ApiKey).where(
-        ApiKey.workspace_id == current_workspace().id, ApiKey.replaces_id.in_(ids)
+        ApiKey.workspace_id == current_workspace().id, ApiKey.replaces_id.in_(in_use)
     )
-    meters = read_meters(db.session.scalars(successors).all()) if ids else {}
+    meters = read_meters(db.session.scalars(successors).all()) if in_use else {}
     return [
         Listed(key, state_of(key), days[key.id], limits[key.id], meters.get(key.id)) for key in keys
     ]

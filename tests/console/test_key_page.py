@@ -209,6 +209,17 @@ def test_a_sender_behind_changing_addresses_is_known_by_its_user_agent(team: Tea
     assert {each.pause for each in senders} == {25 * HOUR}
 
 
+def test_senders_beyond_those_that_are_looked_at_are_never_called_safe_early(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_before(team, RHYTHMS["weekly"][0], "weekly")
+    use_before(team, RHYTHMS["hourly"][0], "hourly")
+    monkeypatch.setattr("app.console.key_meter.MOST_ROWS", 3)
+    senders = list_meter_senders(team.api_key_id, now())
+    others = next(each for each in senders if each.remote_addr == "(others)")
+    assert others.safe_at - now() > 27 * DAY
+
+
 def test_a_key_that_nobody_used_is_safe_at_once(owner: FlaskClient, team: Team) -> None:
     rotate(owner, team)
     text = open_page(owner, address(team.api_key_id)).text

@@ -189,6 +189,10 @@ def test_revoked_keys_are_turned_over_too_and_revoking_leads_back(
             )
             for n in range(60)
         )
+        session.add_all(
+            Workflow(workspace_id=team.workspace_id, name=f"{n:03}" + "<" * 117, slug=f"w-{n}")
+            for n in range(300)
+        )
     seen = []
     for number in (1, 2, 3):
         answer = owner.get(f"/keys?ended={number}&page=2")
