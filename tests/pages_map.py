@@ -19,6 +19,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "overview.show_overview": ("/",),
     "problem_groups.show_group": ("/problems/{problem}",),
     "problem_groups.show_groups": ("/problems",),
+    "schedules.show_schedule": ("/workflows/{workflow}/schedule",),
     "settings.show_settings": ("/settings",),
     "troubleshooting.show_table": ("/troubleshooting",),
     "workflows.show_workflow": ("/workflows/{workflow}",),

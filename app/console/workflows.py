@@ -7,6 +7,7 @@ from app.clock import now
 from app.console.formatting import date
 from app.console.guards import current_workspace
 from app.console.paging import read_page
+from app.console.schedules import describe_watch, list_open_runs
 from app.console.test_events import TESTS
 from app.console.workflow_history import (
     MOST_REFUSED,
@@ -112,6 +113,8 @@ def _show_one(workflow: Workflow, errors: dict[str, list[str]]) -> str:
         refused=count_refused(workflow, archived_at) if archived_at else 0,
         most_refused=MOST_REFUSED,
         tests=TESTS.values(),
+        open_runs=list_open_runs(workflow),
+        **describe_watch(workflow),
         form=form,
         errors=errors,
     )
