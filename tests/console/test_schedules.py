@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from app.clock import now
 from app.console.schedule_suggestion import suggest
 from app.extensions import db, writing
+from app.ingest.service import ingest_service
 from app.models import ApiKey, Run, Schedule, Silence, User, Workflow
 from app.processing.batch import process_batch
 from app.processing.schedules import judge_schedules
@@ -44,6 +45,7 @@ def workflow(team: Team) -> Workflow:
 
 def make_silent(team: Team, hours: int = 3) -> None:
     """Watched hourly, and nothing has come for some hours."""
+    ingest_service().recorder.flush()
     process_batch(200)
     set_schedule(workflow(team), HOURLY)
     since = now() - timedelta(hours=hours)
