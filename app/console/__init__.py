@@ -17,6 +17,7 @@ from app.console import (
     overview,
     problem_groups,
     reference,
+    runner,
     schedules,
     settings,
     sign_in,
@@ -65,6 +66,7 @@ OPEN = (
     sign_in.blueprint,
     troubleshooting.blueprint,
     reference.blueprint,
+    runner.blueprint,
 )
 
 for _blueprint in (*GUARDED, *OPEN):
