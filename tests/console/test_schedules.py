@@ -178,7 +178,7 @@ def test_a_silent_workflow_is_told_on_every_page_and_by_the_api(
     report(owner, team)
     make_silent(team)
     page = open_page(owner, page_of(team))
-    assert "Silent since" in page.text and "No refused request names this workflow" in page.text
+    assert "Went silent" in page.text and "No refused request names this workflow" in page.text
     assert "a run was due 3 h ago, 3 are missing" in open_page(owner, "/").text
     assert "Silent" in open_page(owner, "/workflows").text
     told = owner.get(f"/api/v1/workflows/{team.slug}", headers=team.headers).json
