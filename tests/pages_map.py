@@ -19,6 +19,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "overview.show_overview": ("/",),
     "problem_groups.show_group": ("/problems/{problem}",),
     "problem_groups.show_groups": ("/problems",),
+    "schedules.show_schedule": ("/workflows/{workflow}/schedule",),
     "settings.show_settings": ("/settings",),
     "troubleshooting.show_table": ("/troubleshooting",),
     "workflows.show_workflow": ("/workflows/{workflow}",),
@@ -43,6 +44,7 @@ NO_PAGES = frozenset(
         "health.show_health",
         "live_log.stream_events",
         "overview.show_fragment",
+        "runner.show_runner",
     }
 )
 """Endpoints that answer GET with something other than a page: files, streams, parts of pages."""

@@ -19,6 +19,21 @@ def _text(description: str, example: str, **options: Any) -> fields.Field[Any]:
     return fields.String(metadata={"description": description, "example": example}, **options)
 
 
+class ScheduleDocument(Schema):
+    """When a workflow's runs are expected."""
+
+    kind = _text("`interval` or `cron`.", "cron")
+    every_seconds = fields.Integer(
+        allow_none=True, metadata={"description": "Of an interval.", "example": 900}
+    )
+    cron_expression = _text("Of a cron schedule.", "0 3 * * *", allow_none=True)
+    time_zone = _text("Its zone.", "Europe/Berlin")
+    grace_seconds = fields.Integer(
+        metadata={"description": "How late a run may be.", "example": 600}
+    )
+    next_expected_at = _time("When the next run is due.")
+
+
 class WorkflowDocument(Schema):
     """A workflow of the key's workspace."""
 
@@ -27,6 +42,12 @@ class WorkflowDocument(Schema):
     name = _text("Display name.", "Lead enrichment")
     created_at = _time("When it was made.")
     archived_at = _time("Since when it takes no events.", allow_none=True)
+    schedule = fields.Nested(
+        ScheduleDocument,
+        allow_none=True,
+        metadata={"description": "When its runs are expected; null without a schedule."},
+    )
+    silent_since = _time("Since when an expected run has not come.", allow_none=True)
 
 
 class RunDocument(Schema):
@@ -35,12 +56,16 @@ class RunDocument(Schema):
     id = _text("The run's id.", _ID, attribute="public_id")
     workflow_id = _text("The workflow's id.", _ID, attribute="workflow.public_id")
     workflow_slug = _text("The workflow's slug.", "lead-enrichment", attribute="workflow.slug")
-    outcome = _text("`success` or `failure`, as the event with the latest end says.", "success")
+    outcome = _text(
+        "`success` or `failure`, as the event with the latest end says; `running` until it ends.",
+        "success",
+    )
     previous_outcome = _text(
         "What another event of the same execution said.", "failure", allow_none=True
     )
     started_at = _time("When it started.", allow_none=True)
-    ended_at = _time("When it ended.")
+    ended_at = _time("When it ended.", allow_none=True)
+    stuck_since = _time("When it had been open for as long as it may.", allow_none=True)
     duration_ms = fields.Float(
         allow_none=True, metadata={"description": "Duration in ms.", "example": 1250.5}
     )

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -75,7 +75,8 @@ def example_body(endpoint: Endpoint, slug: str) -> str:
     }
     # Another id could be that of a real run, which the example would then change.
     values["external_execution_id"] = "example-1"
-    values |= {"workflow_slug": slug, "ended_at": now().strftime("%Y-%m-%dT%H:%M:%SZ")}
+    moment = "ended_at" if "ended_at" in endpoint.examples else "started_at"
+    values |= {"workflow_slug": slug, moment: now().strftime("%Y-%m-%dT%H:%M:%SZ")}
     return json.dumps(values, indent=2)
 
 
@@ -83,6 +84,7 @@ def curl_request(endpoint: Endpoint, base_url: str, body: str) -> str:
     lines = [f"curl '{base_url}{endpoint.path}'", "-H 'X-API-Key: fp_your_key'"]
     if endpoint.method == "POST":
         lines[0] = lines[0].replace("curl ", "curl -X POST ", 1)
+    if endpoint.body:
         lines += ["-H 'Content-Type: application/json'", f"-d '{body}'"]
     return " \\\n  ".join(lines)
 
@@ -128,7 +130,11 @@ def _read_fields(document: dict[str, Any], schema: dict[str, Any]) -> Iterator[F
     one_of = {name for each in schema.get("anyOf", ()) for name in each["required"]}
     for name, each in schema.get("properties", {}).items():
         required = "yes" if name in schema.get("required", ()) else "no"
+        inner = next((part for part in each.get("anyOf", [each]) if "$ref" in part), None)
         yield _as_field(name, each, _ONE_OF if name in one_of else required)
+        if inner is not None:
+            of_inner = _read_fields(document, inner)
+            yield from (replace(field, name=f"{name}.{field.name}") for field in of_inner)
 
 
 def _read_parameters(operation: dict[str, Any], place: str) -> tuple[Field, ...]:

@@ -1,7 +1,7 @@
 """What needs attention: each source looks at the workspace and says it in lines, worst first."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flask import url_for
@@ -11,10 +11,12 @@ from app.console.formatting import number, plural
 from app.console.open_problems import WINDOWS, Group, Scope, describe
 from app.console.problem_titles import title_of, workflow_of
 from app.console.signs import show_signs
-from app.console.workflow_health import WorkflowHealth
+from app.console.workflow_health import WorkflowHealth, span
 from app.extensions import db
 from app.models import Event, Run
 from app.processing.dead_letters import MOST, list_dead_letters
+from app.processing.silence_causes import explain_silence
+from app.processing.stuck_runs import stuck_after
 
 MAX_LINES = 5
 """Lines of one source; the rest is a number and a link."""
@@ -134,28 +136,56 @@ def _describe_sender(event: Event) -> str:
 
 def _look_at_silent(situation: Situation) -> list[Line]:
     silent = [each for each in situation.health if each.state == "silent"]
-    lines = [
-        _about_workflow(each, "amber", "bell-off", f"Silent: {each.silence_in_words}")
-        for each in silent[:MAX_LINES]
-    ]
+    lines = [_about_silent(each) for each in silent[:MAX_LINES]]
     more = _count_rest(silent, "more silent workflow", "amber", "bell-off", _table_address())
     return lines + more
+
+
+def _about_silent(health: WorkflowHealth) -> Line:
+    """With the refused request that may be why, where there is one."""
+    text = f"Silent: {health.silence_in_words}"
+    cause = explain_silence(db.session(), health.workflow, health.at)
+    if cause is None:
+        return _about_workflow(health, "amber", "bell-off", text)
+    line = _about_workflow(health, "amber", "bell-off", f"{text}. {show_signs(cause.text)}")
+    address = url_for("event.show_event", public_id=cause.event_id)
+    return replace(line, link=("See why", address))
+
+
+def _look_at_stuck(situation: Situation) -> list[Line]:
+    stuck = [each for each in situation.health if each.stuck]
+    lines = [
+        _about_workflow(each, "red", "hourglass", _describe_stuck(each), "stuck")
+        for each in stuck[:MAX_LINES]
+    ]
+    more = _count_rest(stuck, "more stuck workflow", "red", "hourglass", _table_address())
+    return lines + more
+
+
+def _describe_stuck(health: WorkflowHealth) -> str:
+    limit = span(stuck_after(health.workflow))
+    if health.stuck == 1:
+        return f"A run has started and not ended for more than {limit}"
+    return f"{number(health.stuck)} runs have started and not ended for more than {limit}"
 
 
 SOURCES: tuple[Callable[[Situation], list[Line]], ...] = (
     _look_at_worker,
     _look_at_dead_letters,
     _look_at_failing,
+    _look_at_stuck,
     _look_at_problems,
     _look_at_silent,
 )
 
 
-def _about_workflow(health: WorkflowHealth, tone: str, icon: str, text: str) -> Line:
+def _about_workflow(
+    health: WorkflowHealth, tone: str, icon: str, text: str, about: str = ""
+) -> Line:
     workflow = health.workflow
     address = url_for("workflows.show_workflow", public_id=workflow.public_id)
-    key = f"{health.state}-{workflow.public_id}"
-    at = health.runs[-1].ended_at
+    key = f"{about or health.state}-{workflow.public_id}"
+    at = health.runs[-1].ended_at if health.runs and not about else None
     return Line(key, tone, icon, workflow.name, text, ("Open", address), at)
 
 

@@ -47,6 +47,7 @@ ACCESS = {
     "mending": Access(look="member"),
     "problem_groups": Access(),
     "workflows": Access(),
+    "schedules": Access(),
     "test_events": Access(),
     "keys": Access(),
     "connect": Access(),
@@ -69,6 +70,7 @@ PUBLIC = frozenset(
         "sign_in.set_up_server",
         "troubleshooting.show_table",
         "docs.show_reference",
+        "runner.show_runner",
     }
 )
 """Endpoints that need nobody to be signed in."""

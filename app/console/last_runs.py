@@ -31,7 +31,11 @@ _LAST_RUNS = (
         Run.id,
         case((Run.ended_at > Run.updated_at, 1), else_=0),
     )
-    .where(Run.workflow_id == bindparam("workflow_id"), Run.is_test.is_(False))
+    .where(
+        Run.workflow_id == bindparam("workflow_id"),
+        Run.is_test.is_(False),
+        Run.ended_at.is_not(None),
+    )
     .order_by(Run.ended_at.desc())
     .limit(STRIP_LENGTH)
 )

@@ -26,7 +26,9 @@ NAVIGATION = (
     Entry("Events", "live_log.show_events", frozenset({"live_log", "event", "mending"})),
     Entry("Problems", "problem_groups.show_groups", frozenset({"problem_groups"})),
     Entry(
-        "Workflows", "workflows.show_workflows", frozenset({"workflows", "connect", "test_events"})
+        "Workflows",
+        "workflows.show_workflows",
+        frozenset({"workflows", "schedules", "connect", "test_events"}),
     ),
     Entry("API keys", "keys.show_keys", frozenset({"keys", "key_page"})),
     Entry("Docs", "docs.show_reference", frozenset({"docs", "troubleshooting", "try_it"})),

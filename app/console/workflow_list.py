@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, joinedload
 
 from app.clock import now
 from app.console.guards import find_own
@@ -25,7 +25,9 @@ class Listed(NamedTuple):
 
     @property
     def state(self) -> str:
-        """`ok`, `failing` or `unreported`."""
+        """`ok`, `failing`, `silent` or `unreported`."""
+        if self.workflow.silent_since:
+            return "silent"
         if self.last_run is None:
             return "unreported"
         return "ok" if self.last_run.outcome == "success" else "failing"
@@ -64,7 +66,11 @@ def load_workflows(ids: Sequence[int]) -> list[Listed]:
     each_run = aliased(Run)
     last_run = (
         select(each_run.id)
-        .where(each_run.workflow_id == Workflow.id, each_run.is_test.is_(False))
+        .where(
+            each_run.workflow_id == Workflow.id,
+            each_run.is_test.is_(False),
+            each_run.ended_at.is_not(None),
+        )
         .order_by(each_run.ended_at.desc(), each_run.id.desc())
         .limit(1)
         .correlate(Workflow)
@@ -73,6 +79,7 @@ def load_workflows(ids: Sequence[int]) -> list[Listed]:
     query = (
         select(Workflow, Run)
         .outerjoin(Run, Run.id == last_run)
+        .options(joinedload(Workflow.schedule), joinedload(Workflow.open_silence))
         .where(Workflow.id.in_(ids))
         .order_by(Workflow.name)
     )

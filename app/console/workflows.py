@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from app.console.guards import current_workspace
 from app.console.paging import Paged
+from app.console.schedules import describe_watch, list_open_runs
 from app.console.test_kinds import GROUPS
 from app.console.workflow_history import (
     MOST_REFUSED,
@@ -120,6 +121,8 @@ def _show_one(workflow: Workflow, errors: dict[str, list[str]]) -> str:
         refused=count_refused(workflow, archived_at) if archived_at else 0,
         most_refused=MOST_REFUSED,
         test_groups=GROUPS,
+        open_runs=list_open_runs(workflow),
+        **describe_watch(workflow),
         form=form,
         errors=errors,
     )

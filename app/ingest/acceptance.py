@@ -79,7 +79,7 @@ def read_event(
     service: IngestService,
     intake: Intake,
     kind: EventKind,
-    raw: bytes,
+    raw: bytes | ReadBody,
     workflows: Directory | None = None,
 ) -> tuple[ReadBody, dict[str, Any], KnownWorkflow]:
     """The body, its fields as they are stored, and the workflow; raises ProblemError.
@@ -88,8 +88,10 @@ def read_event(
     """
     key, workflows = intake.api_key, workflows or service.store
     assert key is not None  # noqa: S101 (whoever calls saw to it)
-    body = read_object(raw, intake.environ.get("CONTENT_TYPE"), service.max_json_depth)
-    intake.members = body
+    content_type = intake.environ.get("CONTENT_TYPE")
+    if isinstance(raw, bytes):
+        raw = read_object(raw, content_type, service.max_json_depth)
+    body = intake.members = raw
     fields = _validate(workflows, intake, kind, body, key.workspace_id)
     workflow = find_workflow(workflows, key.workspace_id, fields, body.warnings)
     require_allowed(key, workflow, fields)
@@ -100,7 +102,7 @@ def take_in(
     service: IngestService,
     intake: Intake,
     kind: EventKind,
-    raw: bytes,
+    raw: bytes | ReadBody,
     claim: IdempotentClaim | None,
     workflows: Directory | None = None,
 ) -> tuple[dict[str, Any], bool]:

@@ -23,16 +23,25 @@ from app.models.event import (
     of_state,
 )
 from app.models.operation import RateBucket, WorkerHeartbeat
-from app.models.run import OUTCOMES, PERIODS, Rollup, Run
+from app.models.run import OUTCOMES, PERIODS, RUNNING, Rollup, Run
+from app.models.schedule import (
+    EXPRESSION_LENGTH,
+    SCHEDULE_KINDS,
+    Downtime,
+    Schedule,
+    Silence,
+)
 from app.models.workflow import (
     FORMER_SLUG_LIFETIME,
     NAME_LENGTH,
     SLUG_LENGTH,
+    STUCK_AFTER,
     FormerSlug,
     Workflow,
 )
 
 __all__ = [
+    "EXPRESSION_LENGTH",
     "FORMER_SLUG_LIFETIME",
     "IDEMPOTENCY_WINDOW",
     "IS_WARNED",
@@ -42,11 +51,15 @@ __all__ = [
     "PERIODS",
     "RETENTION",
     "ROLES",
+    "RUNNING",
+    "SCHEDULE_KINDS",
     "SCOPES",
     "SLUG_LENGTH",
     "STATES",
+    "STUCK_AFTER",
     "THEMES",
     "ApiKey",
+    "Downtime",
     "Event",
     "FormerSlug",
     "IdempotencyKey",
@@ -57,6 +70,8 @@ __all__ = [
     "RateBucket",
     "Rollup",
     "Run",
+    "Schedule",
+    "Silence",
     "UnstoredCount",
     "User",
     "UserSession",

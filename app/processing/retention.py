@@ -13,12 +13,15 @@ from app.extensions import db, writing
 from app.models import (
     IDEMPOTENCY_WINDOW,
     RETENTION,
+    RUNNING,
+    Downtime,
     Event,
     FormerSlug,
     IdempotencyKey,
     KeyUsage,
     RateBucket,
     Run,
+    Silence,
     UnstoredCount,
     UserSession,
     WorkerHeartbeat,
@@ -69,6 +72,7 @@ PERIODS = (
     Period("failure_days", Event.id, Event.state == "failed", Event.received_at),
     Period("event_days", Run.id, Run.outcome == "success", Run.updated_at),
     Period("failure_days", Run.id, Run.outcome == "failure", Run.updated_at),
+    Period("failure_days", Run.id, Run.outcome == RUNNING, Run.updated_at),
 )
 """What goes by a workspace's own settings.
 
@@ -89,6 +93,8 @@ RULES: tuple[tuple[InstrumentedAttribute[Any], Condition], ...] = (
         UnstoredCount.id,
         lambda at: UnstoredCount.minute_at < _days_ago("FLOWPULSE_REJECTED_DAYS", at),
     ),
+    (Silence.id, lambda at: Silence.ended_at < _days_ago("FLOWPULSE_FAILURE_DAYS", at)),
+    (Downtime.id, lambda at: Downtime.ended_at < _days_ago("FLOWPULSE_FAILURE_DAYS", at)),
     (WorkerHeartbeat.name, lambda at: WorkerHeartbeat.seen_at < at - timedelta(days=1)),
     (RateBucket.name, lambda at: RateBucket.updated_at < (at - timedelta(hours=1)).timestamp()),
 )
