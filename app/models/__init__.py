@@ -11,6 +11,14 @@ from app.models.account import (
     Workspace,
 )
 from app.models.api_key import SCOPES, ApiKey, KeyUsage
+from app.models.channel import (
+    DELIVERY_STATES,
+    Channel,
+    Delivery,
+    DeliveryAttempt,
+    OutboxMessage,
+    WeeklyDigest,
+)
 from app.models.event import (
     IDEMPOTENCY_WINDOW,
     ORIGINS,
@@ -32,6 +40,7 @@ from app.models.workflow import (
 )
 
 __all__ = [
+    "DELIVERY_STATES",
     "FORMER_SLUG_LIFETIME",
     "IDEMPOTENCY_WINDOW",
     "NAME_LENGTH",
@@ -45,6 +54,9 @@ __all__ = [
     "STATES",
     "THEMES",
     "ApiKey",
+    "Channel",
+    "Delivery",
+    "DeliveryAttempt",
     "Event",
     "FormerSlug",
     "IdempotencyKey",
@@ -52,12 +64,14 @@ __all__ = [
     "Instance",
     "KeyUsage",
     "Membership",
+    "OutboxMessage",
     "RateBucket",
     "Rollup",
     "Run",
     "UnstoredCount",
     "User",
     "UserSession",
+    "WeeklyDigest",
     "WorkerHeartbeat",
     "Workflow",
     "Workspace",
