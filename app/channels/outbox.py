@@ -6,9 +6,10 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, Table, insert, select
 
-from app.channels.message import Message
+from app.channels.message import Message, MessageKind
 from app.identifiers import new_id
 from app.models import Channel, Delivery, OutboxMessage
+from app.problems import presentable
 
 MESSAGES = cast(Table, OutboxMessage.__table__)
 DELIVERIES = cast(Table, Delivery.__table__)
@@ -50,6 +51,20 @@ def put_mail(
     return _insert(connection, message, workspace_id, ways, now)
 
 
+def read_message(row: OutboxMessage) -> Message:
+    """The message as it was put in."""
+    return Message(
+        row.message_id,
+        cast(MessageKind, row.kind),
+        row.title,
+        row.text,
+        tuple((name, value) for name, value in row.facts),
+        row.link,
+        row.incident,
+        row.created_at,
+    )
+
+
 def _insert(
     connection: Connection,
     message: Message,
@@ -61,9 +76,9 @@ def _insert(
         "message_id": message.id,
         "workspace_id": workspace_id,
         "kind": message.kind,
-        "title": message.title,
-        "text": message.text,
-        "facts": [list(fact) for fact in message.facts],
+        "title": presentable(message.title),
+        "text": presentable(message.text),
+        "facts": [[presentable(name), presentable(value)] for name, value in message.facts],
         "link": message.link,
         "incident": message.incident,
         "created_at": message.at,
