@@ -10,6 +10,8 @@ IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 METADATA = ipaddress.ip_address("168.63.129.16")
 """Azure's, the only one of the clouds that looks like a public address."""
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
+ODD = tuple(ipaddress.ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24"))
+"""Networks of IPv4 for special purposes that some versions of Python call global."""
 EMBEDDING = tuple(
     ipaddress.ip_network(text) for text in ("::/96", "64:ff9b:1::/48", "2001::/32", "fec0::/10")
 )
@@ -42,6 +44,8 @@ def _is_plainly_public(address: IpAddress) -> bool:
         return False
     if address in NAT64:
         return True
+    if any(address in network for network in ODD):
+        return False
     refused = (
         address.is_private,
         address.is_loopback,

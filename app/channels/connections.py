@@ -73,17 +73,24 @@ def connect(host: str, port: int, network: Network) -> socket.socket:
 def time_limit(
     find_plug: Callable[[], socket.socket | None], seconds: float = TOTAL_SECONDS
 ) -> Iterator[None]:
-    """Cut the connection when the time is up, however slowly bytes trickle in."""
-    timer = threading.Timer(seconds, _cut, [find_plug])
+    """Cut the connection when the time is up, however slowly bytes trickle in.
+
+    Raises TimeoutError then, also where what has come until then would look like an answer.
+    """
+    is_over = threading.Event()
+    timer = threading.Timer(seconds, _cut, [find_plug, is_over])
     timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
+        if is_over.is_set():
+            raise TimeoutError(f"it took longer than {seconds:g} s")
 
 
-def _cut(find_plug: Callable[[], socket.socket | None]) -> None:
+def _cut(find_plug: Callable[[], socket.socket | None], is_over: threading.Event) -> None:
+    is_over.set()
     plug = find_plug()
     if plug is None:
         return

@@ -11,6 +11,8 @@ from app.identifiers import new_id
 from app.models import Channel, Delivery, OutboxMessage
 from app.problems import presentable
 
+MAX_TITLE, MAX_TEXT, MAX_FACT = 500, 20_000, 1000
+"""Characters that are kept; more helps nobody who reads it on a phone."""
 MESSAGES = cast(Table, OutboxMessage.__table__)
 DELIVERIES = cast(Table, Delivery.__table__)
 
@@ -76,9 +78,12 @@ def _insert(
         "message_id": message.id,
         "workspace_id": workspace_id,
         "kind": message.kind,
-        "title": presentable(message.title),
-        "text": presentable(message.text),
-        "facts": [[presentable(name), presentable(value)] for name, value in message.facts],
+        "title": presentable(message.title[:MAX_TITLE]),
+        "text": presentable(message.text[:MAX_TEXT]),
+        "facts": [
+            [presentable(name[:MAX_FACT]), presentable(value[:MAX_FACT])]
+            for name, value in message.facts
+        ],
         "link": message.link,
         "incident": message.incident,
         "created_at": message.at,

@@ -5,7 +5,7 @@ from app.channels.message import Message
 OPEN = "Open in FlowPulse"
 DOWN = frozenset({"alert", "reminder", "digest"})
 """Kinds of messages that say that something is wrong."""
-MAX_FACT = 1000
+MAX_FACTS, MAX_FACT_NAME, MAX_FACT = 20, 80, 500
 
 
 def cut(text: str, limit: int) -> str:
@@ -19,11 +19,14 @@ def one_line(text: str) -> str:
 
 
 def title_of(message: Message, limit: int = 200) -> str:
-    return cut(one_line(message.title), limit)
+    return cut(one_line(message.title[: 2 * limit]), limit)
 
 
 def list_facts(message: Message) -> list[tuple[str, str]]:
-    return [(one_line(name), cut(one_line(value), MAX_FACT)) for name, value in message.facts]
+    return [
+        (cut(one_line(name[: 2 * MAX_FACT_NAME]), MAX_FACT_NAME), cut(one_line(value), MAX_FACT))
+        for name, value in ((name, value[: 2 * MAX_FACT]) for name, value in message.facts)
+    ][:MAX_FACTS]
 
 
 def write_body(message: Message, limit: int, *, with_link: bool = True) -> str:
