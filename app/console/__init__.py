@@ -7,7 +7,10 @@ from flask_wtf.csrf import CSRFError
 from app.console import (
     account,
     assets,
+    channel,
+    channels,
     connect,
+    delivery,
     event,
     health,
     key_page,
@@ -53,6 +56,9 @@ GUARDED = (
     connect.blueprint,
     try_it.blueprint,
     key_page.blueprint,
+    channels.blueprint,
+    channel.blueprint,
+    delivery.blueprint,
     account.blueprint,
     settings.blueprint,
 )

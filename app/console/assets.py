@@ -26,6 +26,7 @@ SHEETS = (
     "docs",
     "workflows",
     "keys",
+    "channels",
     "account",
     "small",
 )
