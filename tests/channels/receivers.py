@@ -135,6 +135,6 @@ def only_with(user: str, password: str) -> Callable[..., AuthResult]:
         is_right = isinstance(given, LoginPassword) and given == LoginPassword(
             user.encode(), password.encode()
         )
-        return AuthResult(success=is_right)
+        return AuthResult(success=is_right, handled=False)
 
     return check
