@@ -53,6 +53,8 @@ class Receiver:
                 length = int(self.headers.get("Content-Length") or 0)
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 request = Received(self.path, headers, self.rfile.read(length))
+                if len(request.body) < length:
+                    return  # Whoever sent it was killed meanwhile.
                 receiver.received.append(request)
                 reply = receiver.reply(request)
                 time.sleep(reply.wait_seconds)
