@@ -16,7 +16,7 @@ from tests.channels.conftest import make_channel
 from tests.channels.deliveries import deliver, post_to
 from tests.channels.receivers import Receiver, Reply
 from tests.console.pages import Page, open_page, send_form
-from tests.factories import Team, make_team
+from tests.factories import Team, make_team, report
 
 LIST = "/alerts/channels"
 
@@ -247,3 +247,19 @@ def test_settings_that_can_not_be_opened_are_entered_again(
     assert "can't be read" in open_page(owner, LIST).text
     assert send_form(owner, address(channel), url=receiver.url).status_code == 303
     assert unseal(only_channel().sealed_settings) == {"url": receiver.url}
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [("failing_since", "Messages do not arrive"), ("disabled_at", "Switched off, after nothing")],
+)
+def test_the_overview_names_a_channel_that_nothing_reaches(
+    owner: FlaskClient, team: Team, receiver: Receiver, column: str, words: str
+) -> None:
+    report(owner, team)
+    channel = make_channel(team, name="Ops chat", url=receiver.url)
+    assert "Ops chat" not in open_page(owner, "/").text
+    with writing():
+        setattr(channel, column, now())
+    page = open_page(owner, "/")
+    assert "Channel Ops chat" in page.text and words in page.text and LIST in page.links
