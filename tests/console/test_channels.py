@@ -56,6 +56,15 @@ def test_each_form_names_all_its_mistakes_at_once(owner: FlaskClient, kind: str)
     assert db.session.scalars(select(Channel)).all() == []
 
 
+def test_what_was_typed_stays_beside_a_mistake_and_secrets_do_not(owner: FlaskClient) -> None:
+    path = f"{LIST}/new/ntfy"
+    fields = open_page(owner, path).form("").fields
+    typed = {"name": "Phone", "topic": "no topic", "server": "https://ntfy.example.org"}
+    answer = owner.post(path, data={**fields, **typed, "token": "tk_secret-part"})
+    kept = Page(answer.text).form("").fields
+    assert {name: kept[name] for name in typed} == typed and "secret-part" not in answer.text
+
+
 def test_an_unknown_kind_is_not_there(owner: FlaskClient) -> None:
     assert owner.get(f"{LIST}/new/carrier-pigeon").status_code == 404
 
