@@ -9,7 +9,11 @@ from flask import Flask
 
 PAGES: dict[str, tuple[str, ...]] = {
     "account.show_account": ("/account",),
+    "channel.show_channel": ("/alerts/channels/{channel}",),
+    "channel.show_new": ("/alerts/channels/new/webhook", "/alerts/channels/new/email"),
+    "channels.show_channels": ("/alerts/channels",),
     "connect.show_connect": ("/connect", "/connect?tool=n8n&workflow={workflow}"),
+    "delivery.show_delivery": ("/alerts/deliveries/{delivery}",),
     "docs.show_reference": ("/docs",),
     "event.show_event": ("/events/{event}",),
     "key_page.show_key": ("/keys/{key}",),
@@ -37,6 +41,7 @@ NO_PAGES = frozenset(
     {
         "static",
         "assets.show_styles",
+        "channel.show_test",
         "connect.lead_back",
         "connect.listen_once",
         "event.download_body",

@@ -8,7 +8,10 @@ from flask_wtf.csrf import CSRFError
 from app.console import (
     account,
     assets,
+    channel,
+    channels,
     connect,
+    delivery,
     event,
     health,
     key_page,
@@ -59,6 +62,9 @@ GUARDED = (
     connect.blueprint,
     try_it.blueprint,
     key_page.blueprint,
+    channels.blueprint,
+    channel.blueprint,
+    delivery.blueprint,
     account.blueprint,
     settings.blueprint,
 )

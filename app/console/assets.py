@@ -27,6 +27,7 @@ SHEETS = (
     "workflows",
     "schedule",
     "keys",
+    "channels",
     "account",
     "small",
 )

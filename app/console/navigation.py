@@ -30,6 +30,7 @@ NAVIGATION = (
         "workflows.show_workflows",
         frozenset({"workflows", "schedules", "connect", "test_events"}),
     ),
+    Entry("Alerts", "channels.show_channels", frozenset({"channels", "channel", "delivery"})),
     Entry("API keys", "keys.show_keys", frozenset({"keys", "key_page"})),
     Entry("Docs", "docs.show_reference", frozenset({"docs", "troubleshooting", "try_it"})),
 )

@@ -11,6 +11,14 @@ from app.models.account import (
     Workspace,
 )
 from app.models.api_key import SCOPES, ApiKey, KeyUsage
+from app.models.channel import (
+    DELIVERY_STATES,
+    Channel,
+    Delivery,
+    DeliveryAttempt,
+    OutboxMessage,
+    WeeklyDigest,
+)
 from app.models.event import (
     IDEMPOTENCY_WINDOW,
     IS_WARNED,
@@ -41,6 +49,7 @@ from app.models.workflow import (
 )
 
 __all__ = [
+    "DELIVERY_STATES",
     "EXPRESSION_LENGTH",
     "FORMER_SLUG_LIFETIME",
     "IDEMPOTENCY_WINDOW",
@@ -59,6 +68,9 @@ __all__ = [
     "STUCK_AFTER",
     "THEMES",
     "ApiKey",
+    "Channel",
+    "Delivery",
+    "DeliveryAttempt",
     "Downtime",
     "Event",
     "FormerSlug",
@@ -67,6 +79,7 @@ __all__ = [
     "Instance",
     "KeyUsage",
     "Membership",
+    "OutboxMessage",
     "RateBucket",
     "Rollup",
     "Run",
@@ -75,6 +88,7 @@ __all__ = [
     "UnstoredCount",
     "User",
     "UserSession",
+    "WeeklyDigest",
     "WorkerHeartbeat",
     "Workflow",
     "Workspace",

@@ -1,4 +1,7 @@
-"""The worker: a process that turns accepted events into runs until it is told to stop."""
+"""The worker: a process that turns accepted events into runs until it is told to stop.
+
+Messages are sent by a thread of their own (the courier), which never holds up the loop.
+"""
 
 import logging
 import os
@@ -7,11 +10,14 @@ import socket
 import threading
 from datetime import datetime, timedelta
 from types import FrameType
+from typing import cast
 
+from flask import Flask, current_app
 from sqlalchemy import select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
+from app.channels.courier import Courier
 from app.clock import now
 from app.extensions import db, writing
 from app.models import Downtime, Instance, WorkerHeartbeat
@@ -19,6 +25,7 @@ from app.processing.batch import process_batch
 from app.processing.retention import prune
 from app.processing.schedules import judge_schedules
 from app.processing.stuck_runs import mark_stuck_runs
+from app.processing.weekly_digests import send_weekly_digests
 
 BATCH_SIZE = 200
 IDLE_SECONDS = 0.1
@@ -48,6 +55,8 @@ class Worker:
         """Work until SIGTERM or SIGINT; the batch at hand is finished first."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        courier = Courier()
+        courier.start(cast(Flask, current_app._get_current_object()))  # type: ignore[attr-defined]
         while not self._stopping.is_set() and not self._is_orphaned():
             try:
                 self.beat()
@@ -60,6 +69,7 @@ class Worker:
                 logger.warning("The database can't be used, trying again: %s", error)
                 pause = OUTAGE_SECONDS
             self._stopping.wait(pause)
+        courier.stop()
         self.sign_off()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
@@ -87,9 +97,10 @@ class Worker:
             mark_stuck_runs()
 
     def tidy(self) -> None:
-        """Remove what is past its time; not more often than PRUNE_EVERY."""
+        """Send weekly digests, remove what is past its time; not more often than PRUNE_EVERY."""
         if self._pruned_at is None or now() - self._pruned_at >= PRUNE_EVERY:
             self._pruned_at = now()
+            send_weekly_digests()
             prune()
 
     def sign_off(self) -> None:

@@ -8,8 +8,9 @@ from playwright.sync_api import Browser, Page
 from sqlalchemy import select
 
 from app.extensions import db
-from app.models import ApiKey, Event, Workflow
+from app.models import ApiKey, Channel, Delivery, Event, Workflow, Workspace
 from tests.axe import ALL, COLOURS, violations
+from tests.channels.deliveries import store_channels
 from tests.factories import PASSWORD
 from tests.pages_map import SIGNED_OUT, addresses
 from tests.server import LiveServer
@@ -35,6 +36,7 @@ def test_axe_finds_nothing_on_any_page(
     found = look(page, server, addresses({}, SIGNED_OUT))
     sign_in(page, server, team)
     with app.app_context():
+        store_channels(db.session.scalars(select(Workspace.id)).one(), ["Ops", "Boss's chat"])
         ids = some_of_each()
     found |= look(page, server, addresses(ids))
     page.set_viewport_size({"width": 390, "height": 844})
@@ -66,6 +68,8 @@ def some_of_each() -> dict[str, list[str]]:
         "workflow": list(db.session.scalars(select(Workflow.public_id).limit(2))),
         "problem": [str(event.fingerprint) for event in events if event.fingerprint][:1],
         "key": list(db.session.scalars(select(ApiKey.public_id).limit(1))),
+        "channel": list(db.session.scalars(select(Channel.public_id))),
+        "delivery": list(db.session.scalars(select(Delivery.public_id).limit(1))),
     }
 
 

@@ -1,0 +1,1 @@
+"""Channels: how messages reach people, and the outbox that they wait in."""
