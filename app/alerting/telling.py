@@ -1,0 +1,123 @@
+"""What is told of alerts, put into the outbox within the transaction that decides on it."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import Table, insert, select
+from sqlalchemy.orm import Session
+
+from app.alerting.course import A_MINUTE, Said, settle
+from app.alerting.explanations import explain
+from app.alerting.rulebook import Rulebook
+from app.alerting.words import compose, name_of, title_of
+from app.channels.outbox import put
+from app.models import (
+    Alert,
+    AlertMessage,
+    AlertRule,
+    AlertRuleChannel,
+    OutboxMessage,
+    Workflow,
+)
+
+ALERT_MESSAGES = cast(Table, AlertMessage.__table__)
+
+
+def lock_rules(session: Session, rule_ids: Collection[int]) -> None:
+    """Let one worker at a time decide for a rule; on SQLite only one transaction writes anyway.
+
+    Rules are the last that a transaction locks, in the order of their ids: there is no deadlock.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        wanted = select(AlertRule.id).where(AlertRule.id.in_(rule_ids)).order_by(AlertRule.id)
+        session.execute(wanted.with_for_update(key_share=True)).all()
+
+
+def last_told(session: Session, rule: AlertRule, workflow_id: int | None, now: datetime) -> Any:
+    """When the rule last told of the workflow, as far as its cool-down reaches; None: not then."""
+    if not rule.cool_down_minutes:
+        return None
+    since = now - timedelta(minutes=rule.cool_down_minutes)
+    query = select(Alert.last_told_at).where(
+        Alert.rule_id == rule.id, Alert.workflow_id == workflow_id, Alert.last_told_at > since
+    )
+    return session.scalar(query.order_by(Alert.id.desc()).limit(1))
+
+
+def tell(
+    session: Session,
+    book: Rulebook,
+    touched: Mapping[int, Sequence[Alert]],
+    rules: Mapping[int, AlertRule],
+    now: datetime,
+) -> int:
+    """Decide what is told of the alerts, by the ids of their rules; returns the messages' number.
+
+    Alerts that are new are added to the session.
+    """
+    names = read_names(session, (alert for alerts in touched.values() for alert in alerts))
+    told: list[tuple[AlertRule, list[Said]]] = []
+    for rule_id, alerts in touched.items():
+        rule = rules[rule_id]
+        for alert in alerts:
+            alert.what = title_of(alert, name_of(alert, names))
+        messages = settle(
+            rule,
+            alerts,
+            now,
+            lambda alert, rule=rule: book.hush(rule, alert.workflow_id, now),  # type: ignore[misc]
+            lambda rule=rule: _told_times(session, rule, now),  # type: ignore[misc]
+        )
+        session.add_all(alerts)
+        told += [(rule, message) for message in messages]
+    session.flush()
+    if told:
+        _put(session, told, names, now)
+    return len(told)
+
+
+def _put(
+    session: Session,
+    told: Sequence[tuple[AlertRule, list[Said]]],
+    names: Mapping[int, str],
+    now: datetime,
+) -> None:
+    channels = _read_channels(session, {rule.id for rule, _ in told})
+    explanations = explain(session, [said for _, message in told for said in message], now)
+    connection = session.connection()
+    rows = []
+    for rule, message in told:
+        composed = compose(rule, message, names, explanations, now)
+        key = put(connection, composed, rule.workspace_id, channels.get(rule.id, ()), now)
+        rows += [{"alert_id": said.alert.id, "message_id": key} for said in message]
+    connection.execute(insert(ALERT_MESSAGES), rows)
+
+
+def _told_times(session: Session, rule: AlertRule, now: datetime) -> list[datetime]:
+    """When the rule's messages of the last minute were put into the outbox."""
+    query = (
+        select(OutboxMessage.id, OutboxMessage.created_at)
+        .join(AlertMessage, AlertMessage.message_id == OutboxMessage.id)
+        .join(Alert, Alert.id == AlertMessage.alert_id)
+        .where(Alert.rule_id == rule.id, OutboxMessage.created_at > now - A_MINUTE)
+        .distinct()
+    )
+    return [at for _, at in session.execute(query)]
+
+
+def _read_channels(session: Session, rule_ids: Collection[int]) -> dict[int, list[int]]:
+    query = select(AlertRuleChannel.rule_id, AlertRuleChannel.channel_id)
+    found: dict[int, list[int]] = {}
+    for rule_id, channel_id in session.execute(query.where(AlertRuleChannel.rule_id.in_(rule_ids))):
+        found.setdefault(rule_id, []).append(channel_id)
+    return found
+
+
+def read_names(session: Session, alerts: Iterable[Alert]) -> dict[int, str]:
+    """The names of the alerts' workflows, by their ids."""
+    ids = {alert.workflow_id for alert in alerts if alert.workflow_id is not None}
+    if not ids:
+        return {}
+    query = select(Workflow.id, Workflow.name).where(Workflow.id.in_(ids))
+    return {row.id: row.name for row in session.execute(query)}
