@@ -35,12 +35,16 @@ class RunDocument(Schema):
     id = _text("The run's id.", _ID, attribute="public_id")
     workflow_id = _text("The workflow's id.", _ID, attribute="workflow.public_id")
     workflow_slug = _text("The workflow's slug.", "lead-enrichment", attribute="workflow.slug")
-    outcome = _text("`success` or `failure`, as the event with the latest end says.", "success")
+    outcome = _text(
+        "`success` or `failure`, as the event with the latest end says; `running` until it ends.",
+        "success",
+    )
     previous_outcome = _text(
         "What another event of the same execution said.", "failure", allow_none=True
     )
     started_at = _time("When it started.", allow_none=True)
-    ended_at = _time("When it ended.")
+    ended_at = _time("When it ended.", allow_none=True)
+    stuck_since = _time("When it had been open for as long as it may.", allow_none=True)
     duration_ms = fields.Float(
         allow_none=True, metadata={"description": "Duration in ms.", "example": 1250.5}
     )

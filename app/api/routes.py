@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import joinedload
 
 from app.api.documents import EVENT, RUN, WORKFLOW
@@ -14,7 +14,7 @@ from app.extensions import db
 from app.ingest.authentication import require_key
 from app.ingest.intake import open_intake
 from app.ingest.service import ingest_service
-from app.models import OUTCOMES, STATES, Event, Run, Workflow
+from app.models import OUTCOMES, RUNNING, STATES, Event, Run, Workflow
 from app.problems import ProblemError
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -73,12 +73,12 @@ def show_event(event_id: str) -> Response:
 def list_runs() -> Response:
     query = _of_key(select(Run), Run.workspace_id, Run.workflow_id)
     query = query.options(joinedload(Run.workflow))
-    if outcome := read_choice(request.args, "outcome", OUTCOMES):
+    if outcome := read_choice(request.args, "outcome", (*OUTCOMES, RUNNING)):
         query = query.where(Run.outcome == outcome)
     for name in ("correlation_id", "external_execution_id"):
         if value := request.args.get(name):
             query = query.where(getattr(Run, name) == value)
-    query = _filter(query, Run.workflow_id, Run.ended_at)
+    query = _filter(query, Run.workflow_id, func.coalesce(Run.ended_at, Run.started_at))
     return jsonify(list_page(query, Run.id, read_page_request(request.args), RUN))
 
 

@@ -100,7 +100,7 @@ def _describe_failure(health: WorkflowHealth) -> str:
     row = health.failures_in_a_row
     said = "The last run failed" if row == 1 else f"The last {row} runs failed"
     last = select(func.substr(Run.error_message, 1, MAX_MESSAGE)).where(
-        Run.workflow_id == health.workflow.id, Run.is_test.is_(False)
+        Run.workflow_id == health.workflow.id, Run.is_test.is_(False), Run.ended_at.is_not(None)
     )
     message = db.session.scalar(last.order_by(Run.ended_at.desc()).limit(1))
     return f"{said}: {show_signs(message)}" if message else said

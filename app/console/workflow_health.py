@@ -175,7 +175,11 @@ def list_watched(workspace_id: int) -> Sequence[Workflow]:
 
 _LAST_RUNS = (
     select(Run.outcome, Run.ended_at, Run.duration_ms)
-    .where(Run.workflow_id == bindparam("workflow_id"), Run.is_test.is_(False))
+    .where(
+        Run.workflow_id == bindparam("workflow_id"),
+        Run.is_test.is_(False),
+        Run.ended_at.is_not(None),
+    )
     .order_by(Run.ended_at.desc())
     .limit(STRIP_LENGTH)
 )
@@ -184,7 +188,7 @@ _LAST_RUNS = (
 def list_last_runs(workflow_id: int) -> list[LastRun]:
     """The oldest first; one look-up along the index of a workflow's runs."""
     rows = db.session.execute(_LAST_RUNS, {"workflow_id": workflow_id}).all()
-    return [LastRun(*row) for row in reversed(rows)]
+    return [LastRun(*row) for row in reversed(rows)]  # type: ignore[arg-type]  # It has ended.
 
 
 def count_outcomes(workspace_id: int, since: datetime) -> dict[int, tuple[int, int]]:

@@ -27,7 +27,7 @@ class FormerUse(NamedTuple):
 
 
 def latest_runs(workflow: Workflow) -> Sequence[Run]:
-    query = select(Run).where(Run.workflow_id == workflow.id)
+    query = select(Run).where(Run.workflow_id == workflow.id, Run.ended_at.is_not(None))
     return db.session.scalars(
         query.order_by(Run.ended_at.desc(), Run.id.desc()).limit(LATEST)
     ).all()

@@ -72,7 +72,11 @@ def load_workflows(ids: Sequence[int]) -> list[Listed]:
     each_run = aliased(Run)
     last_run = (
         select(each_run.id)
-        .where(each_run.workflow_id == Workflow.id, each_run.is_test.is_(False))
+        .where(
+            each_run.workflow_id == Workflow.id,
+            each_run.is_test.is_(False),
+            each_run.ended_at.is_not(None),
+        )
         .order_by(each_run.ended_at.desc(), each_run.id.desc())
         .limit(1)
         .correlate(Workflow)

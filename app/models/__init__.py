@@ -40,17 +40,26 @@ from app.models.event import (
     of_state,
 )
 from app.models.operation import RateBucket, WorkerHeartbeat
-from app.models.run import OUTCOMES, PERIODS, Rollup, Run
+from app.models.run import OUTCOMES, PERIODS, RUNNING, Rollup, Run
+from app.models.schedule import (
+    EXPRESSION_LENGTH,
+    SCHEDULE_KINDS,
+    Downtime,
+    Schedule,
+    Silence,
+)
 from app.models.workflow import (
     FORMER_SLUG_LIFETIME,
     NAME_LENGTH,
     SLUG_LENGTH,
+    STUCK_AFTER,
     FormerSlug,
     Workflow,
 )
 
 __all__ = [
     "DELIVERY_STATES",
+    "EXPRESSION_LENGTH",
     "FORMER_SLUG_LIFETIME",
     "IDEMPOTENCY_WINDOW",
     "LABEL_LENGTH",
@@ -61,9 +70,12 @@ __all__ = [
     "RETENTION",
     "ROLES",
     "RULE_NAME_LENGTH",
+    "RUNNING",
+    "SCHEDULE_KINDS",
     "SCOPES",
     "SLUG_LENGTH",
     "STATES",
+    "STUCK_AFTER",
     "THEMES",
     "Alert",
     "AlertMessage",
@@ -73,6 +85,7 @@ __all__ = [
     "Channel",
     "Delivery",
     "DeliveryAttempt",
+    "Downtime",
     "Event",
     "FormerSlug",
     "IdempotencyKey",
@@ -85,6 +98,8 @@ __all__ = [
     "RateBucket",
     "Rollup",
     "Run",
+    "Schedule",
+    "Silence",
     "UnstoredCount",
     "User",
     "UserSession",

@@ -1,12 +1,14 @@
 """Who may see what: workspaces, users, their roles, and their sessions."""
 
+from datetime import datetime
+
 from flask_login import UserMixin
 from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.clock import now
 from app.extensions import Entity
-from app.models.columns import Moment, PrimaryKey, PublicId
+from app.models.columns import Moment, PrimaryKey, PublicId, UtcDateTime
 
 ROLES = ("viewer", "member", "admin", "owner")
 """Roles in a workspace; each may do all that the ones before it may."""
@@ -107,3 +109,4 @@ class Instance(Entity):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, default=1)
     owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     set_up_at: Mapped[Moment] = mapped_column(default=now)
+    worker_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # Any of them, at last.

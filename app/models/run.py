@@ -12,6 +12,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -23,20 +24,38 @@ if TYPE_CHECKING:
     from app.models.event import Event
 
 OUTCOMES = ("success", "failure")
+"""How a run can end."""
+RUNNING = "running"
+"""The outcome of a run that has started, and that nobody has told the end of."""
 PERIODS = ("hour", "day")
 
 
 class Run(Entity):
-    """One execution of a workflow, told by one or more events; the latest to end decides."""
+    """One execution of a workflow, told by one or more events; the latest to end decides.
+
+    One that has started and not ended is open: its outcome is RUNNING, and it has no `ended_at`.
+    """
 
     __tablename__ = "runs"
     __table_args__ = (
-        CheckConstraint(f"outcome IN {OUTCOMES}", name="outcome_known"),
+        CheckConstraint(f"outcome IN {(*OUTCOMES, RUNNING)}", name="outcome_known"),
+        CheckConstraint(
+            f"CASE WHEN outcome = '{RUNNING}' THEN started_at IS NOT NULL AND ended_at IS NULL "
+            "ELSE ended_at IS NOT NULL END",
+            name="ends_with_its_outcome",
+        ),
         UniqueConstraint("workflow_id", "external_execution_id"),
         Index("ix_runs_workflow_id_ended_at", "workflow_id", "ended_at"),
         Index("ix_runs_workspace_id_id", "workspace_id", "id"),
         Index("ix_runs_workspace_id_outcome_updated_at", "workspace_id", "outcome", "updated_at"),
         Index("ix_runs_workspace_id_correlation_id", "workspace_id", "correlation_id"),
+        Index(
+            "ix_runs_running",
+            "workflow_id",
+            "started_at",
+            sqlite_where=text(f"outcome = '{RUNNING}'"),
+            postgresql_where=text(f"outcome = '{RUNNING}'"),
+        ),
         {"sqlite_autoincrement": True},
     )
 
@@ -48,8 +67,10 @@ class Run(Entity):
     outcome: Mapped[str] = mapped_column(String(10))
     previous_outcome: Mapped[str | None] = mapped_column(String(10))
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    ended_at: Mapped[Moment]
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     duration_ms: Mapped[float | None] = mapped_column(Float)
+    # When it had been open for as long as its workflow allows; stays when it ends after that.
+    stuck_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     source_platform: Mapped[str | None] = mapped_column(String(256))
     source_workflow_id: Mapped[str | None] = mapped_column(String(255))
     correlation_id: Mapped[str | None] = mapped_column(String(255))

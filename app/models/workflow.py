@@ -14,6 +14,9 @@ SLUG_LENGTH = 80
 FORMER_SLUG_LIFETIME = timedelta(days=30)
 """How long a workflow's old slug works on after a rename."""
 
+STUCK_AFTER = timedelta(days=1)
+"""How long a run may be open, where its workflow says nothing else."""
+
 
 class Workflow(Entity):
     """An automation whose runs are reported."""
@@ -32,6 +35,7 @@ class Workflow(Entity):
     created_at: Mapped[Moment] = mapped_column(default=now)
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     is_demo: Mapped[bool] = mapped_column(default=False)
+    stuck_after_seconds: Mapped[int | None]  # None stands for STUCK_AFTER.
 
 
 class FormerSlug(Entity):

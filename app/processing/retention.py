@@ -13,6 +13,7 @@ from app.extensions import db, writing
 from app.models import (
     IDEMPOTENCY_WINDOW,
     RETENTION,
+    RUNNING,
     Event,
     FormerSlug,
     IdempotencyKey,
@@ -69,6 +70,7 @@ PERIODS = (
     Period("failure_days", Event.id, Event.state == "failed", Event.received_at),
     Period("event_days", Run.id, Run.outcome == "success", Run.updated_at),
     Period("failure_days", Run.id, Run.outcome == "failure", Run.updated_at),
+    Period("failure_days", Run.id, Run.outcome == RUNNING, Run.updated_at),
 )
 """What goes by a workspace's own settings.
 

@@ -35,8 +35,8 @@ class Contribution:
 
     @classmethod
     def list_of(cls, run: Mapping[str, Any], sign: int = 1) -> list["Contribution"]:
-        """What the run adds: nothing, where it is a test."""
-        if run["is_test"]:
+        """What the run adds: nothing, where it is a test or still open."""
+        if run["is_test"] or run["ended_at"] is None:
             return []
         ended_at = run["ended_at"].astimezone(UTC)
         return [cls(run["workflow_id"], ended_at, run["outcome"], run["duration_ms"], sign)]
