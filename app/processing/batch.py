@@ -1,4 +1,4 @@
-"""One batch: claimed events become runs, rollups and a new state, in one transaction."""
+"""One batch: claimed events become runs, rollups, alerts and a new state, in one transaction."""
 
 import logging
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
+from app.alerting.deciding import decide
 from app.clock import now
 from app.extensions import db, writing
 from app.processing.inbox import ClaimedEvent, claim, finish, has_due, put_off
@@ -44,8 +45,9 @@ def process_batch(limit: int) -> int:
 
 def _process(session: Session, events: Sequence[ClaimedEvent], moment: datetime) -> None:
     reports = [read_report(event, moment) for event in events]
-    run_ids, contributions = record_runs(session, reports)
+    run_ids, contributions, decided = record_runs(session, reports)
     add_up(session, contributions)
+    decide(session, decided, moment)
     finish(session, run_ids, moment)
 
 
