@@ -63,12 +63,16 @@ class SeenStuck(NamedTuple):
 
 
 class SeenRefused(NamedTuple):
-    """How many of a workspace's requests were refused within the rule's window at a moment."""
+    """How many of a workspace's requests were refused within the rule's window at a moment.
+
+    Up to which of those stored, and to how many of those only counted, `new` has been told.
+    """
 
     at: datetime
     refused: int
     new: int = 0
     up_to: int = 0
+    unstored: int = 0
 
 
 MOST_ERROR = 500

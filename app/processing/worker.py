@@ -10,6 +10,7 @@ from types import FrameType
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from app.alerting.ticking import tick
 from app.clock import now
 from app.extensions import db, writing
 from app.models import WorkerHeartbeat
@@ -20,6 +21,7 @@ BATCH_SIZE = 200
 IDLE_SECONDS = 0.1
 OUTAGE_SECONDS = 1.0
 HEARTBEAT_EVERY = timedelta(seconds=5)
+WATCH_EVERY = timedelta(seconds=1)
 PRUNE_EVERY = timedelta(seconds=30)
 STALLED_AFTER = timedelta(seconds=30)
 """A worker that was last seen longer ago than this stands still."""
@@ -36,6 +38,7 @@ class Worker:
         self._started_at = now()
         self._beat_at: datetime | None = None
         self._pruned_at: datetime | None = None
+        self._watched_at: datetime | None = None
         self._parent = os.getppid()
 
     def run(self) -> None:
@@ -46,6 +49,7 @@ class Worker:
             try:
                 self.beat()
                 busy = process_batch(BATCH_SIZE) > 0
+                self.watch()
                 self.tidy()
                 pause = 0.0 if busy else IDLE_SECONDS
             except (OperationalError, InterfaceError) as error:
@@ -70,6 +74,19 @@ class Worker:
         beat = WorkerHeartbeat(name=self.name, started_at=self._started_at, seen_at=self._beat_at)
         with writing() as session:
             session.merge(beat)
+
+    def watch(self) -> None:
+        """Look for what no event tells: not more often than WATCH_EVERY."""
+        if self._watched_at is not None and now() - self._watched_at < WATCH_EVERY:
+            return
+        self._watched_at = now()
+        try:
+            tick(self._watched_at)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:  # A rule that can't be judged must not hold up the events.
+            db.session.rollback()
+            logger.exception("Alerts could not be looked after.")
 
     def tidy(self) -> None:
         """Remove what is past its time; not more often than PRUNE_EVERY."""

@@ -16,7 +16,7 @@ def judge(numbers: Numbers, sights: Iterable[SeenRefused]) -> Iterator[Verdict]:
     """Over at half the limit: around it, one alert would follow the other."""
     limit = numbers["requests"]
     for sight in sights:
-        cursor = {"up_to": sight.up_to}
+        cursor = {"up_to": sight.up_to, "unstored": sight.unstored}
         if sight.refused >= limit:
             detail = {"refused": sight.refused, "minutes": numbers["minutes"], **cursor}
             yield Verdict(Sign.OPENS, sight.at, None, sight.refused, sight.new, detail)
