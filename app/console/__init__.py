@@ -6,6 +6,8 @@ from flask_wtf.csrf import CSRFError
 
 from app.console import (
     account,
+    alert_rules,
+    alerts,
     assets,
     connect,
     event,
@@ -13,16 +15,19 @@ from app.console import (
     key_page,
     keys,
     live_log,
+    maintenance,
     mending,
     overview,
     problem_groups,
     reference,
+    rule_form,
     settings,
     sign_in,
     stream,
     test_events,
     troubleshooting,
     try_it,
+    workflow_labels,
     workflows,
 )
 from app.console.bars import bar_path
@@ -55,6 +60,11 @@ GUARDED = (
     key_page.blueprint,
     account.blueprint,
     settings.blueprint,
+    alerts.blueprint,
+    alert_rules.blueprint,
+    rule_form.blueprint,
+    maintenance.blueprint,
+    workflow_labels.blueprint,
 )
 OPEN = (
     assets.blueprint,

@@ -26,6 +26,7 @@ SHEETS = (
     "docs",
     "workflows",
     "keys",
+    "alerts",
     "account",
     "small",
 )

@@ -7,13 +7,15 @@ from datetime import datetime
 from flask import url_for
 from sqlalchemy import func, select
 
+from app.alerting.kinds import KINDS
+from app.console.alerts import list_alerted, list_open
 from app.console.formatting import number, plural
 from app.console.open_problems import WINDOWS, Group, Scope, describe
 from app.console.problem_titles import title_of
 from app.console.signs import show_signs
 from app.console.workflow_health import WorkflowHealth
 from app.extensions import db
-from app.models import Event, Run
+from app.models import Alert, Event, Run
 from app.processing.dead_letters import MOST, list_dead_letters
 
 MAX_LINES = 5
@@ -87,7 +89,13 @@ def _look_at_dead_letters(situation: Situation) -> list[Line]:
 
 
 def _look_at_failing(situation: Situation) -> list[Line]:
-    failing = [each for each in situation.health if each.state == "failing"]
+    """Those that no open alert tells of already."""
+    told = list_alerted(situation.workspace_id)
+    failing = [
+        each
+        for each in situation.health
+        if each.state == "failing" and each.workflow.id not in told
+    ]
     lines = [
         _about_workflow(each, "red", "circle-x", _describe_failure(each))
         for each in failing[:MAX_LINES]
@@ -104,6 +112,29 @@ def _describe_failure(health: WorkflowHealth) -> str:
     )
     message = db.session.scalar(last.order_by(Run.ended_at.desc()).limit(1))
     return f"{said}: {show_signs(message)}" if message else said
+
+
+def _look_at_alerts(situation: Situation) -> list[Line]:
+    alerts, count = list_open(situation.workspace_id, MAX_LINES)
+    lines = [
+        Line(
+            f"alert-{alert.public_id}",
+            "red",
+            KINDS[alert.kind].icon,
+            alert.what,
+            _describe_alert(alert),
+            ("Open", url_for("alerts.show_alert", public_id=alert.public_id)),
+            alert.last_at,
+        )
+        for alert in alerts
+    ]
+    rest = range(max(count, len(alerts)))
+    return lines + _count_rest(rest, "more alert", "red", "bell", url_for("alerts.show_alerts"))
+
+
+def _describe_alert(alert: Alert) -> str:
+    error = alert.detail.get("error")
+    return show_signs(error[:MAX_MESSAGE] if error else f"Found by the rule {alert.rule_name}")
 
 
 def _look_at_problems(situation: Situation) -> list[Line]:
@@ -147,6 +178,7 @@ def _look_at_silent(situation: Situation) -> list[Line]:
 SOURCES: tuple[Callable[[Situation], list[Line]], ...] = (
     _look_at_worker,
     _look_at_dead_letters,
+    _look_at_alerts,
     _look_at_failing,
     _look_at_problems,
     _look_at_silent,

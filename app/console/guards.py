@@ -51,6 +51,11 @@ ACCESS = {
     "key_page": Access(),
     "account": Access(change="viewer"),  # Everybody's own.
     "settings": Access(change="admin"),
+    "alerts": Access(),
+    "alert_rules": Access(),
+    "rule_form": Access(look="member"),
+    "maintenance": Access(),
+    "workflow_labels": Access(),
 }
 """The required roles, by blueprint."""
 

@@ -26,6 +26,11 @@ NAVIGATION = (
     Entry("Events", "live_log.show_events", frozenset({"live_log", "event", "mending"})),
     Entry("Problems", "problem_groups.show_groups", frozenset({"problem_groups"})),
     Entry(
+        "Alerts",
+        "alerts.show_alerts",
+        frozenset({"alerts", "alert_rules", "rule_form", "maintenance"}),
+    ),
+    Entry(
         "Workflows", "workflows.show_workflows", frozenset({"workflows", "connect", "test_events"})
     ),
     Entry("API keys", "keys.show_keys", frozenset({"keys", "key_page"})),

@@ -4,6 +4,8 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.clock import now
+from app.console.alert_rules import list_rules_of
+from app.console.alerts import list_of_workflow
 from app.console.formatting import date
 from app.console.guards import current_workspace
 from app.console.paging import read_page
@@ -17,6 +19,7 @@ from app.console.workflow_history import (
 )
 from app.console.workflow_list import PAGE_SIZE, find_workflow, load_workflows, search_workflows
 from app.models import FORMER_SLUG_LIFETIME, Workflow
+from app.workspaces.labels import list_labels
 from app.workspaces.people import RefusedError
 from app.workspaces.workflows import (
     archive_workflow,
@@ -112,6 +115,9 @@ def _show_one(workflow: Workflow, errors: dict[str, list[str]]) -> str:
         refused=count_refused(workflow, archived_at) if archived_at else 0,
         most_refused=MOST_REFUSED,
         tests=TESTS.values(),
+        alerts=list_of_workflow(workflow),
+        rules=list_rules_of(workflow),
+        labels=list_labels(workflow),
         form=form,
         errors=errors,
     )

@@ -12,13 +12,13 @@ from sqlalchemy import func, select
 
 from app.console.signs import show_signs
 from app.extensions import db, writing
-from app.models import ApiKey, Event, User, Workflow, Workspace
+from app.models import Alert, AlertRule, ApiKey, Event, User, Workflow, Workspace
 from app.workspaces.api_keys import create_api_key
 from app.workspaces.people import RefusedError
 from app.workspaces.profile import change_profile
 from app.workspaces.settings import rename_workspace
 from app.workspaces.workflows import create_workflow
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, make_alert
 from tests.hostile.payloads import PAYLOADS
 from tests.pages_map import SIGNED_OUT, addresses
 from tests.server import LiveServer, wait_for
@@ -129,6 +129,7 @@ def test_hostile_content_is_shown_as_text_and_does_nothing(
         send_all_at_once(server, team)
         check_live_log(app, log)
     with app.app_context():
+        make_alerts()
         failures, ids = find_ids()
     for path in addresses(ids):
         watch.visit(path)
@@ -156,6 +157,13 @@ def name_everything() -> None:
                 make(workspace_id, payload, *extra)
             except RefusedError:
                 continue
+
+
+def make_alerts() -> None:
+    """Each payload as the name of a rule, a window and a label, in an alert and its message."""
+    workflows = db.session.execute(select(Workflow.workspace_id, Workflow.id)).all()
+    for payload, (workspace_id, workflow_id) in zip(PAYLOADS, workflows, strict=False):
+        make_alert(workspace_id, workflow_id, payload.replace("\0", ""))
 
 
 def send_everything(server: LiveServer, team: LiveTeam) -> None:
@@ -275,6 +283,8 @@ def find_ids() -> tuple[dict[str, str], dict[str, list[str]]]:
     ids = {
         "event": pick_events(events),
         "workflow": list(db.session.scalars(select(Workflow.public_id)))[::25],
+        "alert": list(db.session.scalars(select(Alert.public_id)))[::25],
+        "rule": list(db.session.scalars(select(AlertRule.public_id)))[::25],
         "key": list(db.session.scalars(select(ApiKey.public_id)))[::25],
         "problem": [str(event.fingerprint) for event in events if event.fingerprint][-1:],
     }

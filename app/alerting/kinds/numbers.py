@@ -32,9 +32,16 @@ def whole(
 
 
 def decimal(
-    label: str, least: float, most: float, initial: float | None, *, hint: str = "", unit: str = ""
+    label: str,
+    least: float,
+    most: float,
+    initial: float | None,
+    *,
+    usual: float | None = None,
+    hint: str = "",
+    unit: str = "",
 ) -> fields.Float:
-    """A number; with no initial one it may be left out."""
+    """A number; with no initial one it may be left out, and a new rule has the usual one."""
     wanted = f"Enter a number from {least:g} to {most:g}."
     return fields.Float(
         required=initial is not None,
@@ -45,5 +52,5 @@ def decimal(
             "too_large": wanted,
             "special": wanted,
         },
-        metadata=_described(label, initial, hint, unit),
+        metadata=_described(label, usual if initial is None else initial, hint, unit),
     )

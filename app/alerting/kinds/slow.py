@@ -24,6 +24,7 @@ class SlowNumbers(NumbersSchema):
         1.1,
         100,
         None,
+        usual=2,
         hint=f"Usual is what 95 % of the last {LAST} runs stay under; from {FROM} runs on.",
         unit="×",
     )
