@@ -110,7 +110,6 @@ def _show(
     policy = {each["name"]: each for each in list_fields(POLICY, form, errors)}
     return render_template(
         "console/alert_rule.html",
-        kind=kind,
         rule=rule,
         form=form,
         errors=errors,

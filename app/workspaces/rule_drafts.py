@@ -89,9 +89,14 @@ def read_draft(workspace_id: int, kind: Kind, form: MultiDict[str, str]) -> Rule
 
 
 def _load(draft: RuleDraft, schema: Schema, form: MultiDict[str, str]) -> dict[str, Any]:
-    names = [name for name in schema.fields if name in form]
+    """A field that this form has not at all is as usual."""
+    given = {
+        name: form.get(name, str(field.metadata["initial"])).strip()
+        for name, field in schema.fields.items()
+        if name in form or field.required
+    }
     try:
-        loaded: dict[str, Any] = schema.load({name: form[name].strip() for name in names})
+        loaded: dict[str, Any] = schema.load(given)
     except ValidationError as error:
         messages: dict[str, list[str]] = dict(error.messages)  # type: ignore[arg-type]
         for name, problems in messages.items():
