@@ -128,7 +128,7 @@ def _ingest(kind: Any) -> dict[str, Any]:
     }
     return {
         "operationId": kind.name.replace("-", "_"),
-        "summary": f"Report a run's {kind.outcome}",
+        "summary": f"Report a run's {kind.reports}",
         "tags": ["Ingest"],
         "parameters": [key],
         "requestBody": {"required": True, "content": _json(_ref(_schema_name(kind.name)))},

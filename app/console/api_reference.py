@@ -75,7 +75,8 @@ def example_body(endpoint: Endpoint, slug: str) -> str:
     }
     # Another id could be that of a real run, which the example would then change.
     values["external_execution_id"] = "example-1"
-    values |= {"workflow_slug": slug, "ended_at": now().strftime("%Y-%m-%dT%H:%M:%SZ")}
+    moment = "ended_at" if "ended_at" in endpoint.examples else "started_at"
+    values |= {"workflow_slug": slug, moment: now().strftime("%Y-%m-%dT%H:%M:%SZ")}
     return json.dumps(values, indent=2)
 
 

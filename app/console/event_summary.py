@@ -29,7 +29,7 @@ def _of_accepted(event: Event) -> Summary:
 
 def _of_processed(event: Event) -> Summary:
     run = event.run
-    if run is None or event.kind == "run-success":
+    if run is None or event.kind in ("run-success", "run-start"):
         return _of_warnings(event)
     if run.outcome == "failure":
         return Summary(run.error_message or "", run.error_type or "")

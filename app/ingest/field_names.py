@@ -80,7 +80,7 @@ def describe_missing(
 
 
 def warn_of_unknown(body: ReadBody, known: tuple[str, ...], elsewhere: Mapping[str, str]) -> None:
-    """Adds a warning for each name that is not `known`; `elsewhere`: the endpoint that knows it."""
+    """Adds a warning for each name that is not `known`; `elsewhere`: where one belongs."""
     unknown = list(_list_unknown(body, known))
     for name, _ in unknown[:_MOST_NAMED]:
         meant, shown = find_meant(name, known), shorten(name) or '""'
@@ -89,7 +89,7 @@ def warn_of_unknown(body: ReadBody, known: tuple[str, ...], elsewhere: Mapping[s
             code = "misspelt_field"
             message = f"{shown} is not a known field and was ignored: did you mean {meant}?"
         elif name in elsewhere:
-            message = f"{shown} was ignored: if the run failed, send it to {elsewhere[name]}."
+            message = f"{shown} was ignored: {elsewhere[name]}."
         body.warnings.append(FieldError(name or '""', code, message))
     if len(unknown) > _MOST_NAMED:
         message = f"{len(unknown) - _MOST_NAMED} more fields are not known; they were ignored."

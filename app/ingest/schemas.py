@@ -109,13 +109,39 @@ class RunFailureSchema(RunSuccessSchema):
     )
 
 
+class RunStartSchema(RunSuccessSchema):
+    """A run that has started; the event of its end has the same execution id, and closes it."""
+
+    class Meta(RunSuccessSchema.Meta):
+        exclude = ("ended_at", "duration_ms")
+
+    started_at = Timestamp(
+        required=True,
+        metadata=_describe(
+            "When the run started: ISO 8601 date and time. Without an offset it is UTC.",
+            "2026-01-15T09:30:55Z",
+        ),
+    )
+    external_execution_id = Identifier(
+        required=True,
+        validate=AtMost(max=255),
+        metadata=_describe(
+            "ID of the execution in the source platform. Send the same one with the event of the "
+            "run's end: without it nobody could tell which run has ended.",
+            "231",
+        ),
+    )
+
+
 @dataclass(frozen=True)
 class EventKind:
-    """A kind of event: the last part of its path, its fields, and the outcome of its run."""
+    """A kind of event: the last part of its path, its fields, and what it reports of a run."""
 
     name: str
     schema: Schema
-    outcome: str
+    reports: str
+    when: str
+    """When a field that only this kind knows is to be sent here."""
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
@@ -126,14 +152,15 @@ class EventKind:
 EVENT_KINDS = {
     kind.name: kind
     for kind in (
-        EventKind("run-success", RunSuccessSchema(), "success"),
-        EventKind("run-failure", RunFailureSchema(), "failure"),
+        EventKind("run-success", RunSuccessSchema(), "success", "once the run has ended"),
+        EventKind("run-failure", RunFailureSchema(), "failure", "if the run failed"),
+        EventKind("run-start", RunStartSchema(), "start", "when the run starts"),
     )
 }
 
 
 _ELSEWHERE = {
-    name: other.name
+    name: f"{other.when}, send it to {other.name}"
     for other in reversed(EVENT_KINDS.values())
     for name in other.schema.load_fields
 }
@@ -207,7 +234,7 @@ def _check_times(values: dict[str, Any], errors: dict[str, FieldError], now: dat
 
 def _settle_duration(values: dict[str, Any], body: ReadBody) -> None:
     """Derives the duration, or warns where it is more than 1 s and 10 % off the two times."""
-    if "started_at" not in values:
+    if not {"started_at", "ended_at"} <= values.keys():
         return
     derived = (values["ended_at"] - values["started_at"]) / _MILLISECOND
     given = values.setdefault("duration_ms", int(derived) if derived.is_integer() else derived)

@@ -1,6 +1,8 @@
 """When runs are due: schedules, silences of workflows, and downtimes of FlowPulse itself."""
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -10,6 +12,7 @@ from app.extensions import Entity
 from app.models.columns import BigId, Moment, PrimaryKey, UtcDateTime
 from app.models.run import Run
 from app.models.workflow import Workflow
+from app.timetable import Cron, Interval, Timetable
 
 SCHEDULE_KINDS = ("interval", "cron")
 EXPRESSION_LENGTH = 200
@@ -39,6 +42,27 @@ class Schedule(Entity):
     overdue_at: Mapped[Moment] = mapped_column(index=True)
 
     workflow: Mapped[Workflow] = relationship()
+
+    @property
+    def timetable(self) -> Timetable:
+        return _TIMETABLES[self.kind](self)
+
+    @property
+    def grace(self) -> timedelta:
+        return timedelta(seconds=self.grace_seconds)
+
+    def expect(self, at: datetime) -> None:
+        """Have the next run be due at that moment."""
+        self.next_expected_at = at
+        self.overdue_at = at + self.grace
+
+
+_TIMETABLES: dict[str, Callable[[Schedule], Timetable]] = {
+    "interval": lambda schedule: Interval(
+        timedelta(seconds=schedule.every_seconds or 0), ZoneInfo(schedule.time_zone)
+    ),
+    "cron": lambda schedule: Cron(schedule.cron_expression or "", ZoneInfo(schedule.time_zone)),
+}
 
 
 class Silence(Entity):

@@ -13,6 +13,7 @@ from app.extensions import db, writing
 from app.processing.inbox import ClaimedEvent, claim, finish, has_due, put_off
 from app.processing.rollups import add_up
 from app.processing.runs import read_report, record_runs
+from app.processing.schedules import note_runs
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +46,11 @@ def process_batch(limit: int) -> int:
 
 def _process(session: Session, events: Sequence[ClaimedEvent], moment: datetime) -> None:
     reports = [read_report(event, moment) for event in events]
-    run_ids, contributions, decided = record_runs(session, reports)
-    add_up(session, contributions)
-    decide(session, decided, moment)
-    finish(session, run_ids, moment)
+    recorded = record_runs(session, reports)
+    add_up(session, recorded.contributions)
+    note_runs(session, recorded.runs, moment)
+    decide(session, recorded.decided, moment)
+    finish(session, recorded.run_ids, moment)
 
 
 def _process_alone(session: Session, event: ClaimedEvent, moment: datetime) -> None:

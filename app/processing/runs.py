@@ -2,26 +2,25 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, cast
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Table, bindparam, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app.identifiers import new_id
-from app.models import Run
+from app.models import RUNNING, Run
 from app.processing.inbox import ClaimedEvent
 from app.processing.rollups import INSERTS, Contribution
 
-OUTCOMES_BY_KIND = {"run-success": "success", "run-failure": "failure"}
+OUTCOMES_BY_KIND = {"run-success": "success", "run-failure": "failure", "run-start": RUNNING}
 _TABLE = cast(Table, Run.__table__)
-_KEPT = ("source_platform", "source_workflow_id", "correlation_id", "metadata")
+_KEPT = ("source_platform", "source_workflow_id", "correlation_id", "metadata", "started_at")
 """What a later event may leave out: the run keeps what an earlier one said."""
 _DECIDED = (
     "outcome",
     "error_type",
     "error_message",
-    "started_at",
     "ended_at",
     "duration_ms",
     "decided_by_event_id",
@@ -32,9 +31,13 @@ _CHANGING = (
     *_DECIDED,
     "previous_outcome",
     "kept_from",
+    "stuck_since",
     "event_count",
     "updated_at",
 )
+
+_NOT_YET = datetime.min.replace(tzinfo=UTC)
+"""The end of what has only started, as a rank: any end decides over it."""
 
 Rank = tuple[datetime, bool, int]
 """Which of two events decides, the greater one: its end, whether it failed, its id."""
@@ -72,8 +75,9 @@ def read_report(event: ClaimedEvent, now: datetime) -> Report:
         "external_execution_id": None if is_test else fields.get("external_execution_id"),
         "outcome": OUTCOMES_BY_KIND[event.kind],
         "previous_outcome": None,
-        "started_at": _moment(fields.get("started_at")),
-        "ended_at": datetime.fromisoformat(fields["ended_at"]),
+        "started_at": _read_moment(fields["started_at"]) if fields.get("started_at") else None,
+        "ended_at": None if event.kind == "run-start" else _read_moment(fields["ended_at"]),
+        "stuck_since": None,
         "decided_by_event_id": event.id,
         "event_count": 1,
         "is_test": is_test,
@@ -83,8 +87,8 @@ def read_report(event: ClaimedEvent, now: datetime) -> Report:
     return Report(event.id, columns)
 
 
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+def _read_moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def merge(run: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,10 +104,14 @@ def merge(run: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
         rank, merged[name] = max(_telling(run, name), _telling(told, name), key=_rank_of_telling)
         if merged[name] is not None and rank != _rank(winner):
             kept_from[name] = [rank[0].isoformat(), *rank[1:]]
+    _settle_duration(merged, winner, kept_from)
+    _settle_stuck(merged, run)
     merged["kept_from"] = kept_from or None
     merged["event_count"] = run["event_count"] + 1
     merged["updated_at"] = told["updated_at"]
     merged["previous_outcome"] = run["previous_outcome"]
+    if loser["outcome"] == RUNNING:
+        return merged
     if winner["outcome"] != loser["outcome"]:
         merged["previous_outcome"] = loser["outcome"]
     elif merged["previous_outcome"] == winner["outcome"]:
@@ -111,8 +119,36 @@ def merge(run: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def _settle_duration(
+    merged: dict[str, Any], winner: Mapping[str, Any], kept_from: dict[str, Any]
+) -> None:
+    """Where the deciding event gave none: from its end, and the start that another event told.
+
+    `kept_from` remembers that it was worked out, and with which start.
+    """
+    if "duration_ms" in (winner["kept_from"] or {}):
+        merged["duration_ms"] = None
+    started_at, ended_at = merged["started_at"], merged["ended_at"]
+    if merged["duration_ms"] is None and ended_at and started_at and started_at <= ended_at:
+        merged["duration_ms"] = (ended_at - started_at) / timedelta(milliseconds=1)
+        if "started_at" in kept_from:
+            kept_from["duration_ms"] = kept_from["started_at"]
+
+
+def _settle_stuck(merged: dict[str, Any], run: Mapping[str, Any]) -> None:
+    """It was not stuck if it turns out to have ended before, or to have started at another time."""
+    since, ended_at = run["stuck_since"], merged["ended_at"]
+    restarted = ended_at is None and merged["started_at"] != run["started_at"]
+    if since is not None and (restarted or (ended_at is not None and ended_at <= since)):
+        merged["stuck_since"] = None
+
+
 def _rank(columns: Mapping[str, Any]) -> Rank:
-    return columns["ended_at"], columns["outcome"] == "failure", columns["decided_by_event_id"]
+    return (
+        columns["ended_at"] or _NOT_YET,
+        columns["outcome"] == "failure",
+        columns["decided_by_event_id"],
+    )
 
 
 def _telling(columns: Mapping[str, Any], name: str) -> tuple[Rank, Any]:
@@ -129,14 +165,18 @@ def _rank_of_telling(telling: tuple[Rank, Any]) -> tuple[bool, Rank]:
     return value is not None, rank
 
 
-def record_runs(
-    session: Session, reports: Sequence[Report]
-) -> tuple[dict[int, int], list[Contribution], list[dict[str, Any]]]:
-    """Write the runs that the reports, in order of arrival, tell of.
+class Recorded(NamedTuple):
+    """Each event's run id, what the runs add to the rollups (or take back), the runs, and those
+    of them that are new or have another outcome than before."""
 
-    Returns each event's run id, what the runs add to the rollups (or take back), and the runs that
-    are new or have another outcome than before.
-    """
+    run_ids: dict[int, int]
+    contributions: list[Contribution]
+    runs: list[dict[str, Any]]
+    decided: list[dict[str, Any]]
+
+
+def record_runs(session: Session, reports: Sequence[Report]) -> Recorded:
+    """Write the runs that the reports, in order of arrival, tell of."""
     together: dict[Execution, list[Report]] = {}
     for report in reports:
         together.setdefault(report.execution, []).append(report)
@@ -146,7 +186,7 @@ def record_runs(
     known |= _load(session, missing)  # Another worker was quicker with these.
     run_ids: dict[int, int] = {}
     contributions: list[Contribution] = []
-    changed, decided = [], []
+    runs, changed, decided = [], [], []
     for execution, told in together.items():
         is_new = execution in inserted
         run = {**told[0].columns, **inserted[execution]} if is_new else known[execution]
@@ -157,12 +197,13 @@ def record_runs(
             run = merge(run, report.columns)
         contributions += Contribution.list_of(run)
         run_ids.update((report.event_id, run["id"]) for report in told)
+        runs.append(run)
         if told[is_new:]:
             changed.append(run)
         if run["outcome"] != outcome_before:
             decided.append(run)
     _update(session, changed)
-    return run_ids, contributions, decided
+    return Recorded(run_ids, contributions, runs, decided)
 
 
 def _insert(session: Session, reports: Sequence[Report]) -> dict[Execution, dict[str, Any]]:

@@ -8,21 +8,26 @@ import threading
 from datetime import datetime, timedelta
 from types import FrameType
 
+from sqlalchemy import select
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session
 
 from app.alerting.ticking import tick
 from app.clock import now
 from app.extensions import db, writing
-from app.models import WorkerHeartbeat
+from app.models import Downtime, Instance, WorkerHeartbeat
 from app.processing.batch import process_batch
 from app.processing.retention import prune
+from app.processing.schedules import judge_schedules
+from app.processing.stuck_runs import mark_stuck_runs
 
 BATCH_SIZE = 200
 IDLE_SECONDS = 0.1
 OUTAGE_SECONDS = 1.0
 HEARTBEAT_EVERY = timedelta(seconds=5)
-WATCH_EVERY = timedelta(seconds=1)
 PRUNE_EVERY = timedelta(seconds=30)
+JUDGE_EVERY = timedelta(seconds=1)
+WATCH_EVERY = timedelta(seconds=1)
 STALLED_AFTER = timedelta(seconds=30)
 """A worker that was last seen longer ago than this stands still."""
 
@@ -38,6 +43,7 @@ class Worker:
         self._started_at = now()
         self._beat_at: datetime | None = None
         self._pruned_at: datetime | None = None
+        self._judged_at: datetime | None = None
         self._watched_at: datetime | None = None
         self._parent = os.getppid()
 
@@ -49,6 +55,7 @@ class Worker:
             try:
                 self.beat()
                 busy = process_batch(BATCH_SIZE) > 0
+                self.judge()
                 self.watch()
                 self.tidy()
                 pause = 0.0 if busy else IDLE_SECONDS
@@ -74,9 +81,17 @@ class Worker:
         beat = WorkerHeartbeat(name=self.name, started_at=self._started_at, seen_at=self._beat_at)
         with writing() as session:
             session.merge(beat)
+            _note_downtime(session, self._beat_at)
+
+    def judge(self) -> None:
+        """Find what did not come and what does not end; not more often than JUDGE_EVERY."""
+        if self._judged_at is None or now() - self._judged_at >= JUDGE_EVERY:
+            self._judged_at = now()
+            judge_schedules()
+            mark_stuck_runs()
 
     def watch(self) -> None:
-        """Look for what no event tells: not more often than WATCH_EVERY."""
+        """Tell of what no event tells, and of what is due; not more often than WATCH_EVERY."""
         if self._watched_at is not None and now() - self._watched_at < WATCH_EVERY:
             return
         self._watched_at = now()
@@ -99,3 +114,14 @@ class Worker:
             beat = session.get(WorkerHeartbeat, self.name)
             if beat:
                 session.delete(beat)
+
+
+def _note_downtime(session: Session, beat_at: datetime) -> None:
+    """Keep when a worker was last seen, and the time until now if nobody worked in it."""
+    instance = session.scalar(select(Instance).with_for_update())
+    if instance is None:
+        return
+    seen_at = instance.worker_seen_at
+    if seen_at is not None and beat_at - seen_at > STALLED_AFTER:
+        session.add(Downtime(began_at=seen_at, ended_at=beat_at))
+    instance.worker_seen_at = max(seen_at or beat_at, beat_at)

@@ -18,6 +18,7 @@ from app.models import (
     Workflow,
 )
 from app.workspaces.people import RefusedError, clean_field
+from app.workspaces.schedules import end_silence, resume_schedule
 
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _MAX_SUFFIX = 1000
@@ -65,13 +66,17 @@ def rename_workflow(workflow: Workflow, name: str, slug: str) -> None:
 
 def archive_workflow(workflow: Workflow) -> None:
     """Stop taking events for it; its history stays."""
-    with writing():
+    workflow_id = workflow.id
+    with writing() as session:
         workflow.archived_at = workflow.archived_at or now()
+        end_silence(session, workflow_id)
 
 
 def restore_workflow(workflow: Workflow) -> None:
-    with writing():
+    workflow_id = workflow.id
+    with writing() as session:
         workflow.archived_at = None
+        resume_schedule(session, workflow_id)
 
 
 def clean_name(name: str) -> str:
