@@ -60,6 +60,19 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _mail_security(text: str) -> str:
+    if text not in {"starttls", "tls", "none"}:
+        raise ValueError("must be starttls, tls or none")
+    return text
+
+
+def _mail_address(text: str) -> str:
+    name, _, domain = text.partition("@")
+    if text and not (name and domain and text.isascii() and text.isprintable() and " " not in text):
+        raise ValueError("must be an e-mail address, such as flowpulse@example.org")
+    return text
+
+
 def _public_url(text: str) -> str:
     if text and urlsplit(text).scheme not in {"http", "https"}:
         raise ValueError("must start with http:// or https://")
@@ -180,6 +193,35 @@ SETTINGS: tuple[Setting, ...] = (
         "0",
         _whole_number,
         "Number of reverse proxies in front whose X-Forwarded-* headers are believed.",
+    ),
+    Setting(
+        "FLOWPULSE_SMTP_HOST",
+        "",
+        str,
+        "SMTP server that mail goes out by. Empty: no mail is sent.",
+    ),
+    Setting("FLOWPULSE_SMTP_PORT", "587", _port, "Port of the SMTP server."),
+    Setting(
+        "FLOWPULSE_SMTP_SECURITY",
+        "starttls",
+        _mail_security,
+        "How the connection to the SMTP server is encrypted: `starttls` (usual with port 587), "
+        "`tls` (with 465), or `none`.",
+    ),
+    Setting("FLOWPULSE_SMTP_USER", "", str, "User at the SMTP server. Empty: none is asked for."),
+    Setting("FLOWPULSE_SMTP_PASSWORD", "", str, "Password of that user."),
+    Setting(
+        "FLOWPULSE_MAIL_FROM",
+        "",
+        _mail_address,
+        "Address that mail comes from. Empty: `flowpulse@` and the SMTP server's name.",
+    ),
+    Setting(
+        "FLOWPULSE_ALLOW_PRIVATE_ADDRESSES",
+        "0",
+        _switch,
+        "Whether channels may send to private, loopback and link-local addresses, such as a "
+        "server in your own network: 1 or 0.",
     ),
 )
 

@@ -6,10 +6,13 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, Table, insert, select
 
-from app.channels.message import Message
+from app.channels.message import Message, MessageKind
 from app.identifiers import new_id
 from app.models import Channel, Delivery, OutboxMessage
+from app.problems import presentable
 
+MAX_TITLE, MAX_TEXT, MAX_FACT = 500, 20_000, 1000
+"""Characters that are kept; more helps nobody who reads it on a phone."""
 MESSAGES = cast(Table, OutboxMessage.__table__)
 DELIVERIES = cast(Table, Delivery.__table__)
 
@@ -50,6 +53,20 @@ def put_mail(
     return _insert(connection, message, workspace_id, ways, now)
 
 
+def read_message(row: OutboxMessage) -> Message:
+    """The message as it was put in."""
+    return Message(
+        row.message_id,
+        cast(MessageKind, row.kind),
+        row.title,
+        row.text,
+        tuple((name, value) for name, value in row.facts),
+        row.link,
+        row.incident,
+        row.created_at,
+    )
+
+
 def _insert(
     connection: Connection,
     message: Message,
@@ -61,9 +78,12 @@ def _insert(
         "message_id": message.id,
         "workspace_id": workspace_id,
         "kind": message.kind,
-        "title": message.title,
-        "text": message.text,
-        "facts": [list(fact) for fact in message.facts],
+        "title": presentable(message.title[:MAX_TITLE]),
+        "text": presentable(message.text[:MAX_TEXT]),
+        "facts": [
+            [presentable(name[:MAX_FACT]), presentable(value[:MAX_FACT])]
+            for name, value in message.facts
+        ],
         "link": message.link,
         "incident": message.incident,
         "created_at": message.at,

@@ -27,6 +27,7 @@ SHEETS = (
     "workflows",
     "keys",
     "alerts",
+    "channels",
     "account",
     "small",
 )

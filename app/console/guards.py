@@ -49,6 +49,9 @@ ACCESS = {
     "connect": Access(),
     "try_it": Access(),
     "key_page": Access(),
+    "channels": Access(),
+    "channel": Access(look="member"),
+    "delivery": Access(look="member"),
     "account": Access(change="viewer"),  # Everybody's own.
     "settings": Access(change="admin"),
     "alerts": Access(),

@@ -33,6 +33,7 @@ NAVIGATION = (
     Entry(
         "Workflows", "workflows.show_workflows", frozenset({"workflows", "connect", "test_events"})
     ),
+    Entry("Alerts", "channels.show_channels", frozenset({"channels", "channel", "delivery"})),
     Entry("API keys", "keys.show_keys", frozenset({"keys", "key_page"})),
     Entry("Docs", "docs.show_reference", frozenset({"docs", "troubleshooting", "try_it"})),
 )

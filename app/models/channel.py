@@ -102,6 +102,8 @@ class Delivery(Entity):
     # Until then one worker is sending it; a worker that is killed lets it run out.
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # Of a channel with several recipients: those who have it from an earlier try.
+    reached: Mapped[list[str] | None] = mapped_column(JsonText)
 
     message: Mapped[OutboxMessage] = relationship()
     channel: Mapped[Channel | None] = relationship()

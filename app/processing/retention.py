@@ -19,6 +19,7 @@ from app.models import (
     FormerSlug,
     IdempotencyKey,
     KeyUsage,
+    OutboxMessage,
     RateBucket,
     Run,
     UnstoredCount,
@@ -29,6 +30,7 @@ from app.models import (
 
 BATCH_SIZE = 500
 KEY_USAGE_KEPT = timedelta(days=90)
+MESSAGES_KEPT = timedelta(days=90)
 MAX_BATCHES = 20
 """Batches of each kind in one go; what is left waits for the next."""
 
@@ -88,6 +90,7 @@ RULES: tuple[tuple[InstrumentedAttribute[Any], Condition], ...] = (
     (IdempotencyKey.id, lambda at: IdempotencyKey.created_at < at - IDEMPOTENCY_WINDOW),
     (FormerSlug.id, lambda at: FormerSlug.expires_at < at),
     (KeyUsage.day, lambda at: KeyUsage.day < (at - KEY_USAGE_KEPT).date()),
+    (OutboxMessage.id, lambda at: OutboxMessage.created_at < at - MESSAGES_KEPT),
     (UserSession.id, lambda at: UserSession.expires_at < at),
     (
         UnstoredCount.id,

@@ -1,4 +1,7 @@
-"""The worker: a process that turns accepted events into runs until it is told to stop."""
+"""The worker: a process that turns accepted events into runs until it is told to stop.
+
+Messages are sent by a thread of their own (the courier), which never holds up the loop.
+"""
 
 import logging
 import os
@@ -7,12 +10,15 @@ import socket
 import threading
 from datetime import datetime, timedelta
 from types import FrameType
+from typing import cast
 
+from flask import Flask, current_app
 from sqlalchemy import select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from app.alerting.ticking import tick
+from app.channels.courier import Courier
 from app.clock import now
 from app.extensions import db, writing
 from app.models import Downtime, Instance, WorkerHeartbeat
@@ -51,6 +57,8 @@ class Worker:
         """Work until SIGTERM or SIGINT; the batch at hand is finished first."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        courier = Courier()
+        courier.start(cast(Flask, current_app._get_current_object()))  # type: ignore[attr-defined]
         while not self._stopping.is_set() and not self._is_orphaned():
             try:
                 self.beat()
@@ -64,6 +72,7 @@ class Worker:
                 logger.warning("The database can't be used, trying again: %s", error)
                 pause = OUTAGE_SECONDS
             self._stopping.wait(pause)
+        courier.stop()
         self.sign_off()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:

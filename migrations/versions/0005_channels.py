@@ -67,6 +67,7 @@ def upgrade() -> None:
         sa.Column("next_try_at", MOMENT, nullable=True),
         sa.Column("lease_until", MOMENT, nullable=True),
         sa.Column("finished_at", MOMENT, nullable=True),
+        sa.Column("reached", sa.Text(), nullable=True),
         sa.CheckConstraint(
             "state IN ('waiting', 'delivered', 'failed', 'given_up')",
             name=op.f("ck_deliveries_state_known"),

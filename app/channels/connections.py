@@ -1,0 +1,193 @@
+"""Guarded connections: an address is resolved once, judged, and used as it was judged."""
+
+import http.client
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, NamedTuple
+from urllib.parse import SplitResult, urlsplit
+
+from app.channels.addresses import is_public
+from app.channels.sending import Answer, DeliveryError, Network, Sending
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 10.0
+TOTAL_SECONDS = 20.0
+MAX_ANSWER_BYTES = 64 * 1024
+MAX_ADDRESSES = 3
+"""So many of a name's addresses are tried."""
+GOOD = range(200, 300)
+REDIRECTS = range(300, 400)
+PORTS = {"http": 80, "https": 443}
+
+
+class Place(NamedTuple):
+    """An address that was judged: what `socket` needs to connect to it."""
+
+    family: int
+    sockaddr: Any
+
+
+def resolve(host: str, port: int, network: Network) -> list[Place]:
+    """The places that a name stands for and that may be connected to. Raises DeliveryError."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise DeliveryError(f"The name {host} can't be resolved: {error}.") from error
+    places = [Place(family, sockaddr) for family, _, _, _, sockaddr in found]
+    allowed = [
+        place for place in places if network.allow_private or is_public(str(place.sockaddr[0]))
+    ]
+    if not allowed:
+        raise DeliveryError(
+            f"{host} leads to {places[0].sockaddr[0]}, which is not on the public internet. To "
+            "send there, set FLOWPULSE_ALLOW_PRIVATE_ADDRESSES=1 for the server."
+            if places
+            else f"The name {host} has no address."
+        )
+    return allowed[:MAX_ADDRESSES]
+
+
+def connect(host: str, port: int, network: Network) -> socket.socket:
+    """A connection to the first place that takes one. Raises DeliveryError."""
+    problem: OSError | None = None
+    for family, sockaddr in resolve(host, port, network):
+        plug = socket.socket(family, socket.SOCK_STREAM)
+        plug.settimeout(CONNECT_SECONDS)
+        try:
+            plug.connect(sockaddr)
+        except OSError as error:
+            plug.close()
+            problem = error
+            continue
+        plug.settimeout(READ_SECONDS)
+        return plug
+    raise DeliveryError(f"No connection to {host}, port {port}: {problem}.") from problem
+
+
+@contextmanager
+def time_limit(
+    find_plug: Callable[[], socket.socket | None], seconds: float = TOTAL_SECONDS
+) -> Iterator[None]:
+    """Cut the connection when the time is up, however slowly bytes trickle in.
+
+    Raises TimeoutError then, also where what has come until then would look like an answer.
+    """
+    is_over = threading.Event()
+    timer = threading.Timer(seconds, _cut, [find_plug, is_over])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if is_over.is_set():
+            raise TimeoutError(f"it took longer than {seconds:g} s")
+
+
+def _cut(find_plug: Callable[[], socket.socket | None], is_over: threading.Event) -> None:
+    is_over.set()
+    plug = find_plug()
+    if plug is None:
+        return
+    try:
+        # Beside TLS, which would wait for the other side to say good-bye.
+        socket.socket.shutdown(plug, socket.SHUT_RDWR)
+    except OSError:
+        pass
+
+
+@cache
+def tls_context() -> ssl.SSLContext:
+    """Certificates are checked against the machine's authorities, and against the name."""
+    return ssl.create_default_context()
+
+
+def wrap_tls(plug: socket.socket, host: str) -> ssl.SSLSocket:
+    """The connection, yet to shake hands: the name stays, though the address was resolved before.
+
+    The object that comes in gives its file descriptor away.
+    """
+    return tls_context().wrap_socket(plug, server_hostname=host, do_handshake_on_connect=False)
+
+
+def post_json(
+    sending: Sending, url: str, payload: Any, headers: Mapping[str, str] | None = None
+) -> Answer:
+    """POST a JSON document, with the message's id in a header; as `post`."""
+    own = {"Content-Type": "application/json", "X-FlowPulse-Message-Id": sending.message.id}
+    return post(url, json.dumps(payload).encode(), sending.network, {**own, **(headers or {})})
+
+
+def post(url: str, body: bytes, network: Network, headers: Mapping[str, str]) -> Answer:
+    """POST to an address, and return a good answer (2xx).
+
+    Follows no redirects, uses no proxy, and reads 64 KB of the answer at most. Raises DeliveryError
+    for everything else that can come.
+    """
+    parts = split_url(url)
+    host = str(parts.hostname)
+    plug = connect(host, parts.port or PORTS[parts.scheme], network)
+    try:
+        if parts.scheme == "https":
+            plug = wrap_tls(plug, host)
+        with time_limit(lambda: plug):
+            if isinstance(plug, ssl.SSLSocket):
+                plug.do_handshake()
+            answer = _exchange(plug, parts, body, headers)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        words = f"{host} gave no answer that can be read: {str(error) or type(error).__name__}."
+        raise DeliveryError(words) from error
+    finally:
+        plug.close()
+    return _judge(host, answer)
+
+
+def split_url(url: str) -> SplitResult:
+    """Raises DeliveryError for what is no http(s) address."""
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in PORTS and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise DeliveryError("The saved address is no http:// or https:// address.")
+    return parts
+
+
+def _exchange(
+    plug: socket.socket, parts: SplitResult, body: bytes, headers: Mapping[str, str]
+) -> Answer:
+    connection = http.client.HTTPConnection(str(parts.hostname), parts.port)
+    connection.sock = plug
+    own = {
+        "Host": parts.netloc.rpartition("@")[2],
+        "User-Agent": "FlowPulse",
+        "Accept-Encoding": "identity",
+        "Connection": "close",
+        "Content-Length": str(len(body)),
+    }
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    try:
+        connection.putrequest("POST", target, skip_host=True, skip_accept_encoding=True)
+        for header, value in {**own, **headers}.items():
+            connection.putheader(header, value)
+        connection.endheaders(body)
+        with connection.getresponse() as response:
+            text = response.read(MAX_ANSWER_BYTES).decode("utf-8", "replace")
+            return Answer(response.status, text)
+    finally:
+        connection.close()
+
+
+def _judge(host: str, answer: Answer) -> Answer:
+    if answer.status in GOOD:
+        return answer
+    said = f"{host} answered {answer.status}"
+    if answer.status in REDIRECTS:
+        raise DeliveryError(f"{said}, a redirect, and redirects are not followed.", answer)
+    raise DeliveryError(f"{said}.", answer)

@@ -1,0 +1,79 @@
+"""Forms of channels: what all their settings have in common, each named with its mistake."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
+
+_PLAIN = re.compile(r"[\x21-\x7e]+")
+MAX_LENGTH = 1000
+
+
+class Settings(Schema):
+    """Settings as a form sends them: texts without spare white space, an empty one left out."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    @pre_load
+    def strip(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        stripped = {name: str(value).strip() for name, value in data.items()}
+        return {name: value for name, value in stripped.items() if value}
+
+
+def text(
+    label: str,
+    hint: str = "",
+    *,
+    secret: bool = False,
+    required: bool = True,
+    check: Callable[[str], Any] | Iterable[Callable[[str], Any]] = (),
+    **look: Any,
+) -> fields.String:
+    """A line of text. A secret is never shown again; `look` are attributes of its input."""
+    checks = [check] if callable(check) else list(check)
+    article = "" if label.startswith(("Your", "The")) else "the "
+    return fields.String(
+        required=required,
+        validate=[validate.Length(max=MAX_LENGTH, error="This is too long."), *checks],
+        error_messages={"required": f"Enter {article}{label[0].lower() + label[1:]}."},
+        metadata={"label": label, "hint": hint, "secret": secret, "look": look},
+    )
+
+
+def choice(label: str, options: dict[str, str], usual: str, hint: str = "") -> fields.String:
+    """One of several; `options` are values with their labels."""
+    known = validate.OneOf(options, error=f"Choose one of {', '.join(options.values())}.")
+    return fields.String(
+        load_default=usual,
+        validate=known,
+        metadata={"label": label, "hint": hint, "options": options, "secret": False, "look": {}},
+    )
+
+
+def is_web_address(value: str) -> None:
+    """Raises ValidationError, with what came and what to do."""
+    try:
+        parts = urlsplit(value)
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise ValidationError("Enter the whole address, from https:// on.")
+    if "@" in parts.netloc:
+        raise ValidationError("Leave out the name and the password before the @.")
+    is_plain(value)
+
+
+def is_plain(value: str) -> None:
+    """What goes into a header or an address holds no spaces and no letters beyond ASCII."""
+    if not _PLAIN.fullmatch(value):
+        raise ValidationError("Use letters, digits and signs without spaces or line breaks.")
+
+
+def list_secrets(schema: type[Settings]) -> list[str]:
+    """The names of the settings that are never shown again."""
+    described = schema._declared_fields.items()
+    return [name for name, field in described if field.metadata["secret"]]

@@ -1,0 +1,55 @@
+"""Switching a channel off that has failed for days, with notice, and on again."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.channels.message import Message
+from app.channels.network import read_mail_server
+from app.channels.outbox import put_mail
+from app.models import Channel, Delivery, Membership, User
+
+SWITCH_OFF_AFTER = timedelta(days=5)
+
+
+def switch_off(session: Session, channel: Channel, why: str, now: datetime) -> None:
+    """Within the caller's transaction: nothing more goes to it, and the owners are told by mail."""
+    channel.disabled_at = now
+    channel.disabled_why = why
+    waiting = (Delivery.channel_id == channel.id) & (Delivery.state == "waiting")
+    session.execute(
+        update(Delivery)
+        .where(waiting)
+        .values(state="failed", next_try_at=None, lease_until=None, finished_at=now)
+    )
+    if read_mail_server() is not None:
+        _tell_owners(session, channel, why, now)
+
+
+def switch_on(channel: Channel) -> None:
+    """What follows starts anew, also the days until it would be switched off again."""
+    channel.disabled_at = None
+    channel.disabled_why = None
+    channel.failing_since = None
+
+
+def _tell_owners(session: Session, channel: Channel, why: str, now: datetime) -> None:
+    owners = select(User.email).join(Membership, Membership.user_id == User.id)
+    owners = owners.where(Membership.workspace_id == channel.workspace_id)
+    addresses = session.scalars(owners.where(Membership.role == "owner")).all()
+    message = Message(
+        id=f"off-{channel.public_id}-{int(now.timestamp())}",
+        kind="notice",
+        title=f"The channel “{channel.name}” was switched off",
+        text="Nothing has reached it for 5 days, so that no more messages go to it. Mend its "
+        "settings under Alerts → Channels, send a test, and switch it on again.",
+        facts=(
+            ("Failing since", f"{channel.failing_since or now:%Y-%m-%d %H:%M} UTC"),
+            ("Last error", why),
+        ),
+        link="",
+        incident="",
+        at=now,
+    )
+    put_mail(session.connection(), message, channel.workspace_id, addresses, now)

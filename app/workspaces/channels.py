@@ -1,0 +1,207 @@
+"""Channels: made, changed, tried out, switched on again and deleted, by people."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import ValidationError
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.channels.kinds import KINDS
+from app.channels.kinds.webhook import make_secret
+from app.channels.message import Message
+from app.channels.outbox import put
+from app.channels.sealing import UnreadableError, seal, unseal
+from app.channels.settings import list_secrets
+from app.channels.switching import switch_on
+from app.clock import now
+from app.extensions import db, writing
+from app.identifiers import new_id
+from app.models import Channel, Delivery, OutboxMessage, User
+from app.workspaces.names import UnfitNameError, clean_label
+
+NAME_LENGTH = 120
+MOST_CHANNELS = 100
+SIGNED = "webhook"
+"""The kind whose secret is made here, and shown once."""
+SECRET = "secret"  # noqa: S105
+
+Errors = dict[str, list[str]]
+
+
+class RefusedFormError(Exception):
+    """All that is wrong with a form, by field, in words for the person."""
+
+    def __init__(self, errors: Errors) -> None:
+        super().__init__(errors)
+        self.errors = errors
+
+
+def add_channel(
+    workspace_id: int, kind: str, form: Mapping[str, str], user: User
+) -> tuple[Channel, str | None]:
+    """The channel and, of a signed webhook, its secret. Raises RefusedFormError."""
+    name, settings = _read(kind, form, {})
+    secret = make_secret() if kind == SIGNED else None
+    if secret:
+        settings[SECRET] = secret
+    user_id = user.id
+    try:
+        with writing() as session:
+            _refuse_too_many(session, workspace_id)
+            _refuse_taken(session, workspace_id, name)
+            channel = Channel(
+                workspace_id=workspace_id,
+                name=name,
+                kind=kind,
+                sealed_settings=seal(settings),
+                created_by_id=user_id,
+            )
+            session.add(channel)
+    except IntegrityError as error:
+        raise _taken(name) from error
+    return channel, secret
+
+
+def change_channel(channel: Channel, form: Mapping[str, str]) -> None:
+    """Settings that are secret and left empty stay. Raises RefusedFormError."""
+    saved = open_settings(channel)
+    name, settings = _read(channel.kind, form, saved)
+    if channel.kind == SIGNED:
+        settings[SECRET] = saved.get(SECRET) or make_secret()
+    channel_id, workspace_id = channel.id, channel.workspace_id
+    try:
+        with writing() as session:
+            _refuse_taken(session, workspace_id, name, but=channel_id)
+            channel.name = name
+            channel.sealed_settings = seal(settings)
+    except IntegrityError as error:
+        raise _taken(name) from error
+
+
+def renew_secret(channel: Channel) -> str:
+    """A webhook's new secret; the old one signs nothing more."""
+    settings = {**open_settings(channel), SECRET: make_secret()}
+    with writing():
+        channel.sealed_settings = seal(settings)
+    return str(settings[SECRET])
+
+
+def delete_channel(channel: Channel) -> None:
+    """Its deliveries go with it."""
+    with writing() as session:
+        session.delete(channel)
+
+
+def switch_channel_on(channel: Channel) -> None:
+    with writing():
+        switch_on(channel)
+
+
+def send_test(channel: Channel, user: User) -> str:
+    """Leave a test for the worker, which tries it once; returns the delivery's public id."""
+    moment, who = now(), user.name or user.email
+    message = Message(
+        id=new_id(),
+        kind="test",
+        title="Test from FlowPulse",
+        text="If you can read this, the channel works. Nothing is wrong.",
+        facts=(("Channel", channel.name), ("Sent by", who)),
+        link="",
+        incident="",
+        at=moment,
+    )
+    channel_id, workspace_id = channel.id, channel.workspace_id
+    with writing() as session:
+        key = put(session.connection(), message, workspace_id, [channel_id], moment)
+        found = select(Delivery.public_id).where(Delivery.message_id == key)
+        return session.scalars(found).one()
+
+
+def try_again(delivery: Delivery) -> None:
+    """At once, and then for another day, as if it had just been put in."""
+    with writing() as session:
+        # What the worker is sending right now, or has sent, is let be.
+        session.refresh(delivery, with_for_update={"of": Delivery})
+        if delivery.state != "delivered" and not is_leased(delivery):
+            delivery.state = "waiting"
+            delivery.attempts = 0
+            delivery.next_try_at = now()
+            delivery.finished_at = None
+
+
+def is_leased(delivery: Delivery) -> bool:
+    return delivery.lease_until is not None and delivery.lease_until > now()
+
+
+def open_settings(channel: Channel) -> dict[str, Any]:
+    """Empty where they can't be opened any more: they have to be entered again."""
+    try:
+        return unseal(channel.sealed_settings)
+    except UnreadableError:
+        return {}
+
+
+def find_channel(workspace_id: int, public_id: str) -> Channel | None:
+    return db.session.scalar(
+        select(Channel).where(Channel.public_id == public_id, Channel.workspace_id == workspace_id)
+    )
+
+
+def find_delivery(workspace_id: int, public_id: str) -> Delivery | None:
+    """A delivery to one of the workspace's channels."""
+    return db.session.scalar(
+        select(Delivery)
+        .join(OutboxMessage, OutboxMessage.id == Delivery.message_id)
+        .where(
+            Delivery.public_id == public_id,
+            Delivery.channel_id.is_not(None),
+            OutboxMessage.workspace_id == workspace_id,
+        )
+    )
+
+
+def _read(
+    kind: str, form: Mapping[str, str], saved: Mapping[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """Name and settings; all mistakes at once."""
+    errors: Errors = {}
+    config = KINDS[kind].Config
+    kept = {name: saved[name] for name in list_secrets(config) if saved.get(name)}
+    given = {
+        name: value for name, value in form.items() if value.strip() and name in config().fields
+    }
+    settings: dict[str, Any] = {}
+    try:
+        settings = dict(config().load({**kept, **given}))
+    except ValidationError as error:
+        said: dict[str, list[str]] = error.normalized_messages()  # type: ignore[no-untyped-call]
+        errors |= said
+    name = form.get("name", "")
+    try:
+        name = clean_label(name, NAME_LENGTH)
+    except UnfitNameError as error:
+        errors["name"] = [str(error)]
+    if errors:
+        raise RefusedFormError(errors)
+    return name, settings
+
+
+def _refuse_taken(session: Session, workspace_id: int, name: str, but: int = 0) -> None:
+    taken = select(Channel.id).where(
+        Channel.workspace_id == workspace_id, Channel.name == name, Channel.id != but
+    )
+    if session.scalar(taken) is not None:
+        raise _taken(name)
+
+
+def _taken(name: str) -> RefusedFormError:
+    return RefusedFormError({"name": [f"Another channel has the name {name}."]})
+
+
+def _refuse_too_many(session: Session, workspace_id: int) -> None:
+    count = select(func.count(Channel.id)).where(Channel.workspace_id == workspace_id)
+    if (session.scalar(count) or 0) >= MOST_CHANNELS:
+        most = f"There are {MOST_CHANNELS} channels, and no more fit. Delete one first."
+        raise RefusedFormError({"name": [most]})

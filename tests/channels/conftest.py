@@ -1,0 +1,75 @@
+"""A team with channels, the other side, and a clock to turn."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.channels import courier
+from app.channels.kinds import webhook
+from app.channels.sealing import seal
+from app.clock import now
+from app.extensions import db, writing
+from app.models import Channel
+from tests.channels.receivers import MailBox, Receiver
+from tests.factories import Team, make_team
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def mail_box() -> Iterator[MailBox]:
+    with MailBox() as mail_box:
+        yield mail_box
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Iterator[Flask]:
+    """One that may send to the receivers on loopback."""
+    app = make_app(FLOWPULSE_ALLOW_PRIVATE_ADDRESSES=True)
+    with app.app_context():
+        yield app
+        db.session.remove()
+
+
+@pytest.fixture
+def team(app: Flask) -> Team:
+    return make_team()
+
+
+class Clock:
+    """The time that the courier goes by; `go(hours=1)` turns it on."""
+
+    def __init__(self) -> None:
+        self.moment = now() + timedelta(minutes=1)  # What is put in by then is due.
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def go(self, **amount: float) -> None:
+        self.moment += timedelta(**amount)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    for module in (courier, webhook):
+        monkeypatch.setattr(module, "now", clock)
+    return clock
+
+
+def make_channel(team: Team, kind: str = "webhook", name: str = "Ops", **settings: Any) -> Channel:
+    if kind == "webhook":
+        settings = {"secret": webhook.make_secret(), **settings}
+    channel = Channel(
+        workspace_id=team.workspace_id, name=name, kind=kind, sealed_settings=seal(settings)
+    )
+    with writing() as session:
+        session.add(channel)
+    return channel
