@@ -13,6 +13,7 @@ from app.identifiers import new_id
 from app.models import Alert, AlertRule
 
 NOBODY = "A workflow"
+ANY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]", ""})  # noqa: S104 - Nothing listens here.
 MOST_LINES = 20
 """Alerts that a message for many names; the rest is a number."""
 
@@ -64,7 +65,7 @@ def compose(
         title=headline(said, name),
         text=" ".join(filter(None, (_tell(said, zone), explanation))),
         facts=tuple(_facts(rule, alert, name, zone)),
-        link=server_url() + f"/alerts/{alert.public_id}",
+        link=_link(f"/alerts/{alert.public_id}"),
         incident=alert.public_id,
         at=now,
     )
@@ -115,7 +116,7 @@ def _about_many(
         title=f"{rule.name}: {len(message):,} more alerts",
         text="\n".join(shown),
         facts=(("Alerts", f"{len(message):,}"), ("Rule", rule.name)),
-        link=server_url() + "/alerts",
+        link=_link("/alerts"),
         incident=message[0].alert.public_id,
         at=now,
     )
@@ -145,9 +146,17 @@ def _iso_in_words(text: str | None, zone: ZoneInfo) -> str:
     return moment_in_words(datetime.fromisoformat(text), zone) if text else ""
 
 
-def server_url() -> str:
-    """Where people reach the server; the worker, which answers no request, knows no better than
-    the settings."""
+def server_url() -> str | None:
+    """Where people reach the server, as the settings tell; the worker answers no request, from
+    which it could know. None where only a request would."""
     config = current_app.config
-    url: str = config["FLOWPULSE_PUBLIC_URL"]
-    return url or f"http://{config['HOST']}:{config['PORT']}"
+    url, host = str(config["FLOWPULSE_PUBLIC_URL"]), str(config["HOST"])
+    if url or host in ANY_ADDRESS:
+        return url or None
+    return f"http://{host}:{config['PORT']}"
+
+
+def _link(path: str) -> str:
+    """Empty where the server's address is not known."""
+    url = server_url()
+    return url + path if url else ""

@@ -28,12 +28,21 @@ NAVIGATION = (
     Entry(
         "Alerts",
         "alerts.show_alerts",
-        frozenset({"alerts", "alert_rules", "rule_form", "maintenance"}),
+        frozenset(
+            {
+                "alerts",
+                "alert_rules",
+                "rule_form",
+                "maintenance",
+                "channels",
+                "channel",
+                "delivery",
+            }
+        ),
     ),
     Entry(
         "Workflows", "workflows.show_workflows", frozenset({"workflows", "connect", "test_events"})
     ),
-    Entry("Alerts", "channels.show_channels", frozenset({"channels", "channel", "delivery"})),
     Entry("API keys", "keys.show_keys", frozenset({"keys", "key_page"})),
     Entry("Docs", "docs.show_reference", frozenset({"docs", "troubleshooting", "try_it"})),
 )
