@@ -132,7 +132,6 @@ def list_fields(
             "name": name,
             "label": field.metadata["label"],
             "hint": field.metadata["hint"],
-            "unit": field.metadata["unit"],
             "optional": not field.required,
             "value": form.get(name, ""),
             "errors": errors.get(name, ()),

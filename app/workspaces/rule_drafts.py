@@ -22,24 +22,20 @@ class PolicySchema(NumbersSchema):
     """How often a rule tells, whatever its kind."""
 
     cool_down_minutes = whole(
-        "Cool-down",
+        "Cool-down, in minutes",
         0,
         10_080,
         15,
         hint="So long after one message of a workflow, a new alert of it waits.",
-        unit="minutes",
     )
     reminder_minutes = whole(
-        "Remind while it lasts, every",
+        "Reminder, in minutes",
         5,
         43_200,
         None,
-        hint="Empty: no reminder.",
-        unit="minutes",
+        hint="Again and again while it lasts. Empty: none.",
     )
-    recovery_after = whole(
-        "It is over after", 1, 100, 1, hint="Good runs in a row.", unit="good runs"
-    )
+    recovery_after = whole("Over after so many good runs", 1, 100, 1, hint="In a row.")
 
 
 POLICY = PolicySchema()

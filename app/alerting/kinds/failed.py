@@ -8,9 +8,7 @@ from app.alerting.verdicts import SeenRun, Sign, Verdict, detail_of
 
 
 class FailedNumbers(NumbersSchema):
-    in_a_row = whole(
-        "Failures in a row", 1, 100, 1, hint="1 tells of every first failure.", unit="runs"
-    )
+    in_a_row = whole("Failures in a row", 1, 100, 1, hint="1 tells of every first failure.")
 
 
 def judge(numbers: Numbers, runs: Iterable[SeenRun]) -> Iterator[Verdict]:
@@ -22,7 +20,7 @@ def judge(numbers: Numbers, runs: Iterable[SeenRun]) -> Iterator[Verdict]:
             continue
         row, since = row + 1, since or run.ended_at
         if row >= numbers["in_a_row"]:
-            detail = {**detail_of(run), "in_a_row": row}
+            detail = {**detail_of(run), "in_a_row": numbers["in_a_row"]}
             yield Verdict(Sign.OPENS, run.ended_at, since, count=row, detail=detail)
         else:
             yield Verdict(Sign.ADDS, run.ended_at, detail=detail_of(run))

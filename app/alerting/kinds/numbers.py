@@ -14,12 +14,12 @@ class NumbersSchema(Schema):
         return {name: value for name, value in data.items() if str(value).strip()}
 
 
-def _described(label: str, initial: object, hint: str, unit: str) -> dict[str, Any]:
-    return {"label": label, "initial": initial, "hint": hint, "unit": unit}
+def _described(label: str, initial: object, hint: str) -> dict[str, Any]:
+    return {"label": label, "initial": initial, "hint": hint}
 
 
 def whole(
-    label: str, least: int, most: int, initial: int | None, *, hint: str = "", unit: str = ""
+    label: str, least: int, most: int, initial: int | None, *, hint: str = ""
 ) -> fields.Integer:
     """A whole number; with no initial one it may be left out."""
     wanted = f"Enter a whole number from {least:,} to {most:,}."
@@ -27,7 +27,7 @@ def whole(
         required=initial is not None,
         validate=validate.Range(least, most, error=wanted),
         error_messages={"required": wanted, "invalid": wanted, "too_large": wanted},
-        metadata=_described(label, initial, hint, unit),
+        metadata=_described(label, initial, hint),
     )
 
 
@@ -39,7 +39,6 @@ def decimal(
     *,
     usual: float | None = None,
     hint: str = "",
-    unit: str = "",
 ) -> fields.Float:
     """A number; with no initial one it may be left out, and a new rule has the usual one."""
     wanted = f"Enter a number from {least:g} to {most:g}."
@@ -52,5 +51,5 @@ def decimal(
             "too_large": wanted,
             "special": wanted,
         },
-        metadata=_described(label, usual if initial is None else initial, hint, unit),
+        metadata=_described(label, usual if initial is None else initial, hint),
     )

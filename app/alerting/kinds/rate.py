@@ -13,11 +13,9 @@ NEWEST = 1_000
 
 
 class RateNumbers(NumbersSchema):
-    percent = whole("Failed runs, at least", 1, 100, 50, unit="%")
-    minutes = whole("Within the last", 5, 10_080, 60, unit="minutes")
-    least = whole(
-        "With at least", 2, NEWEST, 5, hint="Of fewer runs, nothing is said.", unit="runs"
-    )
+    percent = whole("Failed runs in %, at least", 1, 100, 50)
+    minutes = whole("Within how many minutes", 5, 10_080, 60)
+    least = whole("Of at least so many runs", 2, NEWEST, 5, hint="Of fewer, nothing is said.")
 
 
 def judge(numbers: Numbers, runs: Iterable[SeenRun]) -> Iterator[Verdict]:

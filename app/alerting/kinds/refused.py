@@ -8,8 +8,8 @@ from app.alerting.verdicts import SeenRefused, Sign, Verdict
 
 
 class RefusedNumbers(NumbersSchema):
-    requests = whole("Refused requests, at least", 1, 100_000, 10, unit="requests")
-    minutes = whole("Within the last", 1, 1_440, 15, unit="minutes")
+    requests = whole("Refused requests, at least", 1, 100_000, 10)
+    minutes = whole("Within how many minutes", 1, 1_440, 15)
 
 
 def judge(numbers: Numbers, sights: Iterable[SeenRefused]) -> Iterator[Verdict]:

@@ -10,12 +10,11 @@ from app.alerting.verdicts import SeenSilence, Sign, Verdict
 
 class SilentNumbers(NumbersSchema):
     minutes = whole(
-        "Silent for at least",
+        "Silent for at least, in minutes",
         0,
         10_080,
         0,
         hint="Beyond the grace time of the workflow's schedule; 0 tells at once.",
-        unit="minutes",
     )
 
 

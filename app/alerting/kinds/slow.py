@@ -18,15 +18,14 @@ FROM = 20
 
 
 class SlowNumbers(NumbersSchema):
-    seconds = decimal("Longer than", 0.001, 604_800, None, unit="seconds")
+    seconds = decimal("Longer than, in seconds", 0.001, 604_800, None)
     factor = decimal(
-        "Or longer than usual, times",
+        "Or times as long as usual",
         1.1,
         100,
         None,
         usual=2,
         hint=f"Usual is what 95 % of the last {LAST} runs stay under; from {FROM} runs on.",
-        unit="×",
     )
 
     @validates_schema

@@ -14,7 +14,6 @@ class StuckNumbers(NumbersSchema):
         1_000,
         1,
         hint="A run is stuck when it is open for longer than its workflow allows.",
-        unit="runs",
     )
 
 
