@@ -29,6 +29,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "problem_groups.show_groups": ("/problems",),
     "rule_form.show_new": ("/alerts/rules/new", "/alerts/rules/new?kind=failed"),
     "rule_form.show_rule": ("/alerts/rules/{rule}",),
+    "schedules.show_schedule": ("/workflows/{workflow}/schedule",),
     "settings.show_settings": ("/settings",),
     "troubleshooting.show_table": ("/troubleshooting",),
     "workflows.show_workflow": ("/workflows/{workflow}",),

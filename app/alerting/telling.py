@@ -8,7 +8,7 @@ from sqlalchemy import Table, insert, select
 from sqlalchemy.orm import Session
 
 from app.alerting.course import A_MINUTE, Said, settle
-from app.alerting.explanations import explain
+from app.alerting.explanations import Explain, explain_silences
 from app.alerting.rulebook import Rulebook
 from app.alerting.words import compose, name_of, title_of
 from app.channels.outbox import put
@@ -51,6 +51,7 @@ def tell(
     touched: Mapping[int, Sequence[Alert]],
     rules: Mapping[int, AlertRule],
     now: datetime,
+    explain: Explain | None = None,
 ) -> int:
     """Decide what is told of the alerts, by the ids of their rules; returns the messages' number.
 
@@ -73,7 +74,7 @@ def tell(
         told += [(rule, message) for message in messages]
     session.flush()
     if told:
-        _put(session, told, names, now)
+        _put(session, told, names, now, explain)
     return len(told)
 
 
@@ -82,9 +83,11 @@ def _put(
     told: Sequence[tuple[AlertRule, list[Said]]],
     names: Mapping[int, str],
     now: datetime,
+    explain: Explain | None,
 ) -> None:
     channels = _read_channels(session, {rule.id for rule, _ in told})
-    explanations = explain(session, [said for _, message in told for said in message], now)
+    every = [said for _, message in told for said in message]
+    explanations = explain_silences(session, every, now, explain)
     connection = session.connection()
     rows = []
     for rule, message in told:

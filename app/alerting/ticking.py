@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.alerting.course import step
 from app.alerting.deciding import OpenAlerts
+from app.alerting.explanations import Explain
 from app.alerting.kinds import KINDS
 from app.alerting.rulebook import Rulebook, complete, looks_at, read_rulebook
 from app.alerting.sights import FACTS, Fact, see_refused
@@ -47,7 +48,7 @@ class Work:
         return changed | {alert.rule.id: alert.rule for alert in self.due if alert.rule}
 
 
-def tick(now: datetime) -> None:
+def tick(now: datetime, explain: Explain | None = None) -> None:
     """Look at the tables, and decide in one transaction what has changed since the last look."""
     try:
         work = find_work(db.session(), now)
@@ -59,7 +60,7 @@ def tick(now: datetime) -> None:
         work = find_work(session, now)
         lock_rules(session, sorted(work.rules()))
         session.expire_all()  # On PostgreSQL another worker may have been quicker.
-        do_work(session, find_work(session, now), now)
+        do_work(session, find_work(session, now), now, explain)
 
 
 def find_work(session: Session, now: datetime) -> Work:
@@ -74,7 +75,7 @@ def find_work(session: Session, now: datetime) -> Work:
     )
 
 
-def do_work(session: Session, work: Work, now: datetime) -> None:
+def do_work(session: Session, work: Work, now: datetime, explain: Explain | None) -> None:
     for alert in work.stale:
         end_quietly(alert, now)
     rules = work.rules()
@@ -88,7 +89,7 @@ def do_work(session: Session, work: Work, now: datetime) -> None:
         alerts = touched.setdefault(alert.rule_id or 0, [])
         if alert not in alerts:
             alerts.append(alert)
-    tell(session, book, touched, rules, now)
+    tell(session, book, touched, rules, now, explain)
 
 
 def end_quietly(alert: Alert, now: datetime) -> None:

@@ -19,6 +19,21 @@ def _text(description: str, example: str, **options: Any) -> fields.Field[Any]:
     return fields.String(metadata={"description": description, "example": example}, **options)
 
 
+class ScheduleDocument(Schema):
+    """When a workflow's runs are expected."""
+
+    kind = _text("`interval` or `cron`.", "cron")
+    every_seconds = fields.Integer(
+        allow_none=True, metadata={"description": "Of an interval.", "example": 900}
+    )
+    cron_expression = _text("Of a cron schedule.", "0 3 * * *", allow_none=True)
+    time_zone = _text("Its zone.", "Europe/Berlin")
+    grace_seconds = fields.Integer(
+        metadata={"description": "How late a run may be.", "example": 600}
+    )
+    next_expected_at = _time("When the next run is due.")
+
+
 class WorkflowDocument(Schema):
     """A workflow of the key's workspace."""
 
@@ -27,6 +42,12 @@ class WorkflowDocument(Schema):
     name = _text("Display name.", "Lead enrichment")
     created_at = _time("When it was made.")
     archived_at = _time("Since when it takes no events.", allow_none=True)
+    schedule = fields.Nested(
+        ScheduleDocument,
+        allow_none=True,
+        metadata={"description": "When its runs are expected; null without a schedule."},
+    )
+    silent_since = _time("Since when an expected run has not come.", allow_none=True)
 
 
 class RunDocument(Schema):

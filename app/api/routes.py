@@ -20,6 +20,7 @@ from app.problems import ProblemError
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 public_blueprint = Blueprint("api_public", __name__, url_prefix="/api/v1")
 
+_WATCH = (joinedload(Workflow.schedule), joinedload(Workflow.open_silence))
 _EVENT_PARTS = (joinedload(Event.workflow), joinedload(Event.api_key), joinedload(Event.run))
 
 
@@ -44,7 +45,7 @@ def _refuse_nul() -> None:
 
 @blueprint.get("/workflows")
 def list_workflows() -> Response:
-    query = _of_key(select(Workflow), Workflow.workspace_id, Workflow.id)
+    query = _of_key(select(Workflow), Workflow.workspace_id, Workflow.id).options(*_WATCH)
     return jsonify(list_page(query, Workflow.id, read_page_request(request.args), WORKFLOW))
 
 

@@ -24,6 +24,7 @@ from app.console import (
     problem_groups,
     reference,
     rule_form,
+    schedules,
     settings,
     sign_in,
     stream,
@@ -48,6 +49,7 @@ from app.console.toasts import carry_toasts
 from app.errors import answer_page
 from app.extensions import login_manager
 from app.htmx import is_for_htmx
+from app.timetable import span_in_words
 
 GUARDED = (
     overview.blueprint,
@@ -56,6 +58,7 @@ GUARDED = (
     mending.blueprint,
     problem_groups.blueprint,
     workflows.blueprint,
+    schedules.blueprint,
     test_events.blueprint,
     keys.blueprint,
     connect.blueprint,
@@ -96,6 +99,7 @@ def init_console(app: Flask) -> None:
     login_manager.user_loader(load_reader)
     app.url_map.converters["public_id"] = PublicIdConverter
     app.jinja_env.filters.update(FILTERS, summary=summarise, visible=show_signs, bar_path=bar_path)
+    app.jinja_env.filters["span"] = span_in_words
     app.jinja_env.globals.update(current_user=current_user, may=may, curl_command=curl_command)
     app.jinja_env.filters.update(problem_title=title_of, problem_message=message_of)
     app.jinja_env.globals.update(is_for_htmx=is_for_htmx)

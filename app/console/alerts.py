@@ -8,10 +8,12 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import joinedload
 
 from app.alerting.kinds import KINDS
+from app.clock import now
 from app.console.guards import current_workspace
 from app.console.paging import read_page
 from app.extensions import db
 from app.models import Alert, AlertRule, Channel, Delivery, OutboxMessage, Run, Workflow
+from app.processing.silence_causes import explain_silence
 from app.workspaces.alert_rules import close_alert
 
 PAGE_SIZE = 25
@@ -72,6 +74,7 @@ def show_alert(public_id: str) -> str:
         told=_list_told(alert),
         runs=_list_runs(alert, [each for each in run_ids if each]),
         waits_for=_explain_wait(alert),
+        explanation=explain_alert(alert),
     )
 
 
@@ -98,11 +101,13 @@ def list_open(workspace_id: int, limit: int) -> tuple[list[Alert], int]:
     return list(db.session.scalars(query.limit(limit))), count
 
 
-def list_alerted(workspace_id: int) -> set[int]:
-    """The ids of the workflows that have an open alert which is not silenced."""
+def list_alerted(workspace_id: int) -> set[tuple[str, int]]:
+    """What the open alerts that are not silenced are about: the source and the workflow's id."""
     is_open = _of(workspace_id, Filter("open", "", "")).where(Alert.is_muted.is_(False))
-    ids = db.session.scalars(is_open.with_only_columns(Alert.workflow_id).distinct())
-    return {workflow_id for workflow_id in ids if workflow_id is not None}
+    rows = db.session.execute(is_open.with_only_columns(Alert.kind, Alert.workflow_id).distinct())
+    return {
+        (KINDS[kind].source, workflow_id) for kind, workflow_id in rows if workflow_id is not None
+    }
 
 
 def _read_filter() -> Filter:
@@ -162,6 +167,15 @@ def _list_told(alert: Alert) -> list[Told]:
 def _list_runs(alert: Alert, public_ids: list[str]) -> list[Run]:
     query = select(Run).where(Run.workspace_id == alert.workspace_id, Run.public_id.in_(public_ids))
     return list(db.session.scalars(query.order_by(Run.id.desc()))) if public_ids else []
+
+
+def explain_alert(alert: Alert) -> str:
+    """What may keep a silent workflow's reports out."""
+    is_silent = KINDS[alert.kind].source == "silences" and alert.ended_at is None
+    if not is_silent or alert.workflow is None:
+        return ""
+    cause = explain_silence(db.session(), alert.workflow, now())
+    return cause.text if cause else ""
 
 
 def _explain_wait(alert: Alert) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -129,7 +129,11 @@ def _read_fields(document: dict[str, Any], schema: dict[str, Any]) -> Iterator[F
     one_of = {name for each in schema.get("anyOf", ()) for name in each["required"]}
     for name, each in schema.get("properties", {}).items():
         required = "yes" if name in schema.get("required", ()) else "no"
+        inner = next((part for part in each.get("anyOf", [each]) if "$ref" in part), None)
         yield _as_field(name, each, _ONE_OF if name in one_of else required)
+        if inner is not None:
+            of_inner = _read_fields(document, inner)
+            yield from (replace(field, name=f"{name}.{field.name}") for field in of_inner)
 
 
 def _read_parameters(operation: dict[str, Any], place: str) -> tuple[Field, ...]:

@@ -25,6 +25,7 @@ SHEETS = (
     "connect",
     "docs",
     "workflows",
+    "schedule",
     "keys",
     "alerts",
     "channels",

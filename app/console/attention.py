@@ -1,22 +1,24 @@
 """What needs attention: each source looks at the workspace and says it in lines, worst first."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flask import url_for
 from sqlalchemy import func, select
 
 from app.alerting.kinds import KINDS
-from app.console.alerts import list_alerted, list_open
+from app.console.alerts import explain_alert, list_alerted, list_open
 from app.console.formatting import number, plural
 from app.console.open_problems import WINDOWS, Group, Scope, describe
 from app.console.problem_titles import title_of
 from app.console.signs import show_signs
-from app.console.workflow_health import WorkflowHealth
+from app.console.workflow_health import WorkflowHealth, span
 from app.extensions import db
 from app.models import Alert, Event, Run
 from app.processing.dead_letters import MOST, list_dead_letters
+from app.processing.silence_causes import explain_silence
+from app.processing.stuck_runs import stuck_after
 
 MAX_LINES = 5
 """Lines of one source; the rest is a number and a link."""
@@ -89,19 +91,19 @@ def _look_at_dead_letters(situation: Situation) -> list[Line]:
 
 
 def _look_at_failing(situation: Situation) -> list[Line]:
-    """Those that no open alert tells of already."""
-    told = list_alerted(situation.workspace_id)
-    failing = [
-        each
-        for each in situation.health
-        if each.state == "failing" and each.workflow.id not in told
-    ]
+    failing = [each for each in _not_alerted(situation, "runs") if each.state == "failing"]
     lines = [
         _about_workflow(each, "red", "circle-x", _describe_failure(each))
         for each in failing[:MAX_LINES]
     ]
     more = _count_rest(failing, "more failing workflow", "red", "circle-x", _table_address())
     return lines + more
+
+
+def _not_alerted(situation: Situation, source: str) -> list[WorkflowHealth]:
+    """The workflows of which no open alert tells this already."""
+    told = list_alerted(situation.workspace_id)
+    return [each for each in situation.health if (source, each.workflow.id) not in told]
 
 
 def _describe_failure(health: WorkflowHealth) -> str:
@@ -133,8 +135,8 @@ def _look_at_alerts(situation: Situation) -> list[Line]:
 
 
 def _describe_alert(alert: Alert) -> str:
-    error = alert.detail.get("error")
-    return show_signs(error[:MAX_MESSAGE] if error else f"Found by the rule {alert.rule_name}")
+    said = alert.detail.get("error") or explain_alert(alert)
+    return show_signs(said[:MAX_MESSAGE] or f"Found by the rule {alert.rule_name}")
 
 
 def _look_at_problems(situation: Situation) -> list[Line]:
@@ -166,13 +168,38 @@ def _describe_sender(event: Event) -> str:
 
 
 def _look_at_silent(situation: Situation) -> list[Line]:
-    silent = [each for each in situation.health if each.state == "silent"]
-    lines = [
-        _about_workflow(each, "amber", "bell-off", f"Silent: {each.silence_in_words}")
-        for each in silent[:MAX_LINES]
-    ]
+    silent = [each for each in _not_alerted(situation, "silences") if each.state == "silent"]
+    lines = [_about_silent(each) for each in silent[:MAX_LINES]]
     more = _count_rest(silent, "more silent workflow", "amber", "bell-off", _table_address())
     return lines + more
+
+
+def _about_silent(health: WorkflowHealth) -> Line:
+    """With the refused request that may be why, where there is one."""
+    text = f"Silent: {health.silence_in_words}"
+    cause = explain_silence(db.session(), health.workflow, health.at)
+    if cause is None:
+        return _about_workflow(health, "amber", "bell-off", text)
+    line = _about_workflow(health, "amber", "bell-off", f"{text}. {show_signs(cause.text)}")
+    address = url_for("event.show_event", public_id=cause.event_id)
+    return replace(line, link=("See why", address))
+
+
+def _look_at_stuck(situation: Situation) -> list[Line]:
+    stuck = [each for each in _not_alerted(situation, "stuck") if each.stuck]
+    lines = [
+        _about_workflow(each, "red", "hourglass", _describe_stuck(each), "stuck")
+        for each in stuck[:MAX_LINES]
+    ]
+    more = _count_rest(stuck, "more stuck workflow", "red", "hourglass", _table_address())
+    return lines + more
+
+
+def _describe_stuck(health: WorkflowHealth) -> str:
+    limit = span(stuck_after(health.workflow))
+    if health.stuck == 1:
+        return f"A run has started and not ended for more than {limit}"
+    return f"{number(health.stuck)} runs have started and not ended for more than {limit}"
 
 
 SOURCES: tuple[Callable[[Situation], list[Line]], ...] = (
@@ -180,16 +207,19 @@ SOURCES: tuple[Callable[[Situation], list[Line]], ...] = (
     _look_at_dead_letters,
     _look_at_alerts,
     _look_at_failing,
+    _look_at_stuck,
     _look_at_problems,
     _look_at_silent,
 )
 
 
-def _about_workflow(health: WorkflowHealth, tone: str, icon: str, text: str) -> Line:
+def _about_workflow(
+    health: WorkflowHealth, tone: str, icon: str, text: str, about: str = ""
+) -> Line:
     workflow = health.workflow
     address = url_for("workflows.show_workflow", public_id=workflow.public_id)
-    key = f"{health.state}-{workflow.public_id}"
-    at = health.runs[-1].ended_at
+    key = f"{about or health.state}-{workflow.public_id}"
+    at = health.runs[-1].ended_at if health.runs else None
     return Line(key, tone, icon, workflow.name, text, ("Open", address), at)
 
 

@@ -44,6 +44,7 @@ ACCESS = {
     "mending": Access(look="member"),
     "problem_groups": Access(),
     "workflows": Access(),
+    "schedules": Access(),
     "test_events": Access(),
     "keys": Access(),
     "connect": Access(),

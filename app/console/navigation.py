@@ -41,7 +41,9 @@ NAVIGATION = (
         ),
     ),
     Entry(
-        "Workflows", "workflows.show_workflows", frozenset({"workflows", "connect", "test_events"})
+        "Workflows",
+        "workflows.show_workflows",
+        frozenset({"workflows", "schedules", "connect", "test_events"}),
     ),
     Entry("API keys", "keys.show_keys", frozenset({"keys", "key_page"})),
     Entry("Docs", "docs.show_reference", frozenset({"docs", "troubleshooting", "try_it"})),

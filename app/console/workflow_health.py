@@ -9,11 +9,12 @@ from statistics import median
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, func, select
+from sqlalchemy.orm import joinedload
 
 from app.clock import now
-from app.console.formatting import NOTHING, duration, relative
+from app.console.formatting import NOTHING, duration, number, relative
 from app.extensions import db
-from app.models import Rollup, Run, Workflow
+from app.models import RUNNING, Rollup, Run, Workflow
 
 STRIP_LENGTH = 60
 MAX_WORKFLOWS = 200
@@ -25,7 +26,7 @@ SILENT_AFTER_GAPS = 3
 USUAL_SHARE = 0.9
 """A gap is usual if it is among the shorter nine tenths."""
 
-STATES = ("failing", "silent", "ok", "never")
+STATES = ("failing", "stuck", "silent", "ok", "never")
 """From what needs somebody most to what needs nobody."""
 
 
@@ -61,15 +62,19 @@ class WorkflowHealth:
     succeeded: int
     failed: int
     at: datetime
+    stuck: int = 0
+    """Runs that are open for too long."""
 
     @property
     def state(self) -> str:
         """One of STATES."""
-        if not self.runs:
-            return "never"
-        if self.runs[-1].outcome == "failure":
+        if self.runs and self.runs[-1].outcome == "failure":
             return "failing"
-        return "silent" if self.is_silent else "ok"
+        if self.stuck:
+            return "stuck"
+        if self.is_silent:
+            return "silent"
+        return "ok" if self.runs else "never"
 
     @property
     def pace(self) -> Pace | None:
@@ -77,6 +82,9 @@ class WorkflowHealth:
 
     @property
     def is_silent(self) -> bool:
+        """By its schedule; without one, by its usual pace."""
+        if self.workflow.schedule:
+            return self.workflow.silent_since is not None
         pace = self.pace
         return pace is not None and self.silence > pace.silent_after
 
@@ -87,7 +95,11 @@ class WorkflowHealth:
 
     @property
     def silence_in_words(self) -> str:
-        """`usually every 15 min, nothing for 3 h`."""
+        """`usually every 15 min, nothing for 3 h`; `a run was due 3 h ago, 3 are missing`."""
+        owed = self.workflow.open_silence if self.workflow.schedule else None
+        if owed:
+            missing = "1 is" if owed.missed_count == 1 else f"{number(owed.missed_count)} are"
+            return f"a run was due {span(self.at - owed.expected_at)} ago, {missing} missing"
         pace = self.pace
         usual = f"usually every {span(pace.usual)}, " if pace else ""
         return f"{usual}nothing for {span(self.silence)}"
@@ -158,9 +170,11 @@ def list_health(workspace_id: int) -> list[WorkflowHealth]:
     """The workflows in use, those that need somebody first, then by name."""
     workflows = list_watched(workspace_id)
     counts = count_outcomes(workspace_id, now() - RATE_WINDOW)
-    at = now()
+    at, stuck = now(), count_stuck(workspace_id)
     health = [
-        WorkflowHealth(each, list_last_runs(each.id), *counts.get(each.id, (0, 0)), at)
+        WorkflowHealth(
+            each, list_last_runs(each.id), *counts.get(each.id, (0, 0)), at, stuck.get(each.id, 0)
+        )
         for each in workflows
     ]
     return sorted(health, key=lambda each: STATES.index(each.state))
@@ -170,7 +184,16 @@ def list_watched(workspace_id: int) -> Sequence[Workflow]:
     query = select(Workflow).where(
         Workflow.workspace_id == workspace_id, Workflow.archived_at.is_(None)
     )
+    query = query.options(joinedload(Workflow.schedule), joinedload(Workflow.open_silence))
     return db.session.scalars(query.order_by(Workflow.name).limit(MAX_WORKFLOWS)).all()
+
+
+def count_stuck(workspace_id: int) -> dict[int, int]:
+    """Open runs that are stuck, by workflow."""
+    query = select(Run.workflow_id, func.count(Run.id)).where(
+        Run.outcome == RUNNING, Run.stuck_since.is_not(None), Run.workspace_id == workspace_id
+    )
+    return {row[0]: row[1] for row in db.session.execute(query.group_by(Run.workflow_id))}
 
 
 _LAST_RUNS = (

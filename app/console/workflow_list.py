@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from flask import abort
 from sqlalchemy import func, select
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, joinedload
 
 from app.clock import now
 from app.console.guards import current_workspace
@@ -26,7 +26,9 @@ class Listed(NamedTuple):
 
     @property
     def state(self) -> str:
-        """`ok`, `failing` or `unreported`."""
+        """`ok`, `failing`, `silent` or `unreported`."""
+        if self.workflow.silent_since:
+            return "silent"
         if self.last_run is None:
             return "unreported"
         return "ok" if self.last_run.outcome == "success" else "failing"
@@ -85,6 +87,7 @@ def load_workflows(ids: Sequence[int]) -> list[Listed]:
     query = (
         select(Workflow, Run)
         .outerjoin(Run, Run.id == last_run)
+        .options(joinedload(Workflow.schedule), joinedload(Workflow.open_silence))
         .where(Workflow.id.in_(ids))
         .order_by(Workflow.name)
     )

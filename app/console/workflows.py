@@ -9,6 +9,7 @@ from app.console.alerts import list_of_workflow
 from app.console.formatting import date
 from app.console.guards import current_workspace
 from app.console.paging import read_page
+from app.console.schedules import describe_watch, list_open_runs
 from app.console.test_events import TESTS
 from app.console.workflow_history import (
     MOST_REFUSED,
@@ -118,6 +119,8 @@ def _show_one(workflow: Workflow, errors: dict[str, list[str]]) -> str:
         alerts=list_of_workflow(workflow),
         rules=list_rules_of(workflow),
         labels=list_labels(workflow),
+        open_runs=list_open_runs(workflow),
+        **describe_watch(workflow),
         form=form,
         errors=errors,
     )

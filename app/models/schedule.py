@@ -41,7 +41,7 @@ class Schedule(Entity):
     next_expected_at: Mapped[Moment] = mapped_column(index=True)
     overdue_at: Mapped[Moment] = mapped_column(index=True)
 
-    workflow: Mapped[Workflow] = relationship()
+    workflow: Mapped[Workflow] = relationship(back_populates="schedule")
 
     @property
     def timetable(self) -> Timetable:

@@ -1,6 +1,7 @@
 """A workflow: what a team watches, under a stable id, a slug and a name."""
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -8,6 +9,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.clock import now
 from app.extensions import Entity
 from app.models.columns import Moment, PrimaryKey, PublicId, UtcDateTime
+
+if TYPE_CHECKING:
+    from app.models.schedule import Schedule, Silence
 
 NAME_LENGTH = 120
 SLUG_LENGTH = 80
@@ -36,6 +40,20 @@ class Workflow(Entity):
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     is_demo: Mapped[bool] = mapped_column(default=False)
     stuck_after_seconds: Mapped[int | None]  # None stands for STUCK_AFTER.
+
+    schedule: Mapped["Schedule | None"] = relationship(
+        back_populates="workflow", passive_deletes=True
+    )
+    open_silence: Mapped["Silence | None"] = relationship(
+        primaryjoin="and_(Workflow.id == Silence.workflow_id, Silence.ended_at.is_(None))",
+        viewonly=True,
+    )
+
+    @property
+    def silent_since(self) -> datetime | None:
+        """Since when a run that it owes has not come; a downtime of ours is no fault of its."""
+        silence = self.open_silence
+        return silence.silent_since if silence and not silence.during_downtime else None
 
 
 class FormerSlug(Entity):

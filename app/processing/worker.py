@@ -25,6 +25,7 @@ from app.models import Downtime, Instance, WorkerHeartbeat
 from app.processing.batch import process_batch
 from app.processing.retention import prune
 from app.processing.schedules import judge_schedules
+from app.processing.silence_causes import explain_silence
 from app.processing.stuck_runs import mark_stuck_runs
 
 BATCH_SIZE = 200
@@ -105,7 +106,7 @@ class Worker:
             return
         self._watched_at = now()
         try:
-            tick(self._watched_at)
+            tick(self._watched_at, explain_silence)
         except (OperationalError, InterfaceError):
             raise
         except Exception:  # A rule that can't be judged must not hold up the events.

@@ -11,6 +11,7 @@ from app.alerting.verdicts import SeenRun
 from app.extensions import db, writing
 from app.models import Alert, AlertRule, AlertRuleChannel, Channel, Event, OutboxMessage
 from app.processing import batch
+from app.processing.silence_causes import explain_silence
 from tests.factories import Team
 
 START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
@@ -88,7 +89,7 @@ class Time:
             session.execute(due.values(next_attempt_at=self.now))
         while batch.process_batch(200):
             pass
-        tick(self.now)
+        tick(self.now, explain_silence)
 
 
 def alerts() -> list[Alert]:

@@ -49,10 +49,11 @@ def test_a_silent_workflow_is_told_after_the_rule_s_patience_and_its_next_run_to
     team: Team, time: Time
 ) -> None:
     store_rule(team, kind="silent", numbers={"minutes": 10})
-    store(silence(team, 0))
+    store(silence(team, 0), *refusals(team, 0, 1, reference=team.slug))
     time.work(9.9)
     assert alerts() == []
     time.work(10)
+    assert "The last request was refused: 400" in messages()[0].text
     (alert,) = alerts()
     assert (alert.what, alert.began_at, alert.count) == ("Lead enrichment is silent", at(0), 1)
     change(Silence, missed_count=4)

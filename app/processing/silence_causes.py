@@ -1,0 +1,127 @@
+"""Why a workflow may be silent: the requests that were refused since its last good one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from app.models import ApiKey, Event, FormerSlug, User, Workflow, of_state
+from app.problems import PROBLEMS
+
+LOOKED_AT = 5_000
+"""The newest refused requests of the server among which are looked for."""
+GOOD_LOOKED_AT = 50
+"""The newest good events of the workflow, which tell the keys that its senders have."""
+MOST_COUNTED = 1_000
+WITHOUT_EVENTS = timedelta(days=7)
+"""How far back is looked for a workflow of which no good event is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceCause:
+    """The newest refused request that may be the cause, and how many there were; in plain text.
+
+    `event_id` is the public id under which the console shows the request.
+    """
+
+    event_id: str
+    code: str
+    status: int
+    received_at: datetime
+    reason: str
+    count: int
+
+    @property
+    def text(self) -> str:
+        """`The last request was refused: 401, key n8n-prod, revoked on 4 May 2026 by a@b.c.`"""
+        return f"The last request was refused: {self.status}, {self.reason}."
+
+
+def explain_silence(session: Session, workflow: Workflow, now: datetime) -> SilenceCause | None:
+    """What may keep the workflow's reports out, as of that moment.
+
+    A refused request may be the cause if it names the workflow, also by an old slug, or if it was
+    refused before its body was read, with a key that has reported this workflow.
+    """
+    good = _list_good(session, workflow)
+    since = good[0][1] if good else now - WITHOUT_EVENTS
+    newest = select(Event.id).where(of_state("rejected"), Event.received_at > since)
+    newest = newest.order_by(Event.received_at.desc()).limit(LOOKED_AT)
+    keys = {key_id for _, _, key_id in good if key_id is not None}
+    fitting = (
+        select(Event.id)
+        .where(
+            Event.id.in_(newest),
+            Event.workspace_id == workflow.workspace_id,
+            Event.received_at <= now,
+            Event.attempt_of_id.is_(None),
+            Event.origin.is_(None),
+            or_(
+                Event.workflow_id == workflow.id,
+                Event.reference.in_(_list_references(session, workflow)),
+                Event.reference.is_(None) & Event.api_key_id.in_(keys),
+            ),
+        )
+        .order_by(Event.id.desc())
+        .limit(MOST_COUNTED)
+    )
+    ids = list(session.scalars(fitting))
+    event = session.get(Event, ids[0]) if ids else None
+    if event is None:
+        return None
+    code = event.code or ""
+    tell = _REASONS.get(code, _tell_problem)
+    reason = tell(session, event)
+    return SilenceCause(event.public_id, code, event.status, event.received_at, reason, len(ids))
+
+
+def _list_good(session: Session, workflow: Workflow) -> list[tuple[int, datetime, int | None]]:
+    """The newest events that were taken: id, time and key."""
+    query = select(Event.id, Event.received_at, Event.api_key_id).where(
+        Event.workflow_id == workflow.id, Event.state != "rejected", Event.origin.is_(None)
+    )
+    rows = session.execute(query.order_by(Event.id.desc()).limit(GOOD_LOOKED_AT))
+    return [(event_id, received_at, key_id) for event_id, received_at, key_id in rows]
+
+
+def _list_references(session: Session, workflow: Workflow) -> list[str]:
+    former = select(FormerSlug.slug).where(FormerSlug.workflow_id == workflow.id)
+    return [workflow.public_id, workflow.slug, workflow.name, *session.scalars(former)]
+
+
+def _tell_problem(session: Session, event: Event) -> str:
+    """The title of the problem's row, and the field that it is about."""
+    problem = PROBLEMS.get(event.code or "")
+    title = problem.title if problem else event.code or "refused"
+    errors = event.errors or []
+    field = f" ({errors[0].get('field')})" if errors else ""
+    return f"{title[0].lower()}{title[1:]}{field}"
+
+
+def _tell_revoked(session: Session, event: Event) -> str:
+    key = session.get(ApiKey, event.api_key_id)
+    if key is None or key.revoked_at is None:
+        return _tell_problem(session, event)
+    person = session.get(User, key.revoked_by_id) if key.revoked_by_id else None
+    by = f" by {person.name or person.email}" if person else ""
+    return f"key {key.name}, revoked on {_day(key.revoked_at)}{by}"
+
+
+def _tell_expired(session: Session, event: Event) -> str:
+    key = session.get(ApiKey, event.api_key_id)
+    if key is None or key.expires_at is None:
+        return _tell_problem(session, event)
+    return f"key {key.name}, expired on {_day(key.expires_at)}"
+
+
+def _day(moment: datetime) -> str:
+    at = moment.astimezone(UTC)
+    return f"{at.day} {at:%b %Y}"
+
+
+_REASONS: dict[str, Callable[[Session, Event], str]] = {
+    "revoked_api_key": _tell_revoked,
+    "expired_api_key": _tell_expired,
+}
