@@ -63,7 +63,7 @@ def read_message(row: OutboxMessage) -> Message:
         tuple((name, value) for name, value in row.facts),
         row.link,
         row.incident,
-        row.created_at,
+        row.at,
     )
 
 
@@ -86,7 +86,8 @@ def _insert(
         ],
         "link": message.link,
         "incident": message.incident,
-        "created_at": message.at,
+        "at": message.at,
+        "created_at": now,
     }
     key = connection.execute(insert(MESSAGES).returning(MESSAGES.c.id), row).scalar_one()
     if ways:

@@ -15,7 +15,7 @@ from app.console.problem_titles import title_of
 from app.console.signs import show_signs
 from app.console.workflow_health import WorkflowHealth, span
 from app.extensions import db
-from app.models import Alert, Event, Run
+from app.models import Alert, Channel, Event, Run
 from app.processing.dead_letters import MOST, list_dead_letters
 from app.processing.silence_causes import explain_silence
 from app.processing.stuck_runs import stuck_after
@@ -202,8 +202,32 @@ def _describe_stuck(health: WorkflowHealth) -> str:
     return f"{number(health.stuck)} runs have started and not ended for more than {limit}"
 
 
+def _look_at_channels(situation: Situation) -> list[Line]:
+    """Messages that don't arrive are worse than none: nobody would miss them."""
+    is_broken = Channel.failing_since.is_not(None) | Channel.disabled_at.is_not(None)
+    query = select(Channel).where(Channel.workspace_id == situation.workspace_id, is_broken)
+    broken = db.session.scalars(query.order_by(Channel.name)).all()
+    address = url_for("channels.show_channels")
+    lines = [
+        Line(
+            f"channel-{channel.public_id}",
+            "amber" if channel.disabled_at else "red",
+            "bell-off",
+            f"Channel {channel.name}",
+            "Switched off, after nothing had reached it for 5 days"
+            if channel.disabled_at
+            else "Messages do not arrive; they are tried again",
+            ("Show", address),
+            channel.disabled_at or channel.failing_since,
+        )
+        for channel in broken[:MAX_LINES]
+    ]
+    return lines + _count_rest(broken, "more broken channel", "red", "bell-off", address)
+
+
 SOURCES: tuple[Callable[[Situation], list[Line]], ...] = (
     _look_at_worker,
+    _look_at_channels,
     _look_at_dead_letters,
     _look_at_alerts,
     _look_at_failing,

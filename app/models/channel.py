@@ -64,6 +64,7 @@ class OutboxMessage(Entity):
     facts: Mapped[list[list[str]]] = mapped_column(JsonText)
     link: Mapped[str] = mapped_column(Text)
     incident: Mapped[str] = mapped_column(String(64))
+    at: Mapped[Moment]  # When it happened.
     created_at: Mapped[Moment] = mapped_column(index=True)
 
 

@@ -48,6 +48,7 @@ def upgrade() -> None:
         sa.Column("facts", sa.Text(), nullable=False),
         sa.Column("link", sa.Text(), nullable=False),
         sa.Column("incident", sa.String(64), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         _reference("messages", "workspace_id", "workspaces"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
