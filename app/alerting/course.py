@@ -34,21 +34,44 @@ def step(
     verdict: Verdict,
     workflow_id: int | None,
     now: datetime,
-    last_told_at: datetime | None,
     is_hushed: bool,
 ) -> Alert | None:
-    """The rule's open alert of a workflow after one more verdict: also one that this has ended.
+    """The rule's alert of a workflow after one more verdict: also one that this has ended.
 
-    What begins while the rule is hushed is muted until a finding comes when it no longer is.
+    `alert` is the open one or else the one before. What ends and begins again within the cool-down
+    stays one alert: a workflow that fails now and then makes no row each time. What begins while
+    the rule is hushed is muted until a finding comes when it no longer is.
     """
-    if alert is not None:
+    if alert is not None and alert.ended_at is None:
         follow(rule, alert, verdict)
         if alert.is_muted and verdict.sign in (Sign.OPENS, Sign.ADDS):
             alert.is_muted = is_hushed
-    elif verdict.sign is Sign.OPENS:
-        alert = open_alert(rule, workflow_id, verdict, now, last_told_at)
-        alert.is_muted = is_hushed
+        return alert
+    if verdict.sign is not Sign.OPENS:
+        return None
+    if alert is not None and alert.ended_at and now < alert.ended_at + reopens_within(rule):
+        _reopen(rule, alert, verdict)
+    else:
+        alert = open_alert(rule, workflow_id, verdict, now, alert.last_told_at if alert else None)
+    alert.is_muted = is_hushed
     return alert
+
+
+def reopens_within(rule: AlertRule) -> timedelta:
+    """So long after its end an alert goes on with the next finding."""
+    return max(timedelta(minutes=rule.cool_down_minutes), A_MINUTE)
+
+
+def _reopen(rule: AlertRule, alert: Alert, verdict: Verdict) -> None:
+    """Where its end was told, it has to be told of anew, once the cool-down is over."""
+    alert.ended_at = alert.end_told_at = None
+    alert.good_count = 0
+    alert.count += verdict.count
+    alert.last_at = max(alert.last_at, verdict.at)
+    alert.detail = {**alert.detail, **verdict.detail}
+    if alert.told_at is not None and alert.last_told_at is not None:
+        alert.told_at = None
+        alert.not_before = alert.last_told_at + timedelta(minutes=rule.cool_down_minutes)
 
 
 def open_alert(

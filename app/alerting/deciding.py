@@ -11,15 +11,15 @@ from sqlalchemy.orm import Session
 from app.alerting.course import step
 from app.alerting.kinds import KINDS, Past
 from app.alerting.rulebook import Rulebook, read_rulebook
-from app.alerting.telling import last_told, lock_rules, tell
-from app.alerting.verdicts import SeenRun, Verdict
+from app.alerting.telling import lock_rules, read_previous, tell
+from app.alerting.verdicts import SeenRun, Sign, Verdict
 from app.models import Alert, AlertRule, Run
 
 TOO_OLD = timedelta(hours=24)
 """A run that ended so long before it was told is history: it raises nothing."""
 
 OpenAlerts = dict[tuple[int, int | None], Alert]
-"""By rule and workflow."""
+"""By rule and workflow; for a moment also those that have just ended."""
 
 
 def decide(session: Session, runs: Iterable[Mapping[str, Any]], now: datetime) -> None:
@@ -59,10 +59,19 @@ def _decide(
     lock_rules(session, list(rules))
     found = read_open(session, pairs)
     histories = _read_histories(session, pairs, seen)
+    verdicts = [
+        judge_new(rule, histories.get(workflow_id, ()), seen[workflow_id])
+        for rule, workflow_id in pairs
+    ]
+    opening = [
+        (rule, workflow_id)
+        for (rule, workflow_id), each in zip(pairs, verdicts, strict=True)
+        if (rule.id, workflow_id) not in found and any(one.sign is Sign.OPENS for one in each)
+    ]
+    found = read_previous(session, opening, now) | found
     touched: dict[int, list[Alert]] = {}
-    for rule, workflow_id in pairs:
-        verdicts = judge_new(rule, histories.get(workflow_id, ()), seen[workflow_id])
-        alerts = _apply(session, book, rule, workflow_id, found, verdicts, now)
+    for (rule, workflow_id), each in zip(pairs, verdicts, strict=True):
+        alerts = _apply(book, rule, workflow_id, found, each, now)
         if alerts:
             touched.setdefault(rule.id, []).extend(alerts)
     tell(session, book, touched, rules, now)
@@ -152,7 +161,6 @@ def judge_new(rule: AlertRule, history: Sequence[SeenRun], new: Sequence[SeenRun
 
 
 def _apply(
-    session: Session,
     book: Rulebook,
     rule: AlertRule,
     workflow_id: int,
@@ -164,19 +172,12 @@ def _apply(
     alert = found.get((rule.id, workflow_id))
     is_hushed_now = book.hush(rule, workflow_id, now) is not None
     touched: list[Alert] = []
-    told_at: datetime | None = None
     for verdict in verdicts:
-        is_new = alert is None
-        if is_new:
-            told_at = told_at or last_told(session, rule, workflow_id, now)
         is_hushed = is_hushed_now or book.hush(rule, workflow_id, verdict.at) is not None
-        alert = step(rule, alert, verdict, workflow_id, now, told_at, is_hushed)
-        if alert is None:
+        stepped = step(rule, alert, verdict, workflow_id, now, is_hushed)
+        if stepped is None:
             continue
+        alert = stepped
         if not touched or touched[-1] is not alert:
             touched.append(alert)
-            if is_new and not alert.is_muted:
-                told_at = now  # It is going to be told: another one has to wait.
-        if alert.ended_at is not None:
-            alert = None
     return touched

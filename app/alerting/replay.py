@@ -29,7 +29,7 @@ class Replay:
 
     @property
     def told(self) -> list[Alert]:
-        return [alert for alert in self.alerts if alert.told_at is not None]
+        return [alert for alert in self.alerts if alert.last_told_at is not None]
 
 
 def replay(session: Session, rule: AlertRule, now: datetime) -> Replay:
@@ -52,8 +52,7 @@ def _play(
     book: Rulebook, rule: AlertRule, sightings: Iterable[Sighting], now: datetime, result: Replay
 ) -> None:
     """Go through the verdicts in time; between them, what had become due was told."""
-    opened: dict[int | None, Alert] = {}
-    last_told: dict[int | None, datetime] = {}
+    latest: dict[int | None, Alert] = {}
     times: list[datetime] = []
     due: list[tuple[datetime, int, Alert]] = []
 
@@ -66,10 +65,7 @@ def _play(
             lambda alert: book.hush(rule, alert.workflow_id, moment),
             lambda: recent,
         )
-        for message in messages:
-            times.append(moment)
-            for said in message:
-                last_told[said.alert.workflow_id] = moment
+        times.extend(moment for _ in messages)
         for alert in alerts:
             if alert.due_at is not None:
                 heapq.heappush(due, (alert.due_at, id(alert), alert))
@@ -87,19 +83,14 @@ def _play(
 
     for sighting in sightings:
         catch_up(sighting.at)
-        before = opened.get(sighting.workflow_id)
+        before = latest.get(sighting.workflow_id)
         is_hushed = book.hush(rule, sighting.workflow_id, sighting.at) is not None
-        told_at = last_told.get(sighting.workflow_id)
-        alert = step(
-            rule, before, sighting.verdict, sighting.workflow_id, sighting.at, told_at, is_hushed
-        )
+        alert = step(rule, before, sighting.verdict, sighting.workflow_id, sighting.at, is_hushed)
         if alert is None:
             continue
-        if before is None:
-            opened[sighting.workflow_id] = alert
+        if alert is not before:
+            latest[sighting.workflow_id] = alert
             result.alerts.append(alert)
-        if alert.ended_at is not None:
-            del opened[sighting.workflow_id]
         tell([alert], sighting.at)
     catch_up(now)
     result.messages = len(times)

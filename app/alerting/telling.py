@@ -1,13 +1,13 @@
 """What is told of alerts, put into the outbox within the transaction that decides on it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, cast
+from datetime import datetime
+from typing import cast
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Table, insert, or_, select
 from sqlalchemy.orm import Session
 
-from app.alerting.course import A_MINUTE, Said, settle
+from app.alerting.course import A_MINUTE, Said, reopens_within, settle
 from app.alerting.explanations import Explain, explain_silences
 from app.alerting.rulebook import Rulebook
 from app.alerting.words import compose, name_of, title_of
@@ -34,15 +34,24 @@ def lock_rules(session: Session, rule_ids: Collection[int]) -> None:
         session.execute(wanted.with_for_update(key_share=True)).all()
 
 
-def last_told(session: Session, rule: AlertRule, workflow_id: int | None, now: datetime) -> Any:
-    """When the rule last told of the workflow, as far as its cool-down reaches; None: not then."""
-    if not rule.cool_down_minutes:
-        return None
-    since = now - timedelta(minutes=rule.cool_down_minutes)
-    query = select(Alert.last_told_at).where(
-        Alert.rule_id == rule.id, Alert.workflow_id == workflow_id, Alert.last_told_at > since
+def read_previous(
+    session: Session, pairs: Collection[tuple[AlertRule, int | None]], now: datetime
+) -> dict[tuple[int, int | None], Alert]:
+    """The alert of each rule and workflow that ended or was told of last, as far as it reaches
+    into the rule's cool-down; in one query."""
+    if not pairs:
+        return {}
+    since = now - max(reopens_within(rule) for rule, _ in pairs)
+    query = select(Alert).where(
+        Alert.rule_id.in_({rule.id for rule, _ in pairs}),
+        or_(
+            Alert.workflow_id.in_({each for _, each in pairs if each}), Alert.workflow_id.is_(None)
+        ),
+        Alert.ended_at.is_not(None),
+        or_(Alert.ended_at > since, Alert.last_told_at > since),
     )
-    return session.scalar(query.order_by(Alert.id.desc()).limit(1))
+    rows = session.scalars(query.order_by(Alert.id))
+    return {(alert.rule_id or 0, alert.workflow_id): alert for alert in rows}
 
 
 def tell(

@@ -17,7 +17,7 @@ from app.alerting.explanations import Explain
 from app.alerting.kinds import KINDS
 from app.alerting.rulebook import Rulebook, complete, looks_at, read_rulebook
 from app.alerting.sights import FACTS, Fact, see_refused
-from app.alerting.telling import last_told, lock_rules, tell
+from app.alerting.telling import lock_rules, read_previous, tell
 from app.alerting.verdicts import Sign, Verdict
 from app.extensions import db, writing
 from app.models import Alert, AlertRule, Silence, Workflow
@@ -177,9 +177,11 @@ def _read_open(session: Session, rules: list[AlertRule]) -> OpenAlerts:
 
 def _apply(session: Session, book: Rulebook, change: Change, now: datetime) -> Alert | None:
     rule, workflow_id, alert, verdict = change
-    told_at = None if alert else last_told(session, rule, workflow_id, now)
+    if alert is None:
+        previous = read_previous(session, [(rule, workflow_id)], now)
+        alert = previous.get((rule.id, workflow_id))
     is_hushed = book.hush(rule, workflow_id, now) is not None
-    alert = step(rule, alert, verdict, workflow_id, now, told_at, is_hushed)
+    alert = step(rule, alert, verdict, workflow_id, now, is_hushed)
     if (
         alert is not None
         and alert.ended_at is not None

@@ -180,9 +180,9 @@ def explain_alert(alert: Alert) -> str:
 
 def _explain_wait(alert: Alert) -> str:
     """Why nobody was told of it, or not yet."""
-    if alert.is_muted and alert.told_at is None:
+    if alert.is_muted and alert.last_told_at is None:
         return "It was not told: a snooze or a maintenance window silenced it."
-    if alert.told_at is not None or alert.rule is None:
+    if alert.last_told_at is not None or alert.rule is None:
         return ""
     if alert.ended_at is not None and alert.due_at is None:
         return "It was not told: it was over within the rule's cool-down."

@@ -35,20 +35,11 @@ class Desk:
         for minute in range(int(last) + 1):
             while waiting and waiting[0][0].ended_at <= at(minute):
                 run, verdict = waiting.pop(0)
-                now, open_now = at(minute), [a for a in self.alerts if a.ended_at is None]
+                now, before = at(minute), self.alerts[-1] if self.alerts else None
                 hushed = self._hush(run.ended_at) is not None or self._hush(now) is not None
-                times = [a.last_told_at for a in self.alerts if a.last_told_at]
-                alert = step(
-                    self.rule,
-                    open_now[0] if open_now else None,
-                    verdict,
-                    1,
-                    now,
-                    max(times, default=None),
-                    hushed,
-                )
+                alert = step(self.rule, before, verdict, 1, now, hushed)
                 if alert is not None:
-                    self.alerts += [] if open_now else [alert]
+                    self.alerts += [] if alert is before else [alert]
                     self._settle([alert], now)
             due = [a for a in self.alerts if a.due_at is not None and a.due_at <= at(minute)]
             self._settle(due, at(minute))
@@ -86,10 +77,10 @@ CASES: dict[str, tuple[dict[str, Any], tuple[Any, ...], list[tuple[float, str, i
         ("FSFSSSSSSSSSSS",),
         [(0, "opened", 1), (1, "recovered", 1)],
     ),
-    "cool-down: what lasts is told after it": (
+    "cool-down: what lasts is told after it, and is the same alert": (
         {"cool_down_minutes": 10},
         ("FSFFFFFFFFFFFF",),
-        [(0, "opened", 1), (1, "recovered", 1), (11, "opened", 10)],
+        [(0, "opened", 1), (1, "recovered", 1), (11, "opened", 11)],
     ),
     "reminder": (
         {"reminder_minutes": 30},
@@ -169,12 +160,12 @@ def test_maintenance_is_recorded_and_not_told_afterwards() -> None:
 def test_more_than_five_at_once_are_five_messages() -> None:
     rule, now = make_rule(), at(0)
     (verdict,) = KINDS["failed"].judge(rule.numbers, runs("F"))
-    alerts = [step(rule, None, verdict, number, now, None, False) for number in range(50)]
+    alerts = [step(rule, None, verdict, number, now, False) for number in range(50)]
     sent: list[list[Said]] = settle(
         rule, [each for each in alerts if each], now, lambda _: None, lambda: ()
     )
     assert [len(message) for message in sent] == [1, 1, 1, 1, 46]
-    late = step(rule, None, verdict, 99, at(0.5), None, False)
+    late = step(rule, None, verdict, 99, at(0.5), False)
     assert late is not None
     times: Callable[[], list[datetime]] = lambda: [at(0)] * 5  # noqa: E731
     assert settle(rule, [late], at(0.5), lambda _: None, times) == []
