@@ -54,6 +54,7 @@ NO_PAGES = frozenset(
         "health.show_health",
         "live_log.stream_events",
         "overview.show_fragment",
+        "runner.show_runner",
     }
 )
 """Endpoints that answer GET with something other than a page: files, streams, parts of pages."""

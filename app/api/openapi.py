@@ -73,6 +73,7 @@ def build_document() -> dict[str, Any]:
     _add_components(spec)
     for kind in EVENT_KINDS.values():
         spec.path(f"{_PREFIX}/ingest/{kind.name}", operations={"post": _ingest(kind)})
+    _add_pings(spec)
     _add_lists(spec)
     document: dict[str, Any] = spec.to_dict()
     return document
@@ -111,14 +112,16 @@ def _json(schema: dict[str, Any]) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}
 
 
-def _ingest(kind: Any) -> dict[str, Any]:
-    key = {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "description": "Makes a retry within 24 h return the first answer, and no second event.",
-        "schema": {"type": "string", "maxLength": 255},
-    }
-    accepted = {
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Makes a retry within 24 h return the first answer, and no second event.",
+    "schema": {"type": "string", "maxLength": 255},
+}
+
+
+def _accepted_response() -> dict[str, Any]:
+    return {
         "description": "On disk, and processed within moments.",
         "headers": {
             "Location": {"schema": {"type": "string"}},
@@ -126,14 +129,57 @@ def _ingest(kind: Any) -> dict[str, Any]:
         },
         "content": _json(_ref("Accepted")),
     }
+
+
+def _ingest(kind: Any) -> dict[str, Any]:
     return {
         "operationId": kind.name.replace("-", "_"),
         "summary": f"Report a run's {kind.reports}",
         "tags": ["Ingest"],
-        "parameters": [key],
+        "parameters": [_IDEMPOTENCY_KEY],
         "requestBody": {"required": True, "content": _json(_ref(_schema_name(kind.name)))},
-        "responses": {"202": accepted, **_problems(_INGEST_STATUSES)},
+        "responses": {"202": _accepted_response(), **_problems(_INGEST_STATUSES)},
     }
+
+
+_SLUG = {
+    "name": "slug",
+    "in": "path",
+    "required": True,
+    "description": "The workflow's slug or id.",
+    "schema": {"type": "string"},
+}
+_SIGNAL = {
+    "name": "signal",
+    "in": "path",
+    "required": True,
+    "description": "`start`, `fail`, or the job's exit status: 0 is a success, 1 to 255 a failure.",
+    "schema": {"type": "string"},
+}
+
+
+def _add_pings(spec: APISpec) -> None:
+    """HEAD is answered too, as GET without a body; OpenAPI need not say so."""
+    for path, name, summary, parameters in (
+        ("{slug}", "ping", "Ping: the run succeeded just now", [_SLUG]),
+        ("{slug}/{signal}", "ping_signal", "Ping: how the run went", [_SLUG, _SIGNAL]),
+    ):
+        rid = _query("rid", "The run's id: start and end with the same one are one run.")
+        shared = {
+            "summary": summary,
+            "tags": ["Pings"],
+            "parameters": [*parameters, rid, _IDEMPOTENCY_KEY],
+            "responses": {"202": _accepted_response(), **_problems(_INGEST_STATUSES)},
+        }
+        text = {"text/plain": {"schema": {"type": "string"}}}
+        body = {"description": "Its first 10 KB become the message.", "content": text}
+        spec.path(
+            f"{_PREFIX}/ping/{path}",
+            operations={
+                "get": {"operationId": f"{name}_get", **shared},
+                "post": {"operationId": name, **shared, "requestBody": body},
+            },
+        )
 
 
 def _problems(statuses: tuple[int, ...]) -> dict[str, Any]:

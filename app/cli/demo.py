@@ -20,6 +20,7 @@ from app.ingest.records import NewEvent
 from app.ingest.service import ingest_service
 from app.models import Event, Run, Workflow, Workspace
 from app.processing.batch import process_batch
+from app.workspaces.schedules import set_schedule
 from app.workspaces.workflows import create_workflow
 
 SEED = 2026
@@ -73,6 +74,9 @@ def make_demo(workspace_id: int) -> dict[str, int]:
             store.insert_events(cursor, batch)
     _process(workspace_id)
     _date_back(workspace_id, until - timedelta(days=DAYS))
+    for each in WORKFLOWS:
+        if each.schedule:
+            set_schedule(workflows[each.name], each.schedule)
     return _count(workspace_id)
 
 

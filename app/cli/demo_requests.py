@@ -76,9 +76,19 @@ def make_requests(
     month: Iterable[Execution], workflows: dict[str, Workflow], until: datetime, random: Random
 ) -> list[DemoRequest]:
     """In the order of arrival, the slips among them; `workflows` are the rows by name."""
+    month = list(month)
     good = [_tell(execution, workflows[execution.workflow.name], random) for execution in month]
+    starts = [
+        _tell_start(execution, workflows[execution.workflow.name])
+        for execution in month
+        if execution.workflow.sends_start
+    ]
     return sorted(
-        (request for request in [*good, *_slip(good, until)] if request.received_at < until),
+        (
+            request
+            for request in [*good, *starts, *_slip(good, until)]
+            if request.received_at < until
+        ),
         key=lambda request: request.received_at,
     )
 
@@ -106,6 +116,18 @@ def _tell(execution: Execution, workflow: Workflow, random: Random) -> DemoReque
         "run-failure" if execution.error else "run-success",
         json.dumps({name: value for name, value in fields.items() if value is not None}),
     )
+
+
+def _tell_start(execution: Execution, workflow: Workflow) -> DemoRequest:
+    platform = execution.workflow.platform
+    fields = {
+        platform.reference: getattr(workflow, REFERENCES[platform.reference]),
+        "started_at": _write(execution.started_at, platform),
+        "external_execution_id": execution.execution_id,
+        "source_platform": platform.name,
+    }
+    at = execution.started_at + timedelta(milliseconds=200)
+    return DemoRequest(at, workflow, platform, "run-start", json.dumps(fields))
 
 
 def _write(moment: datetime, platform: Platform) -> str:

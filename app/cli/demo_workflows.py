@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
+from app.workspaces.schedules import Wish
+
 SUFFIX = " (demo)"
 FRIDAY = 4
 
@@ -61,6 +63,8 @@ class DemoWorkflow:
     counts: dict[str, tuple[int, int]] = field(default_factory=dict)
     correlation: str | None = None
     follows: str | None = None
+    sends_start: bool = False
+    schedule: Wish | None = None
 
     @property
     def name(self) -> str:
@@ -141,7 +145,7 @@ CRON = Platform(
     "curl/8.9.1",
     "203.0.113.90",
     "workflow_slug",
-    lambda number, random: None,
+    lambda number, random: f"backup-{number + 1}",
     sends_offset=False,
 )
 
@@ -202,6 +206,7 @@ WORKFLOWS: tuple[DemoWorkflow, ...] = (
         0.006,
         (Trouble(3, 4, 5, 0.9, "ConnectionError", "CRM: getaddrinfo ENOTFOUND api.crm.example"),),
         counts={"contacts": (0, 250)},
+        schedule=Wish("interval", 1_800, None, "UTC", 900),
     ),
     DemoWorkflow(
         "Support triage",
@@ -223,6 +228,8 @@ WORKFLOWS: tuple[DemoWorkflow, ...] = (
         0.0,
         (Trouble(11, 1, 48, 1.0, "ExitCode", "rsync: write failed: No space left on device (28)"),),
         counts={"megabytes": (18_200, 18_900)},
+        sends_start=True,
+        schedule=Wish("cron", None, "30 2 * * *", "UTC", 7_200),
     ),
 )
 """A workflow that follows another stands behind it."""

@@ -24,6 +24,7 @@ from app.console import (
     problem_groups,
     reference,
     rule_form,
+    runner,
     schedules,
     settings,
     sign_in,
@@ -81,6 +82,7 @@ OPEN = (
     sign_in.blueprint,
     troubleshooting.blueprint,
     reference.blueprint,
+    runner.blueprint,
 )
 
 for _blueprint in (*GUARDED, *OPEN):

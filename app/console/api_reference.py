@@ -84,6 +84,7 @@ def curl_request(endpoint: Endpoint, base_url: str, body: str) -> str:
     lines = [f"curl '{base_url}{endpoint.path}'", "-H 'X-API-Key: fp_your_key'"]
     if endpoint.method == "POST":
         lines[0] = lines[0].replace("curl ", "curl -X POST ", 1)
+    if endpoint.body:
         lines += ["-H 'Content-Type: application/json'", f"-d '{body}'"]
     return " \\\n  ".join(lines)
 

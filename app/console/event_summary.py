@@ -8,6 +8,8 @@ from app.models import Event
 from app.problems import PROBLEMS
 
 _MAX_TEXT = 300
+FAILURES = frozenset({"run-failure", "ping-fail"})
+"""The kinds of events that report a failure."""
 
 
 class Summary(NamedTuple):
@@ -29,7 +31,7 @@ def _of_accepted(event: Event) -> Summary:
 
 def _of_processed(event: Event) -> Summary:
     run = event.run
-    if run is None or event.kind in ("run-success", "run-start"):
+    if run is None or event.kind not in FAILURES:
         return _of_warnings(event)
     if run.outcome == "failure":
         return Summary(run.error_message or "", run.error_type or "")

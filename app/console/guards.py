@@ -75,6 +75,7 @@ PUBLIC = frozenset(
         "sign_in.set_up_server",
         "troubleshooting.show_table",
         "docs.show_reference",
+        "runner.show_runner",
     }
 )
 """Endpoints that need nobody to be signed in."""

@@ -1,4 +1,4 @@
-"""Scripts: sh, Python, Node and curl, drawn from templates/snippets/."""
+"""Scripts: cron, Python, Node and curl, the longer ones drawn from templates/snippets/."""
 
 import json
 import shlex
@@ -22,30 +22,44 @@ def _draw(template: str, target: Target, **values: str) -> str:
 
 
 def make_shell(target: Target) -> tuple[Part, ...]:
+    url, ping = target.base_url, f"{target.base_url}/api/v1/ping/{target.slug}/"
+    key_header = shlex.quote(f"X-API-Key: {target.key}")
+    install = "/usr/local/bin/flowpulse-run"
     return (
         Part(
             "wrapper",
-            "A wrapper for any command",
-            "Save this as /usr/local/bin/flowpulse-run. It needs sh and curl, nothing else.",
-            code=_draw("flowpulse-run.sh", target),
-            filename="flowpulse-run",
+            "Fetch the wrapper",
+            "One file. It needs Python 3.8 or newer, and no packages.",
+            code=f"curl -fsS -o {install} {shlex.quote(url + '/flowpulse-run')}\n"
+            f"chmod 755 {install}\n",
+            filename="install",
         ),
         Part(
             "cron",
             "Put it before the command",
             "In the crontab, or wherever the command stands:",
-            code="chmod 700 /usr/local/bin/flowpulse-run\n"
-            "flowpulse-run true    # a success\n"
-            "flowpulse-run false   # a failure\n"
+            code=f"export FLOWPULSE_URL={shlex.quote(url)}\n"
+            f"export FLOWPULSE_API_KEY={shlex.quote(target.key)}\n"
+            f"flowpulse-run {target.slug} -- true    # a success\n"
+            f"flowpulse-run {target.slug} -- false   # a failure\n"
             "\n"
             "# crontab -e\n"
-            "*/15 * * * * /usr/local/bin/flowpulse-run /path/to/job\n",
+            f"FLOWPULSE_URL={url}\n"
+            f"FLOWPULSE_API_KEY={target.key}\n"
+            f"*/15 * * * * {install} {target.slug} -- /path/to/job\n",
             filename="commands",
             steps=(
                 "The exit status of the job stays as it is, also while FlowPulse is down. The last "
-                "20 "
-                "lines of its stderr become the error message.",
+                "10 KB of its output become the error message.",
             ),
+        ),
+        Part(
+            "ping",
+            "Without Python",
+            "A ping tells the exit status, and needs curl or wget alone:",
+            code="/path/to/job; curl -fsS --max-time 10 --retry 3 -o /dev/null "
+            f"-H {key_header} {shlex.quote(ping)}$?\n",
+            filename="ping",
         ),
     )
 

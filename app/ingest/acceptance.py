@@ -76,13 +76,15 @@ def _validate(
 
 
 def read_event(
-    service: IngestService, intake: Intake, kind: EventKind, raw: bytes
+    service: IngestService, intake: Intake, kind: EventKind, raw: bytes | ReadBody
 ) -> tuple[ReadBody, dict[str, Any], KnownWorkflow]:
     """The body, its fields as they are stored, and the workflow; raises ProblemError."""
     key = intake.api_key
     assert key is not None  # noqa: S101 (whoever calls saw to it)
-    body = read_object(raw, intake.environ.get("CONTENT_TYPE"), service.max_json_depth)
-    intake.members = body
+    content_type = intake.environ.get("CONTENT_TYPE")
+    if isinstance(raw, bytes):
+        raw = read_object(raw, content_type, service.max_json_depth)
+    body = intake.members = raw
     fields = _validate(service, intake, kind, body, key.workspace_id)
     workflow = find_workflow(service.store, key.workspace_id, fields, body.warnings)
     require_allowed(key, workflow, fields)
@@ -93,7 +95,7 @@ def take_in(
     service: IngestService,
     intake: Intake,
     kind: EventKind,
-    raw: bytes,
+    raw: bytes | ReadBody,
     claim: IdempotentClaim | None,
 ) -> tuple[dict[str, Any], bool]:
     """Validate the body and put the event on disk.

@@ -1,7 +1,7 @@
 """Rows as ingest writes and reads them: plain tuples, no ORM."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class NewEvent(NamedTuple):
@@ -50,6 +50,13 @@ class KnownKey(NamedTuple):
     revoked_at: datetime | None
     workflow_ids: str | None
     """JSON: the primary keys of the workflows that it is limited to."""
+
+
+class LastEvent(NamedTuple):
+    """What is to be known of the event before."""
+
+    kind: str
+    payload: dict[str, Any]
 
 
 class KnownWorkflow(NamedTuple):

@@ -27,12 +27,13 @@ def accept(kind: EventKind) -> Response:
         found = service.store.find_answer(claim.workspace_id, claim.key, claim.created_at)
         first = replay(found, claim.request_hash)
         if first:
-            return _answer(first, replayed=True)
+            return answer_accepted(first, replayed=True)
     answer, is_replayed = take_in(service, intake, kind, raw, claim)
-    return _answer(answer, replayed=is_replayed)
+    return answer_accepted(answer, replayed=is_replayed)
 
 
-def _answer(document: dict[str, Any], *, replayed: bool) -> Response:
+def answer_accepted(document: dict[str, Any], *, replayed: bool) -> Response:
+    """202, with the address of the event."""
     headers = {"Location": f"/api/v1/events/{document['event_id']}"}
     if replayed:
         headers["Idempotent-Replayed"] = "true"

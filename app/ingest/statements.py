@@ -54,6 +54,10 @@ FIND_FORMER_SLUG = (
     "JOIN workflows ON workflows.id = former_slugs.workflow_id "
     "WHERE former_slugs.workspace_id = ? AND former_slugs.slug = ? AND former_slugs.expires_at > ?"
 )
+FIND_LAST_EVENT = (
+    "SELECT kind, payload FROM events WHERE workflow_id = ? AND state <> 'rejected' "
+    "ORDER BY id DESC LIMIT 1"
+)
 LIST_REFERENCES = "SELECT slug, name FROM workflows WHERE workspace_id = ? ORDER BY id"
 FIND_ANSWER = (
     "SELECT request_hash, answer FROM idempotency_keys "

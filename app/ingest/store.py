@@ -4,6 +4,7 @@ The databases differ in how a connection is opened and how a transaction that wr
 `sqlite_store` and `postgres_store` say how.
 """
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from app.ingest.records import (
     IdempotentClaim,
     KnownKey,
     KnownWorkflow,
+    LastEvent,
     NewEvent,
     RememberedAnswer,
 )
@@ -27,6 +29,7 @@ from app.ingest.statements import (
     FIND_EVENT,
     FIND_FORMER_SLUG,
     FIND_KEY,
+    FIND_LAST_EVENT,
     FIND_WORKFLOW,
     LIST_REFERENCES,
     ROWS_AT_ONCE,
@@ -138,6 +141,11 @@ class Store:
         if row is None:
             return None
         return FormerWorkflow(KnownWorkflow._make(row[:-1]), _moment(row[-1]) or now)
+
+    def find_last_event(self, workflow_id: int) -> LastEvent | None:
+        """The newest of the workflow's events that were taken."""
+        row = self.fetch_one(FIND_LAST_EVENT, workflow_id)
+        return None if row is None else LastEvent(row[0], json.loads(row[1] or "{}"))
 
     def list_references(self, workspace_id: int) -> list[tuple[str, str]]:
         """Slug and name of the workspace's workflows, for suggestions."""

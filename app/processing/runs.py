@@ -13,7 +13,14 @@ from app.models import RUNNING, Run
 from app.processing.inbox import ClaimedEvent
 from app.processing.rollups import INSERTS, Contribution
 
-OUTCOMES_BY_KIND = {"run-success": "success", "run-failure": "failure", "run-start": RUNNING}
+OUTCOMES_BY_KIND = {
+    "run-success": "success",
+    "run-failure": "failure",
+    "run-start": RUNNING,
+    "ping": "success",
+    "ping-fail": "failure",
+    "ping-start": RUNNING,
+}
 _TABLE = cast(Table, Run.__table__)
 _KEPT = ("source_platform", "source_workflow_id", "correlation_id", "metadata", "started_at")
 """What a later event may leave out: the run keeps what an earlier one said."""
@@ -63,6 +70,7 @@ class Report:
 def read_report(event: ClaimedEvent, now: datetime) -> Report:
     """Raises KeyError, TypeError or ValueError when the payload can't be read."""
     fields, is_test = event.read_payload(), event.origin == "test"
+    outcome = OUTCOMES_BY_KIND[event.kind]
     columns: dict[str, Any] = {name: fields.get(name) for name in _KEPT}
     columns |= {
         "error_type": fields.get("error_type"),
@@ -73,10 +81,10 @@ def read_report(event: ClaimedEvent, now: datetime) -> Report:
         "workflow_id": event.workflow_id,
         # A test makes a run of its own: it never changes what a sender has told.
         "external_execution_id": None if is_test else fields.get("external_execution_id"),
-        "outcome": OUTCOMES_BY_KIND[event.kind],
+        "outcome": outcome,
         "previous_outcome": None,
         "started_at": _read_moment(fields["started_at"]) if fields.get("started_at") else None,
-        "ended_at": None if event.kind == "run-start" else _read_moment(fields["ended_at"]),
+        "ended_at": None if outcome == RUNNING else _read_moment(fields["ended_at"]),
         "stuck_since": None,
         "decided_by_event_id": event.id,
         "event_count": 1,

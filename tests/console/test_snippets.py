@@ -4,9 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -248,11 +246,6 @@ def test_what_zapier_sends_is_taken(
 # --- scripts --------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def wrapper(target: Target, tmp_path: Path) -> Path:
-    return save(parts_of("cron", target)["wrapper"], tmp_path)
-
-
 def save(part: Part, folder: Path) -> Path:
     path = folder / part.filename
     path.write_text(part.code)
@@ -260,90 +253,51 @@ def save(part: Part, folder: Path) -> Path:
     return path
 
 
-@needs_curl
-def test_the_wrapper_reports_a_success_and_hands_the_output_on(
-    wrapper: Path, live_server: LiveServer, live_team: LiveTeam
-) -> None:
-    before = newest_id(live_server, live_team)
-    done = run([str(wrapper), "sh", "-c", "cat; echo warn >&2"], wrapper.parent, "hello")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "hello", "warn\n")
-    report = newest_run(live_server, live_team, before)
-    assert (report["outcome"], report["source_platform"]) == ("success", "cron")
-    assert report["duration_ms"] is not None
-    assert report["warnings"] is None
-
-
-@needs_curl
-@pytest.mark.parametrize(
-    ("said", "expected"),
-    [
-        (AWKWARD.encode(), AWKWARD.replace("\t", " ")),
-        (
-            b"\x1b[31mred\x1b[0m\x00 and \xff\xfe bad \\u0000 bytes",
-            "[31mred[0m and  bad \\u0000 bytes",
-        ),
-        (b"", "The command ended with exit status 3"),
-        ("ü".encode() * 3000, "ü" * 2000),
-    ],
-    ids=["awkward", "binary", "silent", "long"],
-)
-def test_the_wrapper_reports_a_failure_with_the_end_of_stderr(
-    wrapper: Path, live_server: LiveServer, live_team: LiveTeam, said: bytes, expected: str
-) -> None:
-    (wrapper.parent / "said").write_bytes(said)
-    before = newest_id(live_server, live_team)
-    done = subprocess.run(
-        [str(wrapper), "sh", "-c", "cat said >&2; exit 3"],
-        cwd=wrapper.parent,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (3, said)
-    report = newest_run(live_server, live_team, before)
-    assert (report["outcome"], report["error_type"]) == ("failure", "exit status 3")
-    assert report["error_message"] == expected
-    assert report["warnings"] is None
-
-
-@needs_curl
-def test_the_wrapper_keeps_the_status_of_a_job_that_is_not_there_or_was_killed(
-    wrapper: Path,
-) -> None:
-    assert run([str(wrapper), "/no/such/job"], wrapper.parent).returncode == 127
-    assert run([str(wrapper), "sh", "-c", "kill -9 $$"], wrapper.parent).returncode == 137
-
-
 @pytest.fixture
-def unkind_server() -> Iterator[str]:
-    """Takes nothing: answers 400 to everything."""
-
-    class Refuse(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(400)
-            self.end_headers()
-            self.wfile.write(b'{"title": "Validation failed"}')
-
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Refuse)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+def bin_folder(target: Target, tmp_path: Path) -> Path:
+    """Where the commands of the first part have put the wrapper."""
+    code = parts_of("cron", target)["wrapper"].code.replace("/usr/local/bin", str(tmp_path))
+    done = run(["sh", "-ec", code], tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    return tmp_path
 
 
 @needs_curl
-def test_a_job_goes_on_whatever_becomes_of_the_report(
-    drawing_app: Flask, unkind_server: str, tmp_path: Path
+@pytest.mark.parametrize(("which", "outcome"), [(2, "success"), (3, "failure")])
+def test_the_wrapper_is_fetched_and_reports(
+    target: Target,
+    bin_folder: Path,
+    live_server: LiveServer,
+    live_team: LiveTeam,
+    which: int,
+    outcome: str,
 ) -> None:
-    for base_url in (f"http://127.0.0.1:{free_port()}", unkind_server):
-        script = save(parts_of("cron", Target(base_url, "w" * 24, "lead"))["wrapper"], tmp_path)
-        for status in (0, 5):
-            done = run([str(script), "sh", "-c", f"echo out; exit {status}"], tmp_path)
-            assert (done.returncode, done.stdout) == (status, "out\n")
-            assert "the report was not taken" in done.stderr
+    lines = parts_of("cron", target)["cron"].code.splitlines()
+    before = newest_id(live_server, live_team)
+    code = "\n".join([f"PATH={bin_folder}:$PATH", *lines[:2], lines[which]])
+    assert run(["sh", "-c", code], bin_folder).returncode == which - 2
+    report = newest_run(live_server, live_team, before)
+    assert (report["outcome"], report["source_platform"]) == (outcome, "cron")
+    assert report["warnings"] is None
+
+
+@needs_curl
+@pytest.mark.parametrize(("job", "outcome"), [("true", "success"), ("(exit 7)", "failure")])
+def test_a_ping_tells_the_exit_status(
+    target: Target,
+    tmp_path: Path,
+    live_server: LiveServer,
+    live_team: LiveTeam,
+    job: str,
+    outcome: str,
+) -> None:
+    before = newest_id(live_server, live_team)
+    code = parts_of("cron", target)["ping"].code.replace("/path/to/job", job)
+    done = run(["sh", "-c", code], tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    report = newest_run(live_server, live_team, before)
+    assert report["outcome"] == outcome
+    assert report["error_type"] == ("exit status 7" if outcome == "failure" else None)
 
 
 def python_job(part: Part, folder: Path, job: str) -> subprocess.CompletedProcess[str]:

@@ -181,6 +181,8 @@ def send_everything(server: LiveServer, team: LiveTeam) -> None:
             payload[:500]: payload,
         }
         failed = {**fields, "error_message": payload, "error_type": payload[:255]}
+        started = {**fields, "started_at": fields["ended_at"]}
+        started["external_execution_id"] = f"open {number}{payload}"[:255]
         wrong = dict.fromkeys((*fields, "workflow_id", "workflow_name", "duration_ms"), payload)
         sent = (
             ("run-success", json.dumps(without_nul(fields)), headers),
@@ -190,10 +192,19 @@ def send_everything(server: LiveServer, team: LiveTeam) -> None:
             ("run-success", payload.encode(), headers),
             (f"{quote(payload[:300])}?q={quote(payload[:300])}", "{}", headers),
             ("run-success", "{}", {**headers, "X-API-Key": as_header(payload)}),
+            ("run-start", json.dumps(without_nul(started)), headers),
         )
         for place, (path, body, own) in enumerate(sent):
             own = {**own, "Idempotency-Key": f"{number}-{place} {as_header(payload)}"[:255]}
             answer = server.post(f"/api/v1/ingest/{path}", data=body, headers=own)
+            assert answer.status_code < 500, answer.text
+        rid = quote(f"ping {payload}"[:100], safe="")
+        for place in (
+            f"{team.slug}/1",
+            f"{team.slug}/start?rid={rid}",
+            quote(payload[:60], safe=""),
+        ):
+            answer = server.post(f"/api/v1/ping/{place}", data=payload.encode(), headers=headers)
             assert answer.status_code < 500, answer.text
     for name in ("X-<img/src=x/onerror=window.__pwned=1>", "X-{{7*7}}-pwned", 'X-"><svg/onload=1>'):
         server.post(
