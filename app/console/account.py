@@ -7,12 +7,14 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.channels.network import read_mail_server
 from app.clock import now
 from app.console.devices import describe_device, device_icon
 from app.console.formatting import plural, zone_name
-from app.console.guards import signed_in_user
+from app.console.guards import current_membership, signed_in_user
 from app.ingest.service import ingest_service
 from app.models import THEMES
+from app.workspaces.digests import want_digest, wants_digest
 from app.workspaces.passwords import MIN_LENGTH
 from app.workspaces.people import RefusedError
 from app.workspaces.profile import (
@@ -60,6 +62,13 @@ def save_time_zone() -> ResponseReturnValue:
     zone = request.form.get("time_zone", "")
     done = f"Times are told in {zone}." if zone else "Times follow the browser."
     return _change(lambda: choose_time_zone(signed_in_user(), zone), done)
+
+
+@blueprint.post("/account/digest")
+def save_digest() -> ResponseReturnValue:
+    wanted = bool(request.form.get("digest"))
+    done = "It comes next Monday." if wanted else "No weekly digest comes any more."
+    return _change(lambda: want_digest(current_membership(), wanted), done)
 
 
 @blueprint.post("/account/theme")
@@ -145,5 +154,8 @@ def _show_page(errors: Errors) -> str:
         describe_device=describe_device,
         device_icon=device_icon,
         min_length=MIN_LENGTH,
+        workspace=current_membership().workspace,
+        wants_digest=wants_digest(current_membership()),
+        sends_mail=read_mail_server() is not None,
         errors=errors,
     )

@@ -27,6 +27,7 @@ from app.processing.retention import prune
 from app.processing.schedules import judge_schedules
 from app.processing.silence_causes import explain_silence
 from app.processing.stuck_runs import mark_stuck_runs
+from app.processing.weekly_digests import send_weekly_digests
 
 BATCH_SIZE = 200
 IDLE_SECONDS = 0.1
@@ -114,9 +115,10 @@ class Worker:
             logger.exception("Alerts could not be looked after.")
 
     def tidy(self) -> None:
-        """Remove what is past its time; not more often than PRUNE_EVERY."""
+        """Send weekly digests, remove what is past its time; not more often than PRUNE_EVERY."""
         if self._pruned_at is None or now() - self._pruned_at >= PRUNE_EVERY:
             self._pruned_at = now()
+            send_weekly_digests()
             prune()
 
     def sign_off(self) -> None:

@@ -1,15 +1,20 @@
 """Messages for tests, put into the outbox and delivered within the test's own thread."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
+
+from sqlalchemy import select
 
 from app.channels.courier import claim_due, prepare, record_one
 from app.channels.message import Message
 from app.channels.outbox import put
+from app.channels.sealing import seal
 from app.clock import now
 from app.extensions import db, writing
 from app.identifiers import new_id
-from app.models import Channel, Delivery
+from app.models import Channel, Delivery, DeliveryAttempt
+from app.problems import presentable
 
 
 def make_message(**fields: Any) -> Message:
@@ -49,3 +54,36 @@ def deliver(places: int = 16, places_for_failing: int = 8) -> int:
 def deliveries_of(channel: Channel) -> list[Delivery]:
     db.session.rollback()
     return list(db.session.query(Delivery).filter_by(channel_id=channel.id).order_by(Delivery.id))
+
+
+def store_channels(workspace_id: int, texts: Iterable[str]) -> None:
+    """For each text a channel of that name and a delivery that was given up, full of it."""
+    for number, text in enumerate(texts):
+        with writing() as session:
+            channel = Channel(
+                workspace_id=workspace_id,
+                name=f"{number} {text}"[:120],
+                kind="webhook",
+                sealed_settings=seal({"url": "https://hooks.example.org/", "secret": "whsec_MTIz"}),
+                failing_since=now() if number % 2 else None,
+                disabled_at=now() if number % 3 == 1 else None,
+                disabled_why=text[:500],
+            )
+            session.add(channel)
+            session.flush()
+            message = make_message(title=text, text=text, facts=((text, text),))
+            key = put(session.connection(), message, workspace_id, [channel.id], now())
+            if not channel.disabled_at:
+                delivery = session.scalars(select(Delivery).filter_by(message_id=key)).one()
+                delivery.state, delivery.attempts, delivery.next_try_at = "given_up", 1, None
+                stored = presentable(text)
+                session.add(
+                    DeliveryAttempt(
+                        delivery_id=delivery.id,
+                        at=now(),
+                        took_ms=12.5,
+                        status=500,
+                        answer=stored[:2048],
+                        error=stored[:1000],
+                    )
+                )

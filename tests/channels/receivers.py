@@ -53,6 +53,8 @@ class Receiver:
                 length = int(self.headers.get("Content-Length") or 0)
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 request = Received(self.path, headers, self.rfile.read(length))
+                if len(request.body) < length:
+                    return  # Whoever sent it was killed meanwhile.
                 receiver.received.append(request)
                 reply = receiver.reply(request)
                 time.sleep(reply.wait_seconds)
@@ -135,6 +137,6 @@ def only_with(user: str, password: str) -> Callable[..., AuthResult]:
         is_right = isinstance(given, LoginPassword) and given == LoginPassword(
             user.encode(), password.encode()
         )
-        return AuthResult(success=is_right)
+        return AuthResult(success=is_right, handled=False)
 
     return check

@@ -262,3 +262,14 @@ def test_an_answer_to_htmx_brings_the_message_in_a_header(owner: FlaskClient, ap
     )
     assert "Your profile is saved." not in answer.text
     assert "HX-Trigger" not in owner.get("/account", headers={"HX-Request": "true"}).headers
+
+
+def test_the_weekly_digest_is_wanted_and_no_more(owner: FlaskClient, team: Team) -> None:
+    page = open_page(owner, "/account")
+    assert "FLOWPULSE_SMTP_HOST" in page.text
+    assert "digest" not in page.form("/account/digest").fields
+    for wanted in (["1"], []):
+        answer = send_form(owner, "/account", "/account/digest", digest=wanted)
+        assert answer.status_code == 303
+        fields = open_page(owner, "/account").form("/account/digest").fields
+        assert fields.get("digest", []) == wanted

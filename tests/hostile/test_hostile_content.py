@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from string import Formatter
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -12,15 +13,26 @@ from sqlalchemy import func, select
 
 from app.console.signs import show_signs
 from app.extensions import db, writing
-from app.models import Alert, AlertRule, ApiKey, Event, User, Workflow, Workspace
+from app.models import (
+    Alert,
+    AlertRule,
+    ApiKey,
+    Channel,
+    Delivery,
+    Event,
+    User,
+    Workflow,
+    Workspace,
+)
 from app.workspaces.api_keys import create_api_key
 from app.workspaces.people import RefusedError
 from app.workspaces.profile import change_profile
 from app.workspaces.settings import rename_workspace
 from app.workspaces.workflows import create_workflow
+from tests.channels.deliveries import store_channels
 from tests.factories import PASSWORD, make_alert
 from tests.hostile.payloads import PAYLOADS
-from tests.pages_map import SIGNED_OUT, addresses
+from tests.pages_map import PAGES, SIGNED_OUT, addresses
 from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam, make_live_team
 
@@ -157,6 +169,7 @@ def name_everything() -> None:
                 make(workspace_id, payload, *extra)
             except RefusedError:
                 continue
+    store_channels(workspace_id, PAYLOADS)
 
 
 def make_alerts() -> None:
@@ -298,6 +311,8 @@ def find_ids() -> tuple[dict[str, str], dict[str, list[str]]]:
         "rule": list(db.session.scalars(select(AlertRule.public_id)))[::25],
         "key": list(db.session.scalars(select(ApiKey.public_id)))[::25],
         "problem": [str(event.fingerprint) for event in events if event.fingerprint][-1:],
+        "channel": list(db.session.scalars(select(Channel.public_id)))[::6],
+        "delivery": list(db.session.scalars(select(Delivery.public_id)))[::4],
     }
     return failures, ids
 
@@ -323,8 +338,14 @@ def check_names(watch: Watch) -> None:
         assert " ".join(payload[:120].split()) in str(watch.page.locator(".menu").text_content())
     with writing() as session:
         session.scalars(select(User)).one().email = "<svg/onload=window.__pwned=1>@pwned.example"
-    for path in addresses({name: [] for name in ("event", "workflow", "key", "problem")}):
+    for path in addresses({name: [] for name in ids_of_pages()}):
         watch.visit(path)
+
+
+def ids_of_pages() -> set[str]:
+    """The names of all the ids that addresses are made with."""
+    templates = " ".join(template for each in PAGES.values() for template in each)
+    return {name for _, name, _, _ in Formatter().parse(templates) if name}
 
 
 def check_dialog_and_toast(watch: Watch) -> None:
