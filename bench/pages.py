@@ -18,13 +18,13 @@ from flask_migrate import upgrade
 from sqlalchemy import select
 
 from app.extensions import db
-from app.models import ApiKey, Event, Workflow
+from app.models import Alert, AlertRule, ApiKey, Event, Workflow
 from bench.__main__ import machine
 from bench.events import fill
 from bench.servers import ROOT
 from tests.apps import close_app, make_app
 from tests.console.pages import sign_in
-from tests.factories import Team, make_team
+from tests.factories import Team, make_alert, make_team
 from tests.pages_map import addresses
 from tests.postgres import PostgresCluster
 
@@ -80,6 +80,7 @@ def measure(url: str, folder: Path, count: int) -> list[Timing]:
         upgrade()
         team = make_team()
         fill(team, count)
+        make_alert(team.workspace_id, team.workflow_id)
         paths = list(addresses(find_ids()))
         db.session.remove()
         times = open_pages(app, team, paths)
@@ -98,6 +99,8 @@ def find_ids() -> dict[str, list[str]]:
         "workflow": [db.session.scalars(select(Workflow.public_id).limit(1)).one()],
         "key": [db.session.scalars(select(ApiKey.public_id).limit(1)).one()],
         "problem": [str(refused.fingerprint)],
+        "alert": [db.session.scalars(select(Alert.public_id).limit(1)).one()],
+        "rule": [db.session.scalars(select(AlertRule.public_id).limit(1)).one()],
     }
 
 

@@ -1,13 +1,29 @@
 """Makes what tests need, through the same services as people do."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
+from app.alerting.course import open_alert
+from app.alerting.verdicts import Sign, Verdict
+from app.channels.message import Message
+from app.channels.outbox import put
+from app.clock import now
 from app.extensions import db, writing
-from app.models import Workspace
+from app.identifiers import new_id
+from app.models import (
+    AlertMessage,
+    AlertRule,
+    AlertRuleChannel,
+    Channel,
+    MaintenanceWindow,
+    WorkflowLabel,
+    Workspace,
+)
 from app.workspaces.api_keys import create_api_key
 from app.workspaces.people import create_user, set_up
 from app.workspaces.workflows import create_workflow
@@ -80,3 +96,45 @@ def report(client: FlaskClient, team: Team, kind: str = "success", **fields: Any
     """POST an event; returns the answer."""
     body = {"success": success, "failure": failure}[kind](team, **fields)
     return client.post(f"/api/v1/ingest/run-{kind}", json=body, headers=team.headers)
+
+
+def make_alert(workspace_id: int, workflow_id: int, text: str = "Something is wrong") -> None:
+    """A rule, a label, a window and an open alert with a message, all of them with this text."""
+    moment = now()
+    rule = AlertRule(
+        workspace_id=workspace_id,
+        name=text[:120],
+        kind="failed",
+        label=text[:40],
+        numbers={"in_a_row": 1},
+        cool_down_minutes=15,
+        recovery_after=1,
+        tells_recovery=True,
+        is_on=True,
+    )
+    verdict = Verdict(Sign.OPENS, moment, detail={"error": text, "error_type": text[:255]})
+    message = Message(new_id(), "alert", text, text, ((text, text),), "", "", moment)
+    with writing() as session:
+        session.add(rule)
+        session.flush()
+        alert = open_alert(rule, workflow_id, verdict, moment, None)
+        alert.what, alert.told_at = text, moment
+        channels = select(Channel.id).where(Channel.workspace_id == workspace_id).limit(1)
+        channel_ids = session.scalars(channels).all()
+        window = MaintenanceWindow(
+            workspace_id=workspace_id,
+            name=text[:120],
+            label=text[:40],
+            starts_at=moment,
+            ends_at=moment + timedelta(hours=1),
+            is_weekly=True,
+            zone="UTC",
+        )
+        label = WorkflowLabel(workspace_id=workspace_id, workflow_id=workflow_id, label=text[:40])
+        session.add_all([alert, window, label])
+        session.flush()
+        session.add_all(
+            AlertRuleChannel(rule_id=rule.id, channel_id=channel_id) for channel_id in channel_ids
+        )
+        key = put(session.connection(), message, workspace_id, channel_ids, moment)
+        session.add(AlertMessage(alert_id=alert.id, message_id=key))

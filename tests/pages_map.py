@@ -9,6 +9,9 @@ from flask import Flask
 
 PAGES: dict[str, tuple[str, ...]] = {
     "account.show_account": ("/account",),
+    "alert_rules.show_rules": ("/alerts/rules",),
+    "alerts.show_alert": ("/alerts/{alert}",),
+    "alerts.show_alerts": ("/alerts", "/alerts?view=all"),
     "channel.show_channel": ("/alerts/channels/{channel}",),
     "channel.show_new": ("/alerts/channels/new/webhook", "/alerts/channels/new/email"),
     "channels.show_channels": ("/alerts/channels",),
@@ -19,10 +22,13 @@ PAGES: dict[str, tuple[str, ...]] = {
     "key_page.show_key": ("/keys/{key}",),
     "keys.show_keys": ("/keys",),
     "live_log.show_events": ("/events", "/events?state=rejected", "/events?event={event}"),
+    "maintenance.show_windows": ("/alerts/maintenance",),
     "mending.show_resend": ("/events/{event}/resend",),
     "overview.show_overview": ("/",),
     "problem_groups.show_group": ("/problems/{problem}",),
     "problem_groups.show_groups": ("/problems",),
+    "rule_form.show_new": ("/alerts/rules/new", "/alerts/rules/new?kind=failed"),
+    "rule_form.show_rule": ("/alerts/rules/{rule}",),
     "schedules.show_schedule": ("/workflows/{workflow}/schedule",),
     "settings.show_settings": ("/settings",),
     "troubleshooting.show_table": ("/troubleshooting",),

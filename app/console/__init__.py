@@ -7,6 +7,8 @@ from flask_wtf.csrf import CSRFError
 
 from app.console import (
     account,
+    alert_rules,
+    alerts,
     assets,
     channel,
     channels,
@@ -17,10 +19,12 @@ from app.console import (
     key_page,
     keys,
     live_log,
+    maintenance,
     mending,
     overview,
     problem_groups,
     reference,
+    rule_form,
     runner,
     schedules,
     settings,
@@ -29,6 +33,7 @@ from app.console import (
     test_events,
     troubleshooting,
     try_it,
+    workflow_labels,
     workflows,
 )
 from app.console.bars import bar_path
@@ -67,6 +72,11 @@ GUARDED = (
     delivery.blueprint,
     account.blueprint,
     settings.blueprint,
+    alerts.blueprint,
+    alert_rules.blueprint,
+    rule_form.blueprint,
+    maintenance.blueprint,
+    workflow_labels.blueprint,
 )
 OPEN = (
     assets.blueprint,

@@ -27,6 +27,7 @@ SHEETS = (
     "workflows",
     "schedule",
     "keys",
+    "alerts",
     "channels",
     "account",
     "small",

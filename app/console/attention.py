@@ -7,13 +7,15 @@ from datetime import datetime
 from flask import url_for
 from sqlalchemy import func, select
 
+from app.alerting.kinds import KINDS
+from app.console.alerts import explain_alert, list_alerted, list_open
 from app.console.formatting import number, plural
 from app.console.open_problems import WINDOWS, Group, Scope, describe
 from app.console.problem_titles import title_of, workflow_of
 from app.console.signs import show_signs
 from app.console.workflow_health import WorkflowHealth, span
 from app.extensions import db
-from app.models import Channel, Event, Run
+from app.models import Alert, Channel, Event, Run
 from app.processing.dead_letters import MOST, list_dead_letters
 from app.processing.silence_causes import explain_silence
 from app.processing.stuck_runs import stuck_after
@@ -89,7 +91,7 @@ def _look_at_dead_letters(situation: Situation) -> list[Line]:
 
 
 def _look_at_failing(situation: Situation) -> list[Line]:
-    failing = [each for each in situation.health if each.state == "failing"]
+    failing = [each for each in _not_alerted(situation, "runs") if each.state == "failing"]
     lines = [
         _about_workflow(each, "red", "circle-x", _describe_failure(each))
         for each in failing[:MAX_LINES]
@@ -98,12 +100,41 @@ def _look_at_failing(situation: Situation) -> list[Line]:
     return lines + more
 
 
+def _not_alerted(situation: Situation, source: str) -> list[WorkflowHealth]:
+    """The workflows of which no open alert tells this already."""
+    told = list_alerted(situation.workspace_id)
+    return [each for each in situation.health if (source, each.workflow.id) not in told]
+
+
 def _describe_failure(health: WorkflowHealth) -> str:
     row = health.failures_in_a_row
     said = "The last run failed" if row == 1 else f"The last {row} runs failed"
     text = select(func.substr(Run.error_message, 1, MAX_MESSAGE))
     message = db.session.scalar(text.where(Run.id == health.runs[-1].id))
     return f"{said}: {show_signs(message)}" if message else said
+
+
+def _look_at_alerts(situation: Situation) -> list[Line]:
+    alerts, count = list_open(situation.workspace_id, MAX_LINES)
+    lines = [
+        Line(
+            f"alert-{alert.public_id}",
+            "red",
+            KINDS[alert.kind].icon,
+            alert.what,
+            _describe_alert(alert),
+            ("Open", url_for("alerts.show_alert", public_id=alert.public_id)),
+            alert.last_at,
+        )
+        for alert in alerts
+    ]
+    rest = range(max(count, len(alerts)))
+    return lines + _count_rest(rest, "more alert", "red", "bell", url_for("alerts.show_alerts"))
+
+
+def _describe_alert(alert: Alert) -> str:
+    said = alert.detail.get("error") or explain_alert(alert)
+    return show_signs(said[:MAX_MESSAGE] or f"Found by the rule {alert.rule_name}")
 
 
 def _look_at_problems(situation: Situation) -> list[Line]:
@@ -135,7 +166,7 @@ def _describe_sender(event: Event) -> str:
 
 
 def _look_at_silent(situation: Situation) -> list[Line]:
-    silent = [each for each in situation.health if each.state == "silent"]
+    silent = [each for each in _not_alerted(situation, "silences") if each.state == "silent"]
     lines = [_about_silent(each) for each in silent[:MAX_LINES]]
     more = _count_rest(silent, "more silent workflow", "amber", "bell-off", _table_address())
     return lines + more
@@ -153,7 +184,7 @@ def _about_silent(health: WorkflowHealth) -> Line:
 
 
 def _look_at_stuck(situation: Situation) -> list[Line]:
-    stuck = [each for each in situation.health if each.stuck]
+    stuck = [each for each in _not_alerted(situation, "stuck") if each.stuck]
     lines = [
         _about_workflow(each, "red", "hourglass", _describe_stuck(each), "stuck")
         for each in stuck[:MAX_LINES]
@@ -196,6 +227,7 @@ SOURCES: tuple[Callable[[Situation], list[Line]], ...] = (
     _look_at_worker,
     _look_at_channels,
     _look_at_dead_letters,
+    _look_at_alerts,
     _look_at_failing,
     _look_at_stuck,
     _look_at_problems,

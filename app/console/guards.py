@@ -58,6 +58,11 @@ ACCESS = {
     "delivery": Access(look="member"),
     "account": Access(change="viewer"),  # Everybody's own.
     "settings": Access(change="admin"),
+    "alerts": Access(),
+    "alert_rules": Access(),
+    "rule_form": Access(look="member"),
+    "maintenance": Access(),
+    "workflow_labels": Access(),
 }
 """The required roles, by blueprint."""
 

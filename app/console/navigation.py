@@ -26,11 +26,25 @@ NAVIGATION = (
     Entry("Events", "live_log.show_events", frozenset({"live_log", "event", "mending"})),
     Entry("Problems", "problem_groups.show_groups", frozenset({"problem_groups"})),
     Entry(
+        "Alerts",
+        "alerts.show_alerts",
+        frozenset(
+            {
+                "alerts",
+                "alert_rules",
+                "rule_form",
+                "maintenance",
+                "channels",
+                "channel",
+                "delivery",
+            }
+        ),
+    ),
+    Entry(
         "Workflows",
         "workflows.show_workflows",
         frozenset({"workflows", "schedules", "connect", "test_events"}),
     ),
-    Entry("Alerts", "channels.show_channels", frozenset({"channels", "channel", "delivery"})),
     Entry("API keys", "keys.show_keys", frozenset({"keys", "key_page"})),
     Entry("Docs", "docs.show_reference", frozenset({"docs", "troubleshooting", "try_it"})),
 )

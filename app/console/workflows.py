@@ -3,6 +3,8 @@
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.console.alert_rules import list_rules_of
+from app.console.alerts import list_of_workflow
 from app.console.guards import current_workspace
 from app.console.paging import Paged
 from app.console.schedules import describe_watch, list_open_runs
@@ -22,6 +24,7 @@ from app.console.workflow_list import (
     search_workflows,
 )
 from app.models import FORMER_SLUG_LIFETIME, Workflow
+from app.workspaces.labels import list_labels
 from app.workspaces.people import RefusedError
 from app.workspaces.workflows import (
     archive_workflow,
@@ -121,6 +124,9 @@ def _show_one(workflow: Workflow, errors: dict[str, list[str]]) -> str:
         refused=count_refused(workflow, archived_at) if archived_at else 0,
         most_refused=MOST_REFUSED,
         test_groups=GROUPS,
+        alerts=list_of_workflow(workflow),
+        rules=list_rules_of(workflow),
+        labels=list_labels(workflow),
         open_runs=list_open_runs(workflow),
         **describe_watch(workflow),
         form=form,

@@ -10,6 +10,16 @@ from app.models.account import (
     UserSession,
     Workspace,
 )
+from app.models.alert import (
+    LABEL_LENGTH,
+    RULE_NAME_LENGTH,
+    Alert,
+    AlertMessage,
+    AlertRule,
+    AlertRuleChannel,
+    MaintenanceWindow,
+    WorkflowLabel,
+)
 from app.models.api_key import SCOPES, ApiKey, KeyUsage
 from app.models.channel import (
     DELIVERY_STATES,
@@ -54,12 +64,14 @@ __all__ = [
     "FORMER_SLUG_LIFETIME",
     "IDEMPOTENCY_WINDOW",
     "IS_WARNED",
+    "LABEL_LENGTH",
     "NAME_LENGTH",
     "ORIGINS",
     "OUTCOMES",
     "PERIODS",
     "RETENTION",
     "ROLES",
+    "RULE_NAME_LENGTH",
     "RUNNING",
     "SCHEDULE_KINDS",
     "SCOPES",
@@ -67,6 +79,10 @@ __all__ = [
     "STATES",
     "STUCK_AFTER",
     "THEMES",
+    "Alert",
+    "AlertMessage",
+    "AlertRule",
+    "AlertRuleChannel",
     "ApiKey",
     "Channel",
     "Delivery",
@@ -78,6 +94,7 @@ __all__ = [
     "IgnoredProblem",
     "Instance",
     "KeyUsage",
+    "MaintenanceWindow",
     "Membership",
     "OutboxMessage",
     "RateBucket",
@@ -91,6 +108,7 @@ __all__ = [
     "WeeklyDigest",
     "WorkerHeartbeat",
     "Workflow",
+    "WorkflowLabel",
     "Workspace",
     "of_state",
 ]

@@ -1,4 +1,4 @@
-"""One batch: claimed events become runs, rollups and a new state, in one transaction."""
+"""One batch: claimed events become runs, rollups, alerts and a new state, in one transaction."""
 
 import logging
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
+from app.alerting.deciding import decide
 from app.clock import now
 from app.extensions import db, writing
 from app.processing.inbox import ClaimedEvent, claim, finish, has_due, put_off
@@ -48,6 +49,7 @@ def _process(session: Session, events: Sequence[ClaimedEvent], moment: datetime)
     recorded = record_runs(session, reports)
     add_up(session, recorded.contributions)
     note_runs(session, recorded.runs, moment)
+    decide(session, recorded.decided, moment)
     finish(session, recorded.run_ids, moment)
 
 

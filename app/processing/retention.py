@@ -14,6 +14,7 @@ from app.models import (
     IDEMPOTENCY_WINDOW,
     RETENTION,
     RUNNING,
+    Alert,
     Downtime,
     Event,
     FormerSlug,
@@ -74,6 +75,7 @@ PERIODS = (
     Period("failure_days", Event.id, Event.state == "failed", Event.received_at),
     Period("event_days", Run.id, Run.outcome == "success", Run.updated_at),
     Period("failure_days", Run.id, Run.outcome == "failure", Run.updated_at),
+    Period("failure_days", Alert.id, Alert.ended_at.is_not(None), Alert.last_at),
     Period("failure_days", Run.id, Run.outcome == RUNNING, Run.updated_at),
 )
 """What goes by a workspace's own settings.

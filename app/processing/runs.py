@@ -174,11 +174,13 @@ def _rank_of_telling(telling: tuple[Rank, Any]) -> tuple[bool, Rank]:
 
 
 class Recorded(NamedTuple):
-    """Each event's run id, what the runs add to the rollups (or take back), and the runs."""
+    """Each event's run id, what the runs add to the rollups (or take back), the runs, and those
+    of them that are new or have another outcome than before."""
 
     run_ids: dict[int, int]
     contributions: list[Contribution]
     runs: list[dict[str, Any]]
+    decided: list[dict[str, Any]]
 
 
 def record_runs(session: Session, reports: Sequence[Report]) -> Recorded:
@@ -192,10 +194,11 @@ def record_runs(session: Session, reports: Sequence[Report]) -> Recorded:
     known |= _load(session, missing)  # Another worker was quicker with these.
     run_ids: dict[int, int] = {}
     contributions: list[Contribution] = []
-    runs, changed = [], []
+    runs, changed, decided = [], [], []
     for execution, told in together.items():
         is_new = execution in inserted
-        run = {**told[0].columns, "id": inserted[execution]} if is_new else known[execution]
+        run = {**told[0].columns, **inserted[execution]} if is_new else known[execution]
+        outcome_before = None if is_new else run["outcome"]
         if not is_new:
             contributions += Contribution.list_of(run, sign=-1)
         for report in told[is_new:]:
@@ -205,14 +208,16 @@ def record_runs(session: Session, reports: Sequence[Report]) -> Recorded:
         runs.append(run)
         if told[is_new:]:
             changed.append(run)
+        if run["outcome"] != outcome_before:
+            decided.append(run)
     _update(session, changed)
-    return Recorded(run_ids, contributions, runs)
+    return Recorded(run_ids, contributions, runs, decided)
 
 
-def _insert(session: Session, reports: Sequence[Report]) -> dict[Execution, int]:
+def _insert(session: Session, reports: Sequence[Report]) -> dict[Execution, dict[str, Any]]:
     """Insert a run for each report, in their order, unless another worker just did.
 
-    Returns the ids of those that are new.
+    Returns the ids and public ids of those that are new.
     """
     if not reports:
         return {}
@@ -223,7 +228,7 @@ def _insert(session: Session, reports: Sequence[Report]) -> dict[Execution, int]
     ).returning(_TABLE.c.public_id, _TABLE.c.id)
     ids = {row[0]: row[1] for row in session.connection().execute(statement, rows)}
     return {
-        report.execution: ids[row["public_id"]]
+        report.execution: {"id": ids[row["public_id"]], "public_id": row["public_id"]}
         for report, row in zip(reports, rows, strict=True)
         if row["public_id"] in ids
     }

@@ -17,6 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
+from app.alerting.ticking import tick
 from app.channels.courier import Courier
 from app.clock import now
 from app.extensions import db, writing
@@ -24,6 +25,7 @@ from app.models import Downtime, Instance, WorkerHeartbeat
 from app.processing.batch import process_batch
 from app.processing.retention import prune
 from app.processing.schedules import judge_schedules
+from app.processing.silence_causes import explain_silence
 from app.processing.stuck_runs import mark_stuck_runs
 from app.processing.weekly_digests import send_weekly_digests
 
@@ -33,6 +35,7 @@ OUTAGE_SECONDS = 1.0
 HEARTBEAT_EVERY = timedelta(seconds=5)
 PRUNE_EVERY = timedelta(seconds=30)
 JUDGE_EVERY = timedelta(seconds=1)
+WATCH_EVERY = timedelta(seconds=1)
 STALLED_AFTER = timedelta(seconds=30)
 """A worker that was last seen longer ago than this stands still."""
 
@@ -49,6 +52,7 @@ class Worker:
         self._beat_at: datetime | None = None
         self._pruned_at: datetime | None = None
         self._judged_at: datetime | None = None
+        self._watched_at: datetime | None = None
         self._parent = os.getppid()
 
     def run(self) -> None:
@@ -62,6 +66,7 @@ class Worker:
                 self.beat()
                 busy = process_batch(BATCH_SIZE) > 0
                 self.judge()
+                self.watch()
                 self.tidy()
                 pause = 0.0 if busy else IDLE_SECONDS
             except (OperationalError, InterfaceError) as error:
@@ -95,6 +100,19 @@ class Worker:
             self._judged_at = now()
             judge_schedules()
             mark_stuck_runs()
+
+    def watch(self) -> None:
+        """Tell of what no event tells, and of what is due; not more often than WATCH_EVERY."""
+        if self._watched_at is not None and now() - self._watched_at < WATCH_EVERY:
+            return
+        self._watched_at = now()
+        try:
+            tick(self._watched_at, explain_silence)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:  # A rule that can't be judged must not hold up the events.
+            db.session.rollback()
+            logger.exception("Alerts could not be looked after.")
 
     def tidy(self) -> None:
         """Send weekly digests, remove what is past its time; not more often than PRUNE_EVERY."""

@@ -8,10 +8,19 @@ from playwright.sync_api import Browser, Page
 from sqlalchemy import select
 
 from app.extensions import db
-from app.models import ApiKey, Channel, Delivery, Event, Workflow, Workspace
+from app.models import (
+    Alert,
+    AlertRule,
+    ApiKey,
+    Channel,
+    Delivery,
+    Event,
+    Workflow,
+    Workspace,
+)
 from tests.axe import ALL, COLOURS, violations
 from tests.channels.deliveries import store_channels
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, make_alert
 from tests.pages_map import SIGNED_OUT, addresses
 from tests.server import LiveServer
 from tests.teams import LiveTeam, make_live_team
@@ -37,6 +46,8 @@ def test_axe_finds_nothing_on_any_page(
     sign_in(page, server, team)
     with app.app_context():
         store_channels(db.session.scalars(select(Workspace.id)).one(), ["Ops", "Boss's chat"])
+        workflow = db.session.scalars(select(Workflow).limit(1)).one()
+        make_alert(workflow.workspace_id, workflow.id)
         ids = some_of_each()
     found |= look(page, server, addresses(ids))
     page.set_viewport_size({"width": 390, "height": 844})
@@ -67,6 +78,8 @@ def some_of_each() -> dict[str, list[str]]:
         "event": list(by_kind.values())[:6],
         "workflow": list(db.session.scalars(select(Workflow.public_id).limit(2))),
         "problem": [str(event.fingerprint) for event in events if event.fingerprint][:1],
+        "alert": list(db.session.scalars(select(Alert.public_id)))[:1],
+        "rule": list(db.session.scalars(select(AlertRule.public_id)))[:1],
         "key": list(db.session.scalars(select(ApiKey.public_id).limit(1))),
         "channel": list(db.session.scalars(select(Channel.public_id))),
         "delivery": list(db.session.scalars(select(Delivery.public_id).limit(1))),

@@ -13,14 +13,24 @@ from sqlalchemy import func, select
 
 from app.console.signs import show_signs
 from app.extensions import db, writing
-from app.models import ApiKey, Channel, Delivery, Event, User, Workflow, Workspace
+from app.models import (
+    Alert,
+    AlertRule,
+    ApiKey,
+    Channel,
+    Delivery,
+    Event,
+    User,
+    Workflow,
+    Workspace,
+)
 from app.workspaces.api_keys import create_api_key
 from app.workspaces.people import RefusedError
 from app.workspaces.profile import change_profile
 from app.workspaces.settings import rename_workspace
 from app.workspaces.workflows import create_workflow
 from tests.channels.deliveries import store_channels
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, make_alert
 from tests.hostile.payloads import PAYLOADS
 from tests.pages_map import PAGES, SIGNED_OUT, addresses
 from tests.server import LiveServer, wait_for
@@ -131,6 +141,7 @@ def test_hostile_content_is_shown_as_text_and_does_nothing(
         send_all_at_once(server, team)
         check_live_log(app, log)
     with app.app_context():
+        make_alerts()
         failures, ids = find_ids()
     for path in addresses(ids):
         watch.visit(path)
@@ -159,6 +170,13 @@ def name_everything() -> None:
             except RefusedError:
                 continue
     store_channels(workspace_id, PAYLOADS)
+
+
+def make_alerts() -> None:
+    """Each payload as the name of a rule, a window and a label, in an alert and its message."""
+    workflows = db.session.execute(select(Workflow.workspace_id, Workflow.id)).all()
+    for payload, (workspace_id, workflow_id) in zip(PAYLOADS, workflows, strict=False):
+        make_alert(workspace_id, workflow_id, payload.replace("\0", ""))
 
 
 def send_everything(server: LiveServer, team: LiveTeam) -> None:
@@ -289,6 +307,8 @@ def find_ids() -> tuple[dict[str, str], dict[str, list[str]]]:
     ids = {
         "event": pick_events(events),
         "workflow": list(db.session.scalars(select(Workflow.public_id)))[::25],
+        "alert": list(db.session.scalars(select(Alert.public_id)))[::25],
+        "rule": list(db.session.scalars(select(AlertRule.public_id)))[::25],
         "key": list(db.session.scalars(select(ApiKey.public_id)))[::25],
         "problem": [str(event.fingerprint) for event in events if event.fingerprint][-1:],
         "channel": list(db.session.scalars(select(Channel.public_id)))[::6],

@@ -1,0 +1,53 @@
+"""Runs that failed: each, or only several in a row."""
+
+from collections.abc import Iterable, Iterator
+
+from app.alerting.kinds.kind import Detail, Kind, Numbers, Past
+from app.alerting.kinds.numbers import NumbersSchema, whole
+from app.alerting.verdicts import SeenRun, Sign, Verdict, detail_of
+
+
+class FailedNumbers(NumbersSchema):
+    in_a_row = whole("Failures in a row", 1, 100, 1, hint="1 tells of every first failure.")
+
+
+def judge(numbers: Numbers, runs: Iterable[SeenRun]) -> Iterator[Verdict]:
+    row, since = 0, None
+    for run in runs:
+        if run.outcome != "failure":
+            row, since = 0, None
+            yield Verdict(Sign.GOOD, run.ended_at)
+            continue
+        row, since = row + 1, since or run.ended_at
+        if row >= numbers["in_a_row"]:
+            detail = {**detail_of(run), "in_a_row": numbers["in_a_row"]}
+            yield Verdict(Sign.OPENS, run.ended_at, since, count=row, detail=detail)
+        else:
+            yield Verdict(Sign.ADDS, run.ended_at, detail=detail_of(run))
+
+
+def describe(numbers: Numbers) -> str:
+    row = numbers["in_a_row"]
+    return "A run fails" if row == 1 else f"{row} runs in a row fail"
+
+
+def title(name: str, detail: Detail) -> str:
+    row = detail.get("in_a_row", 1)
+    return f"{name} failed" if row == 1 else f"{name} failed {row} times in a row"
+
+
+KIND = Kind(
+    name="failed",
+    label="Failed runs",
+    hint="A run fails, or several in a row.",
+    icon="circle-x",
+    source="runs",
+    schema=FailedNumbers(),
+    judge=judge,
+    describe=describe,
+    title=title,
+    over=lambda name: f"{name} works again",
+    unit=("failure", "failures"),
+    past=lambda numbers: Past(numbers["in_a_row"] - 1),
+    wakes=lambda numbers, run: run.outcome == "failure",
+)

@@ -1,0 +1,78 @@
+"""Times in which nothing is told: quiet hours, a rule's snooze, maintenance windows."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from app.models import AlertRule, MaintenanceWindow
+
+WEEK = timedelta(days=7)
+_MOST_WINDOWS = 50
+"""Windows that follow one another without a gap, after which one stops looking."""
+
+
+def end_of_quiet(rule: AlertRule, moment: datetime) -> datetime:
+    """When the quiet hours end that the moment lies in; the moment itself outside of them.
+
+    The hours are those of a clock on the wall in the rule's zone, on days of 23 and 25 hours too.
+    """
+    if not (rule.quiet_from and rule.quiet_until and rule.quiet_zone):
+        return moment
+    zone = ZoneInfo(rule.quiet_zone)
+    local = moment.astimezone(zone)
+    begins, ends = time.fromisoformat(rule.quiet_from), time.fromisoformat(rule.quiet_until)
+    now = local.time()
+    is_overnight = begins >= ends
+    is_quiet = (now >= begins or now < ends) if is_overnight else begins <= now < ends
+    if not is_quiet:
+        return moment
+    day = local.date() + timedelta(days=1 if is_overnight and now >= begins else 0)
+    return datetime.combine(day, ends, zone).astimezone(UTC)
+
+
+def window_at(window: MaintenanceWindow, moment: datetime) -> tuple[datetime, datetime] | None:
+    """The begin and end of the window's turn that holds the moment."""
+    starts_at, ends_at = window.starts_at, window.ends_at
+    if window.is_weekly and moment >= ends_at:
+        zone = ZoneInfo(window.zone)
+        weeks = (moment - starts_at) // WEEK
+        # An hour may be gone or come twice on the way: the turn before or after may hold it too.
+        for turn in (weeks - 1, weeks, weeks + 1):
+            if turn < 0:
+                continue
+            start = _later(starts_at, turn, zone)
+            end = _later(ends_at, turn, zone)
+            if start <= moment < end:
+                return start, end
+        return None
+    return (starts_at, ends_at) if starts_at <= moment < ends_at else None
+
+
+def _later(moment: datetime, weeks: int, zone: ZoneInfo) -> datetime:
+    local = moment.astimezone(zone)
+    return (local.replace(tzinfo=None) + weeks * WEEK).replace(tzinfo=zone).astimezone(UTC)
+
+
+def covers(window: MaintenanceWindow, workflow_id: int | None, labels: Iterable[str]) -> bool:
+    """Whether it is for this workflow; one for all is for the workspace too."""
+    if window.workflow_id is not None:
+        return window.workflow_id == workflow_id
+    return window.label is None or window.label in labels
+
+
+def hush_until(
+    rule: AlertRule, windows: Iterable[MaintenanceWindow], moment: datetime
+) -> datetime | None:
+    """Until when the rule's snooze and these windows keep it from telling; None: not at all."""
+    until = moment
+    snoozed = rule.snoozed_until
+    if snoozed is not None and snoozed > until:
+        until = snoozed
+    chosen = list(windows)
+    for _ in range(_MOST_WINDOWS):
+        turns = [window_at(window, until) for window in chosen]
+        latest = max((turn[1] for turn in turns if turn), default=until)
+        if latest == until:
+            break
+        until = latest
+    return until if until > moment else None

@@ -1,0 +1,135 @@
+"""What is told of alerts, put into the outbox within the transaction that decides on it."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy import Table, insert, or_, select
+from sqlalchemy.orm import Session
+
+from app.alerting.course import A_MINUTE, Said, reopens_within, settle
+from app.alerting.explanations import Explain, explain_silences
+from app.alerting.rulebook import Rulebook
+from app.alerting.words import compose, name_of, title_of
+from app.channels.outbox import put
+from app.models import (
+    Alert,
+    AlertMessage,
+    AlertRule,
+    AlertRuleChannel,
+    OutboxMessage,
+    Workflow,
+)
+
+ALERT_MESSAGES = cast(Table, AlertMessage.__table__)
+
+
+def lock_rules(session: Session, rule_ids: Collection[int]) -> None:
+    """Let one worker at a time decide for a rule; on SQLite only one transaction writes anyway.
+
+    Rules are the last that a transaction locks, in the order of their ids: there is no deadlock.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        wanted = select(AlertRule.id).where(AlertRule.id.in_(rule_ids)).order_by(AlertRule.id)
+        session.execute(wanted.with_for_update(key_share=True)).all()
+
+
+def read_previous(
+    session: Session, pairs: Collection[tuple[AlertRule, int | None]], now: datetime
+) -> dict[tuple[int, int | None], Alert]:
+    """The alert of each rule and workflow that ended or was told of last, as far as it reaches
+    into the rule's cool-down; in one query."""
+    if not pairs:
+        return {}
+    since = now - max(reopens_within(rule) for rule, _ in pairs)
+    query = select(Alert).where(
+        Alert.rule_id.in_({rule.id for rule, _ in pairs}),
+        or_(
+            Alert.workflow_id.in_({each for _, each in pairs if each}), Alert.workflow_id.is_(None)
+        ),
+        Alert.ended_at.is_not(None),
+        or_(Alert.ended_at > since, Alert.last_told_at > since),
+    )
+    rows = session.scalars(query.order_by(Alert.id))
+    return {(alert.rule_id or 0, alert.workflow_id): alert for alert in rows}
+
+
+def tell(
+    session: Session,
+    book: Rulebook,
+    touched: Mapping[int, Sequence[Alert]],
+    rules: Mapping[int, AlertRule],
+    now: datetime,
+    explain: Explain | None = None,
+) -> int:
+    """Decide what is told of the alerts, by the ids of their rules; returns the messages' number.
+
+    Alerts that are new are added to the session.
+    """
+    names = read_names(session, (alert for alerts in touched.values() for alert in alerts))
+    told: list[tuple[AlertRule, list[Said]]] = []
+    for rule_id, alerts in touched.items():
+        rule = rules[rule_id]
+        for alert in alerts:
+            alert.what = title_of(alert, name_of(alert, names))
+        messages = settle(
+            rule,
+            alerts,
+            now,
+            lambda alert, rule=rule: book.hush(rule, alert.workflow_id, now),  # type: ignore[misc]
+            lambda rule=rule: _told_times(session, rule, now),  # type: ignore[misc]
+        )
+        session.add_all(alerts)
+        told += [(rule, message) for message in messages]
+    session.flush()
+    if told:
+        _put(session, told, names, now, explain)
+    return len(told)
+
+
+def _put(
+    session: Session,
+    told: Sequence[tuple[AlertRule, list[Said]]],
+    names: Mapping[int, str],
+    now: datetime,
+    explain: Explain | None,
+) -> None:
+    channels = _read_channels(session, {rule.id for rule, _ in told})
+    every = [said for _, message in told for said in message]
+    explanations = explain_silences(session, every, now, explain)
+    connection = session.connection()
+    rows = []
+    for rule, message in told:
+        composed = compose(rule, message, names, explanations, now)
+        key = put(connection, composed, rule.workspace_id, channels.get(rule.id, ()), now)
+        rows += [{"alert_id": said.alert.id, "message_id": key} for said in message]
+    connection.execute(insert(ALERT_MESSAGES), rows)
+
+
+def _told_times(session: Session, rule: AlertRule, now: datetime) -> list[datetime]:
+    """When the rule's messages of the last minute were put into the outbox."""
+    query = (
+        select(OutboxMessage.id, OutboxMessage.created_at)
+        .join(AlertMessage, AlertMessage.message_id == OutboxMessage.id)
+        .join(Alert, Alert.id == AlertMessage.alert_id)
+        .where(Alert.rule_id == rule.id, OutboxMessage.created_at > now - A_MINUTE)
+        .distinct()
+    )
+    return [at for _, at in session.execute(query)]
+
+
+def _read_channels(session: Session, rule_ids: Collection[int]) -> dict[int, list[int]]:
+    query = select(AlertRuleChannel.rule_id, AlertRuleChannel.channel_id)
+    found: dict[int, list[int]] = {}
+    for rule_id, channel_id in session.execute(query.where(AlertRuleChannel.rule_id.in_(rule_ids))):
+        found.setdefault(rule_id, []).append(channel_id)
+    return found
+
+
+def read_names(session: Session, alerts: Iterable[Alert]) -> dict[int, str]:
+    """The names of the alerts' workflows, by their ids."""
+    ids = {alert.workflow_id for alert in alerts if alert.workflow_id is not None}
+    if not ids:
+        return {}
+    query = select(Workflow.id, Workflow.name).where(Workflow.id.in_(ids))
+    return {row.id: row.name for row in session.execute(query)}

@@ -1,0 +1,200 @@
+"""What no run decides: silences, stuck runs, refusals, and what is due to be told.
+
+Decided by the worker from the tables, every second or so; where nothing has changed, it only reads.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from app.alerting.course import step
+from app.alerting.deciding import OpenAlerts
+from app.alerting.explanations import Explain
+from app.alerting.kinds import KINDS
+from app.alerting.rulebook import Rulebook, complete, looks_at, read_rulebook
+from app.alerting.sights import FACTS, Fact, see_refused
+from app.alerting.telling import lock_rules, read_previous, tell
+from app.alerting.verdicts import Sign, Verdict
+from app.extensions import db, writing
+from app.models import Alert, AlertRule, Silence, Workflow
+
+
+class Change(NamedTuple):
+    """A verdict that opens, continues or ends something."""
+
+    rule: AlertRule
+    workflow_id: int | None
+    alert: Alert | None
+    verdict: Verdict
+
+
+@dataclass(slots=True)
+class Work:
+    """What a tick has to do."""
+
+    changes: list[Change] = field(default_factory=list)
+    due: list[Alert] = field(default_factory=list)
+    stale: list[Alert] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.changes or self.due or self.stale)
+
+    def rules(self) -> dict[int, AlertRule]:
+        changed = {change.rule.id: change.rule for change in self.changes}
+        return changed | {alert.rule.id: alert.rule for alert in self.due if alert.rule}
+
+
+def tick(now: datetime, explain: Explain | None = None) -> None:
+    """Look at the tables, and decide in one transaction what has changed since the last look."""
+    try:
+        work = find_work(db.session(), now)
+    finally:
+        db.session.rollback()
+    if not work:
+        return
+    with writing() as session:
+        work = find_work(session, now)
+        lock_rules(session, sorted(work.rules()))
+        session.expire_all()  # On PostgreSQL another worker may have been quicker.
+        do_work(session, find_work(session, now), now, explain)
+
+
+def find_work(session: Session, now: datetime) -> Work:
+    stale = _read_stale(session)
+    gone = {alert.id for alert in stale}
+    due = session.scalars(select(Alert).where(Alert.due_at <= now).order_by(Alert.id))
+    book = read_rulebook(session, {"silences", "stuck", "refused"})
+    return Work(
+        list(_find_changes(session, book, now)) if book.rules else [],
+        [alert for alert in due if alert.id not in gone],
+        stale,
+    )
+
+
+def do_work(session: Session, work: Work, now: datetime, explain: Explain | None) -> None:
+    for alert in work.stale:
+        end_quietly(alert, now)
+    rules = work.rules()
+    book = complete(session, list(rules.values()))
+    touched: dict[int, list[Alert]] = {}
+    for change in work.changes:
+        changed = _apply(session, book, change, now)
+        if changed is not None:
+            touched.setdefault(change.rule.id, []).append(changed)
+    for alert in work.due:
+        alerts = touched.setdefault(alert.rule_id or 0, [])
+        if alert not in alerts:
+            alerts.append(alert)
+    tell(session, book, touched, rules, now, explain)
+
+
+def end_quietly(alert: Alert, now: datetime) -> None:
+    """End an alert whose rule or workflow is no longer looked at; nobody is told."""
+    alert.ended_at = alert.ended_at or now
+    alert.is_muted = True
+    alert.due_at = None
+
+
+def _read_stale(session: Session) -> list[Alert]:
+    """Alerts that are open or due, and whose workflow is archived or whose rule is off."""
+    query = (
+        select(Alert)
+        .outerjoin(Workflow, Workflow.id == Alert.workflow_id)
+        .outerjoin(AlertRule, AlertRule.id == Alert.rule_id)
+        .where(
+            or_(Alert.ended_at.is_(None), Alert.due_at.is_not(None)),
+            or_(
+                Workflow.archived_at.is_not(None),
+                AlertRule.id.is_(None),
+                AlertRule.is_on.is_(False),
+            ),
+        )
+    )
+    return list(session.scalars(query))
+
+
+def _find_changes(session: Session, book: Rulebook, now: datetime) -> Iterator[Change]:
+    rules = [rule for rules in book.rules.values() for rule in rules]
+    found = _read_open(session, rules)
+    sources = {KINDS[rule.kind].source for rule in rules}
+    facts = {name: FACTS[name].read(session) for name in sources if name in FACTS}
+    for rule in rules:
+        source = KINDS[rule.kind].source
+        if source in FACTS:
+            yield from _about_workflows(book, rule, found, facts[source], now)
+        else:
+            alert = found.get((rule.id, None))
+            sight = see_refused(session, rule, alert, now)
+            (verdict,) = KINDS[rule.kind].judge(rule.numbers, [sight])
+            yield from _matter(rule, None, alert, verdict)
+
+
+def _about_workflows(
+    book: Rulebook, rule: AlertRule, found: OpenAlerts, facts: Sequence[Fact], now: datetime
+) -> Iterator[Change]:
+    """The rule's verdicts over the workflows that have something, and those with an open alert."""
+    now_so = {
+        fact.workflow_id: fact
+        for fact in facts
+        if fact.workspace_id == rule.workspace_id
+        and looks_at(rule, fact.workflow_id, book.labels_of(fact.workflow_id))
+    }
+    alerts = {
+        workflow_id: alert
+        for (rule_id, workflow_id), alert in found.items()
+        if rule_id == rule.id and workflow_id is not None
+    }
+    kind = KINDS[rule.kind]
+    for workflow_id in sorted(now_so.keys() | alerts.keys()):
+        fact, alert = now_so.get(workflow_id), alerts.get(workflow_id)
+        sight = fact.see(alert, now) if fact else FACTS[kind.source].see_nothing(now)
+        (verdict,) = kind.judge(rule.numbers, [sight])
+        yield from _matter(rule, workflow_id, alert, verdict)
+
+
+def _matter(
+    rule: AlertRule, workflow_id: int | None, alert: Alert | None, verdict: Verdict
+) -> Iterator[Change]:
+    """The verdict, where it changes anything."""
+    if alert is None:
+        changes = verdict.sign is Sign.OPENS
+    else:
+        is_news = any(alert.detail.get(name) != value for name, value in verdict.detail.items())
+        changes = verdict.sign is Sign.GOOD or (verdict.sign is not Sign.NOTHING and is_news)
+    if changes:
+        yield Change(rule, workflow_id, alert, verdict)
+
+
+def _read_open(session: Session, rules: list[AlertRule]) -> OpenAlerts:
+    ids = [rule.id for rule in rules]
+    query = select(Alert).where(Alert.rule_id.in_(ids), Alert.ended_at.is_(None))
+    return {(alert.rule_id or 0, alert.workflow_id): alert for alert in session.scalars(query)}
+
+
+def _apply(session: Session, book: Rulebook, change: Change, now: datetime) -> Alert | None:
+    rule, workflow_id, alert, verdict = change
+    if alert is None:
+        previous = read_previous(session, [(rule, workflow_id)], now)
+        alert = previous.get((rule.id, workflow_id))
+    is_hushed = book.hush(rule, workflow_id, now) is not None
+    alert = step(rule, alert, verdict, workflow_id, now, is_hushed)
+    if (
+        alert is not None
+        and alert.ended_at is not None
+        and _ended_without_a_run(session, rule, alert)
+    ):
+        end_quietly(alert, now)
+        return None
+    return alert
+
+
+def _ended_without_a_run(session: Session, rule: AlertRule, alert: Alert) -> bool:
+    """Whether a silence is over only since its schedule was changed or removed."""
+    if KINDS[rule.kind].source != "silences":
+        return False
+    newest = select(Silence.ended_by_run_id).where(Silence.workflow_id == alert.workflow_id)
+    return session.scalar(newest.order_by(Silence.id.desc()).limit(1)) is None

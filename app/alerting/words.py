@@ -1,0 +1,162 @@
+"""The words of messages: what, since when, how many, the error, and a link; plain text."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from flask import current_app
+
+from app.alerting.course import Said, Saying
+from app.alerting.kinds import KINDS
+from app.channels.message import Message, MessageKind
+from app.identifiers import new_id
+from app.models import Alert, AlertRule
+
+NOBODY = "A workflow"
+ANY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]", ""})  # noqa: S104 - Nothing listens here.
+MOST_LINES = 20
+"""Alerts that a message for many names; the rest is a number."""
+
+MESSAGE_KIND: dict[Saying, MessageKind] = {
+    "opened": "alert",
+    "digest": "digest",
+    "reminder": "reminder",
+    "recovered": "recovery",
+    "passed": "recovery",
+}
+
+
+def title_of(alert: Alert, name: str) -> str:
+    """`Lead enrichment failed 3 times in a row`."""
+    return KINDS[alert.kind].title(name, alert.detail)
+
+
+def headline(said: Said, name: str) -> str:
+    """The title of a message about one alert."""
+    alert, kind = said.alert, KINDS[said.alert.kind]
+    titles: dict[Saying, str] = {
+        "opened": alert.what,
+        "digest": f"{name}: {_many(alert.count - said.told_before, alert.kind)} more",
+        "reminder": f"Still so: {alert.what}",
+        "recovered": kind.over(name),
+        "passed": f"{alert.what}; it is over",
+    }
+    return titles[said.saying]
+
+
+def compose(
+    rule: AlertRule,
+    message: Sequence[Said],
+    names: Mapping[int, str],
+    explanations: Mapping[int, str],
+    now: datetime,
+) -> Message:
+    """One message, about one alert or many. `names` are those of the workflows by their ids,
+    `explanations` why something may be so, by the ids of the workflows."""
+    if len(message) > 1:
+        return _about_many(rule, message, names, now)
+    (said,) = message
+    alert, zone = said.alert, zone_of(rule)
+    name = name_of(alert, names)
+    explanation = explanations.get(alert.workflow_id or 0, "")
+    return Message(
+        id=new_id(),
+        kind=MESSAGE_KIND[said.saying],
+        title=headline(said, name),
+        text=" ".join(filter(None, (_tell(said, zone), explanation))),
+        facts=tuple(_facts(rule, alert, name, zone)),
+        link=_link(f"/alerts/{alert.public_id}"),
+        incident=alert.public_id,
+        at=now,
+    )
+
+
+def _tell(said: Said, zone: ZoneInfo) -> str:
+    alert = said.alert
+    since = moment_in_words(alert.began_at, zone)
+    total = _many(alert.count, alert.kind)
+    if alert.ended_at is not None:
+        ended = moment_in_words(alert.ended_at, zone)
+        return f"It lasted from {since} to {ended}, with {total}."
+    if said.saying == "digest" and said.told_last_at:
+        new = _many(alert.count - said.told_before, alert.kind)
+        told = moment_in_words(said.told_last_at, zone)
+        return f"{new} since {told}, {alert.count:,} in all since {since}."
+    return f"Since {since}, {total} so far."
+
+
+def _facts(rule: AlertRule, alert: Alert, name: str, zone: ZoneInfo) -> list[tuple[str, str]]:
+    detail, (_, many) = alert.detail, KINDS[alert.kind].unit
+    error = ": ".join(filter(None, (detail.get("error_type"), detail.get("error"))))
+    took, limit = detail.get("duration_ms"), detail.get("limit_ms")
+    rows = (
+        ("Workflow", name if alert.workflow_id else ""),
+        ("Since", moment_in_words(alert.began_at, zone)),
+        ("Ended", moment_in_words(alert.ended_at, zone) if alert.ended_at else ""),
+        (many.capitalize(), f"{alert.count:,}"),
+        ("Took", f"{took / 1000:,.1f} s" if took is not None and limit is not None else ""),
+        ("Limit", f"{limit / 1000:,.1f} s" if limit is not None else ""),
+        ("Expected", _iso_in_words(detail.get("expected_at"), zone)),
+        ("Error", error),
+        ("Rule", rule.name),
+    )
+    return [(label, value) for label, value in rows if value]
+
+
+def _about_many(
+    rule: AlertRule, message: Sequence[Said], names: Mapping[int, str], now: datetime
+) -> Message:
+    lines = [headline(said, name_of(said.alert, names)) for said in message]
+    more = len(lines) - MOST_LINES
+    shown = lines[:MOST_LINES] + ([f"and {more:,} more"] if more > 0 else [])
+    kinds = {MESSAGE_KIND[said.saying] for said in message}
+    return Message(
+        id=new_id(),
+        kind="recovery" if kinds == {"recovery"} else "digest",
+        title=f"{rule.name}: {len(message):,} more alerts",
+        text="\n".join(shown),
+        facts=(("Alerts", f"{len(message):,}"), ("Rule", rule.name)),
+        link=_link("/alerts"),
+        incident=message[0].alert.public_id,
+        at=now,
+    )
+
+
+def name_of(alert: Alert, names: Mapping[int, str]) -> str:
+    return names.get(alert.workflow_id or 0, NOBODY)
+
+
+def _many(count: int, kind: str) -> str:
+    one, many = KINDS[kind].unit
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def zone_of(rule: AlertRule) -> ZoneInfo:
+    """The zone of its quiet hours is also that of the times in its messages."""
+    return ZoneInfo(rule.quiet_zone or "UTC")
+
+
+def moment_in_words(moment: datetime, zone: ZoneInfo) -> str:
+    """`28 Nov 2026, 22:16 UTC`."""
+    local = moment.astimezone(zone)
+    return f"{local.day} {local:%b %Y, %H:%M} {local.tzname()}"
+
+
+def _iso_in_words(text: str | None, zone: ZoneInfo) -> str:
+    return moment_in_words(datetime.fromisoformat(text), zone) if text else ""
+
+
+def server_url() -> str | None:
+    """Where people reach the server, as the settings tell; the worker answers no request, from
+    which it could know. None where only a request would."""
+    config = current_app.config
+    url, host = str(config["FLOWPULSE_PUBLIC_URL"]), str(config["HOST"])
+    if url or host in ANY_ADDRESS:
+        return url or None
+    return f"http://{host}:{config['PORT']}"
+
+
+def _link(path: str) -> str:
+    """Empty where the server's address is not known."""
+    url = server_url()
+    return url + path if url else ""

@@ -1,0 +1,189 @@
+"""Alerts: the list of open and past ones, and each one's page with its messages."""
+
+from typing import Any, NamedTuple
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import joinedload
+
+from app.alerting.kinds import KINDS
+from app.clock import now
+from app.console.guards import current_workspace
+from app.console.paging import read_page
+from app.extensions import db
+from app.models import Alert, AlertRule, Channel, Delivery, OutboxMessage, Run, Workflow
+from app.processing.silence_causes import explain_silence
+from app.workspaces.alert_rules import close_alert
+
+PAGE_SIZE = 25
+MOST_MESSAGES = 50
+VIEWS = {"open": "Open", "past": "Past", "all": "All"}
+
+blueprint = Blueprint("alerts", __name__)
+
+
+class Filter(NamedTuple):
+    """What the address asks for."""
+
+    view: str
+    kind: str
+    workflow: str
+
+    def address(self, **changes: Any) -> str:
+        chosen = {**self._asdict(), **changes}
+        usual = {"view": "open", "kind": "", "workflow": ""}
+        kept = {name: value for name, value in chosen.items() if value != usual.get(name)}
+        return url_for("alerts.show_alerts", **kept)
+
+
+class Told(NamedTuple):
+    """A message, and its way to each channel."""
+
+    message: OutboxMessage
+    deliveries: list[Delivery]
+
+
+@blueprint.get("/alerts")
+def show_alerts() -> str:
+    workspace_id, page, wanted = current_workspace().id, read_page(), _read_filter()
+    query = _of(workspace_id, wanted).options(joinedload(Alert.workflow))
+    query = query.order_by(Alert.id.desc()).offset((page - 1) * PAGE_SIZE)
+    found = list(db.session.scalars(query.limit(PAGE_SIZE + 1)))
+    return render_template(
+        "console/alerts.html",
+        alerts=found[:PAGE_SIZE],
+        newer=page - 1,
+        older=page + 1 if len(found) > PAGE_SIZE else 0,
+        filter=wanted,
+        views={name: (label, _count(workspace_id, name)) for name, label in VIEWS.items()},
+        kinds=KINDS,
+        has_rules=_has_rows(AlertRule, workspace_id),
+        has_channels=_has_rows(Channel, workspace_id),
+    )
+
+
+@blueprint.get("/alerts/<public_id:public_id>")
+def show_alert(public_id: str) -> str:
+    alert = _find(public_id)
+    run_ids = [alert.detail.get("run"), *alert.detail.get("runs", [])][:6]
+    return render_template(
+        "console/alert.html",
+        alert=alert,
+        kind=KINDS[alert.kind],
+        told=_list_told(alert),
+        runs=_list_runs(alert, [each for each in run_ids if each]),
+        waits_for=_explain_wait(alert),
+        explanation=explain_alert(alert),
+    )
+
+
+@blueprint.post("/alerts/<public_id:public_id>/close")
+def close(public_id: str) -> ResponseReturnValue:
+    alert = _find(public_id)
+    close_alert(alert)
+    flash("The alert is closed. The next finding opens another one.", "success")
+    return redirect(url_for("alerts.show_alert", public_id=public_id), 303)
+
+
+def list_of_workflow(workflow: Workflow, limit: int = 5) -> list[Alert]:
+    """The workflow's newest alerts, the open ones first."""
+    query = select(Alert).where(Alert.workflow_id == workflow.id)
+    query = query.order_by(Alert.ended_at.is_not(None), Alert.id.desc())
+    return list(db.session.scalars(query.limit(limit)))
+
+
+def list_open(workspace_id: int, limit: int) -> tuple[list[Alert], int]:
+    """The newest open alerts that are not silenced, and how many there are."""
+    is_open = _of(workspace_id, Filter("open", "", "")).where(Alert.is_muted.is_(False))
+    query = is_open.options(joinedload(Alert.workflow)).order_by(Alert.id.desc())
+    count = db.session.scalar(select(func.count()).select_from(is_open.subquery())) or 0
+    return list(db.session.scalars(query.limit(limit))), count
+
+
+def list_alerted(workspace_id: int) -> set[tuple[str, int]]:
+    """What the open alerts that are not silenced are about: the source and the workflow's id."""
+    is_open = _of(workspace_id, Filter("open", "", "")).where(Alert.is_muted.is_(False))
+    rows = db.session.execute(is_open.with_only_columns(Alert.kind, Alert.workflow_id).distinct())
+    return {
+        (KINDS[kind].source, workflow_id) for kind, workflow_id in rows if workflow_id is not None
+    }
+
+
+def _read_filter() -> Filter:
+    view, kind = request.args.get("view", "open"), request.args.get("kind", "")
+    return Filter(
+        view if view in VIEWS else "open",
+        kind if kind in KINDS else "",
+        request.args.get("workflow", "")[:24],
+    )
+
+
+def _of(workspace_id: int, wanted: Filter) -> Select[Alert]:
+    query = select(Alert).where(Alert.workspace_id == workspace_id)
+    if wanted.view != "all":
+        ended = Alert.ended_at.is_not(None)
+        query = query.where(ended if wanted.view == "past" else ~ended)
+    if wanted.kind:
+        query = query.where(Alert.kind == wanted.kind)
+    if wanted.workflow:
+        query = query.join(Workflow, Workflow.id == Alert.workflow_id)
+        query = query.where(Workflow.public_id == wanted.workflow)
+    return query
+
+
+def _count(workspace_id: int, view: str) -> int:
+    query = _of(workspace_id, Filter(view, "", "")).with_only_columns(func.count(Alert.id))
+    return db.session.scalar(query) or 0
+
+
+def _has_rows(table: type[AlertRule] | type[Channel], workspace_id: int) -> bool:
+    query = select(table.id).where(table.workspace_id == workspace_id)
+    return db.session.scalar(query.limit(1)) is not None
+
+
+def _find(public_id: str) -> Alert:
+    query = select(Alert).where(
+        Alert.public_id == public_id, Alert.workspace_id == current_workspace().id
+    )
+    alert = db.session.scalar(query.options(joinedload(Alert.workflow), joinedload(Alert.rule)))
+    if alert is None:
+        abort(404, "There is no such alert in this workspace.")
+    return alert
+
+
+def _list_told(alert: Alert) -> list[Told]:
+    """The newest messages, and where they have gone."""
+    messages = alert.messages[-MOST_MESSAGES:][::-1]
+    ids = [message.id for message in messages]
+    query = select(Delivery).where(Delivery.message_id.in_(ids)).order_by(Delivery.id)
+    deliveries = db.session.scalars(query.options(joinedload(Delivery.channel))).all()
+    return [
+        Told(message, [each for each in deliveries if each.message_id == message.id])
+        for message in messages
+    ]
+
+
+def _list_runs(alert: Alert, public_ids: list[str]) -> list[Run]:
+    query = select(Run).where(Run.workspace_id == alert.workspace_id, Run.public_id.in_(public_ids))
+    return list(db.session.scalars(query.order_by(Run.id.desc()))) if public_ids else []
+
+
+def explain_alert(alert: Alert) -> str:
+    """What may keep a silent workflow's reports out."""
+    is_silent = KINDS[alert.kind].source == "silences" and alert.ended_at is None
+    if not is_silent or alert.workflow is None:
+        return ""
+    cause = explain_silence(db.session(), alert.workflow, now())
+    return cause.text if cause else ""
+
+
+def _explain_wait(alert: Alert) -> str:
+    """Why nobody was told of it, or not yet."""
+    if alert.is_muted and alert.last_told_at is None:
+        return "It was not told: a snooze or a maintenance window silenced it."
+    if alert.last_told_at is not None or alert.rule is None:
+        return ""
+    if alert.ended_at is not None and alert.due_at is None:
+        return "It was not told: it was over within the rule's cool-down."
+    return "It is not told yet: quiet hours, the cool-down or the limit of messages hold it back."

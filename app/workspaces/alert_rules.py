@@ -1,0 +1,141 @@
+"""Alert rules: made, changed, switched, snoozed and deleted by people."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.extensions import db, writing
+from app.models import Alert, AlertRule, AlertRuleChannel, Channel, User
+from app.workspaces.people import RefusedError
+from app.workspaces.rule_drafts import RuleDraft
+
+MOST_RULES = 100
+"""Rules of a workspace: each is looked at with each batch of runs."""
+SUGGESTED_NAME = "Tell me when anything fails"
+_WATCHED = ("kind", "numbers", "workflow_id", "label")
+"""What decides which alerts there are: with another one, those that are open end."""
+
+
+def create_rule(workspace_id: int, draft: RuleDraft, created_by: User) -> AlertRule:
+    """Raises RefusedError where the name is taken."""
+    rule = AlertRule(
+        workspace_id=workspace_id, is_on=True, created_by_id=created_by.id, **draft.columns
+    )
+    _store(workspace_id, rule, draft.channel_ids)
+    return rule
+
+
+def suggest_rule(workspace_id: int, created_by: User) -> AlertRule:
+    """Make the rule that most teams begin with: any failure, to all channels. Raises
+    RefusedError."""
+    columns: dict[str, Any] = {
+        "name": SUGGESTED_NAME,
+        "kind": "failed",
+        "numbers": {"in_a_row": 1},
+        "cool_down_minutes": 15,
+        "recovery_after": 1,
+        "tells_recovery": True,
+    }
+    channels = select(Channel.id).where(
+        Channel.workspace_id == workspace_id, Channel.disabled_at.is_(None)
+    )
+    rule = AlertRule(workspace_id=workspace_id, is_on=True, created_by_id=created_by.id, **columns)
+    _store(workspace_id, rule, list(db.session.scalars(channels)))
+    return rule
+
+
+def _store(workspace_id: int, rule: AlertRule, channel_ids: Iterable[int]) -> None:
+    try:
+        with writing() as session:
+            _refuse_too_many(session, workspace_id)
+            _refuse_taken(session, workspace_id, rule.name)
+            session.add(rule)
+            session.flush()
+            _connect(session, rule, channel_ids)
+    except IntegrityError as error:
+        raise RefusedError("name", "Another rule has this name.") from error
+
+
+def change_rule(rule: AlertRule, draft: RuleDraft) -> None:
+    """Raises RefusedError where the name is taken."""
+    rule_id, workspace_id, name = rule.id, rule.workspace_id, draft.columns["name"]
+    try:
+        with writing() as session:
+            _refuse_taken(session, workspace_id, name, but=rule_id)
+            if any(getattr(rule, each) != draft.columns[each] for each in _WATCHED):
+                _end_alerts(session, rule_id)
+            for column, value in draft.columns.items():
+                setattr(rule, column, value)
+            gone = delete(AlertRuleChannel).where(AlertRuleChannel.rule_id == rule_id)
+            session.execute(gone)
+            _connect(session, rule, draft.channel_ids)
+    except IntegrityError as error:
+        raise RefusedError("name", "Another rule has this name.") from error
+
+
+def switch_rule(rule: AlertRule, is_on: bool) -> None:
+    """Off: its open alerts end, and nobody is told."""
+    rule_id = rule.id
+    with writing() as session:
+        rule.is_on = is_on
+        if not is_on:
+            _end_alerts(session, rule_id)
+
+
+def snooze_rule(rule: AlertRule, until: datetime | None) -> None:
+    """None ends the snooze."""
+    with writing():
+        rule.snoozed_until = until
+
+
+def delete_rule(rule: AlertRule) -> None:
+    """Its alerts stay in the list; the open ones end, and nobody is told."""
+    rule_id = rule.id
+    with writing() as session:
+        _end_alerts(session, rule_id)
+        session.execute(delete(AlertRule).where(AlertRule.id == rule_id))
+
+
+def close_alert(alert: Alert) -> None:
+    """End an alert by hand; nobody is told."""
+    with writing():
+        if alert.ended_at is None:
+            alert.ended_at, alert.is_muted, alert.due_at = now(), True, None
+
+
+def _end_alerts(session: Session, rule_id: int) -> None:
+    session.execute(
+        update(Alert)
+        .where(Alert.rule_id == rule_id, Alert.ended_at.is_(None))
+        .values(ended_at=now(), is_muted=True)
+    )
+    session.execute(update(Alert).where(Alert.rule_id == rule_id).values(due_at=None))
+
+
+def _connect(session: Session, rule: AlertRule, channel_ids: Iterable[int]) -> None:
+    session.add_all(
+        AlertRuleChannel(rule_id=rule.id, channel_id=channel_id) for channel_id in channel_ids
+    )
+
+
+def _refuse_taken(session: Session, workspace_id: int, name: str, but: int | None = None) -> None:
+    taken = select(AlertRule.id).where(
+        AlertRule.workspace_id == workspace_id,
+        AlertRule.name == name,
+        AlertRule.id != (but or 0),
+    )
+    if session.scalar(taken) is not None:
+        raise RefusedError("name", f"Another rule has the name {name}.")
+
+
+def _refuse_too_many(session: Session, workspace_id: int) -> None:
+    ids = select(AlertRule.id).where(AlertRule.workspace_id == workspace_id).limit(MOST_RULES)
+    if len(session.scalars(ids).all()) >= MOST_RULES:
+        raise RefusedError(
+            "name", f"There are {MOST_RULES} rules, as many as a workspace can have. Delete one."
+        )

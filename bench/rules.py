@@ -1,0 +1,158 @@
+"""`python -m bench.rules`: how many events a second a worker takes in with no rule and with three.
+
+The rules look at all workflows: each failure, the failure rate, runs slower than usual. Rounds in
+turn, medians and spread; nothing but the worker's batches is timed.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple, cast
+
+from flask_migrate import upgrade
+from sqlalchemy import Table, insert, select
+
+from app.clock import now
+from app.extensions import db, writing
+from app.identifiers import new_id
+from app.models import Alert, AlertRule, Event, Workflow
+from app.processing.batch import process_batch
+from app.processing.worker import BATCH_SIZE
+from app.workspaces.workflows import create_workflow
+from tests.apps import close_app, make_app
+from tests.factories import Team, make_team
+from tests.postgres import PostgresCluster
+
+WORKFLOWS = 20
+RULES: dict[str, dict[str, Any]] = {
+    "failed": {"in_a_row": 1},
+    "rate": {"percent": 50, "minutes": 60, "least": 5},
+    "slow": {"factor": 2.0},
+}
+
+
+class Subject(NamedTuple):
+    """What is measured: how many of the rules are on, and which part of the runs fail."""
+
+    name: str
+    rules: int
+    failing: float
+
+
+SUBJECTS = (
+    Subject("no rule, 5 % failures", 0, 0.05),
+    Subject("3 rules, 5 % failures", 3, 0.05),
+    Subject("no rule, all fail", 0, 1.0),
+    Subject("3 rules, all fail", 3, 1.0),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.rules", description=__doc__)
+    parser.add_argument("--events", type=int, default=4_000, help="events of a round (4000)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each subject (5)")
+    options = parser.parse_args()
+    with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
+        cluster = PostgresCluster(durable=True)
+        stack.callback(cluster.stop)
+        urls = {"SQLite": f"sqlite:///{folder}/rules.db"}
+        urls["PostgreSQL"] = cluster.create_database("rules")
+        print("| | events a second, median | least to most |\n|---|---:|---:|")
+        for kind, url in urls.items():
+            for name, rates in measure(url, Path(folder), options.events, options.rounds).items():
+                median = statistics.median(rates)
+                print(
+                    f"| {kind}, {name} | {median:,.0f} | {min(rates):,.0f} to {max(rates):,.0f} |"
+                )
+
+
+def measure(url: str, folder: Path, events: int, rounds: int) -> dict[str, list[float]]:
+    rates: dict[str, list[float]] = {subject.name: [] for subject in SUBJECTS}
+    app = make_app(url, folder)
+    with app.app_context():
+        upgrade()
+        team = make_team()
+        for number in range(WORKFLOWS):
+            create_workflow(team.workspace_id, f"Flow {number}")
+        for number in range(rounds + 1):
+            for subject in SUBJECTS:
+                set_rules(team, subject.rules)
+                store_events(team, events, subject.failing, number)
+                started = time.perf_counter()
+                while process_batch(BATCH_SIZE):
+                    pass
+                took = time.perf_counter() - started
+                if number:  # The first round warms the machine up.
+                    rates[subject.name].append(events / took)
+        db.session.remove()
+    close_app(app)
+    return rates
+
+
+def set_rules(team: Team, count: int) -> None:
+    """The first so many of the rules, without alerts."""
+    with writing() as session:
+        session.query(Alert).delete()
+        session.query(AlertRule).delete()
+        for kind, numbers in list(RULES.items())[:count]:
+            session.add(
+                AlertRule(
+                    workspace_id=team.workspace_id,
+                    name=kind,
+                    kind=kind,
+                    numbers=numbers,
+                    cool_down_minutes=15,
+                    recovery_after=1,
+                    tells_recovery=True,
+                    is_on=True,
+                )
+            )
+
+
+def store_events(team: Team, count: int, failing: float, seed: int) -> None:
+    """Accepted events that wait, of all workflows in turn, as the ingest service leaves them."""
+    chance, moment = Random(seed), now()
+    query = select(Workflow.id).where(Workflow.workspace_id == team.workspace_id)
+    workflows = db.session.scalars(query).all()
+    rows = [
+        _event(team, workflows[number % len(workflows)], chance, failing, moment)
+        for number in range(count)
+    ]
+    with writing() as session:
+        session.connection().execute(insert(cast(Table, Event.__table__)), rows)
+
+
+def _event(
+    team: Team, workflow_id: int, chance: Random, failing: float, moment: datetime
+) -> dict[str, Any]:
+    ended_at = moment - timedelta(seconds=chance.random() * 60)
+    duration_ms = chance.lognormvariate(7, 0.5)
+    return {
+        "public_id": new_id(),
+        "workspace_id": team.workspace_id,
+        "workflow_id": workflow_id,
+        "received_at": moment,
+        "state": "accepted",
+        "kind": "run-failure" if chance.random() < failing else "run-success",
+        "method": "POST",
+        "path": "/",
+        "headers": [],
+        "body": b"",
+        "status": 202,
+        "took_ms": 1.0,
+        "next_attempt_at": moment,
+        "payload": {
+            "ended_at": ended_at.isoformat(),
+            "duration_ms": duration_ms,
+            "error_message": "boom",
+        },
+    }
+
+
+if __name__ == "__main__":
+    main()

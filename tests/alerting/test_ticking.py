@@ -1,0 +1,204 @@
+"""What the worker finds in the tables: silences, stuck runs, refusals, and what is due."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from app.alerting import ticking
+from app.alerting.replay import replay
+from app.extensions import db, writing
+from app.models import AlertRule, Event, Run, Silence, UnstoredCount
+from tests.alerting.stories import START, Time, alerts, at, messages, store_rule, told
+from tests.factories import Team, make_team
+
+
+@pytest.fixture
+def team(app: Flask) -> Team:
+    return make_team()
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    return Time(monkeypatch)
+
+
+def store(*rows: Any) -> None:
+    with writing() as session:
+        session.add_all(rows)
+
+
+def change(table: Any, **columns: Any) -> None:
+    with writing() as session:
+        session.query(table).update(columns)
+
+
+def silence(team: Team, minute: float, **columns: Any) -> Silence:
+    return Silence(
+        workflow_id=team.workflow_id,
+        expected_at=at(minute - 5),
+        silent_since=at(minute),
+        missed_count=1,
+        **columns,
+    )
+
+
+def test_a_silent_workflow_is_told_after_the_rule_s_patience_and_its_next_run_too(
+    team: Team, time: Time
+) -> None:
+    store_rule(team, kind="silent", numbers={"minutes": 10})
+    store(silence(team, 0), *refusals(team, 0, 1, reference=team.slug))
+    time.work(9.9)
+    assert alerts() == []
+    time.work(10)
+    assert "The last request was refused: 400" in messages()[0].text
+    (alert,) = alerts()
+    assert (alert.what, alert.began_at, alert.count) == ("Lead enrichment is silent", at(0), 1)
+    change(Silence, missed_count=4)
+    time.work(20)
+    time.work(21)
+    assert [alert.count for alert in alerts()] == [4]
+    run = stuck_run(team, 0)
+    run.outcome, run.ended_at, run.stuck_since = "success", at(25), None
+    store(run)
+    change(Silence, ended_at=at(25), ended_by_run_id=run.id)
+    time.work(25)
+    assert told() == [
+        ("alert", "Lead enrichment is silent"),
+        ("recovery", "Lead enrichment runs again"),
+    ]
+
+
+def test_downtime_and_a_removed_schedule_are_no_news(team: Team, time: Time) -> None:
+    store_rule(team, kind="silent", numbers={"minutes": 0})
+    store(silence(team, 0, during_downtime=True))
+    time.work(1)
+    assert alerts() == []
+    change(Silence, during_downtime=False)
+    time.work(2)
+    change(Silence, ended_at=at(3))  # By no run.
+    time.work(3)
+    assert [alert.ended_at for alert in alerts()] == [at(3)]
+    assert told() == [("alert", "Lead enrichment is silent")]
+
+
+def stuck_run(team: Team, minute: float, name: str = "e") -> Run:
+    return Run(
+        workspace_id=team.workspace_id,
+        workflow_id=team.workflow_id,
+        external_execution_id=name,
+        outcome="running",
+        started_at=START,
+        stuck_since=at(minute),
+        decided_by_event_id=0,
+        event_count=1,
+        created_at=START,
+        updated_at=START,
+    )
+
+
+def test_stuck_runs_are_one_alert_until_none_is_stuck(team: Team, time: Time) -> None:
+    store_rule(team, kind="stuck", numbers={"runs": 2})
+    store(stuck_run(team, 0, "a"))
+    time.work(1)
+    assert alerts() == []
+    store(stuck_run(team, 2, "b"), stuck_run(team, 2, "c"))
+    time.work(2)
+    (alert,) = alerts()
+    assert (alert.what, alert.count) == ("Lead enrichment has 3 stuck runs", 3)
+    assert len(alert.detail["runs"]) == 3
+    change(Run, outcome="success", ended_at=at(3))
+    time.work(3)
+    assert [kind for kind, _ in told()] == ["alert", "recovery"]
+
+
+def refusals(team: Team, minute: float, count: int, **columns: Any) -> list[Event]:
+    return [
+        Event(
+            workspace_id=team.workspace_id,
+            received_at=at(minute),
+            state="rejected",
+            method="POST",
+            path="/",
+            headers=[],
+            body=b"",
+            status=400,
+            code="validation_failed",
+            took_ms=1,
+            **columns,
+        )
+        for _ in range(count)
+    ]
+
+
+def test_refusals_pile_up_and_are_over_at_half_the_limit(team: Team, time: Time) -> None:
+    other = make_team("Elsewhere", first=False)
+    store_rule(team, kind="refused", numbers={"requests": 10, "minutes": 5})
+    store(*refusals(team, 0, 9), *refusals(other, 0, 50), *refusals(team, 0, 5, origin="test"))
+    time.work(0.5)
+    assert alerts() == []
+    store(*refusals(team, 1, 1))
+    time.work(1)
+    (alert,) = alerts()
+    assert (alert.what, alert.workflow_id) == ("10 requests were refused within 5 minutes", None)
+    # Exact, also of those that came too fast to be stored; seen once however often one looks.
+    store(
+        *refusals(team, 2, 7),
+        UnstoredCount(
+            minute_at=at(2), workspace_id=team.workspace_id, code="rate_limited", count=1_000
+        ),
+    )
+    for minute in (2, 2.5, 3):
+        time.work(minute)
+    assert [alert.count for alert in alerts()] == [1_017]
+    time.work(6.5)
+    assert alerts()[0].ended_at is None  # 1,007 are still within the window.
+    time.work(7.5)
+    assert alerts()[0].ended_at is not None
+    assert [kind for kind, _ in told()] == ["alert", "digest", "recovery"]
+    assert "1,007 refused requests more" in messages()[1].title
+
+
+def test_a_reminder_is_due_without_any_event(team: Team, time: Time) -> None:
+    store_rule(team, kind="silent", numbers={"minutes": 0}, reminder_minutes=60)
+    store(silence(team, 0))
+    for minute in (0, 30, 59, 60, 61, 121):
+        time.work(minute)
+    assert [message.created_at for message in messages()] == [at(0), at(60), at(121)]
+
+
+def test_without_work_a_tick_writes_nothing(
+    team: Team, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_rule(team, kind="silent", numbers={"minutes": 0})
+    store(silence(team, 0))
+    time.work(0)
+    monkeypatch.setattr(ticking, "writing", lambda: pytest.fail("it wrote"))
+    ticking.tick(at(1))
+
+
+def test_the_replay_finds_what_was_found(team: Team, time: Time) -> None:
+    """The same alerts and messages, from the same tables, and writes none."""
+    kinds = {
+        "silent": {"minutes": 0},
+        "stuck": {"runs": 1},
+        "refused": {"requests": 10, "minutes": 5},
+    }
+    for kind, numbers in kinds.items():
+        store_rule(team, kind=kind, numbers=numbers, name=kind)
+    store(silence(team, 0), stuck_run(team, 0), *refusals(team, 0, 12))
+    time.work(0)
+    change(Silence, ended_at=at(2), ended_by_run_id=db.session.scalar(select(Run.id)))
+    change(Run, outcome="success", ended_at=at(2))
+    for minute in range(1, 8):
+        time.work(minute)
+    found = {(alert.kind, alert.began_at, alert.count) for alert in alerts()}
+    assert len(found) == 3 and all(alert.ended_at for alert in alerts())
+    count = len(messages())
+    for rule in db.session.scalars(select(AlertRule)).all():
+        again = replay(db.session(), rule, at(0) + timedelta(days=1))
+        assert {(each.kind, each.began_at, each.count) for each in again.alerts} <= found
+        assert len(again.alerts) == 1 and again.messages == 2
+    assert len(messages()) == count
