@@ -22,11 +22,12 @@ from app.models.event import (
     of_state,
 )
 from app.models.operation import RateBucket, WorkerHeartbeat
-from app.models.run import OUTCOMES, PERIODS, Rollup, Run
+from app.models.run import OUTCOMES, PERIODS, Rollup, Run, WorkspaceRollup
 from app.models.workflow import (
     FORMER_SLUG_LIFETIME,
     NAME_LENGTH,
     SLUG_LENGTH,
+    URL_LENGTH,
     FormerSlug,
     Workflow,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "SLUG_LENGTH",
     "STATES",
     "THEMES",
+    "URL_LENGTH",
     "ApiKey",
     "Event",
     "FormerSlug",
@@ -61,5 +63,6 @@ __all__ = [
     "WorkerHeartbeat",
     "Workflow",
     "Workspace",
+    "WorkspaceRollup",
     "of_state",
 ]

@@ -1,4 +1,4 @@
-"""What events become: runs, and their hourly and daily sums."""
+"""What events become: runs, and their sums by quarter, hour and day."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -8,10 +8,12 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Index,
+    LargeBinary,
     String,
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from app.models.event import Event
 
 OUTCOMES = ("success", "failure")
-PERIODS = ("hour", "day")
+PERIODS = ("quarter", "hour", "day")
+_IS_FAILURE = text("outcome = 'failure'")
 
 
 class Run(Entity):
@@ -37,6 +40,17 @@ class Run(Entity):
         Index("ix_runs_workspace_id_id", "workspace_id", "id"),
         Index("ix_runs_workspace_id_outcome_updated_at", "workspace_id", "outcome", "updated_at"),
         Index("ix_runs_workspace_id_correlation_id", "workspace_id", "correlation_id"),
+        Index("ix_runs_workspace_id_ended_at", "workspace_id", "ended_at"),
+        Index("ix_runs_workflow_id_duration_ms", "workflow_id", "duration_ms"),
+        Index(
+            "ix_runs_failure",
+            "workspace_id",
+            "error_group",
+            "ended_at",
+            "workflow_id",
+            sqlite_where=_IS_FAILURE,
+            postgresql_where=_IS_FAILURE,
+        ),
         {"sqlite_autoincrement": True},
     )
 
@@ -55,6 +69,7 @@ class Run(Entity):
     correlation_id: Mapped[str | None] = mapped_column(String(255))
     error_type: Mapped[str | None] = mapped_column(String(255))
     error_message: Mapped[str | None] = mapped_column(Text)
+    error_group: Mapped[str | None] = mapped_column(String(16))
     details: Mapped[dict[str, Any] | None] = mapped_column("metadata", JsonText)
     # Of what the deciding event left out: the rank of the event that told it, by field.
     kept_from: Mapped[dict[str, Any] | None] = mapped_column(JsonText)
@@ -68,18 +83,35 @@ class Run(Entity):
     events: Mapped[list["Event"]] = relationship(back_populates="run", order_by="Event.id")
 
 
-class Rollup(Entity):
-    """A workflow's runs of an hour or a day (UTC, by end) as counts and sums."""
+class _Sums:
+    """Runs of a period (UTC, by end) as counts, a sum, and a sketch of durations."""
 
-    __tablename__ = "rollups"
-    __table_args__ = (CheckConstraint(f"period IN {PERIODS}", name="period_known"),)
-
-    workflow_id: Mapped[int] = mapped_column(
-        ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True
-    )
-    period: Mapped[str] = mapped_column(String(4), primary_key=True)
+    period: Mapped[str] = mapped_column(String(7), primary_key=True)
     starts_at: Mapped[Moment] = mapped_column(primary_key=True)
     success_count: Mapped[int] = mapped_column(BigId)
     failure_count: Mapped[int] = mapped_column(BigId)
     timed_count: Mapped[int] = mapped_column(BigId)
     duration_sum_ms: Mapped[float] = mapped_column(Float)
+    sketch: Mapped[bytes | None] = mapped_column(LargeBinary)  # See app/sketches.py.
+
+
+class Rollup(_Sums, Entity):
+    """The runs of a workflow in a quarter of an hour, an hour or a day."""
+
+    __tablename__ = "rollups"
+    __table_args__ = (CheckConstraint(f"period IN {PERIODS}", name="period_known"),)
+
+    workflow_id: Mapped[int] = mapped_column(
+        ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True, sort_order=-1
+    )
+
+
+class WorkspaceRollup(_Sums, Entity):
+    """The same of all its workflows together, so that 90 days are few rows."""
+
+    __tablename__ = "workspace_rollups"
+    __table_args__ = (CheckConstraint(f"period IN {PERIODS}", name="period_known"),)
+
+    workspace_id: Mapped[int] = mapped_column(
+        ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True, sort_order=-1
+    )

@@ -10,6 +10,7 @@ from app.extensions import Entity
 from app.models.columns import Moment, PrimaryKey, PublicId, UtcDateTime
 
 NAME_LENGTH = 120
+URL_LENGTH = 500
 SLUG_LENGTH = 80
 FORMER_SLUG_LIFETIME = timedelta(days=30)
 """How long a workflow's old slug works on after a rename."""
@@ -32,6 +33,9 @@ class Workflow(Entity):
     created_at: Mapped[Moment] = mapped_column(default=now)
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     is_demo: Mapped[bool] = mapped_column(default=False)
+    # Where a run can be looked at on the source platform, with {execution_id} in its place.
+    run_url: Mapped[str | None] = mapped_column(String(URL_LENGTH))
+    badge_token: Mapped[str | None] = mapped_column(String(43), unique=True)
 
 
 class FormerSlug(Entity):

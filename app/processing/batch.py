@@ -45,7 +45,7 @@ def process_batch(limit: int) -> int:
 def _process(session: Session, events: Sequence[ClaimedEvent], moment: datetime) -> None:
     reports = [read_report(event, moment) for event in events]
     run_ids, contributions = record_runs(session, reports)
-    add_up(session, contributions)
+    add_up(session, contributions, moment)
     finish(session, run_ids, moment)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.identifiers import new_id
 from app.models import Run
+from app.processing.error_groups import find_error_group
 from app.processing.inbox import ClaimedEvent
 from app.processing.rollups import INSERTS, Contribution
 
@@ -21,6 +22,7 @@ _DECIDED = (
     "outcome",
     "error_type",
     "error_message",
+    "error_group",
     "started_at",
     "ended_at",
     "duration_ms",
@@ -64,6 +66,7 @@ def read_report(event: ClaimedEvent, now: datetime) -> Report:
     columns |= {
         "error_type": fields.get("error_type"),
         "error_message": fields.get("error_message"),
+        "error_group": find_error_group(fields.get("error_type"), fields.get("error_message")),
         "duration_ms": fields.get("duration_ms"),
         "kept_from": None,
         "workspace_id": event.workspace_id,
