@@ -164,7 +164,8 @@ def _error_group(error_type: str | None, error_message: str | None) -> str | Non
 def _group_errors(connection: sa.Connection) -> None:
     columns = RUNS.c
     failures = sa.select(columns.id, columns.error_type, columns.error_message)
-    failures = failures.where(columns.outcome == "failure").order_by(columns.id).limit(CHUNK)
+    failures = failures.where(columns.outcome == "failure", columns.is_test.is_(sa.false()))
+    failures = failures.order_by(columns.id).limit(CHUNK)
     put = (
         sa.update(RUNS)
         .where(columns.id == sa.bindparam("run_id"))

@@ -1,0 +1,64 @@
+"""Runs as a list shows them: without what can be long."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy.orm import defer, joinedload
+
+from app.console.run_links import SourceLink, find_source_link
+from app.extensions import db
+from app.models import Run
+
+MESSAGE_LENGTH = 300
+DETAILS_LENGTH = 4_000
+"""Longer metadata is not looked into for a link; the run's own page does."""
+MOST_RELATED = 50
+
+
+class ListedRun(NamedTuple):
+    """A run, the beginning of its error message, and where it can be looked at."""
+
+    run: Run
+    message: str
+    source: SourceLink | None
+
+
+def load_runs(ids: Sequence[int]) -> list[ListedRun]:
+    """These runs, the one that ended last first."""
+    return _load(Run.id.in_(ids)) if ids else []
+
+
+def latest_runs(workflow_id: int, limit: int) -> list[ListedRun]:
+    newest = select(Run.id).where(Run.workflow_id == workflow_id)
+    newest = newest.order_by(Run.ended_at.desc(), Run.id.desc()).limit(limit)
+    return load_runs(db.session.scalars(newest).all())
+
+
+def find_related(run: Run) -> list[ListedRun]:
+    """All runs with the same correlation id, this one among them, in the order of their ends."""
+    if run.correlation_id is None:
+        return []
+    ids = select(Run.id).where(
+        Run.workspace_id == run.workspace_id, Run.correlation_id == run.correlation_id
+    )
+    newest = db.session.scalars(ids.order_by(Run.id.desc()).limit(MOST_RELATED)).all()
+    return load_runs({*newest, run.id})[::-1] if len(newest) > 1 else []  # type: ignore[arg-type]
+
+
+def _load(condition: ColumnElement[bool]) -> list[ListedRun]:
+    is_short = func.length(Run.details) <= DETAILS_LENGTH
+    query = (
+        select(
+            Run,
+            func.substr(Run.error_message, 1, MESSAGE_LENGTH),
+            case((is_short, Run.details), else_=None),
+        )
+        .where(condition)
+        .options(defer(Run.details), defer(Run.error_message), joinedload(Run.workflow))
+        .order_by(Run.ended_at.desc(), Run.id.desc())
+    )
+    return [
+        ListedRun(run, message or "", find_source_link(run, details))
+        for run, message, details in db.session.execute(query)
+    ]
