@@ -27,6 +27,8 @@ SHEETS = (
     "workflows",
     "keys",
     "account",
+    "runs",
+    "charts",
     "small",
 )
 """The sheets of static/styles in their order; the last ones win."""

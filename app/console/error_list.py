@@ -18,7 +18,7 @@ class ErrorGroup(NamedTuple):
     """Failures of the chosen time with the same error; `first_at` is the first of all kept ones."""
 
     fingerprint: str
-    count: int
+    failures: int
     first_at: datetime
     last_at: datetime
     error_type: str
@@ -33,10 +33,10 @@ class ErrorGroup(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """How often failures with the same error came, the last of them, and from how many workflows."""
+    """How often an error came, when it came last, and in how many workflows."""
 
     fingerprint: str
-    count: int
+    failures: int
     last_at: datetime
     workflows: int
 
@@ -56,7 +56,7 @@ def count_groups(
         query = query.where(Run.ended_at >= since)
     if workflow_id is not None:
         query = query.where(Run.workflow_id == workflow_id)
-    return [Tally(*row) for row in db.session.execute(query)]
+    return [Tally(row[0] or "", *row[1:]) for row in db.session.execute(query)]
 
 
 def describe_groups(workspace_id: int, tallies: Sequence[Tally]) -> list[ErrorGroup]:
@@ -70,7 +70,7 @@ def describe_groups(workspace_id: int, tallies: Sequence[Tally]) -> list[ErrorGr
             select(Run.error_group, func.min(Run.ended_at))
             .where(mine, Run.error_group.in_(names))
             .group_by(Run.error_group)
-        ).all()  # type: ignore[arg-type]
+        ).all()
     )
     ends = [(tally.fingerprint, tally.last_at) for tally in tallies]
     message = func.substr(Run.error_message, 1, 1_000)
@@ -85,7 +85,7 @@ def describe_groups(workspace_id: int, tallies: Sequence[Tally]) -> list[ErrorGr
     return [
         ErrorGroup(
             tally.fingerprint,
-            tally.count,
+            tally.failures,
             firsts[tally.fingerprint],
             tally.last_at,
             error_type,

@@ -13,6 +13,7 @@ from app.models import User
 from app.workspaces.profile import is_time_zone
 from app.workspaces.sessions import find_user
 
+ZONE_COOKIE = "time_zone"
 RENDERED_FOR_ALL = frozenset({"live_log.stream_events"})
 """Endpoints whose HTML several readers share: it is told in UTC, and app.js puts it right."""
 
@@ -55,6 +56,13 @@ def current_reader() -> Reader:
         return SOMEBODY
     reader: Reader = g.get("reader", SOMEBODY)
     return reader
+
+
+def chart_zone() -> tuple[str, tzinfo]:
+    """The zone by whose hours and days charts are cut, with its name: the reader's choice, or the
+    browser's as static/app.js has told it, or UTC."""
+    name = current_reader().zone_name or request.cookies.get(ZONE_COOKIE, "")
+    return (name, ZoneInfo(name)) if is_time_zone(name) else ("UTC", UTC)
 
 
 def init_reader(app: Flask) -> None:

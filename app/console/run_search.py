@@ -4,7 +4,7 @@ cost."""
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Select, select
 
@@ -121,7 +121,9 @@ def _end_of_window(
     return Place(*row) if row else None
 
 
-def _ordered(conditions: Sequence[Condition], start: Place | None, is_upward: bool) -> Select[Any]:
+def _ordered(
+    conditions: Sequence[Condition], start: Place | None, is_upward: bool
+) -> Select[datetime, int]:
     query = select(Run.ended_at, Run.id).where(*conditions)
     if start is not None:
         query = query.where(_beyond(start, is_upward))

@@ -63,7 +63,7 @@ def show_errors() -> ResponseReturnValue:
     return render_template(
         "console/run_errors.html",
         groups=describe_groups(workspace.id, groups[first : first + ERRORS_SHOWN]),
-        total=sum(group.count for group in groups),
+        total=sum(group.failures for group in groups),
         wanted=wanted,
         periods=list(PERIODS),
         workflows=list_workflow_choices(workspace.id, wanted),

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby, pairwise
-from math import ceil, floor
+from math import ceil
 from statistics import median
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, func, select
 
 from app.clock import now
-from app.console.formatting import NOTHING, duration, relative
+from app.console.formatting import duration, rate, relative
 from app.extensions import db
 from app.models import Rollup, Run, Workflow
 
@@ -106,8 +106,7 @@ class WorkflowHealth:
     @property
     def success_in_words(self) -> str:
         """`98.3 %`; rounded down, so that 100 % stands for no failure at all."""
-        rate = self.success_rate
-        return NOTHING if rate is None else f"{floor(rate * 1_000) / 10:g} %"
+        return rate(self.success_rate)
 
     @property
     def typical_ms(self) -> float | None:
@@ -118,23 +117,32 @@ class WorkflowHealth:
     @property
     def bars(self) -> list[Bars]:
         """The strip, the newest run at its right end: all that is well, then failure by failure."""
-        first = STRIP_LENGTH - len(self.runs)
-        placed = list(enumerate(self.runs, first))
-        good = [place for place, run in placed if run.outcome == "success"]
-        found = [Bars("success", good, self.strip_in_words)] if good else []
-        for outcome, stretch in groupby(placed, key=lambda each: each[1].outcome):
-            if outcome == "failure":
-                alike = list(stretch)
-                when = relative(alike[-1][1].ended_at, self.at)
-                many = f"{len(alike)} failed, the last" if len(alike) > 1 else "Failed"
-                found.append(Bars(outcome, [place for place, _ in alike], f"{many} {when}"))
-        return found
+        return draw_strip(self.runs, self.at)
 
     @property
     def strip_in_words(self) -> str:
         """`57 of 60 succeeded`."""
-        good = sum(run.outcome == "success" for run in self.runs)
-        return f"{good} of {len(self.runs)} succeeded"
+        return strip_in_words(self.runs)
+
+
+def draw_strip(runs: Sequence[LastRun], at: datetime) -> list[Bars]:
+    """The last runs, the oldest first and the newest at the right end: all that is well, then
+    failure by failure."""
+    placed = list(enumerate(runs, STRIP_LENGTH - len(runs)))
+    good = [place for place, run in placed if run.outcome == "success"]
+    found = [Bars("success", good, strip_in_words(runs))] if good else []
+    for outcome, stretch in groupby(placed, key=lambda each: each[1].outcome):
+        if outcome == "failure":
+            alike = list(stretch)
+            when = relative(alike[-1][1].ended_at, at)
+            many = f"{len(alike)} failed, the last" if len(alike) > 1 else "Failed"
+            found.append(Bars(outcome, [place for place, _ in alike], f"{many} {when}"))
+    return found
+
+
+def strip_in_words(runs: Sequence[LastRun]) -> str:
+    good = sum(run.outcome == "success" for run in runs)
+    return f"{good} of {len(runs)} succeeded"
 
 
 def find_pace(ends: Sequence[datetime]) -> Pace | None:

@@ -67,9 +67,9 @@ def read_report(event: ClaimedEvent, now: datetime) -> Report:
         "error_type": fields.get("error_type"),
         "error_message": fields.get("error_message"),
         # A test is no failure that anybody should hear of.
-        "error_group": None if is_test else find_error_group(
-            fields.get("error_type"), fields.get("error_message")
-        ),
+        "error_group": None
+        if is_test
+        else find_error_group(fields.get("error_type"), fields.get("error_message")),
         "duration_ms": fields.get("duration_ms"),
         "kept_from": None,
         "workspace_id": event.workspace_id,

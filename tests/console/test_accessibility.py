@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page
 from sqlalchemy import select
 
 from app.extensions import db
-from app.models import ApiKey, Event, Workflow
+from app.models import ApiKey, Event, Run, Workflow
 from tests.axe import ALL, COLOURS, violations
 from tests.factories import PASSWORD
 from tests.pages_map import SIGNED_OUT, addresses
@@ -65,6 +65,14 @@ def some_of_each() -> dict[str, list[str]]:
         "event": list(by_kind.values())[:6],
         "workflow": list(db.session.scalars(select(Workflow.public_id).limit(2))),
         "problem": [str(event.fingerprint) for event in events if event.fingerprint][:1],
+        "run": list(
+            db.session.scalars(
+                select(Run.public_id)
+                .where(Run.correlation_id.is_not(None))
+                .order_by(Run.outcome)
+                .limit(1)
+            )
+        ),
         "key": list(db.session.scalars(select(ApiKey.public_id).limit(1))),
     }
 

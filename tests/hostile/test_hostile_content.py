@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from app.console.signs import show_signs
 from app.extensions import db, writing
-from app.models import ApiKey, Event, User, Workflow, Workspace
+from app.models import ApiKey, Event, Run, User, Workflow, Workspace
 from app.workspaces.api_keys import create_api_key
 from app.workspaces.people import RefusedError
 from app.workspaces.profile import change_profile
@@ -275,6 +275,7 @@ def find_ids() -> tuple[dict[str, str], dict[str, list[str]]]:
     ids = {
         "event": pick_events(events),
         "workflow": list(db.session.scalars(select(Workflow.public_id)))[::25],
+        "run": list(db.session.scalars(select(Run.public_id).order_by(Run.id.desc()).limit(3))),
         "key": list(db.session.scalars(select(ApiKey.public_id)))[::25],
         "problem": [str(event.fingerprint) for event in events if event.fingerprint][-1:],
     }
@@ -302,7 +303,7 @@ def check_names(watch: Watch) -> None:
         assert " ".join(payload[:120].split()) in str(watch.page.locator(".menu").text_content())
     with writing() as session:
         session.scalars(select(User)).one().email = "<svg/onload=window.__pwned=1>@pwned.example"
-    for path in addresses({name: [] for name in ("event", "workflow", "key", "problem")}):
+    for path in addresses({name: [] for name in ("event", "run", "workflow", "key", "problem")}):
         watch.visit(path)
 
 
