@@ -138,7 +138,7 @@
 
   /* Charts are cut into days by the server, which asks no browser for its zone. */
   const own = new Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (own) document.cookie = `time_zone=${encodeURIComponent(own)}; path=/; max-age=31536000; samesite=lax`;
+  if (own) document.cookie = `time_zone=${own}; path=/; max-age=31536000; samesite=lax`;
 
   function format(options, timeZone = zone, locale = "en-GB") {
     const key = JSON.stringify([options, timeZone, locale]);

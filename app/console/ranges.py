@@ -69,7 +69,7 @@ def _mark_midnights(starts: Sequence[datetime], zone: tzinfo) -> list[tuple[int,
     for number, start in enumerate(starts):
         local = start.astimezone(zone)
         if before is not None and local.date() != before:
-            found.append((number, f"{local:%a} {local.day}"))
+            found.append((number, f"{local:%a}"))
         before = local.date()
     return found
 
