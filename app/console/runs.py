@@ -119,6 +119,8 @@ def _page_url(endpoint: str, texts: dict[str, str]) -> Any:
     """Makes addresses of the page with changes to its filter; None leaves a part out."""
 
     def address(**changes: Any) -> str:
-        return url_for(endpoint, **{k: v for k, v in {**texts, **changes}.items() if v is not None})
+        given = {**texts, **changes}
+        # As text: a place is a tuple, which an address would take for several values.
+        return url_for(endpoint, **{k: str(v) for k, v in given.items() if v is not None})  # type: ignore[arg-type]
 
     return address
