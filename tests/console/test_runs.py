@@ -110,6 +110,7 @@ def test_a_filter_that_no_index_answers_finds_all_in_windows(
     owner: FlaskClient, team: Team, query: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_search, "FIRST_WINDOW", 7)
+    monkeypatch.setattr(run_search, "SECONDS", 60)
     fill(team, 600)
     found = list(chain(*pages_of(owner, f"/runs?{query}")))
     expected = [f"e-{number}" for number in reversed(range(0, 600, 10))]
