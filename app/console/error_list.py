@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import ColumnElement, func, or_, select
 
 from app.console.run_filter import is_failure
 from app.extensions import db
@@ -42,44 +42,59 @@ class Tally(NamedTuple):
 
 
 def count_groups(
-    workspace_id: int, since: datetime | None, workflow_id: int | None = None
+    workspace_id: int,
+    since: datetime | None = None,
+    workflow_id: int | None = None,
+    fingerprint: str | None = None,
 ) -> list[Tally]:
-    """All groups that failed since then, the most frequent first; from the index alone."""
+    """The groups that failed since then, the most frequent first; from the index alone."""
     count, last_at = func.count(), func.max(Run.ended_at)
     query = (
         select(Run.error_group, count, last_at, func.count(Run.workflow_id.distinct()))
-        .where(Run.workspace_id == workspace_id, is_failure(), Run.error_group.is_not(None))
+        .where(*_failures_of(workspace_id), Run.error_group.is_not(None))
         .group_by(Run.error_group)
         .order_by(count.desc(), last_at.desc())
     )
+    if fingerprint is not None:
+        query = query.where(Run.error_group == fingerprint)
     if since is not None:
         query = query.where(Run.ended_at >= since)
     if workflow_id is not None:
-        query = query.where(Run.workflow_id == workflow_id)
+        query = query.where(Run.workflow_id + 0 == workflow_id)
     return [Tally(row[0] or "", *row[1:]) for row in db.session.execute(query)]
+
+
+def _failures_of(workspace_id: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Plus 0: else SQLite goes through all runs of the workspace, not by the index of failures."""
+    return Run.workspace_id + 0 == workspace_id, is_failure()
 
 
 def describe_groups(workspace_id: int, tallies: Sequence[Tally]) -> list[ErrorGroup]:
     """These groups, in words: what their newest failures say."""
     if not tallies:
         return []
-    mine = (Run.workspace_id == workspace_id) & is_failure()
+    mine = _failures_of(workspace_id)
     names = [tally.fingerprint for tally in tallies]
     firsts = dict(
         db.session.execute(
             select(Run.error_group, func.min(Run.ended_at))
-            .where(mine, Run.error_group.in_(names))
+            .where(*mine, Run.error_group.in_(names))
             .group_by(Run.error_group)
         ).all()
     )
-    ends = [(tally.fingerprint, tally.last_at) for tally in tallies]
+    last_ones = or_(
+        *(
+            (Run.error_group == each.fingerprint) & (Run.ended_at == each.last_at)
+            for each in tallies
+        )
+    )
     message = func.substr(Run.error_message, 1, 1_000)
     newest = {
         group: (error_type or "", text or "", workflow)
         for group, error_type, text, workflow in db.session.execute(
             select(Run.error_group, Run.error_type, message, Workflow)
             .join(Workflow, Workflow.id == Run.workflow_id)
-            .where(mine, tuple_(Run.error_group, Run.ended_at).in_(ends))
+            .where(*mine, last_ones)
         )
     }
     return [

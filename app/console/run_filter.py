@@ -7,7 +7,7 @@ from datetime import timedelta
 from math import isfinite
 from typing import ClassVar
 
-from sqlalchemy import Text, literal_column, or_, type_coerce
+from sqlalchemy import Select, Text, literal_column, or_, select, type_coerce
 
 from app.console.event_text import fold, holds
 from app.console.formatting import duration
@@ -84,6 +84,13 @@ def _of_error(error_group: str) -> Condition:
     return is_failure() & (Run.error_group == error_group)
 
 
+def _ids_of(workspace_id: int, correlation_id: str) -> Select[int]:
+    """A query of its own, which has no order that could lead it to another index."""
+    return select(Run.id).where(
+        Run.workspace_id == workspace_id, Run.correlation_id == correlation_id
+    )
+
+
 PARAMETERS: dict[str, Parameter] = {
     "q": Parameter("Text", read_text, _contains),
     "outcome": Parameter("Outcome", choice(OUTCOMES), _of_outcome),
@@ -111,9 +118,10 @@ class RunFilter(UrlFilter):
         """Those that an index answers, of runs of this workspace alone."""
         parts = [part for part in self.parts if part.name in INDEXED]
         found = [PARAMETERS[part.name].condition(part.value) for part in parts]
-        names = {part.name for part in parts}
-        leads = "workflow" in names and not names & {"error", "correlation"}
-        # Plus 0: else SQLite may go through the workspace's runs instead of the workflow's.
+        if correlation_id := self.value("correlation"):
+            found.append(Run.id.in_(_ids_of(workspace_id, correlation_id)))
+        leads = {part.name for part in parts} & {"workflow", "error", "correlation"}
+        # Plus 0: else SQLite goes through all of the workspace's runs, which are in order already.
         owner = Run.workspace_id + 0 if leads else Run.workspace_id
         return [owner == workspace_id, *found]
 

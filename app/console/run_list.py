@@ -1,6 +1,7 @@
 """Runs as a list shows them: without what can be long."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, case, func, select
@@ -14,6 +15,7 @@ MESSAGE_LENGTH = 300
 DETAILS_LENGTH = 4_000
 """Longer metadata is not looked into for a link; the run's own page does."""
 MOST_RELATED = 50
+MOST_COMPARED = 1_000
 
 
 class ListedRun(NamedTuple):
@@ -23,8 +25,22 @@ class ListedRun(NamedTuple):
     message: str
     source: SourceLink | None
 
+    @property
+    def started_at(self) -> datetime | None:
+        """As told, or else as it follows from the duration."""
+        return find_start(self.run)
 
-def load_runs(ids: Sequence[int]) -> list[ListedRun]:
+
+def find_start(run: Run) -> datetime | None:
+    if run.started_at is not None or run.duration_ms is None:
+        return run.started_at
+    try:
+        return run.ended_at - timedelta(milliseconds=run.duration_ms)
+    except OverflowError:
+        return None
+
+
+def load_runs(ids: Collection[int]) -> list[ListedRun]:
     """These runs, the one that ended last first."""
     return _load(Run.id.in_(ids)) if ids else []
 
@@ -39,11 +55,12 @@ def find_related(run: Run) -> list[ListedRun]:
     """All runs with the same correlation id, this one among them, in the order of their ends."""
     if run.correlation_id is None:
         return []
-    ids = select(Run.id).where(
+    # Without an order, which would lead SQLite through all of the workspace's runs.
+    alike = select(Run.id).where(
         Run.workspace_id == run.workspace_id, Run.correlation_id == run.correlation_id
     )
-    newest = db.session.scalars(ids.order_by(Run.id.desc()).limit(MOST_RELATED)).all()
-    return load_runs({*newest, run.id})[::-1] if len(newest) > 1 else []  # type: ignore[arg-type]
+    newest = sorted(db.session.scalars(alike.limit(MOST_COMPARED)))[-MOST_RELATED:]
+    return load_runs({*newest, run.id})[::-1] if len(newest) > 1 else []
 
 
 def _load(condition: ColumnElement[bool]) -> list[ListedRun]:

@@ -14,7 +14,7 @@ from app.console.guards import current_workspace
 from app.console.paging import read_page
 from app.console.run_filter import PERIODS, RunFilter
 from app.console.run_links import find_source_link
-from app.console.run_list import MOST_RELATED, find_related, load_runs
+from app.console.run_list import MOST_RELATED, find_related, find_start, load_runs
 from app.console.run_search import Page, Place, find_page
 from app.console.timeline import draw_timeline
 from app.console.url_filter import OUTCOMES
@@ -81,6 +81,7 @@ def show_run(public_id: str) -> str:
     return render_template(
         "console/run.html",
         run=run,
+        started_at=find_start(run),
         source=find_source_link(run, run.details),
         message=(run.error_message or "")[:TEXT_SHOWN],
         details=details[:TEXT_SHOWN],
@@ -107,7 +108,7 @@ def _describe_error(workspace_id: int, fingerprint: str | None) -> Any:
     """The group whose runs are listed, if any of them is kept."""
     if fingerprint is None:
         return None
-    tallies = [each for each in count_groups(workspace_id, None) if each.fingerprint == fingerprint]
+    tallies = count_groups(workspace_id, fingerprint=fingerprint)
     return next(iter(describe_groups(workspace_id, tallies)), None)
 
 

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from app.console.run_list import ListedRun
-from app.models import Run
 
 WIDTH = 1_000
 LEAST = 8
@@ -33,24 +32,19 @@ def draw_timeline(runs: Sequence[ListedRun]) -> Timeline | None:
     """None where there is nothing to compare."""
     if not runs:
         return None
-    placed = sorted(runs, key=lambda each: (start_of(each.run), each.run.ended_at, each.run.id))
-    begun_at = start_of(placed[0].run)
+    placed = sorted(runs, key=lambda each: (_start_of(each), each.run.ended_at, each.run.id))
+    begun_at = _start_of(placed[0])
     length = max(each.run.ended_at for each in runs) - begun_at
     return Timeline([_place(each, begun_at, length) for each in placed], length)
 
 
-def start_of(run: Run) -> datetime:
-    """As told, or else by the duration; where neither is known, the end."""
-    if run.started_at is not None:
-        return min(run.started_at, run.ended_at)
-    try:
-        return run.ended_at - timedelta(milliseconds=run.duration_ms or 0)
-    except OverflowError:
-        return run.ended_at
+def _start_of(listed: ListedRun) -> datetime:
+    """Where neither start nor duration is known, the end."""
+    return min(listed.started_at or listed.run.ended_at, listed.run.ended_at)
 
 
 def _place(listed: ListedRun, begun_at: datetime, length: timedelta) -> Bar:
-    start, end = start_of(listed.run), listed.run.ended_at
+    start, end = _start_of(listed), listed.run.ended_at
     whole = length or timedelta(microseconds=1)
     width = max(LEAST, round(WIDTH * ((end - start) / whole)))
     x = min(round(WIDTH * ((start - begun_at) / whole)), WIDTH - width)

@@ -44,9 +44,9 @@ class Run(Entity):
         Index("ix_runs_workflow_id_duration_ms", "workflow_id", "duration_ms"),
         Index(
             "ix_runs_failure",
-            "workspace_id",
             "error_group",
             "ended_at",
+            "workspace_id",
             "workflow_id",
             sqlite_where=_IS_FAILURE,
             postgresql_where=_IS_FAILURE,

@@ -28,7 +28,7 @@ IS_FAILURE = sa.text("outcome = 'failure'")
 RUN_INDEXES: tuple[tuple[str, list[str], Any], ...] = (
     ("ix_runs_workspace_id_ended_at", ["workspace_id", "ended_at"], None),
     ("ix_runs_workflow_id_duration_ms", ["workflow_id", "duration_ms"], None),
-    ("ix_runs_failure", ["workspace_id", "error_group", "ended_at", "workflow_id"], IS_FAILURE),
+    ("ix_runs_failure", ["error_group", "ended_at", "workspace_id", "workflow_id"], IS_FAILURE),
 )
 PERIOD_KNOWN = "ck_rollups_period_known"
 SUMS = ("success_count", "failure_count", "timed_count", "duration_sum_ms")
