@@ -39,7 +39,7 @@ REPORT = ROOT / "docs" / "performance-charts.md"
 COUNT, WORKFLOWS, DAYS = 1_000_000, 50, 90
 CHUNK = 20_000
 LIMIT_MS = 50
-ROUNDS = 15
+ROUNDS = 12
 FAILURE_SHARE = 0.04
 ZONES = ("Europe/Berlin", "Asia/Kathmandu")
 """An ordinary one, and one that is off UTC by quarters of an hour."""
@@ -57,6 +57,7 @@ class Timing:
 
     path: str
     zone: str
+    least_ms: float
     median_ms: float
     p95_ms: float
     size_kb: float
@@ -71,7 +72,7 @@ def main() -> None:
     for kind, timings in measure_all(options.count, not options.no_postgresql):
         sections.append(describe(kind, timings))
         print(sections[-1], flush=True)
-    REPORT.write_text("\n\n".join([introduction(options.count), *sections]) + "\n")
+        REPORT.write_text("\n\n".join([introduction(options.count), *sections]) + "\n")
 
 
 def measure_all(count: int, with_postgresql: bool) -> Iterator[tuple[str, list[Timing]]]:
@@ -190,7 +191,13 @@ def open_pages(app: Flask, team: Team, paths: list[tuple[str, str]]) -> list[Tim
                 times[path, zone].append(took)
             sizes[path, zone] = len(answer.data) / 1024
     return [
-        Timing(*key, statistics.median(each), statistics.quantiles(each, n=20)[-1], sizes[key])
+        Timing(
+            *key,
+            min(each),
+            statistics.median(each),
+            statistics.quantiles(each, n=20)[-1],
+            sizes[key],
+        )
         for key, each in times.items()
     ]
 
@@ -211,14 +218,14 @@ def describe(kind: str, timings: list[Timing]) -> str:
     lines = [
         f"## {kind}",
         "",
-        "| page | zone | median ms | p95 ms | HTML KB | |",
-        "|---|---|---:|---:|---:|---|",
+        "| page | zone | least ms | median ms | p95 ms | HTML KB | |",
+        "|---|---|---:|---:|---:|---:|---|",
     ]
     for each in timings:
         verdict = "over" if "q=nowhere" not in each.path and each.median_ms > LIMIT_MS else ""
         lines.append(
-            f"| `{each.path}` | {each.zone} | {each.median_ms:.0f} | {each.p95_ms:.0f} "
-            f"| {each.size_kb:.0f} | {verdict} |"
+            f"| `{each.path}` | {each.zone} | {each.least_ms:.0f} | {each.median_ms:.0f} "
+            f"| {each.p95_ms:.0f} | {each.size_kb:.0f} | {verdict} |"
         )
     return "\n".join(lines)
 

@@ -79,7 +79,8 @@ def find_state(workflow: Workflow) -> str:
     """One of STATES."""
     if workflow.archived_at is not None:
         return "archived"
-    return WorkflowHealth(workflow, list_last_runs(workflow.id), 0, 0, now()).state
+    runs = list_last_runs([workflow.id])[workflow.id]
+    return WorkflowHealth(workflow, runs, 0, 0, now()).state
 
 
 def _answer(text: str, content_type: str) -> Response:

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, Table, func, null, select
 
 from app.extensions import db
 from app.models import Rollup, WorkspaceRollup
@@ -13,22 +13,24 @@ from app.sketches import percentiles, unpack
 
 SHARES = (0.5, 0.95)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+_WORKFLOWS = cast(Table, Rollup.__table__)
+_WORKSPACES = cast(Table, WorkspaceRollup.__table__)
 _QUARTERS = tuple(timedelta(minutes=minutes) for minutes in (0, 15, 30, 45))
 
 
 class Owner(NamedTuple):
-    """Whose runs are summed up."""
+    """Whose runs are summed up: the table of sums, and the condition for its rows."""
 
-    table: type[Rollup] | type[WorkspaceRollup]
+    table: Table
     condition: ColumnElement[bool]
 
 
 def of_workflow(workflow_id: int) -> Owner:
-    return Owner(Rollup, Rollup.workflow_id == workflow_id)
+    return Owner(_WORKFLOWS, _WORKFLOWS.c.workflow_id == workflow_id)
 
 
 def of_workspace(workspace_id: int) -> Owner:
-    return Owner(WorkspaceRollup, WorkspaceRollup.workspace_id == workspace_id)
+    return Owner(_WORKSPACES, _WORKSPACES.c.workspace_id == workspace_id)
 
 
 class Sum(NamedTuple):
@@ -75,13 +77,13 @@ def read_sums(owner: Owner, edges: Sequence[datetime], *, with_durations: bool =
 def _read_rows(owner: Owner, edges: Sequence[datetime], with_durations: bool) -> list[Any]:
     """Rows of which none lies on both sides of an edge: days, or hours with quarters for those
     hours that an edge cuts."""
-    columns = [owner.table.starts_at, owner.table.success_count, owner.table.failure_count]
-    query = select(*columns, owner.table.sketch if with_durations else db.null())
-    query = query.where(owner.condition)
-    inside = (owner.table.starts_at >= edges[0]) & (owner.table.starts_at < edges[-1])
+    columns = owner.table.c
+    counts = (columns.starts_at, columns.success_count, columns.failure_count)
+    query = select(*counts, columns.sketch if with_durations else null()).where(owner.condition)
+    inside = (columns.starts_at >= edges[0]) & (columns.starts_at < edges[-1])
 
     def rows(period: str, condition: ColumnElement[bool]) -> list[Any]:
-        return list(db.session.execute(query.where(owner.table.period == period, condition)))
+        return _fetch(query.where(columns.period == period, condition))
 
     if all(_is_start("day", edge) for edge in edges):
         return rows("day", inside)
@@ -92,28 +94,51 @@ def _read_rows(owner: Owner, edges: Sequence[datetime], with_durations: bool) ->
         return rows("quarter", inside)
     quarters = [hour + quarter for hour in sorted(cut) for quarter in _QUARTERS]
     whole = [row for row in rows("hour", inside) if row[0] not in cut]
-    return whole + rows("quarter", inside & owner.table.starts_at.in_(quarters))
+    return whole + rows("quarter", inside & columns.starts_at.in_(quarters))
+
+
+def _fetch(query: Select[Any]) -> list[Any]:
+    """Without the ORM: thousands of rows, of which it would make no objects anyway."""
+    return list(db.session.connection().execute(query))
 
 
 def _is_start(period: str, moment: datetime) -> bool:
     return PERIOD_STARTS[period](moment) == moment
 
 
-def sum_workflows(workflow_ids: Collection[int], start: datetime, end: datetime) -> dict[int, Sum]:
-    """What ran from `start` to `end`, by the workflow's id."""
-    totals = {workflow_id: [0, 0, 0] for workflow_id in workflow_ids}
-    columns = (Rollup.workflow_id, Rollup.success_count, Rollup.failure_count, Rollup.sketch)
-    query = select(*columns).where(Rollup.workflow_id.in_(workflow_ids))
+def count_workflows(
+    workflow_ids: Collection[int], start: datetime, end: datetime
+) -> dict[int, Sum]:
+    """What ran from `start` to `end`, by the workflow's id, without durations; most is added up by
+    the database."""
+    columns = _WORKFLOWS.c
+    counts = (func.sum(columns.success_count), func.sum(columns.failure_count))
+    query = select(columns.workflow_id, *counts).group_by(columns.workflow_id)
+    totals = dict.fromkeys(workflow_ids, Sum())
+    for row in _of_workflows(query, workflow_ids, start, end):
+        totals[row[0]] = totals[row[0]].plus(Sum(int(row[1]), int(row[2])))
+    return totals
+
+
+def merge_durations(
+    workflow_ids: Collection[int], start: datetime, end: datetime
+) -> dict[int, int]:
+    """The sketches of what ran from `start` to `end`, by the workflow's id."""
+    query = select(_WORKFLOWS.c.workflow_id, _WORKFLOWS.c.sketch)
+    totals = dict.fromkeys(workflow_ids, 0)
+    for workflow_id, packed in _of_workflows(query, workflow_ids, start, end):
+        totals[workflow_id] += unpack(packed)
+    return totals
+
+
+def _of_workflows(
+    query: Select[Any], workflow_ids: Collection[int], start: datetime, end: datetime
+) -> Iterator[Any]:
+    columns = _WORKFLOWS.c
     for period, low, high in cover(start, end):
-        inside = (Rollup.starts_at >= low) & (Rollup.starts_at < high)
-        for workflow_id, successes, failures, packed in db.session.execute(
-            query.where(Rollup.period == period, inside)
-        ):
-            total = totals[workflow_id]
-            total[0] += successes
-            total[1] += failures
-            total[2] += unpack(packed)
-    return {workflow_id: Sum(*total) for workflow_id, total in totals.items()}
+        inside = (columns.starts_at >= low) & (columns.starts_at < high)
+        mine = columns.workflow_id.in_(workflow_ids)
+        yield from _fetch(query.where(mine, columns.period == period, inside))
 
 
 def cover(start: datetime, end: datetime) -> Iterator[tuple[str, datetime, datetime]]:

@@ -16,7 +16,15 @@ from sqlalchemy import ColumnElement, delete, func, select
 
 from app.console.insight_view import find_outliers
 from app.console.ranges import RANGES
-from app.console.rollup_sums import SHARES, Sum, of_workflow, of_workspace, read_sums, sum_workflows
+from app.console.rollup_sums import (
+    SHARES,
+    Sum,
+    count_workflows,
+    merge_durations,
+    of_workflow,
+    of_workspace,
+    read_sums,
+)
 from app.extensions import db, writing
 from app.models import Rollup, Run, WorkspaceRollup
 from app.processing.rollups import add_up
@@ -96,7 +104,9 @@ def test_sums_and_percentiles_are_those_of_the_runs(
     edges = RANGES[name].edges(at, ZoneInfo(zone))
     check(read_sums(of_workspace(workspace_id), edges), edges, Run.workspace_id == workspace_id)
     check(read_sums(of_workflow(workflow_ids[0]), edges), edges, Run.workflow_id == workflow_ids[0])
-    totals = sum_workflows(workflow_ids, edges[0], edges[-1])
+    counts = count_workflows(workflow_ids, edges[0], edges[-1])
+    sketches = merge_durations(workflow_ids, edges[0], edges[-1])
+    totals = {each: counts[each].plus(Sum(0, 0, sketches[each])) for each in workflow_ids}
     for workflow_id in workflow_ids:
         check([totals[workflow_id]], [edges[0], edges[-1]], Run.workflow_id == workflow_id)
         check_outliers(workflow_id, totals[workflow_id], edges[0], edges[-1])
