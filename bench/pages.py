@@ -18,7 +18,7 @@ from flask_migrate import upgrade
 from sqlalchemy import select
 
 from app.extensions import db
-from app.models import Alert, AlertRule, ApiKey, Event, Workflow
+from app.models import Alert, AlertRule, ApiKey, Event, Run, Workflow
 from bench.__main__ import machine
 from bench.events import fill
 from bench.servers import ROOT
@@ -97,6 +97,7 @@ def find_ids() -> dict[str, list[str]]:
     return {
         "event": [refused.public_id, processed.public_id],
         "workflow": [db.session.scalars(select(Workflow.public_id).limit(1)).one()],
+        "run": [db.session.scalars(select(Run.public_id).limit(1)).one()],
         "key": [db.session.scalars(select(ApiKey.public_id).limit(1)).one()],
         "problem": [str(refused.fingerprint)],
         "alert": [db.session.scalars(select(Alert.public_id).limit(1)).one()],

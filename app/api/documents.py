@@ -75,6 +75,11 @@ class RunDocument(Schema):
     correlation_id = _text("Links related runs.", "order-1", allow_none=True)
     error_type = _text("Kind of the failure.", "RateLimitError", allow_none=True)
     error_message = _text("What went wrong.", "429 from the CRM", allow_none=True)
+    error_group = _text(
+        "Alike for failures whose error differs in numbers, ids and quoted values alone.",
+        "9f86d081884c7d65",
+        allow_none=True,
+    )
     metadata = fields.Dict(
         attribute="details",
         allow_none=True,

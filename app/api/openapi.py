@@ -227,6 +227,8 @@ def _add_lists(spec: APISpec) -> None:
         _query("outcome", "Only these.", enum=[*OUTCOMES, RUNNING]),
         _query("correlation_id", "Only with this correlation id."),
         _query("external_execution_id", "Only with this execution id."),
+        _query("error_group", "Only failures with this error."),
+        _query("platform", "Only from this source platform."),
     ]
     _add_list(spec, "runs", "Run", [*run_filters, *_SPAN])
 

@@ -76,9 +76,11 @@ def list_runs() -> Response:
     query = query.options(joinedload(Run.workflow))
     if outcome := read_choice(request.args, "outcome", (*OUTCOMES, RUNNING)):
         query = query.where(Run.outcome == outcome)
-    for name in ("correlation_id", "external_execution_id"):
+    for name in ("correlation_id", "external_execution_id", "error_group"):
         if value := request.args.get(name):
             query = query.where(getattr(Run, name) == value)
+    if platform := request.args.get("platform"):
+        query = query.where(Run.source_platform == platform.lower())
     query = _filter(query, Run.workflow_id, func.coalesce(Run.ended_at, Run.started_at))
     return jsonify(list_page(query, Run.id, read_page_request(request.args), RUN))
 

@@ -20,6 +20,7 @@ from app.ingest.records import NewEvent
 from app.ingest.service import ingest_service
 from app.models import Event, Run, Workflow, Workspace
 from app.processing.batch import process_batch
+from app.processing.rollups import take_back_workflows
 from app.workspaces.schedules import set_schedule
 from app.workspaces.workflows import create_workflow
 
@@ -84,6 +85,7 @@ def remove_demo(workspace_id: int) -> dict[str, int]:
     """Remove the demo's workflows, and with them their events, runs and rollups."""
     counts = _count(workspace_id)
     with writing() as session:
+        take_back_workflows(session, workspace_id, session.scalars(_ids(workspace_id)).all())
         # Events first: they point to runs, each of which would look for its events otherwise.
         session.execute(delete(Event).where(Event.workflow_id.in_(_ids(workspace_id))))
         session.execute(delete(Workflow).where(_is_demo(workspace_id)))

@@ -30,6 +30,8 @@ SHEETS = (
     "alerts",
     "channels",
     "account",
+    "runs",
+    "charts",
     "small",
 )
 """The sheets of static/styles in their order; the last ones win."""

@@ -193,6 +193,13 @@ class _Steps:
         """Choose the size of the next one."""
 
 
+def next_size(size: int, seconds: float) -> int:
+    """How large the next window should be, after one of this size took so long."""
+    if seconds < QUICK_SECONDS:
+        return min(size * 3, LARGEST_WINDOW)
+    return max(size // 2, FIRST_WINDOW // 10) if seconds > SLOW_SECONDS else size
+
+
 class _Windows(_Steps):
     def __init__(self, bounds: Bounds, is_upward: bool) -> None:
         self._bounds, self._is_upward, self._size = bounds, is_upward, FIRST_WINDOW
@@ -210,10 +217,7 @@ class _Windows(_Steps):
             yield step
 
     def took(self, seconds: float) -> None:
-        if seconds < QUICK_SECONDS:
-            self._size = min(self._size * 3, LARGEST_WINDOW)
-        elif seconds > SLOW_SECONDS:
-            self._size = max(self._size // 2, FIRST_WINDOW // 10)
+        self._size = next_size(self._size, seconds)
 
 
 class _Listed(_Steps):

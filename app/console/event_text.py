@@ -34,9 +34,9 @@ def contains_text(text: str) -> Condition:
     Nothing in it is a sign of a pattern; letters A to Z equal a to z, all others only themselves.
     """
     needle, escaped = fold(text), fold(json.dumps(text)[1:-1])
-    places = [_holds(type_coerce(column, Text), escaped) for column in JSON]
+    places = [holds(type_coerce(column, Text), escaped) for column in JSON]
     if _NUL not in needle:
-        places += [_holds(column, needle) for column in PLAIN]
+        places += [holds(column, needle) for column in PLAIN]
     codes = [code for code, problem in PROBLEMS.items() if needle in fold(problem.title)]
     if codes:
         places.append(Event.code.in_(codes))
@@ -47,7 +47,7 @@ def contains_code(code: str) -> Condition:
     """Events with an error or a warning of this code."""
     entry = f'"code":"{code}"'
     return or_(
-        *(_holds(type_coerce(column, Text), entry) for column in (Event.errors, Event.warnings))
+        *(holds(type_coerce(column, Text), entry) for column in (Event.errors, Event.warnings))
     )
 
 
@@ -56,7 +56,8 @@ def fold(text: str) -> str:
     return text.encode("utf-8", "replace").lower().decode()
 
 
-def _holds(column: InstrumentedAttribute[Any] | ColumnElement[Any], needle: str) -> Condition:
+def holds(column: InstrumentedAttribute[Any] | ColumnElement[Any], needle: str) -> Condition:
+    """Whether the column, without case, holds a text that `fold` has made."""
     if is_sqlite():
         return func.instr(func.lower(column), needle) > 0
     return func.strpos(func.lower(column.collate("C")), needle) > 0

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from sqlalchemy import select
 
-from app.console.event_filter import OUTCOMES, PERIODS, STATE_LABELS, EventFilter
+from app.console.event_filter import PERIODS, STATE_LABELS, EventFilter
+from app.console.url_filter import OUTCOMES, UrlFilter
 from app.extensions import db
 from app.models import ApiKey, Workflow
 from app.problems import PROBLEMS
@@ -34,7 +35,7 @@ def list_choices(workspace_id: int, wanted: EventFilter) -> FilterChoices:
         outcomes=list(OUTCOMES.items()),
         periods=[(name, label) for name, (label, _) in PERIODS.items()],
         codes=_with_given(_list_codes(), wanted, "code"),
-        workflows=_with_given(_list_workflows(workspace_id), wanted, "workflow"),
+        workflows=list_workflow_choices(workspace_id, wanted),
         keys=_with_given(_list_keys(workspace_id), wanted, "key"),
     )
 
@@ -43,6 +44,10 @@ def _list_codes() -> Choices:
     """Those that stand in the log by themselves; those of single fields are found as well."""
     codes = [problem.code for problem in PROBLEMS.values() if problem.kind == "request"]
     return [(code, code) for code in codes]
+
+
+def list_workflow_choices(workspace_id: int, wanted: UrlFilter) -> Choices:
+    return _with_given(_list_workflows(workspace_id), wanted, "workflow")
 
 
 def _list_workflows(workspace_id: int) -> Choices:
@@ -68,7 +73,7 @@ def _list_keys(workspace_id: int) -> Choices:
     ]
 
 
-def _with_given(choices: Choices, wanted: EventFilter, name: str) -> Choices:
+def _with_given(choices: Choices, wanted: UrlFilter, name: str) -> Choices:
     """With what the URL asks for, also where it is not among the first."""
     text = wanted.texts.get(name)
     if text is None or any(value == text for value, _ in choices):

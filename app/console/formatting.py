@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
+from math import floor
 
 from app import clock
 
@@ -125,11 +126,23 @@ def size(count: int | None) -> str:
     return f"{amount:,.1f} {unit}".replace(".0 ", " ")
 
 
+def rate(share: float | None) -> str:
+    """`98.3 %`; rounded down, so that 100 % stands for no failure at all; a dash for None."""
+    return NOTHING if share is None else f"{floor(share * 1_000) / 10:g} %"
+
+
+def range_label(name: str) -> str:
+    """`24h` as `24 h`."""
+    return f"{name[:-1]} {name[-1:]}"
+
+
 FILTERS: dict[str, Callable[..., str]] = {
     "duration": duration,
     "iso": iso,
     "number": number,
     "plural": plural,
+    "range_label": range_label,
+    "rate": rate,
     "size": size,
     "utc_date": date,
 }

@@ -11,7 +11,7 @@ from sqlalchemy import func, or_, select
 
 from app.clock import now
 from app.console.event_bounds import newest_id
-from app.console.event_filter import LIMITS, EventFilter, read_filter
+from app.console.event_filter import EventFilter, read_filter
 from app.console.event_search import (
     Scope,
     find_exact,
@@ -22,6 +22,7 @@ from app.console.event_search import (
 from app.console.filter_choices import list_choices
 from app.console.guards import current_workspace, visible_workspace_ids
 from app.console.overview import first_slug, worker_stands_still
+from app.console.url_filter import LIMITS
 from app.extensions import db
 from app.models import Event, UnstoredCount, Workspace, of_state
 

@@ -23,7 +23,9 @@ class AccountLink(NamedTuple):
 
 NAVIGATION = (
     Entry("Overview", "overview.show_overview", frozenset({"overview"})),
+    Entry("Insights", "insights.show_insights", frozenset({"insights"})),
     Entry("Events", "live_log.show_events", frozenset({"live_log", "event", "mending"})),
+    Entry("Runs", "runs.show_runs", frozenset({"runs"})),
     Entry("Problems", "problem_groups.show_groups", frozenset({"problem_groups"})),
     Entry(
         "Alerts",
@@ -43,7 +45,7 @@ NAVIGATION = (
     Entry(
         "Workflows",
         "workflows.show_workflows",
-        frozenset({"workflows", "schedules", "connect", "test_events"}),
+        frozenset({"workflows", "workflow_extras", "schedules", "connect", "test_events"}),
     ),
     Entry("API keys", "keys.show_keys", frozenset({"keys", "key_page"})),
     Entry("Docs", "docs.show_reference", frozenset({"docs", "troubleshooting", "try_it"})),

@@ -13,6 +13,7 @@ from app.models import User
 from app.workspaces.profile import is_any_zone, is_time_zone
 from app.workspaces.sessions import find_user
 
+ZONE_COOKIE = "time_zone"
 RENDERED_FOR_ALL = frozenset({"live_log.stream_events"})
 """Endpoints whose HTML several readers share: it is told in UTC, and app.js puts it right."""
 
@@ -62,6 +63,13 @@ def read_zone(form: Mapping[str, str]) -> tzinfo:
     as `zone`, else UTC."""
     zone_name, sent = current_reader().zone_name, form.get("zone", "")
     return ZoneInfo(zone_name or (sent if is_any_zone(sent) else "UTC"))
+
+
+def chart_zone() -> tuple[str, tzinfo]:
+    """The zone by whose hours and days charts are cut, with its name: the reader's choice, or the
+    browser's as static/app.js has told it, or UTC."""
+    name = current_reader().zone_name or request.cookies.get(ZONE_COOKIE, "")
+    return (name, ZoneInfo(name)) if is_time_zone(name) else ("UTC", UTC)
 
 
 def init_reader(app: Flask) -> None:

@@ -147,7 +147,7 @@ def _as_expected(at: datetime, zone: ZoneInfo) -> Expected:
 
 def find_suggestion(workflow: Workflow) -> Wish | None:
     """For a workflow that has no schedule yet."""
-    ends = [run.ended_at for run in list_last_runs(workflow.id, now())]
+    ends = [run.ended_at for run in list_last_runs([workflow.id], now())[workflow.id]]
     return suggest(ends, now(), current_reader().zone_name or "UTC")
 
 

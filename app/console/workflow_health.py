@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import groupby, pairwise
-from math import ceil, floor
+from math import ceil
 from statistics import median
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
 from app.clock import now
-from app.console.formatting import NOTHING, duration, number, relative
+from app.console.formatting import duration, number, rate, relative
 from app.console.last_runs import STRIP_LENGTH, LastRun, find_very_last, list_last_runs
 from app.extensions import db
 from app.models import RUNNING, Rollup, Run, Workflow
@@ -48,7 +49,7 @@ class Pace(NamedTuple):
     silent_after: timedelta
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WorkflowHealth:
     """A workflow with its last runs, the oldest first; `succeeded` and `failed` are of 7 days."""
 
@@ -71,7 +72,7 @@ class WorkflowHealth:
             return "silent"
         return "ok" if self.runs else "never"
 
-    @property
+    @cached_property
     def pace(self) -> Pace | None:
         return find_pace(sorted(run.ended_at for run in self.runs))
 
@@ -113,8 +114,7 @@ class WorkflowHealth:
     @property
     def success_in_words(self) -> str:
         """`98.3 %`; rounded down, so that 100 % stands for no failure at all."""
-        rate = self.success_rate
-        return NOTHING if rate is None else f"{floor(rate * 1_000) / 10:g} %"
+        return rate(self.success_rate)
 
     @property
     def typical_ms(self) -> float | None:
@@ -125,23 +125,32 @@ class WorkflowHealth:
     @property
     def bars(self) -> list[Bars]:
         """The strip, the newest run at its right end: all that is well, then failure by failure."""
-        first = STRIP_LENGTH - len(self.runs)
-        placed = list(enumerate(self.runs, first))
-        good = [place for place, run in placed if run.outcome == "success"]
-        found = [Bars("success", good, self.strip_in_words)] if good else []
-        for outcome, stretch in groupby(placed, key=lambda each: each[1].outcome):
-            if outcome == "failure":
-                alike = list(stretch)
-                when = relative(alike[-1][1].ended_at, self.at)
-                many = f"{len(alike)} failed, the last" if len(alike) > 1 else "Failed"
-                found.append(Bars(outcome, [place for place, _ in alike], f"{many} {when}"))
-        return found
+        return draw_strip(self.runs, self.at)
 
     @property
     def strip_in_words(self) -> str:
         """`57 of 60 succeeded`."""
-        good = sum(run.outcome == "success" for run in self.runs)
-        return f"{good} of {len(self.runs)} succeeded"
+        return strip_in_words(self.runs)
+
+
+def draw_strip(runs: Sequence[LastRun], at: datetime) -> list[Bars]:
+    """The last runs, the oldest first and the newest at the right end: all that is well, then
+    failure by failure."""
+    placed = list(enumerate(runs, STRIP_LENGTH - len(runs)))
+    good = [place for place, run in placed if run.outcome == "success"]
+    found = [Bars("success", good, strip_in_words(runs))] if good else []
+    for outcome, stretch in groupby(placed, key=lambda each: each[1].outcome):
+        if outcome == "failure":
+            alike = list(stretch)
+            when = relative(alike[-1][1].ended_at, at)
+            many = f"{len(alike)} failed, the last" if len(alike) > 1 else "Failed"
+            found.append(Bars(outcome, [place for place, _ in alike], f"{many} {when}"))
+    return found
+
+
+def strip_in_words(runs: Sequence[LastRun]) -> str:
+    good = sum(run.outcome == "success" for run in runs)
+    return f"{good} of {len(runs)} succeeded"
 
 
 def find_pace(ends: Sequence[datetime]) -> Pace | None:
@@ -169,14 +178,9 @@ def list_health(workspace_id: int) -> list[WorkflowHealth]:
     workflows = _choose(workspace_id, _list_in_use(workspace_id))
     counts = count_outcomes(workspace_id, now() - RATE_WINDOW)
     at, stuck = now(), count_stuck(workspace_id)
+    runs = list_last_runs([each.id for each in workflows], at)
     health = [
-        WorkflowHealth(
-            each,
-            list_last_runs(each.id, at),
-            *counts.get(each.id, (0, 0)),
-            at,
-            stuck.get(each.id, 0),
-        )
+        WorkflowHealth(each, runs[each.id], *counts.get(each.id, (0, 0)), at, stuck.get(each.id, 0))
         for each in workflows
     ]
     return sorted(health, key=lambda each: STATES.index(each.state))

@@ -1,6 +1,5 @@
 """What a workflow's page tells of its past: runs, events, old slugs, and what was refused."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -9,7 +8,7 @@ from sqlalchemy import select
 from app.console.event_search import load_events
 from app.console.refused import newest_refused_ids
 from app.extensions import db
-from app.models import Event, FormerSlug, Run, Workflow
+from app.models import Event, FormerSlug, Workflow
 from app.workspaces.workflows import list_former_slugs
 
 LATEST = 10
@@ -24,13 +23,6 @@ class FormerUse(NamedTuple):
     former: FormerSlug
     uses: int
     last: Event | None
-
-
-def latest_runs(workflow: Workflow) -> Sequence[Run]:
-    query = select(Run).where(Run.workflow_id == workflow.id, Run.ended_at.is_not(None))
-    return db.session.scalars(
-        query.order_by(Run.ended_at.desc(), Run.id.desc()).limit(LATEST)
-    ).all()
 
 
 def latest_events(workflow: Workflow) -> list[Event]:

@@ -5,15 +5,19 @@ from flask.typing import ResponseReturnValue
 
 from app.console.alert_rules import list_rules_of
 from app.console.alerts import list_of_workflow
-from app.console.guards import current_workspace
+from app.console.guards import current_workspace, may
+from app.console.insight_view import LEGEND, Insights, look_at_workflow
+from app.console.insights import range_url
 from app.console.paging import Paged
+from app.console.ranges import read_range
+from app.console.run_list import latest_runs
 from app.console.schedules import describe_watch, list_open_runs
 from app.console.test_kinds import GROUPS
 from app.console.workflow_history import (
+    LATEST,
     MOST_REFUSED,
     count_refused,
     latest_events,
-    latest_runs,
     list_former_uses,
 )
 from app.console.workflow_list import (
@@ -23,6 +27,7 @@ from app.console.workflow_list import (
     load_workflows,
     search_workflows,
 )
+from app.links import public_url
 from app.models import FORMER_SLUG_LIFETIME, Workflow
 from app.workspaces.labels import list_labels
 from app.workspaces.people import RefusedError
@@ -57,7 +62,7 @@ def add_workflow() -> ResponseReturnValue:
 
 @blueprint.get("/workflows/<public_id:public_id>")
 def show_workflow(public_id: str) -> str:
-    return _show_one(find_workflow(public_id), {})
+    return show_one(find_workflow(public_id), {})
 
 
 @blueprint.post("/workflows/<public_id:public_id>")
@@ -67,7 +72,7 @@ def rename(public_id: str) -> ResponseReturnValue:
     try:
         rename_workflow(workflow, request.form.get("name", ""), request.form.get("slug", ""))
     except RefusedError as error:
-        return _show_one(workflow, error.errors), 422
+        return show_one(workflow, error.errors), 422
     kept = f" The slug {old_slug} works for {FORMER_DAYS} more days." * (workflow.slug != old_slug)
     return _answer(workflow, f"The workflow was renamed.{kept}")
 
@@ -111,13 +116,21 @@ def _show_list(errors: dict[str, list[str]]) -> str:
     )
 
 
-def _show_one(workflow: Workflow, errors: dict[str, list[str]]) -> str:
-    form = request.form if errors else {"name": workflow.name, "slug": workflow.slug}
+def show_one(workflow: Workflow, errors: dict[str, list[str]]) -> str:
+    """The page; `errors` are those of the form that was sent, whose values stay."""
+    saved = {"name": workflow.name, "slug": workflow.slug, "run_url": workflow.run_url}
+    form = {**saved, **request.form} if errors else saved
+    insights = look_at_workflow(workflow.id, read_range(request.args.get("range")))
     archived_at = workflow.archived_at
     return render_template(
         "console/workflow.html",
         workflow=workflow,
-        runs=latest_runs(workflow),
+        insights=insights,
+        levels=LEGEND,
+        range_url=range_url("workflows.show_workflow", public_id=workflow.public_id),
+        outliers_href=_outliers_href(workflow, insights),
+        badge_url=_badge_url(workflow),
+        runs=latest_runs(workflow.id, LATEST),
         events=latest_events(workflow),
         former_uses=list_former_uses(workflow),
         former_days=FORMER_DAYS,
@@ -132,3 +145,20 @@ def _show_one(workflow: Workflow, errors: dict[str, list[str]]) -> str:
         form=form,
         errors=errors,
     )
+
+
+def _outliers_href(workflow: Workflow, insights: Insights) -> str | None:
+    """The list of the runs that took too long."""
+    if insights.outliers is None:
+        return None
+    seconds = f"{insights.outliers.limit_ms / 1_000:.3f}"
+    since = insights.start.isoformat(timespec="minutes")
+    return url_for("runs.show_runs", workflow=workflow.public_id, longer=seconds, since=since)
+
+
+def _badge_url(workflow: Workflow) -> str | None:
+    """The badge's address without its ending; only for those who may switch it off."""
+    if workflow.badge_token is None or not may("member"):
+        return None
+    address = url_for("badges.show_svg", token=workflow.badge_token)
+    return public_url(address).removesuffix(".svg")

@@ -41,7 +41,7 @@ from app.models.event import (
     of_state,
 )
 from app.models.operation import RateBucket, WorkerHeartbeat
-from app.models.run import OUTCOMES, PERIODS, RUNNING, Rollup, Run
+from app.models.run import OUTCOMES, PERIODS, RUNNING, Rollup, Run, WorkspaceRollup
 from app.models.schedule import (
     EXPRESSION_LENGTH,
     SCHEDULE_KINDS,
@@ -54,6 +54,7 @@ from app.models.workflow import (
     NAME_LENGTH,
     SLUG_LENGTH,
     STUCK_AFTER,
+    URL_LENGTH,
     FormerSlug,
     Workflow,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "STATES",
     "STUCK_AFTER",
     "THEMES",
+    "URL_LENGTH",
     "Alert",
     "AlertMessage",
     "AlertRule",
@@ -110,5 +112,6 @@ __all__ = [
     "Workflow",
     "WorkflowLabel",
     "Workspace",
+    "WorkspaceRollup",
     "of_state",
 ]

@@ -1,4 +1,4 @@
-"""What events become: runs, and their hourly and daily sums."""
+"""What events become: runs, and their sums by quarter, hour and day."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,7 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Index,
+    LargeBinary,
     String,
     Text,
     UniqueConstraint,
@@ -27,7 +28,8 @@ OUTCOMES = ("success", "failure")
 """How a run can end."""
 RUNNING = "running"
 """The outcome of a run that has started, and that nobody has told the end of."""
-PERIODS = ("hour", "day")
+PERIODS = ("quarter", "hour", "day")
+_IS_FAILURE = text("outcome = 'failure'")
 
 
 class Run(Entity):
@@ -56,6 +58,17 @@ class Run(Entity):
             sqlite_where=text(f"outcome = '{RUNNING}'"),
             postgresql_where=text(f"outcome = '{RUNNING}'"),
         ),
+        Index("ix_runs_workspace_id_ended_at", "workspace_id", "ended_at"),
+        Index("ix_runs_workflow_id_duration_ms", "workflow_id", "duration_ms"),
+        Index(
+            "ix_runs_failure",
+            "error_group",
+            "ended_at",
+            "workspace_id",
+            "workflow_id",
+            sqlite_where=_IS_FAILURE,
+            postgresql_where=_IS_FAILURE,
+        ),
         {"sqlite_autoincrement": True},
     )
 
@@ -76,6 +89,7 @@ class Run(Entity):
     correlation_id: Mapped[str | None] = mapped_column(String(255))
     error_type: Mapped[str | None] = mapped_column(String(255))
     error_message: Mapped[str | None] = mapped_column(Text)
+    error_group: Mapped[str | None] = mapped_column(String(16))
     details: Mapped[dict[str, Any] | None] = mapped_column("metadata", JsonText)
     # Of what the deciding event left out: the rank of the event that told it, by field.
     kept_from: Mapped[dict[str, Any] | None] = mapped_column(JsonText)
@@ -89,18 +103,35 @@ class Run(Entity):
     events: Mapped[list["Event"]] = relationship(back_populates="run", order_by="Event.id")
 
 
-class Rollup(Entity):
-    """A workflow's runs of an hour or a day (UTC, by end) as counts and sums."""
+class _Sums:
+    """Runs of a period (UTC, by end) as counts, a sum, and a sketch of durations."""
 
-    __tablename__ = "rollups"
-    __table_args__ = (CheckConstraint(f"period IN {PERIODS}", name="period_known"),)
-
-    workflow_id: Mapped[int] = mapped_column(
-        ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True
-    )
-    period: Mapped[str] = mapped_column(String(4), primary_key=True)
+    period: Mapped[str] = mapped_column(String(7), primary_key=True)
     starts_at: Mapped[Moment] = mapped_column(primary_key=True)
     success_count: Mapped[int] = mapped_column(BigId)
     failure_count: Mapped[int] = mapped_column(BigId)
     timed_count: Mapped[int] = mapped_column(BigId)
     duration_sum_ms: Mapped[float] = mapped_column(Float)
+    sketch: Mapped[bytes | None] = mapped_column(LargeBinary)  # See app/sketches.py.
+
+
+class Rollup(_Sums, Entity):
+    """The runs of a workflow in a quarter of an hour, an hour or a day."""
+
+    __tablename__ = "rollups"
+    __table_args__ = (CheckConstraint(f"period IN {PERIODS}", name="period_known"),)
+
+    workflow_id: Mapped[int] = mapped_column(
+        ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True, sort_order=-1
+    )
+
+
+class WorkspaceRollup(_Sums, Entity):
+    """The same of all its workflows together, so that 90 days are few rows."""
+
+    __tablename__ = "workspace_rollups"
+    __table_args__ = (CheckConstraint(f"period IN {PERIODS}", name="period_known"),)
+
+    workspace_id: Mapped[int] = mapped_column(
+        ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True, sort_order=-1
+    )

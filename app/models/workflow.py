@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from app.models.schedule import Schedule, Silence
 
 NAME_LENGTH = 120
+URL_LENGTH = 500
 SLUG_LENGTH = 80
 FORMER_SLUG_LIFETIME = timedelta(days=30)
 """How long a workflow's old slug works on after a rename."""
@@ -40,6 +41,9 @@ class Workflow(Entity):
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     is_demo: Mapped[bool] = mapped_column(default=False)
     stuck_after_seconds: Mapped[int | None]  # None stands for STUCK_AFTER.
+    # Where a run can be looked at on the source platform, with {execution_id} in its place.
+    run_url: Mapped[str | None] = mapped_column(String(URL_LENGTH))
+    badge_token: Mapped[str | None] = mapped_column(String(43), unique=True)
 
     schedule: Mapped["Schedule | None"] = relationship(
         back_populates="workflow", passive_deletes=True

@@ -47,7 +47,7 @@ def process_batch(limit: int) -> int:
 def _process(session: Session, events: Sequence[ClaimedEvent], moment: datetime) -> None:
     reports = [read_report(event, moment) for event in events]
     recorded = record_runs(session, reports)
-    add_up(session, recorded.contributions)
+    add_up(session, recorded.contributions, moment)
     note_runs(session, recorded.runs, moment)
     decide(session, recorded.decided, moment)
     finish(session, recorded.run_ids, moment)

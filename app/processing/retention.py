@@ -29,6 +29,7 @@ from app.models import (
     WorkerHeartbeat,
     Workspace,
 )
+from app.processing.rollups import prune_quarters
 
 BATCH_SIZE = 500
 KEY_USAGE_KEPT = timedelta(days=90)
@@ -109,6 +110,8 @@ RULES: tuple[tuple[InstrumentedAttribute[Any], Condition], ...] = (
 def prune() -> int:
     """Remove what is past its time; returns how many rows went."""
     by_workspace = sum(_prune_workspace(workspace) for workspace in (None, *_list_workspaces()))
+    with writing() as session:
+        prune_quarters(session, now())
     return by_workspace + sum(_prune(key, condition(now())) for key, condition in RULES)
 
 

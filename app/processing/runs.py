@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.identifiers import new_id
 from app.models import RUNNING, Run
+from app.processing.error_groups import find_error_group
 from app.processing.inbox import ClaimedEvent
 from app.processing.rollups import INSERTS, Contribution
 
@@ -28,6 +29,7 @@ _DECIDED = (
     "outcome",
     "error_type",
     "error_message",
+    "error_group",
     "ended_at",
     "duration_ms",
     "decided_by_event_id",
@@ -75,6 +77,10 @@ def read_report(event: ClaimedEvent, now: datetime) -> Report:
     columns |= {
         "error_type": fields.get("error_type"),
         "error_message": fields.get("error_message"),
+        # A test is no failure that anybody should hear of.
+        "error_group": None
+        if is_test
+        else find_error_group(fields.get("error_type"), fields.get("error_message")),
         "duration_ms": fields.get("duration_ms"),
         "kept_from": None,
         "workspace_id": event.workspace_id,

@@ -3,14 +3,14 @@
 The hours tell how long a key's senders usually pause; the troubleshooting table counts warnings.
 
 Revision ID: 0008
-Revises: 0006
+Revises: 0007
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

@@ -13,7 +13,7 @@ from app.extensions import db
 from app.models import ApiKey, Event, Rollup, Run, Workflow
 from app.processing.batch import process_batch
 from app.processing.retention import prune
-from app.processing.rollups import PERIOD_STARTS
+from app.processing.rollups import PERIOD_STARTS, QUARTERS_KEPT
 from tests.cli.conftest import Run as RunCommand
 from tests.factories import make_team, report
 
@@ -24,6 +24,8 @@ def sums_from_runs() -> Sums:
     sums: dict[tuple[int, str, datetime], list[float]] = {}
     for run in db.session.scalars(select(Run)):
         for period, start_of in PERIOD_STARTS.items():
+            if period == "quarter" and run.ended_at < now() - QUARTERS_KEPT:
+                continue
             key = (run.workflow_id, period, start_of(run.ended_at))
             row = sums.setdefault(key, [0, 0, 0, 0])
             row[0] += run.outcome == "success"

@@ -15,6 +15,7 @@ from app.models import (
     Channel,
     Delivery,
     Event,
+    Run,
     Workflow,
     Workspace,
 )
@@ -80,6 +81,14 @@ def some_of_each() -> dict[str, list[str]]:
         "problem": [str(event.fingerprint) for event in events if event.fingerprint][:1],
         "alert": list(db.session.scalars(select(Alert.public_id)))[:1],
         "rule": list(db.session.scalars(select(AlertRule.public_id)))[:1],
+        "run": list(
+            db.session.scalars(
+                select(Run.public_id)
+                .where(Run.correlation_id.is_not(None))
+                .order_by(Run.outcome)
+                .limit(1)
+            )
+        ),
         "key": list(db.session.scalars(select(ApiKey.public_id).limit(1))),
         "channel": list(db.session.scalars(select(Channel.public_id))),
         "delivery": list(db.session.scalars(select(Delivery.public_id).limit(1))),

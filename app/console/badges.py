@@ -1,0 +1,103 @@
+"""Badges: what a workflow's state is, for who knows the address and without signing in."""
+
+import json
+from typing import NamedTuple
+
+from flask import Blueprint, Response, abort, render_template
+from sqlalchemy import select
+
+from app.clock import now
+from app.console.last_runs import list_last_runs
+from app.console.workflow_health import WorkflowHealth, count_stuck
+from app.extensions import db
+from app.models import Workflow
+from app.workspaces.badges import TOKEN_LENGTH
+
+LIFETIME = "public, max-age=60"
+LABEL_LENGTH = 40
+_NARROW, _WIDE = frozenset("fijlrt.,:;|!'()[]I "), frozenset("mwMW@%")
+_WIDTHS = {"narrow": 4.2, "wide": 10.2, "usual": 6.9}
+_PADDING = 12
+
+blueprint = Blueprint("badges", __name__)
+
+
+class BadgeState(NamedTuple):
+    """What a badge says, and its colour: the name is of shields.io, the number for our own."""
+
+    message: str
+    colour: str
+    fill: str
+
+
+STATES = {
+    "ok": BadgeState("passing", "brightgreen", "#2b7a4b"),
+    "failing": BadgeState("failing", "red", "#b3253a"),
+    "stuck": BadgeState("stuck", "red", "#b3253a"),
+    "silent": BadgeState("silent", "orange", "#9a5b06"),
+    "never": BadgeState("no runs", "lightgrey", "#666666"),
+    "archived": BadgeState("archived", "lightgrey", "#666666"),
+}
+"""By the state of app/console/workflow_health.py."""
+
+
+@blueprint.get("/badge/<token>.svg")
+def show_svg(token: str) -> Response:
+    workflow = find_workflow(token)
+    state = STATES[find_state(workflow)]
+    label = _shorten(workflow.name)
+    widths = [round(_measure(text)) + _PADDING for text in (label, state.message)]
+    svg = render_template("console/badge.svg", label=label, state=state, widths=widths)
+    return _answer(svg, "image/svg+xml; charset=utf-8")
+
+
+@blueprint.get("/badge/<token>.json")
+def show_json(token: str) -> Response:
+    """As https://shields.io/badges/endpoint-badge asks for it."""
+    workflow = find_workflow(token)
+    name = find_state(workflow)
+    state = STATES[name]
+    document = {
+        "schemaVersion": 1,
+        "label": _shorten(workflow.name),
+        "message": state.message,
+        "color": state.colour,
+        "isError": name == "failing",
+        "cacheSeconds": 300,
+    }
+    return _answer(json.dumps(document), "application/json")
+
+
+def find_workflow(token: str) -> Workflow:
+    """The workflow whose badge has this token; 404 where it is switched off or renewed."""
+    if len(token) == TOKEN_LENGTH and token.isascii() and "\0" not in token:
+        workflow = db.session.scalar(select(Workflow).where(Workflow.badge_token == token))
+        if workflow is not None:
+            return workflow
+    abort(404, "There is no such badge.")
+
+
+def find_state(workflow: Workflow) -> str:
+    """One of STATES."""
+    if workflow.archived_at is not None:
+        return "archived"
+    at = now()
+    runs = list_last_runs([workflow.id], at)[workflow.id]
+    stuck = count_stuck(workflow.workspace_id).get(workflow.id, 0)
+    return WorkflowHealth(workflow, runs, 0, 0, at, stuck).state
+
+
+def _answer(text: str, content_type: str) -> Response:
+    response = Response(text, content_type=content_type)
+    response.headers["Cache-Control"] = LIFETIME
+    return response
+
+
+def _shorten(name: str) -> str:
+    return name if len(name) <= LABEL_LENGTH else name[: LABEL_LENGTH - 1] + "…"
+
+
+def _measure(text: str) -> float:
+    """About how wide it is in px; the SVG fits the letters to it."""
+    kinds = ("narrow" if c in _NARROW else "wide" if c in _WIDE else "usual" for c in text)
+    return sum(_WIDTHS[kind] for kind in kinds)

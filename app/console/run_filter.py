@@ -1,0 +1,131 @@
+"""Which runs a reader wants to see: read from the URL, and turned into conditions for SQL."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from math import isfinite
+from typing import ClassVar
+
+from sqlalchemy import Select, Text, literal_column, or_, select, type_coerce
+
+from app.console.event_text import fold, holds
+from app.console.formatting import duration
+from app.console.url_filter import (
+    OUTCOMES,
+    BadValue,
+    Condition,
+    Parameter,
+    UrlFilter,
+    Value,
+    choice,
+    period,
+    read_fingerprint,
+    read_platform,
+    read_since,
+    read_text,
+    read_until,
+    read_workflow,
+)
+from app.models import Run
+
+PERIODS = {
+    "24h": ("Last 24 hours", timedelta(hours=24)),
+    "7d": ("Last 7 days", timedelta(days=7)),
+    "30d": ("Last 30 days", timedelta(days=30)),
+    "90d": ("Last 90 days", timedelta(days=90)),
+}
+MAX_CORRELATION = 255
+_TEXTS = (
+    Run.public_id,
+    Run.external_execution_id,
+    Run.source_workflow_id,
+    Run.correlation_id,
+    Run.error_type,
+    Run.error_message,
+)
+
+
+def is_failure() -> Condition:
+    """Spelt out, so that SQLite sees that the partial index fits."""
+    return Run.outcome == literal_column("'failure'")
+
+
+def _read_correlation(text: str, workspace_id: int) -> Value:
+    if len(text) > MAX_CORRELATION or "\0" in text:
+        raise BadValue(f"A correlation id has at most {MAX_CORRELATION} characters.")
+    return Value(text, text)
+
+
+def _read_seconds(text: str, workspace_id: int) -> Value:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not (isfinite(seconds) and 0 <= seconds < 1e12):
+        raise BadValue("Write a number of seconds such as 30 or 1.5.")
+    return Value(seconds * 1_000, duration(seconds * 1_000))
+
+
+def _contains(text: str) -> Condition:
+    """Runs that hold the text in an id, in the error, or in their metadata."""
+    needle, escaped = fold(text), fold(json.dumps(text)[1:-1])
+    places = [holds(type_coerce(Run.details, Text), escaped)]
+    if "\0" not in needle:
+        places += [holds(column, needle) for column in _TEXTS]
+    return or_(*places)
+
+
+def _of_outcome(outcome: str) -> Condition:
+    return is_failure() if outcome == "failure" else Run.outcome == outcome
+
+
+def _of_error(error_group: str) -> Condition:
+    return is_failure() & (Run.error_group == error_group)
+
+
+def _ids_of(workspace_id: int, correlation_id: str) -> Select[int]:
+    """A query of its own, which has no order that could lead it to another index."""
+    return select(Run.id).where(
+        Run.workspace_id == workspace_id, Run.correlation_id == correlation_id
+    )
+
+
+PARAMETERS: dict[str, Parameter] = {
+    "q": Parameter("Text", read_text, _contains),
+    "outcome": Parameter("Outcome", choice(OUTCOMES), _of_outcome),
+    "workflow": Parameter("Workflow", read_workflow, Run.workflow_id.__eq__),
+    "platform": Parameter("From", read_platform, Run.source_platform.__eq__),
+    "longer": Parameter("Longer than", _read_seconds, Run.duration_ms.__gt__),
+    "period": Parameter("Time", period(PERIODS), Run.ended_at.__ge__),
+    "since": Parameter("Since", read_since, Run.ended_at.__ge__),
+    "until": Parameter("Until", read_until, Run.ended_at.__lt__),
+    "error": Parameter("Error", read_fingerprint, _of_error),
+    "correlation": Parameter("Correlation", _read_correlation, Run.correlation_id.__eq__),
+}
+"""All parameters of the list's URL that choose runs; the rest tell where the page begins."""
+INDEXED = frozenset({"workflow", "period", "since", "until", "error", "correlation"})
+"""Parameters by which an index leads straight to the runs that fit."""
+
+
+@dataclass(frozen=True)
+class RunFilter(UrlFilter):
+    """A filter of the run history."""
+
+    PARAMETERS: ClassVar[Mapping[str, Parameter]] = PARAMETERS
+
+    def indexed_conditions(self, workspace_id: int) -> list[Condition]:
+        """Those that an index answers, of runs of this workspace alone."""
+        parts = [part for part in self.parts if part.name in INDEXED]
+        found = [PARAMETERS[part.name].condition(part.value) for part in parts]
+        if correlation_id := self.value("correlation"):
+            found.append(Run.id.in_(_ids_of(workspace_id, correlation_id)))
+        leads = {part.name for part in parts} & {"workflow", "error", "correlation"}
+        # Plus 0: else SQLite goes through all of the workspace's runs, which are in order already.
+        owner = Run.workspace_id + 0 if leads else Run.workspace_id
+        return [owner == workspace_id, *found]
+
+    def other_conditions(self) -> list[Condition]:
+        """Those for which runs must be looked at one by one."""
+        parts = [part for part in self.parts if part.name not in INDEXED]
+        return [PARAMETERS[part.name].condition(part.value) for part in parts]

@@ -1,0 +1,46 @@
+"""Where a run can be looked at on the platform that it ran on."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit
+
+from app.models import Run
+from app.workspaces.run_urls import PLACEHOLDER
+
+NAMES = ("execution_url", "executionUrl", "run_url", "runUrl", "url")
+"""Fields of the metadata that may hold the address, the best first."""
+MAX_LENGTH = 2_000
+
+
+class SourceLink(NamedTuple):
+    """An address outside, and the host that a reader should know before a click."""
+
+    url: str
+    host: str
+
+
+def find_source_link(run: Run, details: Mapping[str, Any] | None) -> SourceLink | None:
+    """What the metadata gives, or else the workflow's template; only ever http or https."""
+    for name in NAMES:
+        if (link := _read_link((details or {}).get(name))) is not None:
+            return link
+    template, execution_id = run.workflow.run_url, run.external_execution_id
+    if not template or not execution_id:
+        return None
+    return _read_link(template.replace(PLACEHOLDER, quote(execution_id, safe="")))
+
+
+def _read_link(value: object) -> SourceLink | None:
+    if not isinstance(value, str) or len(value) > MAX_LENGTH:
+        return None
+    if not all(sign.isprintable() and not sign.isspace() for sign in value) or "\\" in value:
+        return None
+    try:
+        parts = urlsplit(value)
+        host = parts.hostname
+        _ = parts.port
+    except ValueError:
+        return None
+    if parts.scheme.lower() not in ("http", "https") or not host or "@" in parts.netloc:
+        return None
+    return SourceLink(value, host)

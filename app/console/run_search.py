@@ -1,0 +1,167 @@
+"""Pages of the run history by key, the run that ended last first: never more work than a page may
+cost."""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import select
+
+from app.console.event_search import FIRST_WINDOW, SECONDS, next_size
+from app.console.run_filter import RunFilter
+from app.console.url_filter import Condition
+from app.extensions import db
+from app.models import Run, Workflow
+
+PAGE_SIZE = 50
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_MAX_DIGITS = 18
+
+
+class Place(NamedTuple):
+    """Where a run stands in the list: by its end, then by its id."""
+
+    ended_at: datetime
+    id: int
+
+    def __str__(self) -> str:
+        return f"{(self.ended_at - _EPOCH) // _MICROSECOND}-{self.id}"
+
+    @classmethod
+    def read(cls, text: str | None) -> "Place | None":
+        """The place in an address; None for what is none."""
+        at, _, run_id = (text or "").rpartition("-")
+        numbers = (at.removeprefix("-"), run_id)
+        if not all(each.isascii() and each.isdigit() for each in numbers):
+            return None
+        if max(map(len, numbers)) > _MAX_DIGITS:
+            return None
+        try:
+            return cls(_EPOCH + int(at) * _MICROSECOND, int(run_id))
+        except OverflowError:
+            return None
+
+
+class Page(NamedTuple):
+    """Places of runs, the one that ended last first, and from where its neighbours go on."""
+
+    places: list[Place]
+    newer: Place | None = None
+    older: Place | None = None
+    stopped_at: Place | None = None
+    """Where the search ran out of time."""
+
+    @property
+    def ids(self) -> list[int]:
+        return [place.id for place in self.places]
+
+
+def find_page(
+    workspace_id: int,
+    wanted: RunFilter,
+    before: Place | None = None,
+    after: Place | None = None,
+) -> Page:
+    """The page of runs behind `before`, or the one just ahead of `after`."""
+    if after is not None:
+        found, stopped_at = _search(workspace_id, wanted, after, is_upward=True)
+        if len(found) > PAGE_SIZE:
+            shown = found[PAGE_SIZE - 1 :: -1]
+            return Page(shown, newer=shown[0], older=shown[-1])
+        if stopped_at is not None:
+            return Page(found[::-1], newer=stopped_at, older=found[0] if found else after)
+        before = None
+    found, stopped_at = _search(workspace_id, wanted, before, is_upward=False)
+    if before is None and (text := wanted.value("q")):
+        found = sorted({*found, *_find_exact(workspace_id, wanted, text)}, reverse=True)
+    shown = found[:PAGE_SIZE]
+    newer = (shown[0] if shown else before) if before is not None else None
+    if len(found) > PAGE_SIZE:
+        return Page(shown, newer, older=shown[-1])
+    return Page(shown, newer, older=stopped_at, stopped_at=stopped_at)
+
+
+def _search(
+    workspace_id: int, wanted: RunFilter, start: Place | None, *, is_upward: bool
+) -> tuple[list[Place], Place | None]:
+    """One more than a page shows, in the order of the search, and where it ran out of time."""
+    indexed, others = wanted.indexed_conditions(workspace_id), wanted.other_conditions()
+    if not others:
+        return _list(indexed, start, PAGE_SIZE + 1, is_upward), None
+    end = time.monotonic() + SECONDS
+    found: list[Place] = []
+    size = FIRST_WINDOW
+    while True:
+        started = time.monotonic()
+        last = _end_of_window(indexed, start, size, is_upward)
+        inside = [*indexed, *others, *([_up_to(last, is_upward)] if last else [])]
+        found += _list(inside, start, PAGE_SIZE + 1 - len(found), is_upward)
+        if last is None or len(found) > PAGE_SIZE:
+            return found, None
+        if time.monotonic() >= end:
+            return found, last
+        start, size = last, next_size(size, time.monotonic() - started)
+        time.sleep(0)  # Lets the other requests of the process have their turn.
+
+
+def _list(
+    conditions: Sequence[Condition], start: Place | None, limit: int, is_upward: bool
+) -> list[Place]:
+    query = _ordered(conditions, start, is_upward).limit(limit)
+    return [Place(*row) for row in db.session.execute(query)]
+
+
+def _end_of_window(
+    indexed: Sequence[Condition], start: Place | None, size: int, is_upward: bool
+) -> Place | None:
+    """The last of so many runs; None where there are not that many any more."""
+    row = db.session.execute(_ordered(indexed, start, is_upward).offset(size).limit(1)).first()
+    return Place(*row) if row else None
+
+
+def _ordered(conditions: Sequence[Condition], start: Place | None, is_upward: bool) -> Any:
+    query = select(Run.ended_at, Run.id).where(Run.ended_at.is_not(None), *conditions)
+    if start is not None:
+        query = query.where(_beyond(start, is_upward))
+    if is_upward:
+        return query.order_by(Run.ended_at, Run.id)
+    return query.order_by(Run.ended_at.desc(), Run.id.desc())
+
+
+def _beyond(place: Place, is_upward: bool) -> Condition:
+    """The first half leads along the index, the second tells those of one moment apart."""
+    at, run_id = place
+    if is_upward:
+        return (Run.ended_at >= at) & ((Run.ended_at > at) | (Run.id > run_id))
+    return (Run.ended_at <= at) & ((Run.ended_at < at) | (Run.id < run_id))
+
+
+def _up_to(place: Place, is_upward: bool) -> Condition:
+    at, run_id = place
+    if is_upward:
+        return (Run.ended_at <= at) & ((Run.ended_at < at) | (Run.id <= run_id))
+    return (Run.ended_at >= at) & ((Run.ended_at > at) | (Run.id >= run_id))
+
+
+def _find_exact(workspace_id: int, wanted: RunFilter, text: str) -> list[Place]:
+    """Runs whose id, execution id or correlation id is the text, by indexes alone."""
+    if "\0" in text:
+        return []
+    workflows = select(Workflow.id).where(Workflow.workspace_id == workspace_id)
+    mine = Run.workspace_id == workspace_id
+    ids: set[int] = set()
+    for condition in (
+        Run.public_id == text,
+        Run.workflow_id.in_(workflows) & (Run.external_execution_id == text),
+        mine & (Run.correlation_id == text),
+    ):
+        # One after the other: with OR, SQLite begins with all runs.
+        ids |= set(db.session.scalars(select(Run.id).where(condition).limit(PAGE_SIZE + 1)))
+    if not ids:
+        return []
+    fitting: Any = select(Run.ended_at, Run.id).where(
+        Run.id.in_(ids), mine, Run.ended_at.is_not(None), *wanted.conditions()
+    )
+    return [Place(*row) for row in db.session.execute(fitting)]

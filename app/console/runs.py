@@ -1,0 +1,127 @@
+"""Run history: the list with its filter, each run's own page, and failures by error."""
+
+import json
+from typing import Any
+
+from flask import Blueprint, abort, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload, undefer
+
+from app.console.error_list import count_groups, describe_groups
+from app.console.filter_choices import PLATFORMS, list_workflow_choices
+from app.console.guards import current_workspace
+from app.console.paging import read_page
+from app.console.run_filter import PERIODS, RunFilter
+from app.console.run_links import find_source_link
+from app.console.run_list import MOST_RELATED, find_related, find_start, load_runs
+from app.console.run_search import Page, Place, find_page
+from app.console.timeline import draw_timeline
+from app.console.url_filter import OUTCOMES
+from app.extensions import db
+from app.models import Event, Run
+
+ERRORS_SHOWN = 25
+EVENTS_SHOWN = 20
+TEXT_SHOWN = 20_000
+"""How much of an error message or of metadata a page shows; the event holds all of it."""
+
+blueprint = Blueprint("runs", __name__)
+
+
+@blueprint.get("/runs")
+def show_runs() -> ResponseReturnValue:
+    workspace = current_workspace()
+    wanted = RunFilter.read(request.args, workspace.id)
+    before, after = (Place.read(request.args.get(name)) for name in ("before", "after"))
+    page = Page([]) if wanted.errors else find_page(workspace.id, wanted, before, after)
+    return render_template(
+        "console/runs.html",
+        page=page,
+        runs=load_runs(page.ids),
+        wanted=wanted,
+        outcomes=list(OUTCOMES.items()),
+        periods=[(name, label) for name, (label, _) in PERIODS.items()],
+        workflows=list_workflow_choices(workspace.id, wanted),
+        platforms=PLATFORMS,
+        error=_describe_error(workspace.id, wanted.value("error")),
+        page_url=_page_url("runs.show_runs", wanted.texts),
+    ), 422 if wanted.errors else 200
+
+
+@blueprint.get("/runs/errors")
+def show_errors() -> ResponseReturnValue:
+    workspace = current_workspace()
+    wanted = RunFilter.read({"period": "30d", **_given("period", "workflow")}, workspace.id)
+    groups = (
+        []
+        if wanted.errors
+        else count_groups(workspace.id, wanted.value("period"), wanted.value("workflow"))
+    )
+    page = read_page()
+    first = (page - 1) * ERRORS_SHOWN
+    return render_template(
+        "console/run_errors.html",
+        groups=describe_groups(workspace.id, groups[first : first + ERRORS_SHOWN]),
+        total=sum(group.failures for group in groups),
+        wanted=wanted,
+        periods=list(PERIODS),
+        workflows=list_workflow_choices(workspace.id, wanted),
+        previous=page - 1,
+        next=page + 1 if len(groups) > first + ERRORS_SHOWN else 0,
+        page_url=_page_url("runs.show_errors", wanted.texts),
+    ), 422 if wanted.errors else 200
+
+
+@blueprint.get("/runs/<public_id:public_id>")
+def show_run(public_id: str) -> str:
+    run = find_run(public_id)
+    details = json.dumps(run.details, indent=2, ensure_ascii=False) if run.details else ""
+    events = select(Event).where(Event.run_id == run.id)
+    return render_template(
+        "console/run.html",
+        run=run,
+        started_at=find_start(run),
+        source=find_source_link(run, run.details),
+        message=(run.error_message or "")[:TEXT_SHOWN],
+        details=details[:TEXT_SHOWN],
+        is_cut=max(len(run.error_message or ""), len(details)) > TEXT_SHOWN,
+        timeline=draw_timeline(find_related(run)),
+        most_related=MOST_RELATED,
+        events=db.session.scalars(events.order_by(Event.id.desc()).limit(EVENTS_SHOWN)).all(),
+    )
+
+
+def find_run(public_id: str) -> Run:
+    """The run of the user's workspace with all that its page shows; 404 for any other."""
+    run = db.session.scalar(
+        select(Run)
+        .where(Run.public_id == public_id, Run.workspace_id == current_workspace().id)
+        .options(joinedload(Run.workflow), undefer(Run.details))
+    )
+    if run is None:
+        abort(404, "There is no such run in this workspace, or it is past its time.")
+    return run
+
+
+def _describe_error(workspace_id: int, fingerprint: str | None) -> Any:
+    """The group whose runs are listed, if any of them is kept."""
+    if fingerprint is None:
+        return None
+    tallies = count_groups(workspace_id, fingerprint=fingerprint)
+    return next(iter(describe_groups(workspace_id, tallies)), None)
+
+
+def _given(*names: str) -> dict[str, str]:
+    return {name: text for name in names if (text := request.args.get(name))}
+
+
+def _page_url(endpoint: str, texts: dict[str, str]) -> Any:
+    """Makes addresses of the page with changes to its filter; None leaves a part out."""
+
+    def address(**changes: Any) -> str:
+        given = {**texts, **changes}
+        # As text: a place is a tuple, which an address would take for several values.
+        return url_for(endpoint, **{k: str(v) for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+
+    return address

@@ -1,0 +1,120 @@
+"""Sums keep in step with the runs: taken back, pruned, and filled by the migration."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_migrate import downgrade, upgrade
+from sqlalchemy import select
+
+from app.clock import now
+from app.extensions import db, writing
+from app.models import Rollup, Run, WorkspaceRollup
+from app.processing.batch import process_batch
+from app.processing.retention import prune
+from app.processing.rollups import prune_quarters, take_back_workflows
+from tests.factories import Team, make_team, report
+
+Rows = dict[tuple[Any, ...], tuple[Any, ...]]
+
+
+@pytest.fixture
+def team(app: Flask) -> Team:
+    return make_team()
+
+
+def drain() -> None:
+    while process_batch(200):
+        pass
+
+
+def rows(table: type[Rollup] | type[WorkspaceRollup]) -> Rows:
+    """All that says something, whosoever it is."""
+    db.session.expire_all()
+    return {
+        (row.period, row.starts_at): (
+            row.success_count,
+            row.failure_count,
+            row.timed_count,
+            round(row.duration_sum_ms, 6),
+            row.sketch or b"",
+        )
+        for row in db.session.scalars(select(table))
+        if row.success_count or row.failure_count
+    }
+
+
+def send(client: FlaskClient, team: Team, kind: str, minutes_ago: float, **fields: Any) -> None:
+    ended_at = (now() - timedelta(minutes=minutes_ago)).isoformat()
+    assert report(client, team, kind, ended_at=ended_at, **fields).status_code == 202
+
+
+def test_a_run_that_ends_anew_moves_to_its_new_quarter(client: FlaskClient, team: Team) -> None:
+    send(client, team, "failure", 200, external_execution_id="e", duration_ms=5)
+    drain()
+    before = rows(Rollup)
+    send(client, team, "success", 20, external_execution_id="e", duration_ms=70_000)
+    drain()
+    after = rows(Rollup)
+    assert not before.items() & after.items()
+    assert sorted(period for period, _ in after) == ["day", "hour", "quarter"]
+    assert {each[:4] for each in after.values()} == {(1, 0, 1, 70_000.0)}
+    assert rows(WorkspaceRollup) == after
+
+
+def test_what_ended_long_ago_counts_there_and_makes_no_quarter(
+    client: FlaskClient, team: Team
+) -> None:
+    report(client, team, ended_at="2024-02-29T23:59:59.999999Z", duration_ms=1)
+    drain()
+    day = datetime(2024, 2, 29, tzinfo=UTC)
+    assert set(rows(Rollup)) == {("hour", day.replace(hour=23)), ("day", day)}
+
+
+def test_quarters_go_after_a_time_and_the_sums_outlive_the_runs(
+    client: FlaskClient, team: Team
+) -> None:
+    send(client, team, "success", 3 * 24 * 60, duration_ms=9)
+    drain()
+    with writing() as session:
+        session.query(Run).update({"updated_at": now() - timedelta(days=500)})
+    prune()
+    assert db.session.scalar(select(Run)) is None
+    assert len(rows(Rollup)) == len(rows(WorkspaceRollup)) == 3
+    with writing() as session:
+        prune_quarters(session, now() + timedelta(days=99))
+    assert {period for period, _ in rows(Rollup)} == {"hour", "day"}
+    assert rows(Rollup) == rows(WorkspaceRollup)
+
+
+def test_a_workflow_that_is_removed_is_taken_out_of_its_workspace(
+    client: FlaskClient, team: Team
+) -> None:
+    for minutes in (5, 90, 3_000):
+        send(client, team, "success", minutes, duration_ms=minutes)
+    drain()
+    with writing() as session:
+        take_back_workflows(session, team.workspace_id, [team.workflow_id])
+    assert rows(WorkspaceRollup) == {}
+    assert {row.sketch for row in db.session.scalars(select(WorkspaceRollup))} == {b""}
+
+
+def test_the_migration_fills_in_what_the_worker_would_have(client: FlaskClient, team: Team) -> None:
+    for number in range(12):
+        kind = "failure" if number % 3 == 0 else "success"
+        fields = {"error_message": f"boom {number} in 'x'"} if kind == "failure" else {}
+        send(client, team, kind, 7 * number**3, duration_ms=number * 40 or None, **fields)
+    report(client, team, ended_at="2024-02-29T12:00:00Z", duration_ms=77)
+    drain()
+    before = rows(Rollup), rows(WorkspaceRollup), groups()
+    assert len({each for each in before[2] if each}) == 1
+    db.session.remove()
+    downgrade(revision="0006")
+    upgrade()
+    assert (rows(Rollup), rows(WorkspaceRollup), groups()) == before
+
+
+def groups() -> list[str | None]:
+    return list(db.session.scalars(select(Run.error_group).order_by(Run.id)))
