@@ -59,6 +59,7 @@ def test_a_schedule_is_set_changed_and_removed(owner: FlaskClient, team: Team) -
     assert "Not watched yet" in page.text
     saved = send_form(owner, schedule_page(team), **CRON, **GRACE)
     assert saved.status_code == 303
+    assert len(owner.get(schedule_page(team)).data) < 100 * 1024
     page = open_page(owner, schedule_page(team))
     assert "At 02:30 every day" in page.text and "20 minutes of grace" in page.text
     schedule = db.session.scalars(select(Schedule)).one()

@@ -231,6 +231,23 @@ def test_a_worker_that_signs_off_still_leaves_when_it_was_last_seen(
     assert downtime.ended_at - downtime.began_at == 10 * MINUTE
 
 
+def test_the_worker_judges_and_not_more_often_than_each_second(
+    team: Team, time: SimulatedTime
+) -> None:
+    expect(team, HOURLY)
+    worker = Worker()
+    worker.judge()
+    time.at = NOON + HOUR + 5 * MINUTE - SECOND / 2
+    worker.judge()
+    assert open_silence() is None
+    time.forward(seconds=0.6)
+    worker.judge()
+    assert open_silence() is None
+    time.forward(seconds=0.5)
+    worker.judge()
+    assert open_silence() is not None
+
+
 def test_a_schedule_that_is_set_looks_ahead_only(
     client: FlaskClient, team: Team, time: SimulatedTime
 ) -> None:
