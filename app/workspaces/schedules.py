@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -217,8 +216,3 @@ def find_last_run_at(session: Session, schedule: Schedule, moment: datetime) -> 
 
 def find_schedule(workflow: Workflow) -> Schedule | None:
     return db.session.scalar(select(Schedule).where(Schedule.workflow_id == workflow.id))
-
-
-def zone_of(name: str | None) -> ZoneInfo:
-    """The zone by its name; UTC for one that nobody knows."""
-    return ZoneInfo(name if name and is_time_zone(name) else "UTC")
