@@ -132,6 +132,9 @@ def set_schedule(workflow: Workflow, wish: Wish) -> None:
     """Expect runs by this from now on; what was silent begins anew. The same again does nothing."""
     workflow_id = workflow.id
     with writing() as session:
+        # Of two people who set the first one at once, the second waits and changes it.
+        of_workflow = select(Workflow.id).where(Workflow.id == workflow_id)
+        session.execute(of_workflow.with_for_update(key_share=True))
         present, wanted = _lock(session, workflow_id), wish.as_schedule(workflow_id)
         if present is not None and _is_alike(present, wanted):
             return
