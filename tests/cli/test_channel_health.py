@@ -15,6 +15,9 @@ from tests.factories import Team, make_team
 from tests.ports import free_port
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+
+
 @pytest.fixture
 def team(app: Flask) -> Team:
     return make_team()
