@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.alerting.deciding import TOO_OLD
 from app.alerting.kinds import KINDS
 from app.alerting.rulebook import Rulebook, looks_at
-from app.alerting.verdicts import SeenRefused, SeenRun, SeenSilence, SeenStuck, Verdict
+from app.alerting.verdicts import SeenRefused, SeenRun, SeenSilence, SeenStuck, Sign, Verdict
 from app.models import AlertRule, Event, Run, Silence, Workflow, of_state
 
 PERIOD = timedelta(days=30)
@@ -47,6 +47,7 @@ def _number(verdicts: Iterable[tuple[int | None, Verdict]]) -> list[Sighting]:
     sightings = [
         Sighting(verdict.at, number, workflow_id, verdict)
         for number, (workflow_id, verdict) in enumerate(verdicts)
+        if verdict.sign is not Sign.NOTHING
     ]
     return sorted(sightings, key=lambda sighting: sighting[:2])
 
@@ -76,7 +77,13 @@ def _read_runs(
     """Along an index, so that nothing is sorted: a workspace's by when they were recorded, a
     workflow's by their end."""
     query = select(
-        Run.id, Run.workflow_id, Run.outcome, Run.ended_at, Run.duration_ms, Run.created_at
+        Run.id,
+        Run.workflow_id,
+        Run.outcome,
+        Run.ended_at,
+        Run.duration_ms,
+        Run.public_id,
+        Run.created_at,
     ).where(Run.is_test.is_(False))
     since, most = now - PERIOD, MOST
     if rule.workflow_id is None and rule.label is None:
@@ -96,8 +103,8 @@ def _read_runs(
     for each in queries:
         rows = session.execute(each.limit(most)).all()
         part = [
-            PastRun(SeenRun(run_id, workflow_id, outcome, ended_at, duration_ms), told_at)
-            for run_id, workflow_id, outcome, ended_at, duration_ms, told_at in rows
+            PastRun(SeenRun(run_id, workflow_id, outcome, ended_at, duration_ms, name), told_at)
+            for run_id, workflow_id, outcome, ended_at, duration_ms, name, told_at in rows
             if ended_at is not None  # The others are open.
         ]
         if part and len(rows) == most:

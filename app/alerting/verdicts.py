@@ -1,7 +1,7 @@
 """What judges see, and what they say of it: plain data, live and in a replay alike."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -29,7 +29,10 @@ class Verdict:
 
 
 class SeenRun(NamedTuple):
-    """A run that has ended, as judges see it; those before it need no words."""
+    """A run that has ended, as judges see it.
+
+    One without a public id is only there for what comes after it: nothing is said of it.
+    """
 
     id: int
     workflow_id: int
@@ -75,6 +78,8 @@ class SeenRefused(NamedTuple):
     unstored: int = 0
 
 
+PAST = Verdict(Sign.NOTHING, datetime.min.replace(tzinfo=UTC))
+"""Of a run that is only there for what comes after it."""
 MOST_ERROR = 500
 """Characters of an error message that an alert keeps."""
 

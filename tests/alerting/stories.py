@@ -31,6 +31,7 @@ def runs(outcomes: str, every: float = 1, durations: Sequence[float | None] = ()
             "failure" if letter == "F" else "success",
             at(number * every),
             durations[number] if durations else None,
+            f"run-{number}",
         )
         for number, letter in enumerate(outcomes)
     ]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from app.alerting.kinds.kind import Detail, Kind, Numbers, Past
 from app.alerting.kinds.numbers import NumbersSchema, whole
-from app.alerting.verdicts import SeenRun, Sign, Verdict, detail_of
+from app.alerting.verdicts import PAST, SeenRun, Sign, Verdict, detail_of
 
 
 class FailedNumbers(NumbersSchema):
@@ -14,12 +14,13 @@ class FailedNumbers(NumbersSchema):
 def judge(numbers: Numbers, runs: Iterable[SeenRun]) -> Iterator[Verdict]:
     row, since = 0, None
     for run in runs:
-        if run.outcome != "failure":
-            row, since = 0, None
+        has_failed = run.outcome == "failure"
+        row, since = (row + 1, since or run.ended_at) if has_failed else (0, None)
+        if not run.public_id:
+            yield PAST
+        elif not has_failed:
             yield Verdict(Sign.GOOD, run.ended_at)
-            continue
-        row, since = row + 1, since or run.ended_at
-        if row >= numbers["in_a_row"]:
+        elif row >= numbers["in_a_row"]:
             detail = {**detail_of(run), "in_a_row": numbers["in_a_row"]}
             yield Verdict(Sign.OPENS, run.ended_at, since, count=row, detail=detail)
         else:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from app.alerting.kinds.kind import Detail, Kind, Numbers, Past
 from app.alerting.kinds.numbers import NumbersSchema, whole
-from app.alerting.verdicts import SeenRun, Sign, Verdict, detail_of
+from app.alerting.verdicts import PAST, SeenRun, Sign, Verdict, detail_of
 
 NEWEST = 1_000
 """Runs of the window that are looked at: the newest."""
@@ -28,6 +28,9 @@ def judge(numbers: Numbers, runs: Iterable[SeenRun]) -> Iterator[Verdict]:
         failures += has_failed
         while len(window) > NEWEST or window[0][0] <= run.ended_at - length:
             failures -= window.popleft()[1]
+        if not run.public_id:
+            yield PAST
+            continue
         percent = 100 * failures / len(window)
         is_bad = len(window) >= numbers["least"] and percent >= numbers["percent"]
         if not has_failed:

@@ -9,7 +9,7 @@ from marshmallow import ValidationError, validates_schema
 
 from app.alerting.kinds.kind import Kind, Numbers, Past
 from app.alerting.kinds.numbers import NumbersSchema, decimal
-from app.alerting.verdicts import SeenRun, Sign, Verdict, detail_of
+from app.alerting.verdicts import PAST, SeenRun, Sign, Verdict, detail_of
 
 LAST = 200
 """Runs whose durations say what is usual."""
@@ -57,8 +57,10 @@ def judge(numbers: Numbers, runs: Iterable[SeenRun]) -> Iterator[Verdict]:
     fixed = numbers.get("seconds")
     usual = _Usual()
     for run in runs:
-        if run.duration_ms is None:
-            yield Verdict(Sign.NOTHING, run.ended_at)
+        if run.duration_ms is None or not run.public_id:
+            if run.duration_ms is not None:
+                usual.add(run.duration_ms)
+            yield PAST
             continue
         p95 = None if fixed else usual.p95()
         limit = fixed * 1_000 if fixed else p95 and p95 * numbers["factor"]
