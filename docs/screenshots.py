@@ -19,7 +19,9 @@ SCHEMES = ("light", "dark")
 SIZES = {"": (1280, 860), "-phone": (390, 844)}
 PAGES = {
     "overview": "/",
+    "insights": "/insights?range=30d",
     "live-log": "/events",
+    "runs": "/runs?outcome=failure",
     "event": "/events?state=rejected",
     "problems": "/problems",
     "connect": "/connect?tool=n8n",

@@ -54,7 +54,10 @@ def _share_compiled(app: Flask) -> None:
     """
     with app.app_context():
         engine = db.engine
-    first = _first_engines.setdefault(engine.dialect.name, engine)
+    first = _first_engines.get(engine.dialect.name)
+    if first is None or getattr(first.dialect, "server_version_info", None) is None:
+        _first_engines[engine.dialect.name] = engine  # One that has not connected knows too little.
+        return
     engine.dialect = engine.pool._dialect = first.dialect
     engine._compiled_cache = first._compiled_cache
 

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from app.clock import now
 from app.console.last_runs import list_last_runs
+from app.console.signs import show_signs
 from app.console.workflow_health import WorkflowHealth, count_stuck
 from app.extensions import db
 from app.models import Workflow
@@ -94,7 +95,9 @@ def _answer(text: str, content_type: str) -> Response:
 
 
 def _shorten(name: str) -> str:
-    return name if len(name) <= LABEL_LENGTH else name[: LABEL_LENGTH - 1] + "…"
+    """Without control characters, which XML can't hold."""
+    shown = show_signs(name)
+    return shown if len(shown) <= LABEL_LENGTH else shown[: LABEL_LENGTH - 1] + "…"
 
 
 def _measure(text: str) -> float:

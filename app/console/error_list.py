@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, func, or_, select
 
-from app.console.run_filter import is_failure
+from app.console.run_filter import is_failure, is_of
 from app.extensions import db
 from app.models import Run, Workflow
 from app.processing.error_groups import find_pattern
@@ -65,8 +65,7 @@ def count_groups(
 
 
 def _failures_of(workspace_id: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Plus 0: else SQLite goes through all runs of the workspace, not by the index of failures."""
-    return Run.workspace_id + 0 == workspace_id, is_failure()
+    return is_of(workspace_id, leads=False), is_failure()
 
 
 def describe_groups(workspace_id: int, tallies: Sequence[Tally]) -> list[ErrorGroup]:

@@ -150,12 +150,15 @@ def _draw_runs(points: Sequence[Point], marks: list[tuple[int, str]], wanted: Ra
     failures = [point.sum.failures for point in points]
     label = f"Runs by {wanted.step} over {wanted.label}: {sum(successes):,} succeeded, "
     titles = [
-        f"{point.name}: {point.sum.successes:,} succeeded, {point.sum.failures:,} failed"
-        if point.sum.runs
-        else ""
-        for point in points
+        f"{point.name}: {_count_outcomes(point.sum)}" if point.sum.runs else "" for point in points
     ]
     return draw_bars(f"{label}{sum(failures):,} failed", successes, failures, marks, titles)
+
+
+def _count_outcomes(found: Sum) -> str:
+    """Without what there is none of."""
+    counts = ((found.successes, "succeeded"), (found.failures, "failed"))
+    return ", ".join(f"{count:,} {outcome}" for count, outcome in counts if count)
 
 
 def _name(step: str, start: datetime, zone: tzinfo) -> str:

@@ -16,7 +16,7 @@ from app.extensions import db
 from app.models import Workflow
 from app.sketches import percentiles
 
-WORKFLOWS_SHOWN = 25
+WORKFLOWS_SHOWN = 20
 
 blueprint = Blueprint("insights", __name__)
 

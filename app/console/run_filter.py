@@ -27,6 +27,7 @@ from app.console.url_filter import (
     read_until,
     read_workflow,
 )
+from app.extensions import is_sqlite
 from app.models import Run
 
 PERIODS = {
@@ -49,6 +50,13 @@ _TEXTS = (
 def is_failure() -> Condition:
     """Spelt out, so that SQLite sees that the partial index fits."""
     return Run.outcome == literal_column("'failure'")
+
+
+def is_of(workspace_id: int, *, leads: bool) -> Condition:
+    """Runs of the workspace. Unless it leads, another condition has the better index: SQLite would
+    go through all of the workspace's runs, which are in order already; PostgreSQL knows better."""
+    column = Run.workspace_id + 0 if is_sqlite() and not leads else Run.workspace_id
+    return column == workspace_id
 
 
 def _read_correlation(text: str, workspace_id: int) -> Value:
@@ -76,10 +84,6 @@ def _contains(text: str) -> Condition:
     return or_(*places)
 
 
-def _of_outcome(outcome: str) -> Condition:
-    return is_failure() if outcome == "failure" else Run.outcome == outcome
-
-
 def _of_error(error_group: str) -> Condition:
     return is_failure() & (Run.error_group == error_group)
 
@@ -93,7 +97,7 @@ def _ids_of(workspace_id: int, correlation_id: str) -> Select[int]:
 
 PARAMETERS: dict[str, Parameter] = {
     "q": Parameter("Text", read_text, _contains),
-    "outcome": Parameter("Outcome", choice(OUTCOMES), _of_outcome),
+    "outcome": Parameter("Outcome", choice(OUTCOMES), Run.outcome.__eq__),
     "workflow": Parameter("Workflow", read_workflow, Run.workflow_id.__eq__),
     "platform": Parameter("From", read_platform, Run.source_platform.__eq__),
     "longer": Parameter("Longer than", _read_seconds, Run.duration_ms.__gt__),
@@ -121,9 +125,7 @@ class RunFilter(UrlFilter):
         if correlation_id := self.value("correlation"):
             found.append(Run.id.in_(_ids_of(workspace_id, correlation_id)))
         leads = {part.name for part in parts} & {"workflow", "error", "correlation"}
-        # Plus 0: else SQLite goes through all of the workspace's runs, which are in order already.
-        owner = Run.workspace_id + 0 if leads else Run.workspace_id
-        return [owner == workspace_id, *found]
+        return [is_of(workspace_id, leads=not leads), *found]
 
     def other_conditions(self) -> list[Condition]:
         """Those for which runs must be looked at one by one."""

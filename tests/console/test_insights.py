@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from xml.etree import ElementTree
 
@@ -64,7 +64,11 @@ def test_without_runs_insights_says_how_to_get_some(owner: FlaskClient, team: Te
 
 
 @pytest.mark.parametrize("name", RANGES)
-def test_charts_say_what_they_show_in_words(owner: FlaskClient, team: Team, name: str) -> None:
+def test_charts_say_what_they_show_in_words(
+    owner: FlaskClient, team: Team, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("app.console.insight_view.now", f"{__name__}.now"):
+        monkeypatch.setattr(module, lambda: datetime(2026, 11, 24, 12, 45, tzinfo=UTC))
     slow = [(30, "success", 60_000.0)]
     record(team, *[(20, "success", 1_000.0)] * 30, (25, "failure", None), *slow)
     for path in ("/insights", f"/workflows/{team.workflow_public_id}"):

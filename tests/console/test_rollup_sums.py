@@ -72,7 +72,7 @@ def owners(app: Flask) -> tuple[int, tuple[int, int]]:
 
 
 @settings(
-    max_examples=30,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
