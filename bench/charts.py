@@ -57,7 +57,7 @@ class Timing:
 
     path: str
     zone: str
-    least_ms: float
+    cpu_ms: float
     median_ms: float
     p95_ms: float
     size_kb: float
@@ -178,22 +178,25 @@ def open_pages(app: Flask, team: Team, paths: list[tuple[str, str]]) -> list[Tim
     client = app.test_client()
     sign_in(client, team.email)
     times: dict[tuple[str, str], list[float]] = {each: [] for each in paths}
+    cpu: dict[tuple[str, str], list[float]] = {each: [] for each in paths}
     sizes = {}
     for number in range(ROUNDS + 1):
         for path, zone in paths:
             client.set_cookie("time_zone", zone)
-            started = time.perf_counter()
+            started, cpu_before = time.perf_counter(), time.process_time()
             answer = client.get(path)
             took = (time.perf_counter() - started) * 1_000
+            worked = (time.process_time() - cpu_before) * 1_000
             if answer.status_code != 200:
                 raise SystemExit(f"{path}: {answer.status_code}")
             if number:  # The first round warms caches up.
                 times[path, zone].append(took)
+                cpu[path, zone].append(worked)
             sizes[path, zone] = len(answer.data) / 1024
     return [
         Timing(
             *key,
-            min(each),
+            statistics.median(cpu[key]),
             statistics.median(each),
             statistics.quantiles(each, n=20)[-1],
             sizes[key],
@@ -208,8 +211,10 @@ def introduction(count: int) -> str:
         "Written by `python -m bench.charts`: the server time of each page, in one process without "
         f"a network, {ROUNDS} rounds in turn over all pages, with {count:,} runs of {DAYS} days of "
         f"{WORKFLOWS} workflows. The workflow is the busiest of them. The median of pages with "
-        f"charts may be {LIMIT_MS} ms. A search for a text that is nowhere takes the 250 ms that a "
-        "search may take, and offers to go on.\n\n"
+        f"charts may be {LIMIT_MS} ms. CPU is the median of what the process itself worked, with "
+        "SQLite and without PostgreSQL's server: it tells more than the median where other "
+        "programs keep the machine busy. A search for a text that is nowhere takes the 250 ms that a search "
+        "may take, and offers to go on.\n\n"
         f"Machine: {machine()}. Date: {datetime.now(UTC):%Y-%m-%d}."
     )
 
@@ -218,13 +223,13 @@ def describe(kind: str, timings: list[Timing]) -> str:
     lines = [
         f"## {kind}",
         "",
-        "| page | zone | least ms | median ms | p95 ms | HTML KB | |",
+        "| page | zone | CPU ms | median ms | p95 ms | HTML KB | |",
         "|---|---|---:|---:|---:|---:|---|",
     ]
     for each in timings:
         verdict = "over" if "q=nowhere" not in each.path and each.median_ms > LIMIT_MS else ""
         lines.append(
-            f"| `{each.path}` | {each.zone} | {each.least_ms:.0f} | {each.median_ms:.0f} "
+            f"| `{each.path}` | {each.zone} | {each.cpu_ms:.0f} | {each.median_ms:.0f} "
             f"| {each.p95_ms:.0f} | {each.size_kb:.0f} | {verdict} |"
         )
     return "\n".join(lines)

@@ -251,7 +251,7 @@ def draw_calendar(label: str, days: Sequence[date], counts: Sequence[tuple[int, 
         x, y = _place(week, day.weekday())
         name = next(name for name, _, fits in LEVELS if fits(*count))
         cells[name].append(f"M{x} {y}h{CELL}v{CELL}h-{CELL}z")
-        if (day.day <= 7 and day.weekday() == 0) or (day == days[0] and day.day < 15):
+        if _begins_month(day, days[0]) and (not months or months[-1][1] != f"{day:%b}"):
             months.append((x, f"{day:%b}"))
     weeks = (days[-1] - monday).days // 7 + 1
     return Calendar(
@@ -262,6 +262,11 @@ def draw_calendar(label: str, days: Sequence[date], counts: Sequence[tuple[int, 
         [(_place(0, row)[1] + CELL - 3, text) for row, text in _NAMED_DAYS],
         [Shape(name, "".join(paths)) for name, paths in cells.items() if paths],
     )
+
+
+def _begins_month(day: date, first: date) -> bool:
+    """On the first Monday of a month, and on the first day of all where there is room for it."""
+    return (day.weekday() == 0 and day.day <= 7) or (day == first and day.day < 15)
 
 
 def _place(week: int, row: int) -> tuple[int, int]:
