@@ -22,7 +22,7 @@ from app.models.event import (
     of_state,
 )
 from app.models.operation import RateBucket, WorkerHeartbeat
-from app.models.run import OUTCOMES, PERIODS, RUNNING, Rollup, Run
+from app.models.run import OUTCOMES, PERIODS, RUNNING, Rollup, Run, is_open
 from app.models.schedule import (
     EXPRESSION_LENGTH,
     SCHEDULE_KINDS,
@@ -76,5 +76,6 @@ __all__ = [
     "WorkerHeartbeat",
     "Workflow",
     "Workspace",
+    "is_open",
     "of_state",
 ]
