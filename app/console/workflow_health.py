@@ -16,7 +16,7 @@ from app.clock import now
 from app.console.formatting import duration, number, rate, relative
 from app.console.last_runs import STRIP_LENGTH, LastRun, find_very_last, list_last_runs
 from app.extensions import db
-from app.models import RUNNING, Rollup, Run, Workflow
+from app.models import Rollup, Run, Workflow, is_open
 
 MAX_WORKFLOWS = 200
 """So many workflows are looked at, whatever their state."""
@@ -231,7 +231,7 @@ _NEEDS: tuple[Callable[[LastRun, timedelta], bool], ...] = (
 def count_stuck(workspace_id: int) -> dict[int, int]:
     """Open runs that are stuck, by workflow."""
     query = select(Run.workflow_id, func.count(Run.id)).where(
-        Run.outcome == RUNNING, Run.stuck_since.is_not(None), Run.workspace_id == workspace_id
+        is_open(), Run.stuck_since.is_not(None), Run.workspace_id == workspace_id
     )
     return {row[0]: row[1] for row in db.session.execute(query.group_by(Run.workflow_id))}
 

@@ -41,7 +41,15 @@ from app.models.event import (
     of_state,
 )
 from app.models.operation import RateBucket, WorkerHeartbeat
-from app.models.run import OUTCOMES, PERIODS, RUNNING, Rollup, Run, WorkspaceRollup
+from app.models.run import (
+    OUTCOMES,
+    PERIODS,
+    RUNNING,
+    Rollup,
+    Run,
+    WorkspaceRollup,
+    is_open,
+)
 from app.models.schedule import (
     EXPRESSION_LENGTH,
     SCHEDULE_KINDS,
@@ -113,5 +121,6 @@ __all__ = [
     "WorkflowLabel",
     "Workspace",
     "WorkspaceRollup",
+    "is_open",
     "of_state",
 ]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     CheckConstraint,
+    ColumnElement,
     Float,
     ForeignKey,
     Index,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    literal_column,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -101,6 +103,12 @@ class Run(Entity):
 
     workflow: Mapped[Workflow] = relationship()
     events: Mapped[list["Event"]] = relationship(back_populates="run", order_by="Event.id")
+
+
+def is_open() -> ColumnElement[bool]:
+    """The condition that a run has started and not ended, spelt out: SQLite looks along the index
+    of open runs only where it sees that it fits."""
+    return Run.outcome == literal_column(f"'{RUNNING}'")
 
 
 class _Sums:
