@@ -82,7 +82,7 @@ def show_alert(public_id: str) -> str:
 def close(public_id: str) -> ResponseReturnValue:
     alert = _find(public_id)
     close_alert(alert)
-    flash("The alert is closed. The next finding opens another one.", "success")
+    flash("The alert is closed. A later finding is told again.", "success")
     return redirect(url_for("alerts.show_alert", public_id=public_id), 303)
 
 

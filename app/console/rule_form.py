@@ -115,7 +115,7 @@ def _show(
         errors=errors,
         numbers=list_fields(kind.schema, form, errors),
         policy=policy,
-        scopes=list_scopes(workspace_id),
+        scopes=list_scopes(workspace_id, form.get("scope", ALL)),
         channels=db.session.scalars(channels).all(),
         ticked=form.getlist("channel"),
         zones=time_zones(),

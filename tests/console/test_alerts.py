@@ -169,6 +169,8 @@ def test_labels_group_workflows_for_rules_and_windows(owner: FlaskClient, team: 
     rule = add_rule(owner, scope="label:billing")
     assert rule.label == "billing"
     assert rule.name in open_page(owner, path).text
+    send_form(owner, path, f"{path}/labels", labels="nightly")
+    assert "label:billing" in owner.get(f"{RULES}/{rule.public_id}").text
     window = "/alerts/maintenance"
     answer = send_form(
         owner,
