@@ -8,9 +8,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
 
-from app.extensions import db
+from app.extensions import db, writing
 from tests.apps import make_app
 from tests.server import LiveServer
 
@@ -35,6 +35,33 @@ def test_up_from_nothing_and_back_again_twice(empty_app: Flask, empty_database_u
             assert tables(empty_database_url) == set(db.metadata.tables)
             downgrade(revision="base")
             assert tables(empty_database_url) == set()
+        db.engine.dispose()
+
+
+def test_runs_and_their_events_outlive_the_copy_of_their_table(empty_app: Flask) -> None:
+    """SQLite makes the table of runs anew in 0004: what points to it must not be emptied."""
+    at = "'2026-01-15 09:31:00'"
+    rows = (
+        f"workspaces (public_id, name, created_at) VALUES ('w', 'Team', {at})",
+        "workflows (public_id, workspace_id, name, slug, created_at, is_demo) "
+        f"VALUES ('f', 1, 'Lead', 'lead', {at}, false)",
+        "runs (public_id, workspace_id, workflow_id, outcome, ended_at, decided_by_event_id, "
+        "event_count, created_at, updated_at) "
+        f"VALUES ('r', 1, 1, 'success', {at}, 1, 1, {at}, {at})",
+        "events (public_id, workspace_id, workflow_id, received_at, state, method, path, headers, "
+        "body, status, took_ms, run_id) "
+        f"VALUES ('e', 1, 1, {at}, 'processed', 'POST', '/', '[]', '', 202, 1, 1)",
+    )
+    with empty_app.app_context():
+        upgrade(revision="0003")
+        with writing() as session:
+            for row in rows:
+                session.execute(text(f"INSERT INTO {row}"))
+        for move in (upgrade, lambda: downgrade(revision="0003"), upgrade):
+            move()
+            kept = "SELECT runs.ended_at FROM events JOIN runs ON runs.id = events.run_id"
+            assert len(db.session.execute(text(kept)).all()) == 1
+            db.session.rollback()
         db.engine.dispose()
 
 

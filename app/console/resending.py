@@ -35,7 +35,7 @@ def draft_message(event: Event) -> tuple[Message, tuple[str, ...]]:
 
     Needs headers and body.
     """
-    kind = event.kind or next(iter(EVENT_KINDS))
+    kind = event.kind if event.kind in EVENT_KINDS else next(iter(EVENT_KINDS))
     correction = Fixes(event).correction
     if correction:
         return Message(kind, correction.text), correction.changes

@@ -59,10 +59,18 @@ class Schedule(Entity):
 
 _TIMETABLES: dict[str, Callable[[Schedule], Timetable]] = {
     "interval": lambda schedule: Interval(
-        timedelta(seconds=schedule.every_seconds or 0), ZoneInfo(schedule.time_zone)
+        timedelta(seconds=schedule.every_seconds or 0), _find_zone(schedule.time_zone)
     ),
-    "cron": lambda schedule: Cron(schedule.cron_expression or "", ZoneInfo(schedule.time_zone)),
+    "cron": lambda schedule: Cron(schedule.cron_expression or "", _find_zone(schedule.time_zone)),
 }
+
+
+def _find_zone(name: str) -> ZoneInfo:
+    """UTC for a zone that the machine no longer knows: it must not stop the worker."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError):
+        return ZoneInfo("UTC")
 
 
 class Silence(Entity):

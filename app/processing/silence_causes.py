@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.models import ApiKey, Event, FormerSlug, User, Workflow, of_state
 from app.problems import PROBLEMS
 
-LOOKED_AT = 5_000
+LOOKED_AT = 2_000
 """The newest refused requests of the server among which are looked for."""
 GOOD_LOOKED_AT = 50
 """The newest good events of the workflow, which tell the keys that its senders have."""

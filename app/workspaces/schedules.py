@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -133,6 +132,9 @@ def set_schedule(workflow: Workflow, wish: Wish) -> None:
     """Expect runs by this from now on; what was silent begins anew. The same again does nothing."""
     workflow_id = workflow.id
     with writing() as session:
+        # Of two people who set the first one at once, the second waits and changes it.
+        of_workflow = select(Workflow.id).where(Workflow.id == workflow_id)
+        session.execute(of_workflow.with_for_update(key_share=True))
         present, wanted = _lock(session, workflow_id), wish.as_schedule(workflow_id)
         if present is not None and _is_alike(present, wanted):
             return
@@ -217,8 +219,3 @@ def find_last_run_at(session: Session, schedule: Schedule, moment: datetime) -> 
 
 def find_schedule(workflow: Workflow) -> Schedule | None:
     return db.session.scalar(select(Schedule).where(Schedule.workflow_id == workflow.id))
-
-
-def zone_of(name: str | None) -> ZoneInfo:
-    """The zone by its name; UTC for one that nobody knows."""
-    return ZoneInfo(name if name and is_time_zone(name) else "UTC")

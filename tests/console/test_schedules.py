@@ -12,7 +12,7 @@ from app.clock import now
 from app.console.schedule_suggestion import suggest
 from app.extensions import db, writing
 from app.ingest.service import ingest_service
-from app.models import ApiKey, Run, Schedule, Silence, User, Workflow
+from app.models import ApiKey, Event, Run, Schedule, Silence, User, Workflow
 from app.processing.batch import process_batch
 from app.processing.schedules import judge_schedules
 from app.processing.stuck_runs import mark_stuck_runs
@@ -59,6 +59,7 @@ def test_a_schedule_is_set_changed_and_removed(owner: FlaskClient, team: Team) -
     assert "Not watched yet" in page.text
     saved = send_form(owner, schedule_page(team), **CRON, **GRACE)
     assert saved.status_code == 303
+    assert len(owner.get(schedule_page(team)).data) < 100 * 1024
     page = open_page(owner, schedule_page(team))
     assert "At 02:30 every day" in page.text and "20 minutes of grace" in page.text
     schedule = db.session.scalars(select(Schedule)).one()
@@ -287,6 +288,18 @@ def test_open_and_stuck_runs_are_shown_and_not_counted(owner: FlaskClient, team:
     assert answer.status_code == 422 and "1 minute to 366 days" in answer.text
     assert send_form(owner, schedule_page(team), limit, limit="").status_code == 303
     assert workflow(team).stuck_after_seconds is None
+
+
+@pytest.mark.parametrize("rest", ["", "/start", "/fail", "/256", "/x?rid=1"])
+def test_the_pages_of_pings_open(owner: FlaskClient, team: Team, rest: str) -> None:
+    """Also of those that are refused, which nobody can send again as JSON."""
+    for slug in (team.slug, "lead-enrichmnt"):
+        owner.post(f"/api/v1/ping/{slug}{rest}", data=b"{<b>disk full", headers=team.headers)
+    ingest_service().recorder.flush()
+    process_batch(200)
+    for event in db.session.scalars(select(Event)).all():
+        for page in ("", "/resend"):
+            assert owner.get(f"/events/{event.public_id}{page}").status_code in (200, 404)
 
 
 def test_the_event_of_a_start_tells_of_its_open_run(owner: FlaskClient, team: Team) -> None:

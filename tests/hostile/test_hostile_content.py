@@ -194,8 +194,6 @@ def send_everything(server: LiveServer, team: LiveTeam) -> None:
             payload[:500]: payload,
         }
         failed = {**fields, "error_message": payload, "error_type": payload[:255]}
-        started = {**fields, "started_at": fields["ended_at"]}
-        started["external_execution_id"] = f"open {number}{payload}"[:255]
         wrong = dict.fromkeys((*fields, "workflow_id", "workflow_name", "duration_ms"), payload)
         sent = (
             ("run-success", json.dumps(without_nul(fields)), headers),
@@ -205,24 +203,30 @@ def send_everything(server: LiveServer, team: LiveTeam) -> None:
             ("run-success", payload.encode(), headers),
             (f"{quote(payload[:300])}?q={quote(payload[:300])}", "{}", headers),
             ("run-success", "{}", {**headers, "X-API-Key": as_header(payload)}),
-            ("run-start", json.dumps(without_nul(started)), headers),
         )
         for place, (path, body, own) in enumerate(sent):
             own = {**own, "Idempotency-Key": f"{number}-{place} {as_header(payload)}"[:255]}
             answer = server.post(f"/api/v1/ingest/{path}", data=body, headers=own)
             assert answer.status_code < 500, answer.text
-        rid = quote(f"ping {payload}"[:100], safe="")
-        for place in (
-            f"{team.slug}/1",
-            f"{team.slug}/start?rid={rid}",
-            quote(payload[:60], safe=""),
-        ):
-            answer = server.post(f"/api/v1/ping/{place}", data=payload.encode(), headers=headers)
-            assert answer.status_code < 500, answer.text
+    for payload in PAYLOADS[::6]:
+        send_signals(server, team, payload)
     for name in ("X-<img/src=x/onerror=window.__pwned=1>", "X-{{7*7}}-pwned", 'X-"><svg/onload=1>'):
         server.post(
             "/api/v1/ingest/run-success", data="{}", headers={**team.headers, name: "pwned"}
         )
+
+
+def send_signals(server: LiveServer, team: LiveTeam, payload: str) -> None:
+    """Starts, which stay open, and pings."""
+    headers = {**team.headers, **hostile_headers(payload)}
+    started = {"workflow_slug": team.slug, "started_at": "2026-01-15T09:31:00Z"}
+    started["external_execution_id"] = f"open {payload}".replace("\0", "")[:255]
+    answer = server.post("/api/v1/ingest/run-start", data=json.dumps(started), headers=headers)
+    assert answer.status_code < 500, answer.text
+    rid, slug = (quote(each, safe="") for each in (f"ping {payload}"[:100], payload[:60]))
+    for place in (f"{team.slug}/1", f"{team.slug}/start?rid={rid}", slug):
+        answer = server.post(f"/api/v1/ping/{place}", data=payload.encode(), headers=headers)
+        assert answer.status_code < 500, answer.text
 
 
 def send_all_at_once(server: LiveServer, team: LiveTeam) -> None:

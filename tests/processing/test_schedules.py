@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.extensions import db, writing
 from app.models import Downtime, Schedule, Silence, Workflow
@@ -229,6 +229,34 @@ def test_a_worker_that_signs_off_still_leaves_when_it_was_last_seen(
     Worker().beat()
     downtime = db.session.scalars(select(Downtime)).one()
     assert downtime.ended_at - downtime.began_at == 10 * MINUTE
+
+
+def test_the_worker_judges_and_not_more_often_than_each_second(
+    team: Team, time: SimulatedTime
+) -> None:
+    expect(team, HOURLY)
+    worker = Worker()
+    worker.judge()
+    time.at = NOON + HOUR + 5 * MINUTE - SECOND / 2
+    worker.judge()
+    assert open_silence() is None
+    time.forward(seconds=0.6)
+    worker.judge()
+    assert open_silence() is None
+    time.forward(seconds=0.5)
+    worker.judge()
+    assert open_silence() is not None
+
+
+def test_a_zone_that_the_machine_has_forgotten_counts_as_utc(
+    team: Team, time: SimulatedTime
+) -> None:
+    set_schedule(workflow(team), AT_THREE)
+    with writing() as session:
+        session.execute(update(Schedule).values(time_zone="Mars/Olympus"))
+    silence = judge_at(time, NOON + 24 * HOUR)
+    assert silence is not None
+    assert schedule(team).next_expected_at == datetime(2026, 5, 6, 3, tzinfo=UTC)
 
 
 def test_a_schedule_that_is_set_looks_ahead_only(
