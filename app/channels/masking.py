@@ -29,6 +29,8 @@ def _parts(value: str) -> Iterable[str]:
         return
     rest = value.partition("://")[2].partition("/")[2]
     yield rest
+    if address.scheme not in ("http", "https"):
+        yield address.netloc  # Some of Apprise's URLs have the token there.
     yield from address.path.split("/")
     yield from (pair.partition("=")[2] for pair in address.query.split("&"))
     yield from (part for part in (address.username, address.password) if part)

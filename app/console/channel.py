@@ -10,6 +10,7 @@ from sqlalchemy.orm import joinedload
 from app.channels.kinds import KINDS, Kind
 from app.console.channels import describe
 from app.console.guards import current_workspace, signed_in_user
+from app.console.overview import worker_stands_still
 from app.console.paging import read_page
 from app.extensions import db
 from app.models import Channel, Delivery
@@ -88,7 +89,12 @@ def show_test(public_id: str) -> str:
     found = _find_test(channel, request.args.get("test", ""))
     if found is None:
         abort(404, "There is no such test of this channel.")
-    return render_template("console/_channel_test.html", channel=channel, tested=found)
+    return render_template(
+        "console/_channel_test.html",
+        channel=channel,
+        tested=found,
+        worker_stands_still=worker_stands_still(),
+    )
 
 
 @blueprint.post("/alerts/channels/<public_id:public_id>/on")
@@ -143,7 +149,7 @@ def _show_new(kind: Kind, errors: Errors) -> str:
     return render_template(
         "console/channel_new.html",
         kind=kind,
-        fields=describe_fields(kind, {}, {}),
+        fields=describe_fields(kind, {}, request.form),
         form=request.form,
         errors=errors,
     )
@@ -168,6 +174,7 @@ def _show_channel(channel: Channel, errors: Errors) -> str:
         is_readable=bool(saved),
         name=request.form.get("name", channel.name),
         tested=_find_test(channel, request.args.get("test", "")),
+        worker_stands_still=worker_stands_still(),
         deliveries=rows[:PAGE_SIZE],
         newer=page - 1,
         older=page + 1 if len(rows) > PAGE_SIZE else 0,

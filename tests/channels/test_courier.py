@@ -286,3 +286,29 @@ def test_a_database_that_is_away_for_a_moment_loses_no_outcome(
     wait_for(lambda: deliveries_of(channel)[0].state == "delivered", 10)
     worker.stop()
     assert len(receiver.received) == 1
+
+
+def test_workers_that_claim_at_once_never_get_the_same_nor_two_of_a_channel(
+    app: Flask, team: Team
+) -> None:
+    channels = [make_channel(team, name=str(n), url="http://127.0.0.1:1") for n in range(12)]
+    for channel in channels * 2:
+        post_to(channel)
+    start = threading.Barrier(4)
+    claimed: list[tuple[int, int | None]] = []
+
+    def work() -> None:
+        with app.app_context():
+            start.wait(10)
+            for _ in range(3):
+                claims = claim_due(4, 4)
+                claimed.extend((each.delivery_id, each.channel_id) for each in claims)
+            db.session.remove()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({delivery for delivery, _ in claimed}) == len(claimed)
+    assert sorted(channel or 0 for _, channel in claimed) == sorted(each.id for each in channels)

@@ -39,6 +39,11 @@ def test_of_an_address_each_part_of_its_path_is_secret() -> None:
     assert "hooks.slack.com has no" in shown
 
 
+def test_of_an_apprise_url_the_host_may_be_the_token() -> None:
+    secrets = secrets_of("apprise", {"url": "pbul://o.tokentokentoken/device"})
+    assert mask("no such o.tokentokentoken", secrets) == "no such •••"
+
+
 def test_short_parts_star_out_nothing_and_what_can_not_be_stored_goes() -> None:
     assert mask("abc\0def", ["abc", ""]) == "abc�def"
 

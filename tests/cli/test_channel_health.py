@@ -14,6 +14,8 @@ from tests.channels.receivers import MailBox, only_with
 from tests.factories import Team, make_team
 from tests.ports import free_port
 
+pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+
 
 @pytest.fixture
 def team(app: Flask) -> Team:

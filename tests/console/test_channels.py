@@ -16,7 +16,7 @@ from tests.channels.conftest import make_channel
 from tests.channels.deliveries import deliver, post_to
 from tests.channels.receivers import Receiver, Reply
 from tests.console.pages import Page, open_page, send_form
-from tests.factories import Team, make_team
+from tests.factories import Team, make_team, report
 
 LIST = "/alerts/channels"
 
@@ -54,6 +54,15 @@ def test_each_form_names_all_its_mistakes_at_once(owner: FlaskClient, kind: str)
     for name in ("name", *needed):
         assert Page(answer.text).has_id(f"field-{name}-error"), name
     assert db.session.scalars(select(Channel)).all() == []
+
+
+def test_what_was_typed_stays_beside_a_mistake_and_secrets_do_not(owner: FlaskClient) -> None:
+    path = f"{LIST}/new/ntfy"
+    fields = open_page(owner, path).form("").fields
+    typed = {"name": "Phone", "topic": "no topic", "server": "https://ntfy.example.org"}
+    answer = owner.post(path, data={**fields, **typed, "token": "tk_secret-part"})
+    kept = Page(answer.text).form("").fields
+    assert {name: kept[name] for name in typed} == typed and "secret-part" not in answer.text
 
 
 def test_an_unknown_kind_is_not_there(owner: FlaskClient) -> None:
@@ -247,3 +256,19 @@ def test_settings_that_can_not_be_opened_are_entered_again(
     assert "can't be read" in open_page(owner, LIST).text
     assert send_form(owner, address(channel), url=receiver.url).status_code == 303
     assert unseal(only_channel().sealed_settings) == {"url": receiver.url}
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [("failing_since", "Messages do not arrive"), ("disabled_at", "Switched off, after nothing")],
+)
+def test_the_overview_names_a_channel_that_nothing_reaches(
+    owner: FlaskClient, team: Team, receiver: Receiver, column: str, words: str
+) -> None:
+    report(owner, team)
+    channel = make_channel(team, name="Ops chat", url=receiver.url)
+    assert "Ops chat" not in open_page(owner, "/").text
+    with writing():
+        setattr(channel, column, now())
+    page = open_page(owner, "/")
+    assert "Channel Ops chat" in page.text and words in page.text and LIST in page.links

@@ -15,7 +15,7 @@ from app.channels.sending import Answer, DeliveryError, Sending
 from app.channels.settings import Settings, is_plain, text
 from app.channels.wording import title_of, write_body
 
-KIND, LABEL = "apprise", "Other service (Apprise)"
+KIND, LABEL = "apprise", "Other (Apprise)"
 HELP = (
     "For services without a form of their own, such as Gotify, Matrix, Mattermost or Zulip: "
     "appriseit.com/services shows how each one's URL is made."
