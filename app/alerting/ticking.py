@@ -66,7 +66,7 @@ def tick(now: datetime, explain: Explain | None = None) -> None:
 def find_work(session: Session, now: datetime) -> Work:
     stale = _read_stale(session)
     gone = {alert.id for alert in stale}
-    due = session.scalars(select(Alert).where(Alert.due_at <= now).order_by(Alert.id))
+    due = session.scalars(select(Alert).where(Alert.due_at <= now).order_by(Alert.due_at))
     book = read_rulebook(session, {"silences", "stuck", "refused"})
     return Work(
         list(_find_changes(session, book, now)) if book.rules else [],
