@@ -121,10 +121,14 @@ def test_the_form_shows_what_would_have_been_sent(
     for minutes in (90, 60, 30):
         fail(client, team, minutes)
     page = open_page(owner, f"{NEW}?kind=failed")
-    assert "1 message about 1 alert" in page.text and "3 failures" in page.text
     fields = page.form(NEW).fields
     htmx = {"HX-Request": "true"}
-    for row, said in (("3", "1 message"), ("4", "it would have kept quiet"), ("x", "x came")):
+    for row, said in (
+        ("1", "3 failures"),
+        ("3", "1 message about 1 alert"),
+        ("4", "it would have kept quiet"),
+        ("x", "x came"),
+    ):
         answer = owner.post(
             f"{RULES}/preview", data={"scope": "all", **fields, "in_a_row": row}, headers=htmx
         )
