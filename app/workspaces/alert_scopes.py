@@ -9,7 +9,7 @@ from app.models import Workflow, WorkflowLabel
 from app.workspaces.people import RefusedError
 
 ALL = "all"
-MOST_WORKFLOWS = 250
+MOST_WORKFLOWS = 200
 """Workflows to choose from; more would make the page too heavy."""
 
 
