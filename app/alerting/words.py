@@ -36,7 +36,7 @@ def headline(said: Said, name: str) -> str:
     alert, kind = said.alert, KINDS[said.alert.kind]
     titles: dict[Saying, str] = {
         "opened": alert.what,
-        "digest": f"{name}: {_many(alert.count - said.told_before, alert.kind)} more",
+        "digest": f"{name}: {_many(alert.count - said.told_before, alert.kind, 'more ')}",
         "reminder": f"Still so: {alert.what}",
         "recovered": kind.over(name),
         "passed": f"{alert.what}; it is over",
@@ -126,9 +126,9 @@ def name_of(alert: Alert, names: Mapping[int, str]) -> str:
     return names.get(alert.workflow_id or 0, NOBODY)
 
 
-def _many(count: int, kind: str) -> str:
+def _many(count: int, kind: str, which: str = "") -> str:
     one, many = KINDS[kind].unit
-    return f"{count:,} {one if count == 1 else many}"
+    return f"{count:,} {which}{one if count == 1 else many}"
 
 
 def zone_of(rule: AlertRule) -> ZoneInfo:

@@ -83,7 +83,7 @@ def test_a_storm_is_one_alert_and_digests_with_exact_counts(
     ]
     said = dict(map(tuple, messages()[0].facts))["Failures"].replace(",", "")
     new = 10_500 - int(said)
-    assert messages()[1].title == f"Lead enrichment: {new:,} failures more"
+    assert messages()[1].title == f"Lead enrichment: {new:,} more failures"
     assert "10,500 in all" in messages()[1].text
 
 
