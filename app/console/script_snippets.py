@@ -22,7 +22,9 @@ def _draw(template: str, target: Target, **values: str) -> str:
 
 
 def make_shell(target: Target) -> tuple[Part, ...]:
-    url, ping = target.base_url, f"{target.base_url}/api/v1/ping/{target.slug}/"
+    url, key = shlex.quote(target.base_url), shlex.quote(target.key)
+    runner = shlex.quote(f"{target.base_url}/flowpulse-run")
+    ping = shlex.quote(f"{target.base_url}/api/v1/ping/{target.slug}/")
     key_header = shlex.quote(f"X-API-Key: {target.key}")
     install = "/usr/local/bin/flowpulse-run"
     return (
@@ -30,22 +32,21 @@ def make_shell(target: Target) -> tuple[Part, ...]:
             "wrapper",
             "Fetch the wrapper",
             "One file. It needs Python 3.8 or newer, and no packages.",
-            code=f"curl -fsS -o {install} {shlex.quote(url + '/flowpulse-run')}\n"
-            f"chmod 755 {install}\n",
+            code=f"curl -fsS -o {install} {runner}\nchmod 755 {install}\n",
             filename="install",
         ),
         Part(
             "cron",
             "Put it before the command",
             "In the crontab, or wherever the command stands:",
-            code=f"export FLOWPULSE_URL={shlex.quote(url)}\n"
-            f"export FLOWPULSE_API_KEY={shlex.quote(target.key)}\n"
+            code=f"export FLOWPULSE_URL={url}\n"
+            f"export FLOWPULSE_API_KEY={key}\n"
             f"flowpulse-run {target.slug} -- true    # a success\n"
             f"flowpulse-run {target.slug} -- false   # a failure\n"
             "\n"
             "# crontab -e\n"
             f"FLOWPULSE_URL={url}\n"
-            f"FLOWPULSE_API_KEY={target.key}\n"
+            f"FLOWPULSE_API_KEY={key}\n"
             f"*/15 * * * * {install} {target.slug} -- /path/to/job\n",
             filename="commands",
             steps=(
@@ -58,7 +59,7 @@ def make_shell(target: Target) -> tuple[Part, ...]:
             "Without Python",
             "A ping tells the exit status, and needs curl or wget alone:",
             code="/path/to/job; curl -fsS --max-time 10 --retry 3 -o /dev/null "
-            f"-H {key_header} {shlex.quote(ping)}$?\n",
+            f"-H {key_header} {ping}$?\n",
             filename="ping",
         ),
     )

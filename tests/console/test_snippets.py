@@ -4,7 +4,9 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +73,7 @@ def test_every_snippet_names_the_server_the_workflow_and_the_key(
 ) -> None:
     target = Target("https://flow.example.org", "w" * 24, "lead-enrichment", "fp_" + "k" * 36)
     drawn = repr(TOOLS[name].make_parts(target))
-    assert "https://flow.example.org/api/v1/ingest" in drawn
+    assert "https://flow.example.org/api/v1/" in drawn
     assert target.workflow_id in drawn or target.slug in drawn
     assert target.key in drawn
     without = repr(TOOLS[name].make_parts(Target("https://x.example", "w" * 24, "lead")))
@@ -85,11 +87,9 @@ def test_a_snippet_is_not_broken_by_a_hostile_address(drawing_app: Flask, name: 
     for part in TOOLS[name].make_parts(target):
         if part.filename == "flowpulse.py":
             compile(part.code, part.filename, "exec")
-        if part.filename == "flowpulse-run":
-            assert (
-                subprocess.run(["sh", "-n"], input=part.code, text=True, check=False).returncode
-                == 0
-            )
+        if part.filename in ("install", "commands", "ping"):
+            check = ["sh", "-n"]
+            assert subprocess.run(check, input=part.code, text=True, check=False).returncode == 0
 
 
 # --- n8n ------------------------------------------------------------------------------------------
@@ -298,6 +298,26 @@ def test_a_ping_tells_the_exit_status(
     report = newest_run(live_server, live_team, before)
     assert report["outcome"] == outcome
     assert report["error_type"] == ("exit status 7" if outcome == "failure" else None)
+
+
+@pytest.fixture
+def unkind_server() -> Iterator[str]:
+    """Takes nothing: answers 400 to everything."""
+
+    class Refuse(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(400)
+            self.end_headers()
+            self.wfile.write(b'{"title": "Validation failed"}')
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Refuse)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
 
 
 def python_job(part: Part, folder: Path, job: str) -> subprocess.CompletedProcess[str]:
