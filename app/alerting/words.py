@@ -8,6 +8,7 @@ from flask import current_app
 
 from app.alerting.course import Said, Saying
 from app.alerting.kinds import KINDS
+from app.alerting.quiet import zone_named
 from app.channels.message import Message, MessageKind
 from app.identifiers import new_id
 from app.models import Alert, AlertRule
@@ -133,7 +134,7 @@ def _many(count: int, kind: str, which: str = "") -> str:
 
 def zone_of(rule: AlertRule) -> ZoneInfo:
     """The zone of its quiet hours is also that of the times in its messages."""
-    return ZoneInfo(rule.quiet_zone or "UTC")
+    return zone_named(rule.quiet_zone or "UTC")
 
 
 def moment_in_words(moment: datetime, zone: ZoneInfo) -> str:
