@@ -131,6 +131,13 @@ def _look_for_end(rule: AlertRule, alert: Alert, at: datetime) -> None:
         alert.ended_at = at
 
 
+def end_quietly(alert: Alert, now: datetime) -> None:
+    """End an alert whose rule or workflow is no longer looked at; nobody is told."""
+    alert.ended_at = alert.ended_at or now
+    alert.is_muted = True
+    alert.due_at = None
+
+
 # --- Telling ------------------------------------------------------------------------------------
 
 

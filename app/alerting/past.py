@@ -15,7 +15,7 @@ from app.alerting.verdicts import SeenRefused, SeenRun, SeenSilence, SeenStuck, 
 from app.models import AlertRule, Event, Run, Silence, Workflow, of_state
 
 PERIOD = timedelta(days=30)
-MOST = 20_000
+MOST = 10_000
 """Runs or requests that are gone through, the newest; a form must answer while one types."""
 
 

@@ -2,13 +2,21 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from app.models import AlertRule, MaintenanceWindow
 
 WEEK = timedelta(days=7)
 _MOST_WINDOWS = 50
 """Windows that follow one another without a gap, after which one stops looking."""
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """UTC for a zone that this machine no longer knows: it must not stop the worker."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
 
 
 def end_of_quiet(rule: AlertRule, moment: datetime) -> datetime:
@@ -18,7 +26,7 @@ def end_of_quiet(rule: AlertRule, moment: datetime) -> datetime:
     """
     if not (rule.quiet_from and rule.quiet_until and rule.quiet_zone):
         return moment
-    zone = ZoneInfo(rule.quiet_zone)
+    zone = zone_named(rule.quiet_zone)
     local = moment.astimezone(zone)
     begins, ends = time.fromisoformat(rule.quiet_from), time.fromisoformat(rule.quiet_until)
     now = local.time()
@@ -34,7 +42,7 @@ def window_at(window: MaintenanceWindow, moment: datetime) -> tuple[datetime, da
     """The begin and end of the window's turn that holds the moment."""
     starts_at, ends_at = window.starts_at, window.ends_at
     if window.is_weekly and moment >= ends_at:
-        zone = ZoneInfo(window.zone)
+        zone = zone_named(window.zone)
         weeks = (moment - starts_at) // WEEK
         # An hour may be gone or come twice on the way: the turn before or after may hold it too.
         for turn in (weeks - 1, weeks, weeks + 1):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from app.alerting.course import step
+from app.alerting.course import end_quietly, step
 from app.alerting.deciding import OpenAlerts
 from app.alerting.explanations import Explain
 from app.alerting.kinds import KINDS
@@ -66,7 +66,7 @@ def tick(now: datetime, explain: Explain | None = None) -> None:
 def find_work(session: Session, now: datetime) -> Work:
     stale = _read_stale(session)
     gone = {alert.id for alert in stale}
-    due = session.scalars(select(Alert).where(Alert.due_at <= now).order_by(Alert.id))
+    due = session.scalars(select(Alert).where(Alert.due_at <= now).order_by(Alert.due_at))
     book = read_rulebook(session, {"silences", "stuck", "refused"})
     return Work(
         list(_find_changes(session, book, now)) if book.rules else [],
@@ -92,13 +92,6 @@ def do_work(session: Session, work: Work, now: datetime, explain: Explain | None
     tell(session, book, touched, rules, now, explain)
 
 
-def end_quietly(alert: Alert, now: datetime) -> None:
-    """End an alert whose rule or workflow is no longer looked at; nobody is told."""
-    alert.ended_at = alert.ended_at or now
-    alert.is_muted = True
-    alert.due_at = None
-
-
 def _read_stale(session: Session) -> list[Alert]:
     """Alerts that are open or due, and whose workflow is archived or whose rule is off."""
     query = (
@@ -106,15 +99,16 @@ def _read_stale(session: Session) -> list[Alert]:
         .outerjoin(Workflow, Workflow.id == Alert.workflow_id)
         .outerjoin(AlertRule, AlertRule.id == Alert.rule_id)
         .where(
-            or_(Alert.ended_at.is_(None), Alert.due_at.is_not(None)),
             or_(
                 Workflow.archived_at.is_not(None),
                 AlertRule.id.is_(None),
                 AlertRule.is_on.is_(False),
-            ),
+            )
         )
     )
-    return list(session.scalars(query))
+    # One after the other, each along its index.
+    living = (Alert.ended_at.is_(None), Alert.ended_at.is_not(None) & Alert.due_at.is_not(None))
+    return [alert for condition in living for alert in session.scalars(query.where(condition))]
 
 
 def _find_changes(session: Session, book: Rulebook, now: datetime) -> Iterator[Change]:

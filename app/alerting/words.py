@@ -8,6 +8,7 @@ from flask import current_app
 
 from app.alerting.course import Said, Saying
 from app.alerting.kinds import KINDS
+from app.alerting.quiet import zone_named
 from app.channels.message import Message, MessageKind
 from app.identifiers import new_id
 from app.models import Alert, AlertRule
@@ -36,7 +37,7 @@ def headline(said: Said, name: str) -> str:
     alert, kind = said.alert, KINDS[said.alert.kind]
     titles: dict[Saying, str] = {
         "opened": alert.what,
-        "digest": f"{name}: {_many(alert.count - said.told_before, alert.kind)} more",
+        "digest": f"{name}: {_many(alert.count - said.told_before, alert.kind, 'more ')}",
         "reminder": f"Still so: {alert.what}",
         "recovered": kind.over(name),
         "passed": f"{alert.what}; it is over",
@@ -126,14 +127,14 @@ def name_of(alert: Alert, names: Mapping[int, str]) -> str:
     return names.get(alert.workflow_id or 0, NOBODY)
 
 
-def _many(count: int, kind: str) -> str:
+def _many(count: int, kind: str, which: str = "") -> str:
     one, many = KINDS[kind].unit
-    return f"{count:,} {one if count == 1 else many}"
+    return f"{count:,} {which}{one if count == 1 else many}"
 
 
 def zone_of(rule: AlertRule) -> ZoneInfo:
     """The zone of its quiet hours is also that of the times in its messages."""
-    return ZoneInfo(rule.quiet_zone or "UTC")
+    return zone_named(rule.quiet_zone or "UTC")
 
 
 def moment_in_words(moment: datetime, zone: ZoneInfo) -> str:

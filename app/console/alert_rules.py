@@ -12,6 +12,7 @@ from app.alerting.kinds import KINDS
 from app.alerting.rulebook import looks_at
 from app.clock import now
 from app.console.guards import current_workspace, signed_in_user
+from app.console.paging import read_page
 from app.extensions import db
 from app.models import Alert, AlertRule, Channel, Workflow
 from app.workspaces.alert_rules import (
@@ -24,6 +25,7 @@ from app.workspaces.alert_rules import (
 from app.workspaces.labels import list_labels
 from app.workspaces.people import RefusedError
 
+PAGE_SIZE = 25
 SNOOZES = {
     "1h": ("1 hour", timedelta(hours=1)),
     "8h": ("8 hours", timedelta(hours=8)),
@@ -36,11 +38,16 @@ blueprint = Blueprint("alert_rules", __name__)
 
 @blueprint.get("/alerts/rules")
 def show_rules() -> str:
-    workspace_id = current_workspace().id
-    rules = list_rules(workspace_id)
+    workspace_id, page = current_workspace().id, read_page()
+    first = (page - 1) * PAGE_SIZE
+    every = list_rules(workspace_id)
+    rules = every[first : first + PAGE_SIZE]
     return render_template(
         "console/alert_rules.html",
         rules=rules,
+        has_rules=bool(every),
+        previous=page - 1,
+        next=page + 1 if len(every) > first + PAGE_SIZE else 0,
         open_counts=_count_open(rules),
         kinds=KINDS,
         snoozes=SNOOZES,

@@ -56,7 +56,8 @@ def show_alerts() -> str:
         newer=page - 1,
         older=page + 1 if len(found) > PAGE_SIZE else 0,
         filter=wanted,
-        views={name: (label, _count(workspace_id, name)) for name, label in VIEWS.items()},
+        views=VIEWS,
+        open_count=_count_open(workspace_id),
         kinds=KINDS,
         has_rules=_has_rows(AlertRule, workspace_id),
         has_channels=_has_rows(Channel, workspace_id),
@@ -82,7 +83,7 @@ def show_alert(public_id: str) -> str:
 def close(public_id: str) -> ResponseReturnValue:
     alert = _find(public_id)
     close_alert(alert)
-    flash("The alert is closed. The next finding opens another one.", "success")
+    flash("The alert is closed. A later finding is told again.", "success")
     return redirect(url_for("alerts.show_alert", public_id=public_id), 303)
 
 
@@ -132,8 +133,8 @@ def _of(workspace_id: int, wanted: Filter) -> Select[Alert]:
     return query
 
 
-def _count(workspace_id: int, view: str) -> int:
-    query = _of(workspace_id, Filter(view, "", "")).with_only_columns(func.count(Alert.id))
+def _count_open(workspace_id: int) -> int:
+    query = _of(workspace_id, Filter("open", "", "")).with_only_columns(func.count(Alert.id))
     return db.session.scalar(query) or 0
 
 

@@ -10,12 +10,15 @@ from sqlalchemy import select
 from app.alerting.quiet import window_at
 from app.clock import now
 from app.console.guards import current_workspace, signed_in_user
+from app.console.paging import read_page
 from app.extensions import db
 from app.models import MaintenanceWindow
 from app.workspaces.alert_scopes import list_scopes
 from app.workspaces.maintenance import create_window, end_window, list_windows
 from app.workspaces.people import RefusedError
 from app.workspaces.profile import time_zones
+
+PAGE_SIZE = 15
 
 blueprint = Blueprint("maintenance", __name__)
 
@@ -71,9 +74,13 @@ def _show(errors: dict[str, list[str]]) -> str:
         "ends": (local + timedelta(hours=2)).isoformat(timespec="minutes"),
         "zone": zone,
     }
+    page, every = read_page(), list_windows(workspace_id)
+    first = (page - 1) * PAGE_SIZE
     return render_template(
         "console/maintenance.html",
-        windows=[(window, state_of(window)) for window in list_windows(workspace_id)],
+        windows=[(window, state_of(window)) for window in every[first : first + PAGE_SIZE]],
+        previous=page - 1,
+        next=page + 1 if len(every) > first + PAGE_SIZE else 0,
         scopes=list_scopes(workspace_id),
         zones=time_zones(),
         form=request.form if errors else usual,

@@ -38,7 +38,7 @@ def show_new() -> str:
     scope = request.args.get("scope", "")
     if scope:
         form["scope"] = scope
-    return _show(kind, None, form, read_draft(current_workspace().id, kind, form), {})
+    return _show(kind, None, form, {})
 
 
 @blueprint.post("/alerts/rules/new")
@@ -53,14 +53,13 @@ def add() -> ResponseReturnValue:
         else:
             flash(f"The rule “{rule.name}” is on.", "success")
             return redirect(url_for("alert_rules.show_rules"), 303)
-    return _show(kind, None, request.form, draft, draft.errors), 422
+    return _show(kind, None, request.form, draft.errors), 422
 
 
 @blueprint.get("/alerts/rules/<public_id:public_id>")
 def show_rule(public_id: str) -> str:
     rule = find_rule(public_id)
-    form, kind = _fill(rule), KINDS[rule.kind]
-    return _show(kind, rule, form, read_draft(rule.workspace_id, kind, form), {})
+    return _show(KINDS[rule.kind], rule, _fill(rule), {})
 
 
 @blueprint.post("/alerts/rules/<public_id:public_id>")
@@ -76,19 +75,23 @@ def save(public_id: str) -> ResponseReturnValue:
         else:
             flash(f"The rule “{rule.name}” was saved.", "success")
             return redirect(url_for("alert_rules.show_rules"), 303)
-    return _show(kind, rule, request.form, draft, draft.errors), 422
+    return _show(kind, rule, request.form, draft.errors), 422
 
 
 @blueprint.post("/alerts/rules/preview")
 def preview() -> str:
-    """What the rule as it is typed would have sent; without JavaScript, the whole page again."""
+    """What the rule as it is typed would have sent; without JavaScript, the whole page again.
+
+    The form asks for it once it is there: a page must not wait for it.
+    """
     kind, workspace_id = _wanted_kind(), current_workspace().id
     draft = read_draft(workspace_id, kind, request.form)
+    shown = _preview(workspace_id, draft)
     if is_for_htmx():
-        return render_template("console/_rule_preview.html", **_preview(workspace_id, draft))
+        return render_template("console/_rule_preview.html", **shown)
     public_id = request.form.get("rule", "")
     rule = find_rule(public_id) if public_id else None
-    return _show(kind, rule, request.form, draft, draft.errors)
+    return _show(**{"rule": rule, "form": request.form, "errors": draft.errors, **shown})
 
 
 def _wanted_kind() -> Kind:
@@ -102,24 +105,25 @@ def _show(
     kind: Kind,
     rule: AlertRule | None,
     form: MultiDict[str, str],
-    draft: RuleDraft,
     errors: Mapping[str, list[str]],
+    **shown: Any,
 ) -> str:
     workspace_id = current_workspace().id
     channels = select(Channel).where(Channel.workspace_id == workspace_id).order_by(Channel.name)
     policy = {each["name"]: each for each in list_fields(POLICY, form, errors)}
     return render_template(
         "console/alert_rule.html",
+        kind=kind,
         rule=rule,
         form=form,
         errors=errors,
         numbers=list_fields(kind.schema, form, errors),
         policy=policy,
-        scopes=list_scopes(workspace_id),
+        scopes=list_scopes(workspace_id, form.get("scope", ALL)),
         channels=db.session.scalars(channels).all(),
         ticked=form.getlist("channel"),
         zones=time_zones(),
-        **_preview(workspace_id, draft),
+        **shown,
     )
 
 
@@ -147,9 +151,9 @@ def _preview(workspace_id: int, draft: RuleDraft) -> dict[str, Any]:
         result = replay(db.session(), as_rule(workspace_id, draft), now())
     return {
         "replayed": result,
+        "kind": draft.kind,
         "draft_errors": draft.errors,
         "shown": SHOWN,
-        "kind": draft.kind,
     }
 
 

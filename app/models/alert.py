@@ -89,9 +89,9 @@ class WorkflowLabel(Entity):
     label: Mapped[str] = mapped_column(String(LABEL_LENGTH))
 
 
-def _open_only(name: str, where: str, *columns: str) -> Index:
+def _of_some(name: str, where: str, *columns: str, unique: bool = False) -> Index:
     condition = text(where)
-    return Index(name, *columns, unique=True, sqlite_where=condition, postgresql_where=condition)
+    return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
 
 
 class Alert(Entity):
@@ -102,19 +102,18 @@ class Alert(Entity):
 
     __tablename__ = "alerts"
     __table_args__ = (
-        _open_only("uq_alerts_open", "ended_at IS NULL", "rule_id", "workflow_id"),
-        _open_only(
-            "uq_alerts_open_workspace", "ended_at IS NULL AND workflow_id IS NULL", "rule_id"
+        _of_some("uq_alerts_open", "ended_at IS NULL", "rule_id", "workflow_id", unique=True),
+        _of_some(
+            "uq_alerts_open_workspace",
+            "ended_at IS NULL AND workflow_id IS NULL",
+            "rule_id",
+            unique=True,
         ),
+        _of_some("ix_alerts_open", "ended_at IS NULL", "workspace_id", "id"),
+        _of_some("ix_alerts_due_at", "due_at IS NOT NULL", "due_at"),
         Index("ix_alerts_rule_id_workflow_id", "rule_id", "workflow_id"),
         Index("ix_alerts_workflow_id_id", "workflow_id", "id"),
         Index("ix_alerts_workspace_id_id", "workspace_id", "id"),
-        Index(
-            "ix_alerts_due_at",
-            "due_at",
-            sqlite_where=text("due_at IS NOT NULL"),
-            postgresql_where=text("due_at IS NOT NULL"),
-        ),
     )
 
     id: Mapped[PrimaryKey]

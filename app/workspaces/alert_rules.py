@@ -8,6 +8,8 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app.alerting.course import end_quietly
+from app.alerting.telling import lock_rules
 from app.clock import now
 from app.extensions import db, writing
 from app.models import Alert, AlertRule, AlertRuleChannel, Channel, User
@@ -66,6 +68,7 @@ def change_rule(rule: AlertRule, draft: RuleDraft) -> None:
     rule_id, workspace_id, name = rule.id, rule.workspace_id, draft.columns["name"]
     try:
         with writing() as session:
+            lock_rules(session, [rule_id])
             _refuse_taken(session, workspace_id, name, but=rule_id)
             if any(getattr(rule, each) != draft.columns[each] for each in _WATCHED):
                 _end_alerts(session, rule_id)
@@ -82,6 +85,7 @@ def switch_rule(rule: AlertRule, is_on: bool) -> None:
     """Off: its open alerts end, and nobody is told."""
     rule_id = rule.id
     with writing() as session:
+        lock_rules(session, [rule_id])
         rule.is_on = is_on
         if not is_on:
             _end_alerts(session, rule_id)
@@ -97,15 +101,18 @@ def delete_rule(rule: AlertRule) -> None:
     """Its alerts stay in the list; the open ones end, and nobody is told."""
     rule_id = rule.id
     with writing() as session:
+        lock_rules(session, [rule_id])
         _end_alerts(session, rule_id)
         session.execute(delete(AlertRule).where(AlertRule.id == rule_id))
 
 
 def close_alert(alert: Alert) -> None:
     """End an alert by hand; nobody is told."""
-    with writing():
+    with writing() as session:
+        lock_rules(session, [alert.rule_id or 0])
+        session.refresh(alert)
         if alert.ended_at is None:
-            alert.ended_at, alert.is_muted, alert.due_at = now(), True, None
+            end_quietly(alert, now())
 
 
 def _end_alerts(session: Session, rule_id: int) -> None:

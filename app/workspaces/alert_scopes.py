@@ -9,7 +9,7 @@ from app.models import Workflow, WorkflowLabel
 from app.workspaces.people import RefusedError
 
 ALL = "all"
-MOST_WORKFLOWS = 250
+MOST_WORKFLOWS = 200
 """Workflows to choose from; more would make the page too heavy."""
 
 
@@ -32,13 +32,13 @@ class ScopeChoices(NamedTuple):
     workflows: list[ScopeChoice]
 
 
-def list_scopes(workspace_id: int) -> ScopeChoices:
-    """The labels, and the workflows in use by name."""
+def list_scopes(workspace_id: int, chosen: str = ALL) -> ScopeChoices:
+    """The labels, and the workflows in use by name; also what is chosen and in use no more."""
     labels = select(WorkflowLabel.label).where(WorkflowLabel.workspace_id == workspace_id)
     workflows = select(Workflow.public_id, Workflow.name).where(
         Workflow.workspace_id == workspace_id, Workflow.archived_at.is_(None)
     )
-    return ScopeChoices(
+    choices = ScopeChoices(
         [
             ScopeChoice(f"label:{label}", label)
             for label in db.session.scalars(labels.distinct().order_by(WorkflowLabel.label))
@@ -50,6 +50,21 @@ def list_scopes(workspace_id: int) -> ScopeChoices:
             )
         ],
     )
+    known = {ALL, *(each.value for group in choices for each in group)}
+    if chosen not in known:
+        group = choices.labels if chosen.startswith("label:") else choices.workflows
+        group.append(_name_scope(workspace_id, chosen))
+    return choices
+
+
+def _name_scope(workspace_id: int, value: str) -> ScopeChoice:
+    what, _, name = value.partition(":")
+    if what == "workflow":
+        query = select(Workflow.name).where(
+            Workflow.workspace_id == workspace_id, Workflow.public_id == name
+        )
+        name = db.session.scalar(query) or "a workflow that is gone"
+    return ScopeChoice(value, name)
 
 
 def read_scope(workspace_id: int, text: str) -> Scope:

@@ -130,6 +130,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
         sa.UniqueConstraint("public_id", name=op.f("uq_alerts_public_id")),
     )
+    _index_some("ix_alerts_open", ["workspace_id", "id"], "ended_at IS NULL")
     _index_some("ix_alerts_due_at", ["due_at"], "due_at IS NOT NULL")
     op.create_index("ix_alerts_rule_id_workflow_id", "alerts", ["rule_id", "workflow_id"])
     op.create_index("ix_alerts_workflow_id_id", "alerts", ["workflow_id", "id"])

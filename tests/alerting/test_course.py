@@ -172,6 +172,11 @@ def test_more_than_five_at_once_are_five_messages() -> None:
     assert late.due_at == at(1)
 
 
+def test_a_zone_that_is_not_known_any_more_counts_as_utc() -> None:
+    rule = make_rule(quiet_from="08:00", quiet_until="10:00", quiet_zone="Mars/Olympus")
+    assert end_of_quiet(rule, at(0)) == at(60)
+
+
 @pytest.mark.parametrize(
     ("moment", "ends"),
     [

@@ -1,5 +1,6 @@
 """Rules about runs: decided with the runs, in one transaction, exactly once."""
 
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -82,7 +83,7 @@ def test_a_storm_is_one_alert_and_digests_with_exact_counts(
     ]
     said = dict(map(tuple, messages()[0].facts))["Failures"].replace(",", "")
     new = 10_500 - int(said)
-    assert messages()[1].title == f"Lead enrichment: {new:,} failures more"
+    assert messages()[1].title == f"Lead enrichment: {new:,} more failures"
     assert "10,500 in all" in messages()[1].text
 
 
@@ -230,3 +231,29 @@ def test_an_archived_workflow_ends_its_alerts_quietly(
     time.work(2)
     assert [alert.ended_at for alert in alerts()] == [at(2)]
     assert len(messages()) == 1
+
+
+def test_three_workers_at_once_make_one_alert_with_an_exact_count(
+    client: FlaskClient, team: Team, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "now", lambda: at(1))
+    store_rule(team)
+    store_events(team, 300, "run-failure", seconds=60)
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with app.app_context():
+                while batch.process_batch(10):
+                    pass
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert [alert.count for alert in alerts()] == [300]
+    assert told() == [("alert", "Lead enrichment failed")]

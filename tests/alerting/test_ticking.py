@@ -158,7 +158,7 @@ def test_refusals_pile_up_and_are_over_at_half_the_limit(team: Team, time: Time)
     time.work(7.5)
     assert alerts()[0].ended_at is not None
     assert [kind for kind, _ in told()] == ["alert", "digest", "recovery"]
-    assert "1,007 refused requests more" in messages()[1].title
+    assert "1,007 more refused requests" in messages()[1].title
 
 
 def test_a_reminder_is_due_without_any_event(team: Team, time: Time) -> None:
