@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from app.alerting.verdicts import SeenRefused, SeenSilence, SeenStuck
 from app.models import (
-    RUNNING,
     Alert,
     AlertRule,
     Event,
@@ -17,6 +16,7 @@ from app.models import (
     Silence,
     UnstoredCount,
     Workflow,
+    is_open,
     of_state,
 )
 
@@ -102,7 +102,7 @@ def read_stuck(session: Session) -> list[OpenStuck]:
         select(Run.workflow_id, Run.workspace_id, Run.stuck_since, Run.public_id)
         .join(Workflow, Workflow.id == Run.workflow_id)
         .where(
-            Run.outcome == RUNNING,
+            is_open(),
             Run.stuck_since.is_not(None),
             Run.is_test.is_(False),
             Workflow.archived_at.is_(None),

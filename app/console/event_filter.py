@@ -28,7 +28,7 @@ from app.console.url_filter import (
 from app.extensions import db
 from app.models import ApiKey, Event
 from app.problems import PROBLEMS
-from app.processing.runs import OUTCOMES_BY_KIND
+from app.processing.runs import kinds_that_tell
 
 STATE_LABELS = {
     "accepted": "Accepted",
@@ -83,7 +83,7 @@ def _is_of_request(code: str | None) -> bool:
 
 
 def _of_outcome(outcome: str) -> Condition:
-    return Event.kind.in_([kind for kind, told in OUTCOMES_BY_KIND.items() if told == outcome])
+    return Event.kind.in_(kinds_that_tell(outcome))
 
 
 PARAMETERS: dict[str, Parameter] = {

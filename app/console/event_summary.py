@@ -6,9 +6,10 @@ from typing import NamedTuple
 from app.console.signs import show_signs
 from app.models import Event
 from app.problems import PROBLEMS
+from app.processing.runs import kinds_that_tell
 
 _MAX_TEXT = 200
-FAILURES = frozenset({"run-failure", "ping-fail"})
+FAILURES = frozenset(kinds_that_tell("failure"))
 """The kinds of events that report a failure."""
 
 

@@ -14,6 +14,7 @@ from app.console.event_bounds import newest_id
 from app.extensions import db
 from app.models import ApiKey, Event, Workflow, of_state
 from app.problems import PROBLEMS, Problem
+from app.processing.runs import kinds_that_tell
 
 SILENT_AFTER = timedelta(seconds=60)
 LONGEST = timedelta(hours=24)
@@ -109,6 +110,10 @@ class Heard(NamedTuple):
         return bool(self.success and self.failure)
 
 
+def _tells(outcome: str) -> ColumnElement[bool]:
+    return Event.kind.in_(kinds_that_tell(outcome))
+
+
 def listen(
     workflow: Workflow, scope: Sequence[int | None], watch: Watch, api_key: ApiKey | None = None
 ) -> Heard:
@@ -120,8 +125,8 @@ def listen(
     newest = newest_id()
     own = [Event.workflow_id == workflow.id]
     own += [Event.api_key_id == api_key.id] if api_key else []
-    success = _find_first(watch.success, watch.seen, *own, Event.kind == "run-success")
-    failure = _find_first(watch.failure, watch.seen, *own, Event.kind == "run-failure")
+    success = _find_first(watch.success, watch.seen, *own, _tells("success"))
+    failure = _find_first(watch.failure, watch.seen, *own, _tells("failure"))
     tries = _find_refused(workflow, scope, watch, api_key)
     stray = _find_stray(workflow, watch, api_key) if api_key else None
     nothing_came = not (success or failure or tries or stray)

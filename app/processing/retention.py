@@ -13,7 +13,6 @@ from app.extensions import db, writing
 from app.models import (
     IDEMPOTENCY_WINDOW,
     RETENTION,
-    RUNNING,
     Alert,
     Downtime,
     Event,
@@ -28,6 +27,7 @@ from app.models import (
     UserSession,
     WorkerHeartbeat,
     Workspace,
+    is_open,
 )
 from app.processing.rollups import prune_quarters
 
@@ -77,7 +77,7 @@ PERIODS = (
     Period("event_days", Run.id, Run.outcome == "success", Run.updated_at),
     Period("failure_days", Run.id, Run.outcome == "failure", Run.updated_at),
     Period("failure_days", Alert.id, Alert.ended_at.is_not(None), Alert.last_at),
-    Period("failure_days", Run.id, Run.outcome == RUNNING, Run.updated_at),
+    Period("failure_days", Run.id, is_open(), Run.updated_at),
 )
 """What goes by a workspace's own settings.
 

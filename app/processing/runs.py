@@ -22,6 +22,13 @@ OUTCOMES_BY_KIND = {
     "ping-fail": "failure",
     "ping-start": RUNNING,
 }
+
+
+def kinds_that_tell(outcome: str) -> list[str]:
+    """The kinds of events that report a run with this outcome."""
+    return [kind for kind, told in OUTCOMES_BY_KIND.items() if told == outcome]
+
+
 _TABLE = cast(Table, Run.__table__)
 _KEPT = ("source_platform", "source_workflow_id", "correlation_id", "metadata", "started_at")
 """What a later event may leave out: the run keeps what an earlier one said."""
