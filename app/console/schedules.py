@@ -18,7 +18,7 @@ from app.console.schedule_suggestion import suggest
 from app.console.workflow_health import list_last_runs
 from app.console.workflow_list import find_workflow
 from app.extensions import db
-from app.models import RUNNING, STUCK_AFTER, Run, Schedule, Silence, Workflow
+from app.models import STUCK_AFTER, Run, Schedule, Silence, Workflow, is_open
 from app.processing.silence_causes import explain_silence
 from app.timetable import MOST_SECONDS, UNITS, list_next, span_in_words, split_seconds
 from app.workspaces.people import RefusedError
@@ -173,9 +173,7 @@ def find_silence(workflow: Workflow) -> Silence | None:
 
 def list_open_runs(workflow: Workflow) -> Sequence[Run]:
     """Those that have started and not ended, the longest open first; no tests."""
-    query = select(Run).where(
-        Run.workflow_id == workflow.id, Run.outcome == RUNNING, Run.is_test.is_(False)
-    )
+    query = select(Run).where(Run.workflow_id == workflow.id, is_open(), Run.is_test.is_(False))
     return db.session.scalars(query.order_by(Run.started_at).limit(MOST_OPEN)).all()
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import joinedload
 from app.clock import now
 from app.console.formatting import NOTHING, duration, number, relative
 from app.extensions import db
-from app.models import RUNNING, Rollup, Run, Workflow
+from app.models import Rollup, Run, Workflow, is_open
 
 STRIP_LENGTH = 60
 MAX_WORKFLOWS = 200
@@ -191,7 +191,7 @@ def list_watched(workspace_id: int) -> Sequence[Workflow]:
 def count_stuck(workspace_id: int) -> dict[int, int]:
     """Open runs that are stuck, by workflow."""
     query = select(Run.workflow_id, func.count(Run.id)).where(
-        Run.outcome == RUNNING, Run.stuck_since.is_not(None), Run.workspace_id == workspace_id
+        is_open(), Run.stuck_since.is_not(None), Run.workspace_id == workspace_id
     )
     return {row[0]: row[1] for row in db.session.execute(query.group_by(Run.workflow_id))}
 

@@ -40,7 +40,7 @@ from app.models.event import (
     of_state,
 )
 from app.models.operation import RateBucket, WorkerHeartbeat
-from app.models.run import OUTCOMES, PERIODS, RUNNING, Rollup, Run
+from app.models.run import OUTCOMES, PERIODS, RUNNING, Rollup, Run, is_open
 from app.models.schedule import (
     EXPRESSION_LENGTH,
     SCHEDULE_KINDS,
@@ -108,5 +108,6 @@ __all__ = [
     "Workflow",
     "WorkflowLabel",
     "Workspace",
+    "is_open",
     "of_state",
 ]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     CheckConstraint,
+    ColumnElement,
     Float,
     ForeignKey,
     Index,
@@ -12,6 +13,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    literal_column,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -87,6 +89,12 @@ class Run(Entity):
 
     workflow: Mapped[Workflow] = relationship()
     events: Mapped[list["Event"]] = relationship(back_populates="run", order_by="Event.id")
+
+
+def is_open() -> ColumnElement[bool]:
+    """The condition that a run has started and not ended, spelt out: SQLite looks along the index
+    of open runs only where it sees that it fits."""
+    return Run.outcome == literal_column(f"'{RUNNING}'")
 
 
 class Rollup(Entity):

@@ -15,7 +15,8 @@ FUTURE_TRUSTED = timedelta(minutes=5)
 """A run counts by its sender's clock, but no further ahead of ours than this."""
 MOST_AT_ONCE = 1_000
 """Schedules in one transaction; a batch of events never tells of more workflows."""
-MOST_MISSED_AT_ONCE = 1_000
+MOST_JUDGED_AT_ONCE = 100
+MOST_MISSED_AT_ONCE = 100
 """So many expected times of a schedule are looked at in one go; the rest waits for the next."""
 
 RunColumns = Mapping[str, Any]
@@ -103,6 +104,7 @@ def judge_schedules(moment: datetime | None = None) -> int:
     with writing() as session:
         waiting = list_waiting_workflows(session)
         schedules = _lock(session, overdue, Schedule.workflow_id.not_in(waiting))
+        schedules = schedules[:MOST_JUDGED_AT_ONCE]
         silences = _find_open_silences(session, schedules)
         downtimes = _list_downtimes(session, schedules)
         for schedule in schedules:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.extensions import db, writing
-from app.models import RUNNING, STUCK_AFTER, Run, Workflow
+from app.models import STUCK_AFTER, Run, Workflow, is_open
 from app.processing.schedules import list_waiting_workflows
 
 MOST_AT_ONCE = 500
@@ -34,20 +34,23 @@ def mark_stuck_runs(moment: datetime | None = None) -> int:
         waiting = set(list_waiting_workflows(session))
         overdue = [each for each in _list_overdue(session, at) if each[1] not in waiting]
         for run_id, _, since in overdue:
-            open_still = (Run.id == run_id) & (Run.outcome == RUNNING)
+            open_still = (Run.id == run_id) & is_open()
             session.execute(update(Run).where(open_still).values(stuck_since=since))
     return len(overdue)
 
 
 def _list_overdue(session: Session, at: datetime) -> list[tuple[int, int, datetime]]:
     """Run, workflow, and since when it is stuck: one look for each limit that is in use."""
+    unjudged = select(Run.id).where(is_open(), Run.stuck_since.is_(None)).limit(1)
+    if session.scalar(unjudged) is None:
+        return []
     in_use = Workflow.archived_at.is_(None)
     limits = session.scalars(select(_LIMIT).where(in_use).distinct())
     found: list[tuple[int, int, datetime]] = []
     for seconds in limits.all():
         limit = timedelta(seconds=seconds)
         query = select(Run.id, Run.workflow_id, Run.started_at).where(
-            Run.outcome == RUNNING,
+            is_open(),
             Run.stuck_since.is_(None),
             Run.is_test.is_(False),
             Run.started_at <= at - limit,

@@ -12,13 +12,13 @@ from app.clock import now
 from app.extensions import db, writing
 from app.models import (
     EXPRESSION_LENGTH,
-    RUNNING,
     SCHEDULE_KINDS,
     STUCK_AFTER,
     Run,
     Schedule,
     Silence,
     Workflow,
+    is_open,
 )
 from app.timetable import (
     MOST_GRACE,
@@ -174,7 +174,7 @@ def set_stuck_after(workflow: Workflow, seconds: int | None) -> None:
     workflow_id = workflow.id
     with writing() as session:
         workflow.stuck_after_seconds = seconds
-        within = (Run.outcome == RUNNING) & (Run.started_at > now() - limit)
+        within = is_open() & (Run.started_at > now() - limit)
         of_workflow = (Run.workflow_id == workflow_id) & Run.stuck_since.is_not(None)
         session.execute(update(Run).where(of_workflow, within).values(stuck_since=None))
 
@@ -211,7 +211,7 @@ def find_last_run_at(session: Session, schedule: Schedule, moment: datetime) -> 
         Run.workflow_id == schedule.workflow_id, Run.is_test.is_(False)
     )
     ended = runs.where(Run.ended_at.is_not(None)).order_by(Run.ended_at.desc()).limit(1)
-    running = runs.where(Run.outcome == RUNNING).order_by(Run.started_at.desc()).limit(1)
+    running = runs.where(is_open()).order_by(Run.started_at.desc()).limit(1)
     found = [*session.execute(ended), *session.execute(running)]
     moments = [schedule.timetable.moment_of(*row) for row in found]
     return min(max(moments), moment) if moments else None
