@@ -286,12 +286,13 @@
   /* A form that can't be taken in place goes once more as a page, which keeps what was typed. */
   document.addEventListener("form:plain", ({ target }) => {
     const form = target.closest("form");
-    if (target.name) {
+    if (!form) return;
+    if (target.matches("button[name]")) {
       const pressed = document.createElement("input");
       Object.assign(pressed, { type: "hidden", name: target.name, value: target.value });
       form.append(pressed);
     }
-    form.submit();
+    HTMLFormElement.prototype.submit.call(form); // A field may be called "submit".
   });
 
   /* --- confirm ---------------------------------------------------------------------------- */
@@ -302,7 +303,8 @@
   function asked(form, text) {
     return text.replace(/\{(\w+)\}/g, (all, name) => {
       const field = form.elements.namedItem(name);
-      return field instanceof HTMLSelectElement ? field.selectedOptions[0]?.text.trim() : all;
+      const isChoice = field instanceof HTMLSelectElement && field.selectedOptions.length;
+      return isChoice ? field.selectedOptions[0].text.trim() : all;
     });
   }
 

@@ -171,9 +171,10 @@ def span(time: timedelta) -> str:
 
 
 def list_health(workspace_id: int) -> list[WorkflowHealth]:
-    """The workflows in use, those that need somebody first: what failed last, then by name.
+    """The workflows in use, those that need somebody first, then by name.
 
-    Of more than MAX_WORKFLOWS, those are left out that ran well a moment ago, or never.
+    Of more than MAX_WORKFLOWS, what failed last comes first, and those are left out that ran well a
+    moment ago, or never.
     """
     workflows = _choose(workspace_id, _list_in_use(workspace_id))
     counts = count_outcomes(workspace_id, now() - RATE_WINDOW)
