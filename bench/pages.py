@@ -18,11 +18,12 @@ from flask_migrate import upgrade
 from sqlalchemy import select
 
 from app.extensions import db
-from app.models import Alert, AlertRule, ApiKey, Event, Run, Workflow
+from app.models import Alert, AlertRule, ApiKey, Channel, Delivery, Event, Run, Workflow
 from bench.__main__ import machine
 from bench.events import fill
 from bench.servers import ROOT
 from tests.apps import close_app, make_app
+from tests.channels.deliveries import store_channels
 from tests.console.pages import sign_in
 from tests.factories import Team, make_alert, make_team
 from tests.pages_map import addresses
@@ -80,6 +81,7 @@ def measure(url: str, folder: Path, count: int) -> list[Timing]:
         upgrade()
         team = make_team()
         fill(team, count)
+        store_channels(team.workspace_id, ["On call"])
         make_alert(team.workspace_id, team.workflow_id)
         paths = list(addresses(find_ids()))
         db.session.remove()
@@ -102,6 +104,8 @@ def find_ids() -> dict[str, list[str]]:
         "problem": [str(refused.fingerprint)],
         "alert": [db.session.scalars(select(Alert.public_id).limit(1)).one()],
         "rule": [db.session.scalars(select(AlertRule.public_id).limit(1)).one()],
+        "channel": [db.session.scalars(select(Channel.public_id).limit(1)).one()],
+        "delivery": [db.session.scalars(select(Delivery.public_id).limit(1)).one()],
     }
 
 
