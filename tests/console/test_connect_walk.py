@@ -190,6 +190,12 @@ def test_the_table_is_searched_in_place(open_signed_in: Callable[..., Page]) -> 
     assert page.evaluate("performance.timeOrigin") == opened
 
 
+CUT_OFF = """() => [...document.querySelectorAll(".card")]
+  .filter((card) => card.scrollHeight > card.clientHeight + 1)
+  .map((card) => card.className)"""
+"""Cards that hide a part of what is in them."""
+
+
 @pytest.mark.looks
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
@@ -210,3 +216,4 @@ def test_axe_finds_nothing_and_nothing_overflows(
         assert violations(page) == [], path
         wider = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert page.evaluate(wider) <= 0, path
+        assert page.evaluate(CUT_OFF) == [], path
