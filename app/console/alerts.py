@@ -11,6 +11,7 @@ from app.alerting.kinds import KINDS
 from app.clock import now
 from app.console.guards import current_workspace
 from app.console.paging import read_page
+from app.console.run_list import ListedRun, load_runs
 from app.extensions import db
 from app.models import Alert, AlertRule, Channel, Delivery, OutboxMessage, Run, Workflow
 from app.processing.silence_causes import explain_silence
@@ -164,9 +165,11 @@ def _list_told(alert: Alert) -> list[Told]:
     ]
 
 
-def _list_runs(alert: Alert, public_ids: list[str]) -> list[Run]:
-    query = select(Run).where(Run.workspace_id == alert.workspace_id, Run.public_id.in_(public_ids))
-    return list(db.session.scalars(query.order_by(Run.id.desc()))) if public_ids else []
+def _list_runs(alert: Alert, public_ids: list[str]) -> list[ListedRun]:
+    query = select(Run.id).where(
+        Run.workspace_id == alert.workspace_id, Run.public_id.in_(public_ids)
+    )
+    return load_runs(db.session.scalars(query).all()) if public_ids else []
 
 
 def explain_alert(alert: Alert) -> str:

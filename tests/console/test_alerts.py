@@ -9,10 +9,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from app.alerting.kinds import KINDS
+from app.alerting.ticking import tick
 from app.clock import now
 from app.extensions import db, writing
 from app.models import Alert, AlertRule, MaintenanceWindow, WorkflowLabel
 from app.processing.batch import process_batch
+from app.processing.stuck_runs import mark_stuck_runs
 from tests.alerting.stories import store_channel
 from tests.console.pages import open_page, send_form
 from tests.factories import Team, make_alert, make_team, report
@@ -113,6 +115,26 @@ def test_a_failure_shows_everywhere_and_a_closed_alert_nowhere(
     assert send_form(owner, address, f"{address}/close").status_code == 303
     assert "Nothing is open" in open_page(owner, "/alerts").text
     assert "Lead enrichment failed" in open_page(owner, "/alerts?view=past").text
+
+
+def test_an_alert_of_a_stuck_run_shows_the_run_that_has_not_ended(
+    owner: FlaskClient, client: FlaskClient, team: Team
+) -> None:
+    add_rule(owner, "stuck")
+    started_at = (now() - timedelta(days=2)).isoformat()
+    body = {
+        "workflow_id": team.workflow_public_id,
+        "started_at": started_at,
+        "external_execution_id": "backup-31",
+    }
+    answer = client.post("/api/v1/ingest/run-start", json=body, headers=team.headers)
+    assert answer.status_code == 202
+    process_batch(200)
+    mark_stuck_runs()
+    tick(now())
+    alert = db.session.scalars(select(Alert)).one()
+    page = open_page(owner, f"/alerts/{alert.public_id}")
+    assert "not yet" in page.text and "backup-31" in page.text
 
 
 def test_the_form_shows_what_would_have_been_sent(
