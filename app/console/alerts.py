@@ -67,7 +67,8 @@ def show_alerts() -> str:
 @blueprint.get("/alerts/<public_id:public_id>")
 def show_alert(public_id: str) -> str:
     alert = _find(public_id)
-    run_ids = [alert.detail.get("run"), *alert.detail.get("runs", [])][:6]
+    stuck = alert.detail.get("runs", []) if KINDS[alert.kind].source == "stuck" else []
+    run_ids = [alert.detail.get("run"), *stuck][:6]
     return render_template(
         "console/alert.html",
         alert=alert,

@@ -117,6 +117,18 @@ def test_a_failure_shows_everywhere_and_a_closed_alert_nowhere(
     assert "Lead enrichment failed" in open_page(owner, "/alerts?view=past").text
 
 
+def test_an_alert_of_a_rate_shows_the_last_run_that_failed(
+    owner: FlaskClient, client: FlaskClient, team: Team
+) -> None:
+    add_rule(owner, "rate", least=2)
+    fail(client, team, minutes_ago=1)
+    fail(client, team)
+    alert = db.session.scalars(select(Alert)).one()
+    page = open_page(owner, f"/alerts/{alert.public_id}")
+    assert "100 % of 2 runs failed" in page.text and "no credit" in page.text
+    assert f"/runs/{alert.detail['run']}" in page.links
+
+
 def test_an_alert_of_a_stuck_run_shows_the_run_that_has_not_ended(
     owner: FlaskClient, client: FlaskClient, team: Team
 ) -> None:
