@@ -12,7 +12,7 @@ from app.alerting.kinds import KINDS
 from app.alerting.ticking import tick
 from app.clock import now
 from app.extensions import db, writing
-from app.models import Alert, AlertRule, MaintenanceWindow, WorkflowLabel
+from app.models import Alert, AlertRule, Delivery, MaintenanceWindow, WorkflowLabel
 from app.processing.batch import process_batch
 from app.processing.stuck_runs import mark_stuck_runs
 from tests.alerting.stories import store_channel
@@ -115,6 +115,21 @@ def test_a_failure_shows_everywhere_and_a_closed_alert_nowhere(
     assert send_form(owner, address, f"{address}/close").status_code == 303
     assert "Nothing is open" in open_page(owner, "/alerts").text
     assert "Lead enrichment failed" in open_page(owner, "/alerts?view=past").text
+
+
+def test_an_alert_leads_to_its_deliveries(
+    owner: FlaskClient, client: FlaskClient, team: Team
+) -> None:
+    store_channel(team)
+    send_form(owner, "/alerts", f"{RULES}/suggested")
+    fail(client, team)
+    with writing() as session:
+        delivery = session.scalars(select(Delivery)).one()
+        delivery.attempts = 2
+    alert = db.session.scalars(select(Alert)).one()
+    page = open_page(owner, f"/alerts/{alert.public_id}")
+    assert f"/alerts/deliveries/{delivery.public_id}" in page.links
+    assert "Tried again soon" in page.text
 
 
 def test_an_alert_of_a_rate_shows_the_last_run_that_failed(
