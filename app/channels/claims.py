@@ -66,6 +66,26 @@ def _is_due(now: datetime) -> ColumnElement[bool]:
         Delivery.state == "waiting",
         Delivery.next_try_at <= now,
         or_(Delivery.lease_until.is_(None), Delivery.lease_until <= now),
+        ~_waits_behind().exists(),
+    )
+
+
+def _waits_behind() -> Select[Any]:
+    """What the channel has yet to be told of the same alert before: else the end of an incident
+    would come before its begin, which would open it for good."""
+    earlier, told, own = aliased(Delivery), aliased(OutboxMessage), aliased(OutboxMessage)
+    return (
+        select(earlier.id)
+        .join(told, told.id == earlier.message_id)
+        .join(own, own.incident == told.incident)
+        .where(
+            earlier.channel_id == Delivery.channel_id,
+            earlier.state == "waiting",
+            earlier.id < Delivery.id,
+            own.id == Delivery.message_id,
+            own.incident != "",
+        )
+        .correlate(Delivery)
     )
 
 

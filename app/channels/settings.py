@@ -1,7 +1,7 @@
 """Forms of channels: what all their settings have in common, each named with its mistake."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,18 +28,26 @@ def text(
     hint: str = "",
     *,
     secret: bool = False,
+    sent_to: str = "",
     required: bool = True,
     check: Callable[[str], Any] | Iterable[Callable[[str], Any]] = (),
     **look: Any,
 ) -> fields.String:
-    """A line of text. A secret is never shown again; `look` are attributes of its input."""
+    """A line of text. A secret is never shown again, and is only for the place that the field
+    `sent_to` names; `look` are attributes of its input."""
     checks = [check] if callable(check) else list(check)
     article = "" if label.startswith(("Your", "The")) else "the "
     return fields.String(
         required=required,
         validate=[validate.Length(max=MAX_LENGTH, error="This is too long."), *checks],
         error_messages={"required": f"Enter {article}{label[0].lower() + label[1:]}."},
-        metadata={"label": label, "hint": hint, "secret": secret, "look": look},
+        metadata={
+            "label": label,
+            "hint": hint,
+            "secret": secret,
+            "sent_to": sent_to,
+            "look": look,
+        },
     )
 
 
@@ -77,3 +85,21 @@ def list_secrets(schema: type[Settings]) -> list[str]:
     """The names of the settings that are never shown again."""
     described = schema._declared_fields.items()
     return [name for name, field in described if field.metadata["secret"]]
+
+
+def keep_secrets(
+    schema: type[Settings], saved: Mapping[str, Any], given: Mapping[str, str]
+) -> dict[str, Any]:
+    """The saved secrets that a form may leave empty.
+
+    Where they would go to another place than they were entered for, they are entered anew: who may
+    change the place could have them sent to himself.
+    """
+    places = {
+        name: schema._declared_fields[name].metadata["sent_to"] for name in list_secrets(schema)
+    }
+    return {
+        name: saved[name]
+        for name, place in places.items()
+        if saved.get(name) and given.get(place, "").strip() == saved.get(place, "")
+    }

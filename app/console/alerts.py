@@ -11,6 +11,7 @@ from app.alerting.kinds import KINDS
 from app.clock import now
 from app.console.guards import current_workspace
 from app.console.paging import read_page
+from app.console.run_list import ListedRun, load_runs
 from app.extensions import db
 from app.models import Alert, AlertRule, Channel, Delivery, OutboxMessage, Run, Workflow
 from app.processing.silence_causes import explain_silence
@@ -67,7 +68,8 @@ def show_alerts() -> str:
 @blueprint.get("/alerts/<public_id:public_id>")
 def show_alert(public_id: str) -> str:
     alert = _find(public_id)
-    run_ids = [alert.detail.get("run"), *alert.detail.get("runs", [])][:6]
+    stuck = alert.detail.get("runs", []) if KINDS[alert.kind].source == "stuck" else []
+    run_ids = [alert.detail.get("run"), *stuck][:6]
     return render_template(
         "console/alert.html",
         alert=alert,
@@ -165,9 +167,11 @@ def _list_told(alert: Alert) -> list[Told]:
     ]
 
 
-def _list_runs(alert: Alert, public_ids: list[str]) -> list[Run]:
-    query = select(Run).where(Run.workspace_id == alert.workspace_id, Run.public_id.in_(public_ids))
-    return list(db.session.scalars(query.order_by(Run.id.desc()))) if public_ids else []
+def _list_runs(alert: Alert, public_ids: list[str]) -> list[ListedRun]:
+    query = select(Run.id).where(
+        Run.workspace_id == alert.workspace_id, Run.public_id.in_(public_ids)
+    )
+    return load_runs(db.session.scalars(query).all()) if public_ids else []
 
 
 def explain_alert(alert: Alert) -> str:

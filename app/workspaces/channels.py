@@ -13,7 +13,7 @@ from app.channels.kinds.webhook import make_secret
 from app.channels.message import Message
 from app.channels.outbox import put
 from app.channels.sealing import UnreadableError, seal, unseal
-from app.channels.settings import list_secrets
+from app.channels.settings import keep_secrets
 from app.channels.switching import switch_on
 from app.clock import now
 from app.extensions import db, writing
@@ -168,7 +168,7 @@ def _read(
     """Name and settings; all mistakes at once."""
     errors: Errors = {}
     config = KINDS[kind].Config
-    kept = {name: saved[name] for name in list_secrets(config) if saved.get(name)}
+    kept = keep_secrets(config, saved, form)
     given = {
         name: value for name, value in form.items() if value.strip() and name in config().fields
     }

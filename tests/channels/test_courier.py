@@ -106,6 +106,23 @@ def test_a_channel_is_good_again_with_the_first_message_that_arrives(
     assert deliveries_of(channel)[0].attempts == 2
 
 
+def test_of_one_alert_nothing_overtakes_what_waits_for_another_try(
+    team: Team, receiver: Receiver, clock: Clock
+) -> None:
+    receiver.reply = lambda _: Reply(503)
+    channel = make_channel(team, url=receiver.url)
+    opened = post_to(channel, incident="one")
+    assert deliver() == 1
+    receiver.reply = lambda _: Reply(204, b"")
+    recovered = post_to(channel, incident="one", kind="recovery")
+    another = post_to(channel, incident="two")
+    assert deliver() == 1
+    clock.go(minutes=1)
+    assert deliver() == 2
+    ids = [each.headers["webhook-id"] for each in receiver.received]
+    assert ids == [opened.id, another.id, opened.id, recovered.id]
+
+
 def test_a_test_is_tried_once(team: Team, receiver: Receiver, clock: Clock) -> None:
     receiver.reply = lambda _: Reply(400, b"no such channel")
     channel = make_channel(team, url=receiver.url)

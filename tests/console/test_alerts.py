@@ -9,10 +9,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from app.alerting.kinds import KINDS
+from app.alerting.ticking import tick
 from app.clock import now
 from app.extensions import db, writing
-from app.models import Alert, AlertRule, MaintenanceWindow, WorkflowLabel
+from app.models import Alert, AlertRule, Delivery, MaintenanceWindow, WorkflowLabel
 from app.processing.batch import process_batch
+from app.processing.stuck_runs import mark_stuck_runs
 from tests.alerting.stories import store_channel
 from tests.console.pages import open_page, send_form
 from tests.factories import Team, make_alert, make_team, report
@@ -113,6 +115,53 @@ def test_a_failure_shows_everywhere_and_a_closed_alert_nowhere(
     assert send_form(owner, address, f"{address}/close").status_code == 303
     assert "Nothing is open" in open_page(owner, "/alerts").text
     assert "Lead enrichment failed" in open_page(owner, "/alerts?view=past").text
+
+
+def test_an_alert_leads_to_its_deliveries(
+    owner: FlaskClient, client: FlaskClient, team: Team
+) -> None:
+    store_channel(team)
+    send_form(owner, "/alerts", f"{RULES}/suggested")
+    fail(client, team)
+    with writing() as session:
+        delivery = session.scalars(select(Delivery)).one()
+        delivery.attempts = 2
+    alert = db.session.scalars(select(Alert)).one()
+    page = open_page(owner, f"/alerts/{alert.public_id}")
+    assert f"/alerts/deliveries/{delivery.public_id}" in page.links
+    assert "Tried again soon" in page.text
+
+
+def test_an_alert_of_a_rate_shows_the_last_run_that_failed(
+    owner: FlaskClient, client: FlaskClient, team: Team
+) -> None:
+    add_rule(owner, "rate", least=2)
+    fail(client, team, minutes_ago=1)
+    fail(client, team)
+    alert = db.session.scalars(select(Alert)).one()
+    page = open_page(owner, f"/alerts/{alert.public_id}")
+    assert "100 % of 2 runs failed" in page.text and "no credit" in page.text
+    assert f"/runs/{alert.detail['run']}" in page.links
+
+
+def test_an_alert_of_a_stuck_run_shows_the_run_that_has_not_ended(
+    owner: FlaskClient, client: FlaskClient, team: Team
+) -> None:
+    add_rule(owner, "stuck")
+    started_at = (now() - timedelta(days=2)).isoformat()
+    body = {
+        "workflow_id": team.workflow_public_id,
+        "started_at": started_at,
+        "external_execution_id": "backup-31",
+    }
+    answer = client.post("/api/v1/ingest/run-start", json=body, headers=team.headers)
+    assert answer.status_code == 202
+    process_batch(200)
+    mark_stuck_runs()
+    tick(now())
+    alert = db.session.scalars(select(Alert)).one()
+    page = open_page(owner, f"/alerts/{alert.public_id}")
+    assert "not yet" in page.text and "backup-31" in page.text
 
 
 def test_the_form_shows_what_would_have_been_sent(

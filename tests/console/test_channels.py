@@ -121,6 +121,15 @@ def test_a_changed_secret_replaces_the_saved_one(owner: FlaskClient, receiver: R
     assert page.has_id("field-url-error") and page.has_id("field-name-error")
 
 
+def test_a_saved_token_goes_to_no_other_server(owner: FlaskClient, receiver: Receiver) -> None:
+    add(owner, "ntfy", name="Phone", topic="ops", token="tk_one", server=receiver.url)
+    channel = only_channel()
+    assert send_form(owner, address(channel), topic="ops2").status_code == 303
+    assert unseal(only_channel().sealed_settings)["token"] == "tk_one"
+    assert send_form(owner, address(channel), server="https://other.example.org").status_code == 303
+    assert "token" not in unseal(only_channel().sealed_settings)
+
+
 def test_a_name_is_given_once(owner: FlaskClient, team: Team, receiver: Receiver) -> None:
     make_channel(team, name="Ops", url=receiver.url)
     fields = open_page(owner, f"{LIST}/new/webhook").form("").fields

@@ -34,7 +34,7 @@ class Config(Settings):
             r"[-_A-Za-z0-9]{1,64}\Z", error="Use up to 64 letters, digits, - and _."
         ),
     )
-    token = text("Access token", secret=True, required=False, check=is_plain)
+    token = text("Access token", secret=True, sent_to="server", required=False, check=is_plain)
 
 
 def about(settings: Mapping[str, Any]) -> str:
