@@ -25,7 +25,11 @@ SECRET_PREFIX = "whsec_"  # noqa: S105
 
 class Config(Settings):
     url = text(
-        "Address", "What we send to, such as https://example.org/flowpulse.", check=is_web_address
+        "Address",
+        "What we send to, such as https://example.org/flowpulse.",
+        # Whoever knows the address of a hook of n8n, Make or Zapier can set it off.
+        secret=True,
+        check=is_web_address,
     )
 
 
