@@ -3,12 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import isfinite
 from typing import ClassVar
 
 from sqlalchemy import Select, Text, literal_column, or_, select, type_coerce
+from sqlalchemy.orm import InstrumentedAttribute
 
+from app.clock import now
 from app.console.event_text import fold, holds
 from app.console.formatting import duration
 from app.console.url_filter import (
@@ -16,6 +18,7 @@ from app.console.url_filter import (
     BadValue,
     Condition,
     Parameter,
+    Part,
     UrlFilter,
     Value,
     choice,
@@ -28,8 +31,11 @@ from app.console.url_filter import (
     read_workflow,
 )
 from app.extensions import is_sqlite
-from app.models import Run
+from app.models import RUNNING, Run, is_open
 
+RUN_OUTCOMES = {**OUTCOMES, RUNNING: "Running", "stuck": "Stuck"}
+"""Where a run stands; one that is stuck runs as well."""
+OPEN = frozenset({RUNNING, "stuck"})
 PERIODS = {
     "24h": ("Last 24 hours", timedelta(hours=24)),
     "7d": ("Last 7 days", timedelta(days=7)),
@@ -37,6 +43,7 @@ PERIODS = {
     "90d": ("Last 90 days", timedelta(days=90)),
 }
 MAX_CORRELATION = 255
+_LONGEST = timedelta(days=36_500)
 _TEXTS = (
     Run.public_id,
     Run.external_execution_id,
@@ -95,9 +102,19 @@ def _ids_of(workspace_id: int, correlation_id: str) -> Select[int]:
     )
 
 
+def _of_outcome(outcome: str) -> Condition:
+    if outcome not in OPEN:
+        return Run.outcome == outcome
+    return is_open() & Run.stuck_since.is_not(None) if outcome == "stuck" else is_open()
+
+
+def _runs_longer_than(ms: float) -> Condition:
+    return Run.started_at < now() - min(timedelta(milliseconds=ms), _LONGEST)
+
+
 PARAMETERS: dict[str, Parameter] = {
     "q": Parameter("Text", read_text, _contains),
-    "outcome": Parameter("Outcome", choice(OUTCOMES), Run.outcome.__eq__),
+    "outcome": Parameter("Outcome", choice(RUN_OUTCOMES), _of_outcome),
     "workflow": Parameter("Workflow", read_workflow, Run.workflow_id.__eq__),
     "platform": Parameter("From", read_platform, Run.source_platform.__eq__),
     "longer": Parameter("Longer than", _read_seconds, Run.duration_ms.__gt__),
@@ -110,6 +127,14 @@ PARAMETERS: dict[str, Parameter] = {
 """All parameters of the list's URL that choose runs; the rest tell where the page begins."""
 INDEXED = frozenset({"workflow", "period", "since", "until", "error", "correlation"})
 """Parameters by which an index leads straight to the runs that fit."""
+OF_OPEN_RUNS: dict[str, Parameter] = {
+    **PARAMETERS,
+    "period": Parameter("Time", period(PERIODS), Run.started_at.__ge__),
+    "since": Parameter("Since", read_since, Run.started_at.__ge__),
+    "until": Parameter("Until", read_until, Run.started_at.__lt__),
+    "longer": Parameter("Longer than", _read_seconds, _runs_longer_than),
+}
+"""The same for runs that have not ended, which are where they began."""
 
 
 @dataclass(frozen=True)
@@ -118,10 +143,22 @@ class RunFilter(UrlFilter):
 
     PARAMETERS: ClassVar[Mapping[str, Parameter]] = PARAMETERS
 
+    @property
+    def is_of_open_runs(self) -> bool:
+        return self.value("outcome") in OPEN
+
+    @property
+    def moment(self) -> InstrumentedAttribute[datetime]:
+        """What the runs are in order of: their ends, or the starts of those that have none."""
+        return Run.started_at if self.is_of_open_runs else Run.ended_at  # type: ignore[return-value]
+
+    def conditions(self) -> list[Condition]:
+        return [self._condition(part) for part in self.parts]
+
     def indexed_conditions(self, workspace_id: int) -> list[Condition]:
         """Those that an index answers, of runs of this workspace alone."""
-        parts = [part for part in self.parts if part.name in INDEXED]
-        found = [PARAMETERS[part.name].condition(part.value) for part in parts]
+        parts = [part for part in self.parts if part.name in self._indexed]
+        found = [self._condition(part) for part in parts]
         if correlation_id := self.value("correlation"):
             found.append(Run.id.in_(_ids_of(workspace_id, correlation_id)))
         leads = {part.name for part in parts} & {"workflow", "error", "correlation"}
@@ -129,5 +166,13 @@ class RunFilter(UrlFilter):
 
     def other_conditions(self) -> list[Condition]:
         """Those for which runs must be looked at one by one."""
-        parts = [part for part in self.parts if part.name not in INDEXED]
-        return [PARAMETERS[part.name].condition(part.value) for part in parts]
+        return [self._condition(part) for part in self.parts if part.name not in self._indexed]
+
+    @property
+    def _indexed(self) -> frozenset[str]:
+        """Open runs are few, and have an index of their own."""
+        return INDEXED | {"outcome"} if self.is_of_open_runs else INDEXED
+
+    def _condition(self, part: Part) -> Condition:
+        known = OF_OPEN_RUNS if self.is_of_open_runs else PARAMETERS
+        return known[part.name].condition(part.value)

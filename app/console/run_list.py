@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import defer, joinedload
 
+from app.clock import now
 from app.console.run_links import SourceLink, find_source_link
 from app.extensions import db
 from app.models import Run
@@ -27,8 +28,15 @@ class ListedRun(NamedTuple):
 
     @property
     def ended_at(self) -> datetime:
-        """Lists hold runs that have ended."""
-        return self.run.ended_at or self.run.updated_at
+        """One that has not ended lasts until now."""
+        return self.run.ended_at or now()
+
+    @property
+    def duration_ms(self) -> float | None:
+        """As told; of one that has not ended, how long it has been running."""
+        if self.run.ended_at is not None or self.run.started_at is None:
+            return self.run.duration_ms
+        return max(now() - self.run.started_at, timedelta()) / timedelta(milliseconds=1)
 
     @property
     def started_at(self) -> datetime | None:
@@ -46,7 +54,7 @@ def find_start(run: Run) -> datetime | None:
 
 
 def load_runs(ids: Collection[int]) -> list[ListedRun]:
-    """These runs, the one that ended last first."""
+    """These runs, the one that ended last, or that began last and has not ended, first."""
     return _load(Run.id.in_(ids)) if ids else []
 
 
@@ -57,15 +65,14 @@ def latest_runs(workflow_id: int, limit: int) -> list[ListedRun]:
 
 
 def find_related(run: Run) -> list[ListedRun]:
-    """All runs with the same correlation id that have ended, this one among them, in the order of
-    their ends."""
-    if run.correlation_id is None or run.ended_at is None:
+    """All runs with the same correlation id, this one among them, in the order of their ends; those
+    that have none as they began."""
+    if run.correlation_id is None:
         return []
     # Without an order, which would lead SQLite through all of the workspace's runs.
     alike = select(Run.id).where(
         Run.workspace_id == run.workspace_id,
         Run.correlation_id == run.correlation_id,
-        Run.ended_at.is_not(None),
     )
     newest = sorted(db.session.scalars(alike.limit(MOST_COMPARED)))[-MOST_RELATED:]
     return load_runs({*newest, run.id})[::-1] if len(newest) > 1 else []
@@ -81,7 +88,7 @@ def _load(condition: ColumnElement[bool]) -> list[ListedRun]:
         )
         .where(condition)
         .options(defer(Run.details), defer(Run.error_message), joinedload(Run.workflow))
-        .order_by(Run.ended_at.desc(), Run.id.desc())
+        .order_by(func.coalesce(Run.ended_at, Run.started_at).desc(), Run.id.desc())
     )
     return [
         ListedRun(run, message or "", find_source_link(run, details))

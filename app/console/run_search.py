@@ -1,5 +1,5 @@
-"""Pages of the run history by key, the run that ended last first: never more work than a page may
-cost."""
+"""Pages of the run history by key, the run that ended last first, and of runs that have not ended
+the one that began last: never more work than a page may cost."""
 
 import time
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ _MAX_DIGITS = 18
 
 
 class Place(NamedTuple):
-    """Where a run stands in the list: by its end, then by its id."""
+    """Where a run stands in the list: by its end, or its start if that is all, then by its id."""
 
-    ended_at: datetime
+    at: datetime
     id: int
 
     def __str__(self) -> str:
-        return f"{(self.ended_at - _EPOCH) // _MICROSECOND}-{self.id}"
+        return f"{(self.at - _EPOCH) // _MICROSECOND}-{self.id}"
 
     @classmethod
     def read(cls, text: str | None) -> "Place | None":
@@ -45,7 +45,7 @@ class Place(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Places of runs, the one that ended last first, and from where its neighbours go on."""
+    """Places of runs, the latest first, and from where its neighbours go on."""
 
     places: list[Place]
     newer: Place | None = None
@@ -89,15 +89,15 @@ def _search(
     """One more than a page shows, in the order of the search, and where it ran out of time."""
     indexed, others = wanted.indexed_conditions(workspace_id), wanted.other_conditions()
     if not others:
-        return _list(indexed, start, PAGE_SIZE + 1, is_upward), None
+        return _list(wanted, indexed, start, PAGE_SIZE + 1, is_upward), None
     end = time.monotonic() + SECONDS
     found: list[Place] = []
     size = FIRST_WINDOW
     while True:
         started = time.monotonic()
-        last = _end_of_window(indexed, start, size, is_upward)
-        inside = [*indexed, *others, *([_up_to(last, is_upward)] if last else [])]
-        found += _list(inside, start, PAGE_SIZE + 1 - len(found), is_upward)
+        last = _end_of_window(wanted, indexed, start, size, is_upward)
+        inside = [*indexed, *others, *([_up_to(wanted, last, is_upward)] if last else [])]
+        found += _list(wanted, inside, start, PAGE_SIZE + 1 - len(found), is_upward)
         if last is None or len(found) > PAGE_SIZE:
             return found, None
         if time.monotonic() >= end:
@@ -107,42 +107,55 @@ def _search(
 
 
 def _list(
-    conditions: Sequence[Condition], start: Place | None, limit: int, is_upward: bool
+    wanted: RunFilter,
+    conditions: Sequence[Condition],
+    start: Place | None,
+    limit: int,
+    is_upward: bool,
 ) -> list[Place]:
-    query = _ordered(conditions, start, is_upward).limit(limit)
+    query = _ordered(wanted, conditions, start, is_upward).limit(limit)
     return [Place(*row) for row in db.session.execute(query)]
 
 
 def _end_of_window(
-    indexed: Sequence[Condition], start: Place | None, size: int, is_upward: bool
+    wanted: RunFilter,
+    indexed: Sequence[Condition],
+    start: Place | None,
+    size: int,
+    is_upward: bool,
 ) -> Place | None:
     """The last of so many runs; None where there are not that many any more."""
-    row = db.session.execute(_ordered(indexed, start, is_upward).offset(size).limit(1)).first()
+    row = db.session.execute(
+        _ordered(wanted, indexed, start, is_upward).offset(size).limit(1)
+    ).first()
     return Place(*row) if row else None
 
 
-def _ordered(conditions: Sequence[Condition], start: Place | None, is_upward: bool) -> Any:
-    query = select(Run.ended_at, Run.id).where(Run.ended_at.is_not(None), *conditions)
+def _ordered(
+    wanted: RunFilter, conditions: Sequence[Condition], start: Place | None, is_upward: bool
+) -> Any:
+    moment = wanted.moment
+    query = select(moment, Run.id).where(moment.is_not(None), *conditions)
     if start is not None:
-        query = query.where(_beyond(start, is_upward))
+        query = query.where(_beyond(wanted, start, is_upward))
     if is_upward:
-        return query.order_by(Run.ended_at, Run.id)
-    return query.order_by(Run.ended_at.desc(), Run.id.desc())
+        return query.order_by(moment, Run.id)
+    return query.order_by(moment.desc(), Run.id.desc())
 
 
-def _beyond(place: Place, is_upward: bool) -> Condition:
+def _beyond(wanted: RunFilter, place: Place, is_upward: bool) -> Condition:
     """The first half leads along the index, the second tells those of one moment apart."""
-    at, run_id = place
+    moment, (at, run_id) = wanted.moment, place
     if is_upward:
-        return (Run.ended_at >= at) & ((Run.ended_at > at) | (Run.id > run_id))
-    return (Run.ended_at <= at) & ((Run.ended_at < at) | (Run.id < run_id))
+        return (moment >= at) & ((moment > at) | (Run.id > run_id))
+    return (moment <= at) & ((moment < at) | (Run.id < run_id))
 
 
-def _up_to(place: Place, is_upward: bool) -> Condition:
-    at, run_id = place
+def _up_to(wanted: RunFilter, place: Place, is_upward: bool) -> Condition:
+    moment, (at, run_id) = wanted.moment, place
     if is_upward:
-        return (Run.ended_at <= at) & ((Run.ended_at < at) | (Run.id <= run_id))
-    return (Run.ended_at >= at) & ((Run.ended_at > at) | (Run.id >= run_id))
+        return (moment <= at) & ((moment < at) | (Run.id <= run_id))
+    return (moment >= at) & ((moment > at) | (Run.id >= run_id))
 
 
 def _find_exact(workspace_id: int, wanted: RunFilter, text: str) -> list[Place]:
@@ -161,7 +174,7 @@ def _find_exact(workspace_id: int, wanted: RunFilter, text: str) -> list[Place]:
         ids |= set(db.session.scalars(select(Run.id).where(condition).limit(PAGE_SIZE + 1)))
     if not ids:
         return []
-    fitting: Any = select(Run.ended_at, Run.id).where(
-        Run.id.in_(ids), mine, Run.ended_at.is_not(None), *wanted.conditions()
+    fitting: Any = select(wanted.moment, Run.id).where(
+        Run.id.in_(ids), mine, wanted.moment.is_not(None), *wanted.conditions()
     )
     return [Place(*row) for row in db.session.execute(fitting)]

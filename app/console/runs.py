@@ -12,12 +12,11 @@ from app.console.error_list import count_groups, describe_groups
 from app.console.filter_choices import PLATFORMS, list_workflow_choices
 from app.console.guards import current_workspace
 from app.console.paging import read_page
-from app.console.run_filter import PERIODS, RunFilter
+from app.console.run_filter import PERIODS, RUN_OUTCOMES, RunFilter
 from app.console.run_links import find_source_link
 from app.console.run_list import MOST_RELATED, find_related, find_start, load_runs
 from app.console.run_search import Page, Place, find_page
 from app.console.timeline import draw_timeline
-from app.console.url_filter import OUTCOMES
 from app.extensions import db
 from app.models import Event, Run
 
@@ -40,7 +39,7 @@ def show_runs() -> ResponseReturnValue:
         page=page,
         runs=load_runs(page.ids),
         wanted=wanted,
-        outcomes=list(OUTCOMES.items()),
+        outcomes=list(RUN_OUTCOMES.items()),
         periods=[(name, label) for name, (label, _) in PERIODS.items()],
         workflows=list_workflow_choices(workspace.id, wanted),
         platforms=PLATFORMS,

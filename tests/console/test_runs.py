@@ -184,7 +184,7 @@ def test_each_filter_shows_what_fits(
 
 def test_what_can_t_be_read_is_named_at_its_field(owner: FlaskClient) -> None:
     for query, message in (
-        ("outcome=lost", "Choose one of: success, failure."),
+        ("outcome=lost", "Choose one of: success, failure, running, stuck."),
         ("longer=soon", "Write a number of seconds"),
         ("since=yesterday", "Write a date and time"),
         ("workflow=none", "There is no workflow"),
@@ -241,6 +241,78 @@ def test_runs_that_belong_together_are_one_timeline(owner: FlaskClient, team: Te
     assert bars == [("0", "100"), ("500", "500")]
     alone = send(owner, team, correlation_id="o-3")
     assert "Timeline" not in open_page(owner, f"/runs/{alone}").text
+
+
+def start(client: FlaskClient, team: Team, at: datetime, **fields: Any) -> str:
+    body = {"workflow_slug": team.slug, "started_at": at.isoformat(), **fields}
+    answer = client.post("/api/v1/ingest/run-start", json=body, headers=team.headers)
+    assert answer.status_code == 202, answer.text
+    process_batch(100)
+    db.session.rollback()
+    return db.session.scalars(select(Run.public_id).order_by(Run.id.desc()).limit(1)).one()
+
+
+def test_open_runs_are_listed_as_they_began(owner: FlaskClient, team: Team) -> None:
+    fill(team, 20)
+    running = {"outcome": "running", "ended_at": None, "duration_ms": None, "error_message": None}
+    for day in (2, 1):
+        fill(
+            team, 60, **running, started_at=START + timedelta(days=day), external_execution_id=None
+        )
+        with writing() as session:
+            opened = select(Run).where(
+                Run.outcome == "running", Run.external_execution_id.is_(None)
+            )
+            for number, run in enumerate(session.scalars(opened.order_by(Run.id)).all()):
+                run.external_execution_id = f"{day}-{number}"
+    expected = [f"{day}-{number}" for day in (2, 1) for number in reversed(range(60))]
+    pages = pages_of(owner, "/runs?outcome=running")
+    assert [len(each) for each in pages] == [50, 50, 20] and list(chain(*pages)) == expected
+    page = open_page(owner, "/runs?outcome=running")
+    older = next(v["href"] or "" for _, v in page.tags if v.get("rel") == "next")
+    assert pages_of(owner, older, "prev")[-1] == expected[:50]
+    with writing() as session:
+        for name in ("2-3", "1-4"):
+            stuck = session.scalars(select(Run).where(Run.external_execution_id == name)).one()
+            stuck.stuck_since = START + timedelta(days=3)
+    stuck_page = open_page(owner, "/runs?outcome=stuck")
+    assert shown(stuck_page) == ["2-3", "1-4"] and "Stuck" in stuck_page.text
+    for query, found in (
+        ("since=2026-11-03T00:00", ["2-3"]),
+        ("until=2026-11-03T00:00", ["1-4"]),
+        (f"workflow={team.slug}", ["2-3", "1-4"]),
+        ("q=1-4", ["1-4"]),
+        ("q=nothing", []),
+        ("longer=1e11", []),
+        ("period=90d&longer=1", ["2-3", "1-4"]),
+        ("error=0123456789abcdef", []),
+    ):
+        assert shown(open_page(owner, f"/runs?outcome=stuck&{query}")) == found, query
+
+
+def test_a_timeline_shows_an_open_run_up_to_now(owner: FlaskClient, team: Team) -> None:
+    at = now()
+    send(
+        owner,
+        team,
+        correlation_id="o-1",
+        started_at=(at - timedelta(minutes=10)).isoformat(),
+        ended_at=(at - timedelta(minutes=5)).isoformat(),
+    )
+    began = at - timedelta(minutes=5)
+    opened = start(owner, team, began, correlation_id="o-1", external_execution_id="x-1")
+    page = open_page(owner, f"/runs/{opened}")
+    bars = [
+        (values["class"], values["x"], values["width"])
+        for tag, values in page.tags
+        if tag == "rect" and values.get("class") in ("success", "running")
+    ]
+    assert [each[0] for each in bars] == ["success", "running"]
+    assert all(abs(int(width or 0) - 500) < 5 for _, _, width in bars)
+    assert "so far" in page.text and "2 runs with the correlation" in page.text
+    workflow_page = open_page(owner, f"/workflows/{team.workflow_public_id}")
+    assert f"/runs/{opened}" in workflow_page.links
+    assert f"/runs?workflow={team.workflow_public_id}&outcome=running" in workflow_page.links
 
 
 def test_failures_with_the_same_error_are_one_line(owner: FlaskClient, team: Team) -> None:
