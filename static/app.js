@@ -115,11 +115,12 @@
 
   /* Same words as `relative` in app/console/formatting.py; null beyond 30 days. */
   function relative(then, now) {
-    const seconds = Math.floor(Math.abs(now - then) / 1000);
+    const seconds = Math.abs(now - then) / 1000;
     if (seconds < 5) return "just now";
-    const step = STEPS.find(([limit]) => seconds < limit);
-    if (!step) return null;
-    const amount = `${Math.floor(seconds / step[1])} ${step[2]}`;
+    if (seconds >= 30 * 86400) return null;
+    const count = (size) => Math.floor(then <= now ? Math.floor(seconds) / size : seconds / size + 0.5);
+    const step = STEPS.find(([limit, size]) => count(size) * size < limit) ?? STEPS.at(-1);
+    const amount = `${count(step[1])} ${step[2]}`;
     return then <= now ? `${amount} ago` : `in ${amount}`;
   }
 

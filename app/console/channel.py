@@ -84,11 +84,13 @@ def test(public_id: str) -> ResponseReturnValue:
 
 @blueprint.get("/alerts/channels/<public_id:public_id>/test")
 def show_test(public_id: str) -> str:
-    """What the page asks for until the answer is there."""
+    """What the page asks for until the answer is there: the answer comes with the whole page."""
     channel = _find(public_id)
     found = _find_test(channel, request.args.get("test", ""))
     if found is None:
         abort(404, "There is no such test of this channel.")
+    if found.state != "waiting":
+        return _show_channel(channel, {})
     return render_template(
         "console/_channel_test.html",
         channel=channel,

@@ -15,6 +15,8 @@ HEIGHT = 100
 BAR = 8
 LEAST = 1.5
 """The height of a bar that stands for little, so that it can be seen."""
+FAR = 20
+"""So many times as long as the rest, and the rest could not be told from the ground any more."""
 CELL, GAP = 14, 3
 MONTHS_HEIGHT, DAYS_WIDTH = 18, 30
 _NAMED_DAYS = ((0, "Mon"), (2, "Wed"), (4, "Fri"))
@@ -110,23 +112,40 @@ def draw_durations(
     highs: Sequence[float | None],
     marks: Marks,
     outliers: Sequence[tuple[float, float, str]] = (),
+    titles: Sequence[str] = (),
 ) -> Plot:
-    """Two lines with what lies between them. An outlier is a place (in steps), a duration and a
-    title; one that is far above the lines stands at the upper edge."""
-    known = [each for each in highs if each is not None]
-    most = max(known, default=0.0)
-    if outliers:
-        most = max(most, min(max(each[1] for each in outliers), 2.5 * most))
+    """Two lines with what lies between them, and `titles` of the steps. An outlier is a place (in
+    steps), a duration and a title; one that is far above the lines stands at the upper edge, and
+    so does a step that lies far above the others."""
+    most = _usual_most([each for each in (*medians, *highs) if each is not None])
+    most = max(most, *(each for _, each, _ in outliers if each <= 2.5 * most), 0.0)
     top, ticks = _scale_times(most)
-    low = [None if each is None else HEIGHT * (1 - each / top) for each in medians]
-    high = [None if each is None else HEIGHT * (1 - each / top) for each in highs]
+    low = [None if each is None else HEIGHT * max(1 - each / top, 0) for each in medians]
+    high = [None if each is None else HEIGHT * max(1 - each / top, 0) for each in highs]
+    marked = {floor(place) for place, _, _ in outliers}
+    beyond = [
+        (number + 0.5, each, titles[number])
+        for number, each in enumerate(highs)
+        if each is not None and each > top and number not in marked
+    ]
     shapes = [Shape("between", _area(low, high)), Shape("high", _line(high))]
     shapes.append(Shape("median", _line(low)))
     shapes += [
         Shape("outlier", _dot(place * STEP, max(HEIGHT * (1 - each / top), 2)), title)
-        for place, each, title in outliers
+        for place, each, title in (*outliers, *beyond)
     ]
     return _plot(label, len(medians), ticks, marks, shapes)
+
+
+def _usual_most(values: Sequence[float]) -> float:
+    """The greatest one, but for a few that would flatten all others: at most a tenth, or the two of
+    one step, of which the least is FAR times what comes next."""
+    ordered = sorted(values, reverse=True)
+    few = min(max(2, len(ordered) // 10), len(ordered) - 1)
+    for number in range(few, 0, -1):
+        if ordered[number - 1] > FAR * ordered[number] > 0:
+            return ordered[number]
+    return ordered[0] if ordered else 0.0
 
 
 def _plot(

@@ -43,9 +43,28 @@ def relative(moment: datetime | None, now: datetime | None = None, zone: tzinfo 
     seconds = int(abs((now - moment).total_seconds()))
     if seconds < JUST_NOW_S:
         return "just now"
-    size, unit = next((size, unit) for limit, size, unit in RELATIVE_STEPS if seconds < limit)
-    amount = f"{seconds // size} {unit}"
-    return f"{amount} ago" if moment <= now else f"in {amount}"
+    if moment <= now:
+        return f"{elapsed(moment, now)} ago"
+    # To the nearest: an hour that has just begun is not 59 minutes.
+    return f"in {_amount((moment - now).total_seconds(), 0.5)}"
+
+
+def elapsed(moment: datetime, now: datetime | None = None) -> str:
+    """The time since then: `3 min`, `2 h`, `12 d`."""
+    return _amount(int(((now or clock.now()) - moment).total_seconds()))
+
+
+def _amount(seconds: float, rounding: float = 0) -> str:
+    """In the largest unit of which there is one."""
+    counted = (
+        (floor(seconds / size + rounding), size, limit, unit)
+        for limit, size, unit in RELATIVE_STEPS
+    )
+    days = floor(seconds / 86_400 + rounding)
+    return next(
+        (f"{count} {unit}" for count, size, limit, unit in counted if count * size < limit),
+        f"{days} d",
+    )
 
 
 def exact(moment: datetime | None, zone: tzinfo = UTC) -> str:
@@ -138,6 +157,7 @@ def range_label(name: str) -> str:
 
 FILTERS: dict[str, Callable[..., str]] = {
     "duration": duration,
+    "elapsed": elapsed,
     "iso": iso,
     "number": number,
     "plural": plural,

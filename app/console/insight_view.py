@@ -62,6 +62,7 @@ class Insights(NamedTuple):
     rates: Plot
     durations: Plot
     outliers: Outliers | None
+    longest: dict[str, float]
     calendar: Calendar
     days: list[tuple[str, Sum]]
     days_in_words: str
@@ -100,6 +101,7 @@ def _look(
     outliers = None
     if workflow_id is not None and high_ms:
         outliers = find_outliers(workflow_id, OUTLIER_FACTOR * high_ms, edges[0], edges[-1])
+    placed = _place_outliers(outliers, edges, zone)
     days = day_edges(CALENDAR_DAYS, at, zone)
     daily = sums if edges == days else read_sums(owner, days, with_durations=False)
     dates = [each.astimezone(zone).date() for each in days[:-1]]
@@ -124,9 +126,11 @@ def _look(
             [point.median_ms for point in points],
             [point.high_ms for point in points],
             marks,
-            _place_outliers(outliers, edges, zone),
+            placed,
+            [f"{point.name}: 95 % took up to {duration(point.high_ms)}" for point in points],
         ),
         outliers=outliers,
+        longest=_longest(placed, points),
         calendar=draw_calendar(
             f"The last {CALENDAR_DAYS} days: {_count_days(daily)}",
             dates,
@@ -195,6 +199,14 @@ def find_outliers(workflow_id: int, limit_ms: float, start: datetime, end: datet
     rows = db.session.execute(query.order_by(Run.duration_ms.desc()).limit(OUTLIERS_SHOWN + 1))
     found = [(row[0], row[1] or 0.0) for row in rows]
     return Outliers(limit_ms, found[:OUTLIERS_SHOWN], len(found) > OUTLIERS_SHOWN)
+
+
+def _longest(
+    placed: Sequence[tuple[float, float, str]], points: Sequence[Point]
+) -> dict[str, float]:
+    """The longest outlier of each step that has one, in ms by the step's name."""
+    by_length = sorted(placed, key=lambda each: each[1])
+    return {points[int(place)].name: took_ms for place, took_ms, _ in by_length}
 
 
 def _place_outliers(

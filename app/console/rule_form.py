@@ -14,6 +14,7 @@ from app.alerting.replay import Replay, replay
 from app.clock import now
 from app.console.alert_rules import find_rule
 from app.console.guards import current_workspace, signed_in_user
+from app.console.reader import chart_zone
 from app.extensions import db
 from app.htmx import is_for_htmx
 from app.models import AlertRule, Channel
@@ -164,7 +165,7 @@ def _blank(kind: Kind) -> MultiDict[str, str]:
         for name, field in schema.fields.items():
             initial = field.metadata["initial"]
             form[name] = "" if initial is None else str(initial)
-    form["quiet_zone"] = signed_in_user().time_zone or "UTC"
+    form["quiet_zone"] = chart_zone()[0]
     ids = select(Channel.public_id).where(
         Channel.workspace_id == current_workspace().id, Channel.disabled_at.is_(None)
     )
@@ -185,7 +186,7 @@ def _fill(rule: AlertRule) -> MultiDict[str, str]:
         "recovery_after": rule.recovery_after,
         "quiet_from": rule.quiet_from,
         "quiet_until": rule.quiet_until,
-        "quiet_zone": rule.quiet_zone or signed_in_user().time_zone or "UTC",
+        "quiet_zone": rule.quiet_zone or chart_zone()[0],
         **{name: f"{value:g}" for name, value in rule.numbers.items()},
     }
     form: MultiDict[str, str] = MultiDict(

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from math import isfinite
 from typing import ClassVar
 
-from sqlalchemy import Select, Text, literal_column, or_, select, type_coerce
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import Select, SQLColumnExpression, Text, literal_column, or_, select, type_coerce
 
 from app.clock import now
 from app.console.event_text import fold, holds
@@ -148,9 +147,9 @@ class RunFilter(UrlFilter):
         return self.value("outcome") in OPEN
 
     @property
-    def moment(self) -> InstrumentedAttribute[datetime]:
+    def moment(self) -> SQLColumnExpression[datetime | None]:
         """What the runs are in order of: their ends, or the starts of those that have none."""
-        return Run.started_at if self.is_of_open_runs else Run.ended_at  # type: ignore[return-value]
+        return Run.started_at if self.is_of_open_runs else Run.ended_at
 
     def conditions(self) -> list[Condition]:
         return [self._condition(part) for part in self.parts]

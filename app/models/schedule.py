@@ -51,6 +51,11 @@ class Schedule(Entity):
     def grace(self) -> timedelta:
         return timedelta(seconds=self.grace_seconds)
 
+    @property
+    def is_late(self) -> bool:
+        """Whether the next run should have come; within the grace time it still may."""
+        return self.next_expected_at <= now()
+
     def expect(self, at: datetime) -> None:
         """Have the next run be due at that moment."""
         self.next_expected_at = at

@@ -91,6 +91,13 @@ def test_what_can_t_be_read_is_said_at_its_field(
     assert rules() == []
 
 
+def test_a_new_rule_begins_with_the_reader_s_zone(owner: FlaskClient) -> None:
+    owner.set_cookie("time_zone", "Asia/Kathmandu")
+    page = open_page(owner, "/alerts/rules/new?kind=failed")
+    assert "of the times in its messages" in page.text
+    assert "<option selected>Asia/Kathmandu" in owner.get("/alerts/rules/new?kind=failed").text
+
+
 def test_slow_wants_one_of_a_limit_and_a_factor(owner: FlaskClient, team: Team) -> None:
     fields = open_page(owner, f"{NEW}?kind=slow").form(NEW).fields
     for seconds, factor in (("", ""), ("3", "2")):

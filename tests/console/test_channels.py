@@ -160,6 +160,11 @@ def test_a_test_shows_what_the_other_side_answers(
     done = owner.get(path).text
     assert "every 1s" not in done
     part = owner.get(path.replace("?", "/test?")).text
+    swapped = {"test", "channel-state", "channel-notice", "log", "channel-since"}
+    for each in swapped:
+        assert Page(done).has_id(each) and Page(part).has_id(each), each
+        assert f"#{each}" in waiting
+    assert "Not used yet" in waiting and "Not used yet" not in part
     for each in words:
         assert each in Page(done).text and each in Page(part).text
     assert receiver.received[0].json["type"] == "test"

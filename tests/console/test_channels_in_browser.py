@@ -37,8 +37,8 @@ def test_a_webhook_is_added_and_tried_out(
         page.get_by_role("button", name="Send a test").click()
         expect(page.locator("#test")).to_contain_text("The test was delivered", timeout=20_000)
         expect(page.locator("#test pre")).to_have_text("thank you")
+        expect(page.locator("#channel-state")).to_have_text("Works")
 
-        page.reload()
         log = page.locator("#log tbody tr")
         expect(log).to_have_count(2)
         expect(log.first).to_contain_text("Delivered")

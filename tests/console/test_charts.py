@@ -39,12 +39,26 @@ def test_a_line_breaks_where_nothing_ran_and_a_lone_point_is_a_dot() -> None:
 
 
 def test_durations_have_ticks_in_words_and_outliers_stay_inside() -> None:
-    plot = draw_durations("Duration", [900.0, None], [2_000.0, None], [], [(0.5, 9e9, "far out")])
+    outliers = [(0.2, 4_500.0, "near"), (0.5, 9e9, "far out")]
+    plot = draw_durations("Duration", [900.0, None], [2_000.0, None], [], outliers)
     assert [tick.text for tick in plot.ticks] == ["0", "2 s", "4 s", "6 s"]
     outlier = plot.shapes[-1]
     assert (outlier.kind, outlier.path, outlier.title) == ("outlier", "M5 2h.01", "far out")
     units = draw_durations("Duration", [6e5], [8_000_000.0], []).ticks
     assert [tick.text for tick in units] == ["0", "1 h", "2 h", "3 h"]
+
+
+def test_one_step_far_above_the_others_does_not_flatten_them() -> None:
+    medians = [6_000.0, 6_100.0, 133_200_000.0, 5_900.0]
+    titles = [f"step {number}" for number in range(4)]
+    plot = draw_durations("Duration", medians, medians, [], titles=titles)
+    assert [tick.text for tick in plot.ticks][-1] == "8 s"
+    (mark,) = [shape for shape in plot.shapes if shape.kind == "outlier"]
+    assert (mark.path, mark.title) == ("M25 2h.01", "step 2")
+    assert "L25 0L" in next(shape.path for shape in plot.shapes if shape.kind == "high")
+    steady = draw_durations("Duration", [1_000.0, 19_000.0], [1_000.0, 19_000.0], [], titles=titles)
+    assert steady.ticks[-1].text == "20 s"
+    assert [shape for shape in steady.shapes if shape.kind == "outlier"] == []
 
 
 @pytest.mark.parametrize("last", [date(2026, 11, 29), date(2026, 3, 1), date(2027, 1, 4)])

@@ -47,6 +47,11 @@ def test_a_duration_uses_the_unit_a_person_would(ms: int | None, text: str) -> N
         (timedelta(days=29, hours=23), "29 d ago"),
         (timedelta(days=30), "25 Oct 2026"),
         (timedelta(minutes=-3, seconds=-1), "in 3 min"),
+        (timedelta(minutes=-59, seconds=-59.2), "in 1 h"),
+        (timedelta(minutes=-59, seconds=-20), "in 59 min"),
+        (timedelta(seconds=-59.9), "in 1 min"),
+        (timedelta(hours=-1, minutes=-2), "in 1 h"),
+        (timedelta(days=-29, hours=-23, minutes=-59), "in 30 d"),
         (timedelta(days=-40), "3 Jan 2027"),
     ],
 )

@@ -99,6 +99,7 @@ def test_an_outlier_is_marked_and_leads_to_its_runs(owner: FlaskClient, team: Te
         values for tag, values in page.tags if tag == "path" and values.get("class") == "outlier"
     ]
     assert len(dots) == 1
+    assert "Outlier" in table_of(page) and table_of(page).rstrip().endswith("1 min")
     listed = open_page(owner, next(link for link in page.links if "longer=" in link))
     assert listed.text.count("Succeeded") == 2  # One row, and the segment of the filter.
     assert not [v for t, v in open_page(owner, "/insights").tags if v.get("class") == "outlier"]

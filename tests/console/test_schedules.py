@@ -254,6 +254,18 @@ def test_a_miss_during_our_own_downtime_is_no_silence_of_the_workflow(
     assert told["silent_since"] is None
 
 
+def test_within_its_grace_a_run_that_has_not_come_is_late(owner: FlaskClient, team: Team) -> None:
+    report(owner, team)
+    process_batch(200)
+    set_schedule(workflow(team), HOURLY)
+    assert "On time" in open_page(owner, page_of(team)).text
+    due = now() - timedelta(minutes=4, seconds=30)
+    with writing() as session:
+        session.execute(update(Schedule).values(next_expected_at=due, overdue_at=due + 5 * MINUTE))
+    page = open_page(owner, page_of(team)).text
+    assert "Late silent in" in page and "Was due 4 min ago" in page and "On time" not in page
+
+
 # --- Open and stuck runs ------------------------------------------------------------------------
 
 
