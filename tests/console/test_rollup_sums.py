@@ -99,7 +99,7 @@ def test_sums_and_percentiles_are_those_of_the_runs(
     ]
     for batch in (reports[: len(reports) // 2], reports[len(reports) // 2 :]):
         with writing() as session:
-            _, contributions = record_runs(session, batch)
+            contributions = record_runs(session, batch).contributions
             add_up(session, contributions, at)
     edges = RANGES[name].edges(at, ZoneInfo(zone))
     check(read_sums(of_workspace(workspace_id), edges), edges, Run.workspace_id == workspace_id)
