@@ -138,6 +138,7 @@ def make_report(
             "previous_outcome": None,
             "started_at": None,
             "ended_at": ended_at,
+            "stuck_since": None,
             "duration_ms": duration_ms,
             "source_platform": None,
             "source_workflow_id": None,
