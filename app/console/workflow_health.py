@@ -113,7 +113,7 @@ class WorkflowHealth:
 
     @property
     def success_in_words(self) -> str:
-        """`98.3 %`; rounded down, so that 100 % stands for no failure at all."""
+        """`98.3 %`; 100 % stands for no failure at all."""
         return rate(self.success_rate)
 
     @property
