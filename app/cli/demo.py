@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from random import Random
 
 import click
-from sqlalchemy import ColumnElement, Select, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, update
 
 from app.cli.commands import command
 from app.cli.demo_month import DAYS, make_month
-from app.cli.demo_requests import make_requests, take_in
+from app.cli.demo_requests import MISNAMED, make_requests, take_in
 from app.cli.demo_workflows import WORKFLOWS
 from app.cli.options import json_option, workspace_option
 from app.cli.text import dump
@@ -18,7 +18,7 @@ from app.clock import now
 from app.extensions import db, writing
 from app.ingest.records import NewEvent
 from app.ingest.service import ingest_service
-from app.models import Event, Run, Workflow, Workspace
+from app.models import Event, Run, Workflow, Workspace, of_state
 from app.processing.batch import process_batch
 from app.processing.rollups import take_back_workflows
 from app.workspaces.schedules import set_schedule
@@ -87,7 +87,7 @@ def remove_demo(workspace_id: int) -> dict[str, int]:
     with writing() as session:
         take_back_workflows(session, workspace_id, session.scalars(_ids(workspace_id)).all())
         # Events first: they point to runs, each of which would look for its events otherwise.
-        session.execute(delete(Event).where(Event.workflow_id.in_(_ids(workspace_id))))
+        session.execute(delete(Event).where(_is_event_of_demo(workspace_id)))
         session.execute(delete(Workflow).where(_is_demo(workspace_id)))
     return counts
 
@@ -98,6 +98,19 @@ def _is_demo(workspace_id: int) -> ColumnElement[bool]:
 
 def _ids(workspace_id: int) -> Select[int]:
     return select(Workflow.id).where(_is_demo(workspace_id))
+
+
+def _is_event_of_demo(workspace_id: int) -> ColumnElement[bool]:
+    """Sent to a workflow of the demo, or made by it for one that is not there: a sender's own
+    request of that kind has its key."""
+    is_misnamed = and_(
+        Event.workspace_id == workspace_id,
+        Event.code == "workflow_not_found",
+        Event.api_key_id.is_(None),
+        Event.reference.in_(MISNAMED),
+        of_state("rejected"),
+    )
+    return or_(Event.workflow_id.in_(_ids(workspace_id)), is_misnamed)
 
 
 def _split(events: list[NewEvent]) -> Iterator[list[NewEvent]]:
@@ -140,6 +153,6 @@ def _count(workspace_id: int) -> dict[str, int]:
     tables = {
         "workflows": select(func.count(Workflow.id)).where(_is_demo(workspace_id)),
         "runs": select(func.count(Run.id)).where(Run.workflow_id.in_(ids)),
-        "events": select(func.count(Event.id)).where(Event.workflow_id.in_(ids)),
+        "events": select(func.count(Event.id)).where(_is_event_of_demo(workspace_id)),
     }
     return {name: db.session.scalar(statement) or 0 for name, statement in tables.items()}

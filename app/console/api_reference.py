@@ -68,6 +68,12 @@ def list_endpoints() -> tuple[Endpoint, ...]:
     )
 
 
+def list_shared_refusals() -> tuple[Problem, ...]:
+    """Those that every endpoint has, in the order of the first."""
+    first, *others = list_endpoints()
+    return tuple(row for row in first.refusals if all(row in each.refusals for each in others))
+
+
 def example_body(endpoint: Endpoint, slug: str) -> str:
     """A body that is accepted as it is, once a workflow has this slug."""
     values = {

@@ -6,10 +6,8 @@ from typing import NamedTuple
 from flask import Blueprint, Response, abort, render_template
 from sqlalchemy import select
 
-from app.clock import now
-from app.console.last_runs import list_last_runs
 from app.console.signs import show_signs
-from app.console.workflow_health import WorkflowHealth, count_stuck
+from app.console.workflow_health import look_at
 from app.extensions import db
 from app.models import Workflow
 from app.workspaces.badges import TOKEN_LENGTH
@@ -82,10 +80,8 @@ def find_state(workflow: Workflow) -> str:
     """One of STATES."""
     if workflow.archived_at is not None:
         return "archived"
-    at = now()
-    runs = list_last_runs([workflow.id], at)[workflow.id]
-    stuck = count_stuck(workflow.workspace_id).get(workflow.id, 0)
-    return WorkflowHealth(workflow, runs, 0, 0, at, stuck).state
+    (health,) = look_at(workflow.workspace_id, [workflow])
+    return health.state
 
 
 def _answer(text: str, content_type: str) -> Response:

@@ -39,6 +39,10 @@ _OF_THE_SENDER = frozenset({"new_key", "show_key"})
 """What the sender needs, although this one request can be reprocessed."""
 
 
+_BY_WHAT_IS_AROUND = frozenset({"in_the_future", "workflow_mismatch"})
+"""Codes of fields that time, or a workflow's new name, may mend in the body as it is."""
+
+
 @dataclass(frozen=True)
 class Fixes:
     """What can be done about a refused event. Needs headers and body."""
@@ -67,6 +71,19 @@ class Fixes:
         return self.today is not None and self.today.problem is None
 
     @cached_property
+    def can_reprocess(self) -> bool:
+        """Whether what is refused for this reason may ever be accepted as it came."""
+        problem = self.today.problem if self.today else None
+        if self.is_accepted_today:
+            return True
+        code = problem.code if problem else self.event.code
+        errors = [each.as_dict() for each in problem.errors] if problem else self.event.errors
+        codes = {str(each.get("code")) for each in errors or []}
+        if code == "validation_failed":
+            return codes <= _BY_WHAT_IS_AROUND
+        return code != "invalid_json"
+
+    @cached_property
     def open(self) -> Open:
         """Those that are refused for the same reason and wait, this one among them if it does."""
         return find_open(visible_workspace_ids(), self.event.fingerprint)
@@ -78,6 +95,8 @@ class Fixes:
     @cached_property
     def can_run_group(self) -> bool:
         """Whether to offer that all of the group run again."""
+        if not self.can_reprocess:
+            return False
         if self.event.resolved_at is not None:
             return self.open.total > 0
         return self.open.total > 1 and (self.is_accepted_today or self.hindrance is not None)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
-from math import floor
 
 from app import clock
 
@@ -146,8 +145,14 @@ def size(count: int | None) -> str:
 
 
 def rate(share: float | None) -> str:
-    """`98.3 %`; rounded down, so that 100 % stands for no failure at all; a dash for None."""
-    return NOTHING if share is None else f"{floor(share * 1_000) / 10:g} %"
+    """`98.3 %`; 100 % stands for no failure at all, and 0 % for none that went well; a dash for
+    None."""
+    if share is None:
+        return NOTHING
+    percent = round(share * 100, 1)
+    if 0 < share < 1:
+        percent = min(max(percent, 0.1), 99.9)
+    return f"{percent:g} %"
 
 
 def range_label(name: str) -> str:

@@ -95,12 +95,14 @@ class Refusal(NamedTuple):
 class Heard(NamedTuple):
     """What there is to show, and what the next look has to know.
 
+    `more_refused` tries say something else than the `refusals` that are shown, and are older.
     `stray` was accepted, and ticks nothing: it came with another key, or for another workflow.
     """
 
     success: Event | None
     failure: Event | None
     refusals: list[Refusal]
+    more_refused: int
     stray: Event | None
     is_silent: bool
     watch: Watch
@@ -139,7 +141,9 @@ def listen(
     )
     is_silent = nothing_came and now() - watch.opened_at >= SILENT_AFTER
     refusals = _group(tries, api_key, scope)
-    return Heard(success, failure, refusals, stray, is_silent, next_watch)
+    shown, rest = refusals[:SHOWN_TRIES], refusals[SHOWN_TRIES:]
+    more = sum(each.times for each in rest)
+    return Heard(success, failure, shown, more, stray, is_silent, next_watch)
 
 
 def is_news(before: Watch, heard: Heard, was_silent: bool) -> bool:
@@ -254,7 +258,7 @@ def _group(
             _is_about_the_key(group[0], api_key),
             group[0].workspace_id in scope,
         )
-        for group in list(same.values())[:SHOWN_TRIES]
+        for group in same.values()
     ]
 
 

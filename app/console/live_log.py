@@ -54,13 +54,15 @@ def show_events() -> ResponseReturnValue:
         others = {name: request.args.get(name) for name in ("before", "after", "event")}
         return redirect(_page_url(wanted)(**others))  # With the offset, for whoever it is given to.
     before, after = read_id(request.args.get("before")), read_id(request.args.get("after"))
-    start = newest_id()
-    page = find_page(scope, wanted, before, after) if not wanted.errors else Page([], None, None)
-    is_live = not wanted.errors and page.newer is None and wanted.reaches(now())
+    start, unreadable = newest_id(), _find_unreadable(before, after)
+    is_wrong = bool(wanted.errors or unreadable)
+    page = Page([], None, None) if is_wrong else find_page(scope, wanted, before, after)
+    is_live = not is_wrong and page.newer is None and wanted.reaches(now())
     return render_template(
         "console/live_log.html",
         page=page,
         wanted=wanted,
+        unreadable=unreadable,
         choices=list_choices(workspace.id, wanted),
         stream_url=_stream_url(wanted, page, start) if is_live else None,
         searched_back_to=_moment_of(page.stopped_at, scope),
@@ -71,7 +73,14 @@ def show_events() -> ResponseReturnValue:
         unstored=count_unstored(scope),
         worker_stands_still=worker_stands_still(),
         page_url=_page_url(wanted),
-    ), 422 if wanted.errors else 200
+    ), 422 if is_wrong else 200
+
+
+def _find_unreadable(before: int | None, after: int | None) -> dict[str, str]:
+    """The parameters that tell where the page begins and can't be read, with what came."""
+    read = {"before": before, "after": after}
+    given = {name: request.args.get(name, "") for name in read}
+    return {name: text for name, text in given.items() if text and read[name] is None}
 
 
 def find_page(

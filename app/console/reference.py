@@ -5,7 +5,12 @@ from typing import Any
 from flask import Blueprint, current_app, render_template
 
 from app.config import SETTINGS
-from app.console.api_reference import curl_request, example_body, list_endpoints
+from app.console.api_reference import (
+    curl_request,
+    example_body,
+    list_endpoints,
+    list_shared_refusals,
+)
 from app.console.guards import current_workspace, is_reader, may, protect_reading
 from app.console.overview import first_slug
 from app.links import public_url
@@ -38,6 +43,7 @@ def show_reference() -> str:
         slug=slug,
         bodies={each.id: example_body(each, slug or STAND_IN_SLUG) for each in list_endpoints()},
         curl_request=curl_request,
+        shared_refusals=list_shared_refusals(),
         limits=list_limits(),
         remembered_hours=int(IDEMPOTENCY_WINDOW.total_seconds() // 3600),
         may_test=is_reader() and may("member"),

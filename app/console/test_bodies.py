@@ -66,8 +66,11 @@ def at(name: str, write: Callable[[datetime], object]) -> Make:
     return lambda body: with_(**{name: write(datetime.fromisoformat(body["ended_at"]))})(body)
 
 
-def later(name: str, by: timedelta) -> Make:
-    return at(name, lambda moment: _write(moment + by))
+def later(name: str, by: timedelta, **changes: object) -> Make:
+    """The time moved, and further fields changed."""
+    return lambda body: with_(
+        **{name: _write(datetime.fromisoformat(body["ended_at"]) + by), **changes}
+    )(body)
 
 
 def spoilt(old: str, new: str) -> Make:

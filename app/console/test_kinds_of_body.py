@@ -38,6 +38,7 @@ WARNED = Group(
         TestEvent("unknown_field", with_(customer_note="from the sales team")),
         TestEvent("misspelt_field", renamed("duration_ms", "durationMs")),
         TestEvent("offset_missing", at("ended_at", lambda end: f"{end:%Y-%m-%dT%H:%M:%S}.999")),
+        TestEvent("ended_in_the_future", later("ended_at", timedelta(hours=2), duration_ms=None)),
         TestEvent("number_as_text", duration('"1240"')),
         TestEvent("text_as_number", of_no_platform),
         TestEvent("duration_disagrees", duration("90000")),

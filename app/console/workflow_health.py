@@ -1,6 +1,6 @@
 """How each workflow is doing: its last runs, success rate and pace, and whether it is silent."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -113,7 +113,7 @@ class WorkflowHealth:
 
     @property
     def success_in_words(self) -> str:
-        """`98.3 %`; rounded down, so that 100 % stands for no failure at all."""
+        """`98.3 %`; 100 % stands for no failure at all."""
         return rate(self.success_rate)
 
     @property
@@ -177,14 +177,25 @@ def list_health(workspace_id: int) -> list[WorkflowHealth]:
     moment ago, or never.
     """
     workflows = _choose(workspace_id, _list_in_use(workspace_id))
-    counts = count_outcomes(workspace_id, now() - RATE_WINDOW)
-    at, stuck = now(), count_stuck(workspace_id)
+    health = look_at(workspace_id, workflows, count_outcomes(workspace_id, now() - RATE_WINDOW))
+    return sorted(health, key=lambda each: STATES.index(each.state))
+
+
+def look_at(
+    workspace_id: int,
+    workflows: Sequence[Workflow],
+    counts: Mapping[int, tuple[int, int]] | None = None,
+) -> list[WorkflowHealth]:
+    """How each of these does, in their order: every page and badge that tells a state asks here.
+
+    `counts` are the successes and failures of 7 days, for who shows them.
+    """
+    at, stuck, counts = now(), count_stuck(workspace_id), counts or {}
     runs = list_last_runs([each.id for each in workflows], at)
-    health = [
+    return [
         WorkflowHealth(each, runs[each.id], *counts.get(each.id, (0, 0)), at, stuck.get(each.id, 0))
         for each in workflows
     ]
-    return sorted(health, key=lambda each: STATES.index(each.state))
 
 
 def count_in_use(workspace_id: int) -> int:

@@ -1,36 +1,40 @@
-"""Which workflows there are: those of the list, with their last run and how busy they are."""
+"""Which workflows there are: those of the list, with how they do and how busy they are."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import aliased, joinedload
+from sqlalchemy.orm import joinedload
 
 from app.clock import now
 from app.console.guards import find_own
+from app.console.workflow_health import WorkflowHealth, look_at
 from app.extensions import db
-from app.models import Rollup, Run, Workflow
+from app.models import Rollup, Workflow
 
 PAGE_SIZE, ARCHIVED_SIZE = 50, 25
 WINDOW = timedelta(hours=24)
 
 
 class Listed(NamedTuple):
-    """A workflow, the run that ended last, and its runs of the last 24 h; tests don't count."""
+    """How a workflow does, and its runs of the last 24 h; tests don't count."""
 
-    workflow: Workflow
-    last_run: Run | None
+    health: WorkflowHealth
     runs: int
 
     @property
+    def workflow(self) -> Workflow:
+        return self.health.workflow
+
+    @property
+    def last_run_at(self) -> datetime | None:
+        return self.health.runs[-1].ended_at if self.health.runs else None
+
+    @property
     def state(self) -> str:
-        """`ok`, `failing`, `silent` or `unreported`."""
-        if self.workflow.silent_since:
-            return "silent"
-        if self.last_run is None:
-            return "unreported"
-        return "ok" if self.last_run.outcome == "success" else "failing"
+        """As the overview tells it."""
+        return self.health.state
 
 
 class Found(NamedTuple):
@@ -61,30 +65,18 @@ def search_workflows(workspace_id: int, text: str) -> Found:
     return found._replace(total=total)
 
 
-def load_workflows(ids: Sequence[int]) -> list[Listed]:
-    """These, by name; one index look-up finds each last run."""
-    each_run = aliased(Run)
-    last_run = (
-        select(each_run.id)
-        .where(
-            each_run.workflow_id == Workflow.id,
-            each_run.is_test.is_(False),
-            each_run.ended_at.is_not(None),
-        )
-        .order_by(each_run.ended_at.desc(), each_run.id.desc())
-        .limit(1)
-        .correlate(Workflow)
-        .scalar_subquery()
-    )
+def load_workflows(workspace_id: int, ids: Sequence[int]) -> list[Listed]:
+    """These, by name."""
     query = (
-        select(Workflow, Run)
-        .outerjoin(Run, Run.id == last_run)
+        select(Workflow)
         .options(joinedload(Workflow.schedule), joinedload(Workflow.open_silence))
         .where(Workflow.id.in_(ids))
         .order_by(Workflow.name)
     )
-    runs = count_runs(ids)
-    return [Listed(*row, runs.get(row[0].id, 0)) for row in db.session.execute(query)]
+    runs, workflows = count_runs(ids), db.session.scalars(query).all()
+    return [
+        Listed(each, runs.get(each.workflow.id, 0)) for each in look_at(workspace_id, workflows)
+    ]
 
 
 def count_runs(ids: Sequence[int]) -> dict[int, int]:

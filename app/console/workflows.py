@@ -99,13 +99,14 @@ def _answer(workflow: Workflow, text: str) -> ResponseReturnValue:
 
 def _show_list(errors: dict[str, list[str]]) -> str:
     text = request.args.get("q", "").strip()[:120]
-    found, endpoint = search_workflows(current_workspace().id, text), "workflows.show_workflows"
+    workspace_id, endpoint = current_workspace().id, "workflows.show_workflows"
+    found = search_workflows(workspace_id, text)
     in_use = Paged(len(found.active), PAGE_SIZE, endpoint, kept=("q", "archived"))
     archived = Paged(len(found.archived), ARCHIVED_SIZE, endpoint, "archived", kept=("q", "page"))
     return render_template(
         "console/workflows.html",
-        listed=load_workflows(found.active[in_use.part]),
-        archived=load_workflows(found.archived[archived.part]),
+        listed=load_workflows(workspace_id, found.active[in_use.part]),
+        archived=load_workflows(workspace_id, found.archived[archived.part]),
         in_use_pages=in_use,
         archived_pages=archived,
         found=found,

@@ -156,7 +156,9 @@ class Recorder:
 
     def _commit_next(self) -> None:
         items = _take(self._waiting, BATCH_SIZE)
-        items += _take(self._deferred, BATCH_SIZE - len(items))
+        refused = _take(self._deferred, BATCH_SIZE - len(items))
+        # Ids follow the order of writing, and the log that of ids.
+        items += sorted(refused, key=lambda item: item.event.received_at)
         try:
             self._store.run(lambda: self._write(items))
         except BusyError as error:

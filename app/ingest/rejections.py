@@ -12,7 +12,7 @@ from app.ingest.records import NewEvent
 from app.ingest.references import REFERENCES
 from app.ingest.service import ingest_service
 from app.ingest.store import OUTAGES
-from app.problems import ProblemError, presentable
+from app.problems import FieldError, ProblemError, presentable
 
 MAX_IDENTIFIER = 255
 
@@ -98,10 +98,18 @@ def _read_reference(members: Mapping[str, Any]) -> tuple[str, str] | None:
 def _fingerprint(intake: Intake, problem: ProblemError, reference: str | None) -> str:
     """The same for all requests that are refused for the same reason: 16 hex digits.
 
-    Code, fields, workflow reference and key make the reason; where no body was read, the path.
+    Code, fields, workflow reference and key make the reason; where no body was read, the path. A
+    field that came under a name like its own has another cause than one that did not come.
     """
-    fields = sorted(f"{error.field}:{error.code}" for error in problem.errors)
+    fields = sorted(f"{error.field}:{error.code}:{_misspelt(error)}" for error in problem.errors)
     key_id = intake.api_key.id if intake.api_key else None
     where = reference or ("" if intake.kind else intake.environ.get("PATH_INFO"))
     reason = dump([problem.code, fields, where, key_id]).encode()
     return hashlib.blake2b(reason, digest_size=8).hexdigest()
+
+
+def _misspelt(error: FieldError) -> str:
+    """The name under which a missing field came."""
+    if error.code != "missing" or error.received is None:
+        return ""
+    return presentable(error.received)[:MAX_IDENTIFIER]

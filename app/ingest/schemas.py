@@ -30,6 +30,8 @@ from app.problems import FieldError, ProblemError
 WORKFLOW_REFERENCES = ("workflow_id", "workflow_slug", "workflow_name")
 """At least one of these is needed; the first of them decides."""
 FUTURE_ALLOWED = timedelta(hours=24)
+FUTURE_UNNOTICED = timedelta(minutes=5)
+"""Clocks are seldom further apart; an end that lies further ahead is told of in a warning."""
 _MILLISECOND = timedelta(milliseconds=1)
 _DISAGREEMENT_MS, _DISAGREEMENT_SHARE = 1000, 0.1
 
@@ -176,6 +178,7 @@ def validate(kind: EventKind, body: ReadBody, now: datetime) -> dict[str, Any]:
     known = kind.fields
     values, errors = _read(kind.schema, body, known)
     _check_times(values, errors, now)
+    _warn_of_future(values.get("ended_at"), body, now)
     if not body.keys() <= kind.schema.load_fields.keys():
         warn_of_unknown(body, known, _ELSEWHERE)
     if errors:
@@ -230,6 +233,16 @@ def _check_times(values: dict[str, Any], errors: dict[str, FieldError], now: dat
                 f"{show_timestamp(now)}."
             )
             errors[name] = FieldError(name, "in_the_future", message, received=show_timestamp(at))
+
+
+def _warn_of_future(ended_at: datetime | None, body: ReadBody, now: datetime) -> None:
+    if ended_at and FUTURE_UNNOTICED < ended_at - now <= FUTURE_ALLOWED:
+        message = (
+            f"ended_at is {show_timestamp(ended_at)}, ahead of the server's clock, "
+            f"{show_timestamp(now)}."
+        )
+        shown = show_timestamp(ended_at)
+        body.warnings.append(FieldError("ended_at", "ended_in_the_future", message, received=shown))
 
 
 def _settle_duration(values: dict[str, Any], body: ReadBody) -> None:

@@ -62,6 +62,8 @@ def test_the_demo_is_a_month_of_six_workflows_that_agrees_with_itself(run: RunCo
     assert sums_from_rollups() == sums_from_runs()
     check_events_against_runs()
     check_that_it_looks_real()
+    misnamed = Event.query.filter_by(code="workflow_not_found").all()
+    assert len(misnamed) == 2 and {each.workflow_id for each in misnamed} == {None}
     events = count(Event)
     prune()  # Nothing of it is past its time.
     assert count(Event) == events

@@ -1,6 +1,7 @@
 """The connect wizard: its steps in the address, the key that is shown once, and what it hears."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -305,6 +306,23 @@ def test_the_same_refusal_again_is_shown_once_with_its_count(
     text = listen(owner, address).text
     assert text.count("Refused: ") == 1
     assert "3 times, last" in Page(text).text
+
+
+def test_what_is_not_shown_of_many_refusals_is_counted_and_a_click_away(
+    owner: FlaskClient, team: Team
+) -> None:
+    answer, key = create_key(owner, team, settle(owner, team))
+    address = next_address(answer)
+    ended = ("a", "b", "c", "d", "e", "f", "f")
+    for value in reversed(ended):
+        body = {**success(team), "ended_at": value}
+        owner.post("/api/v1/ingest/run-success", json=body, headers={"X-API-Key": key})
+    ingest_service().recorder.flush()
+    heard = Page(listen(owner, address).text)
+    assert heard.text.count("Refused: ") == 5
+    assert "And 2 older refused tries of other kinds" in heard.text
+    key_id = re.search("key=([a-z0-9]+)", address)
+    assert key_id and f"/events?state=rejected&key={key_id[1]}" in heard.links
 
 
 def test_a_refused_try_of_another_workflow_is_not_ours(owner: FlaskClient, team: Team) -> None:

@@ -171,6 +171,21 @@ def test_a_size_uses_the_largest_unit_that_fits(count: int | None, text: str) ->
     assert formatting.size(count) == text
 
 
+@pytest.mark.parametrize(
+    ("good", "total", "text"),
+    [
+        (2, 3, "66.7 %"),
+        (1, 3, "33.3 %"),
+        (99_999, 100_000, "99.9 %"),
+        (1, 100_000, "0.1 %"),
+        (7, 7, "100 %"),
+        (0, 7, "0 %"),
+    ],
+)
+def test_a_rate_is_rounded_and_100_only_without_a_failure(good: int, total: int, text: str) -> None:
+    assert formatting.rate(good / total) == text
+
+
 def test_every_filter_works_in_a_template() -> None:
     environment = Environment(autoescape=True)
     environment.filters |= formatting.FILTERS | formatting.TIME_FILTERS

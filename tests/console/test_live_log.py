@@ -83,8 +83,18 @@ def test_the_log_can_be_narrowed_to_a_state(owner: FlaskClient, team: Team) -> N
 
 def test_no_cursor_breaks_the_page(owner: FlaskClient) -> None:
     for name in ("before", "after"):
-        for cursor in ("-1", "x", "9" * 400, "1e3", "٣", "%00", "9223372036854775807"):
+        for cursor in ("-1", "x", "9" * 400, "1e3", "٣", "%00"):
+            open_page(owner, f"/events?{name}={cursor}", 422)
+        for cursor in ("", "0", "9223372036854775807"):
             open_page(owner, f"/events?{name}={cursor}")
+
+
+def test_a_cursor_that_can_not_be_read_is_told(owner: FlaskClient, team: Team) -> None:
+    report(owner, team)
+    for query in ("before=xyz", "after=-1", "before=1%3Cb%3E"):
+        page = open_page(owner, f"/events?{query}", 422)
+        assert "This page can't be found" in page.text and query[:5] in page.text
+        assert "/events" in page.links
 
 
 def test_a_row_says_what_was_wrong_in_plain_text(owner: FlaskClient, team: Team) -> None:

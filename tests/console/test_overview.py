@@ -1,5 +1,6 @@
 """The overview: the connect wizard at first, then what needs attention and how the workflows do."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -238,6 +239,43 @@ def test_the_state_of_a_workflow(
     if outcomes:
         store_runs(team, outcomes, last)
     assert health_of(team).state == state
+
+
+def shown_states(client: FlaskClient, path: str) -> dict[str, str]:
+    """The state that a page shows of each workflow, by its id."""
+    rows = re.findall(r"<tr.*?</tr>", client.get(path).text, re.DOTALL)
+    found = (
+        re.search(r'/workflows/([^"]+)".*?class="state"[^>]*>([^<]+)<', row, re.DOTALL)
+        for row in rows
+    )
+    return {match[1]: match[2] for match in found if match}
+
+
+def test_every_page_tells_the_same_state(owner: FlaskClient, team: Team) -> None:
+    report(owner, team)
+    told = {team.workflow_public_id: "OK"}
+    for outcomes, last, label in (
+        ("", MINUTE, "Never reported"),
+        ("+++++", 59 * MINUTE, "OK"),
+        ("+++++", timedelta(hours=6), "Silent"),
+        ("++++-", timedelta(hours=6), "Failing"),
+        ("+-", MINUTE, "Failing"),
+        ("+", MINUTE, "Stuck"),
+    ):
+        workflow = create_workflow(team.workspace_id, f"{label} {outcomes}")
+        if outcomes:
+            store_runs(team, outcomes, last, workflow_id=workflow.id)
+        if label == "Stuck":
+            body = {"workflow_id": workflow.public_id, "external_execution_id": "1"}
+            started = {"started_at": (now() - timedelta(hours=1)).isoformat()}
+            start = "/api/v1/ingest/run-start"
+            owner.post(start, json=body | started, headers=team.headers)
+        told[workflow.public_id] = label
+    while process_batch(20):
+        pass
+    with writing() as session:
+        session.execute(update(Run).where(Run.outcome == "running").values(stuck_since=now()))
+    assert shown_states(owner, "/") == shown_states(owner, "/workflows") == told
 
 
 def test_a_run_in_the_future_hides_no_later_failure(owner: FlaskClient, team: Team) -> None:

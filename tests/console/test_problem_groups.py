@@ -1,5 +1,6 @@
 """What is refused for the same reason is one line, until it is mended or ignored."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,12 +19,13 @@ from app.console.problem_groups import PAGE_SIZE
 from app.console.problem_titles import PHRASES
 from app.extensions import db, is_sqlite, writing
 from app.identifiers import new_id
+from app.ingest.service import ingest_service
 from app.models import Event, UnstoredCount
 from app.problems import PROBLEMS
 from app.workspaces.workflows import create_workflow
 from tests.console.pages import Page, open_page, send_form
 from tests.console.refusals import refuse, store_refusals
-from tests.factories import Team, make_team, report
+from tests.factories import Team, make_team, report, success
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e"
 MAX_HTML = 100 * 1024
@@ -65,6 +67,17 @@ def test_every_code_of_a_field_has_its_phrase(code: str) -> None:
     assert "{field}" in PHRASES[code]
 
 
+def test_a_misspelt_field_and_a_missing_one_are_two_causes(owner: FlaskClient, team: Team) -> None:
+    for fields in ({}, {"endedAt": "2026-01-15T09:30:00Z"}, {"endedAt": "2026-01-16T09:30:00Z"}):
+        refuse(owner, team, workflow_slug=team.slug, ended_at=None, **fields)
+    links = group_links(open_page(owner, "/problems"))
+    counts = [open_page(owner, link).text.count("refused for the same reason") for link in links]
+    assert counts == [1, 1]
+    text = open_page(owner, links[0]).text
+    assert "2 requests refused" in text and "You sent endedAt" in text
+    assert "You sent endedAt" not in open_page(owner, links[1]).text
+
+
 def test_a_group_explains_itself_and_lists_its_requests(owner: FlaskClient, team: Team) -> None:
     refuse(owner, team, 3, external_execution_id="exec-7")
     link = only_group(owner)
@@ -80,7 +93,8 @@ def test_a_group_explains_itself_and_lists_its_requests(owner: FlaskClient, team
 def test_only_the_newest_requests_are_listed(owner: FlaskClient, team: Team) -> None:
     store_refusals(team, 60)
     page = open_page(owner, "/problems/" + "a" * 16)
-    assert len({link for link in page.links if link.startswith("/events/")}) == 50
+    events = {link.removesuffix("/resend") for link in page.links if link.startswith("/events/")}
+    assert len(events) == 50
     assert "The newest 50 of 60." in page.text
 
 
@@ -174,7 +188,8 @@ def test_a_group_of_many_is_reprocessed_step_by_step_and_each_says_how_far_it_is
 ) -> None:
     monkeypatch.setattr(group_runs, "STEP", 3)
     refuse(owner, team, 7)
-    store_refusals(team, 1, str(db.session.scalar(select(Event.fingerprint))), body_size=None)
+    fingerprint = str(db.session.scalar(select(Event.fingerprint)))
+    store_refusals(team, 1, fingerprint, body_size=None, code="workflow_not_found", errors=None)
     link = only_group(owner)
     create_workflow(team.workspace_id, "Nope", "nope")
     said = []
@@ -194,6 +209,34 @@ def test_what_can_not_run_again_has_no_button(owner: FlaskClient, team: Team) ->
     owner.post("/api/v1/ingest/run-success", json={})
     store_refusals(team, 1, workspace_id=None, api_key_id=None)
     assert "Reprocess" not in open_page(owner, "/problems/" + "a" * 16).text
+
+
+def test_what_its_body_is_refused_for_is_edited_and_not_run_again(
+    owner: FlaskClient, team: Team
+) -> None:
+    body = {**success(team), "endedAt": now().isoformat()}
+    del body["ended_at"]
+    for _ in range(2):
+        owner.post("/api/v1/ingest/run-success", json=body, headers=team.headers)
+    ingest_service().recorder.flush()
+    link = only_group(owner)
+    page = open_page(owner, link)
+    assert "Reprocess" not in page.text
+    newest = db.session.scalar(select(Event.public_id).order_by(Event.id.desc()).limit(1))
+    resend = f"/events/{newest}/resend"
+    assert resend in page.links and "Edit and resend the newest" in page.text
+    assert "endedAt is called ended_at." in open_page(owner, resend).text
+    mended = json.dumps({**success(team), "ended_at": body["endedAt"]})
+    sent = send_form(owner, resend, body=mended, kind="run-success", workflow="", do="send")
+    assert sent.status_code == 303
+    assert "1 request refused" in open_page(owner, link).text
+    assert "Reprocess" not in open_page(owner, f"/events/{newest}").text
+
+
+def test_what_lies_ahead_of_the_clock_can_run_again_later(owner: FlaskClient, team: Team) -> None:
+    ahead = (now() + timedelta(days=2)).isoformat()
+    refuse(owner, team, 2, workflow_slug=team.slug, ended_at=ahead)
+    assert "Reprocess 2" in open_page(owner, only_group(owner)).text
 
 
 def test_requests_of_no_workspace_are_for_the_owner_of_the_server(

@@ -232,7 +232,7 @@ def test_the_list_counts_the_runs_of_a_day(owner: FlaskClient, team: Team) -> No
     report(owner, team, ended_at=(now() - timedelta(days=2)).isoformat())
     while process_batch(10):
         pass
-    (listed,) = load_workflows([team.workflow_id])
+    (listed,) = load_workflows(team.workspace_id, [team.workflow_id])
     assert (listed.runs, listed.state) == (3, "ok")
 
 

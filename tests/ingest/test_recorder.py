@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 import time
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -174,6 +175,18 @@ def test_a_full_disk_is_503_and_writes_resume_without_a_restart(team: Team) -> N
     store.is_full = False
     recorder.record(make_event(team))
     assert db.session.query(Event).count() == 1
+
+
+def test_refused_requests_are_written_in_the_order_in_which_they_came(team: Team) -> None:
+    recorder = Recorder(open_store(db.engine.url))
+    moments = [now() - timedelta(seconds=seconds) for seconds in (2, 5, 3)]
+    with recorder._starting:  # Nothing is written in between.
+        recorder._thread = threading.current_thread()
+    for moment in moments:
+        recorder.record_later(make_event(team, received_at=moment))
+    recorder.flush()
+    written = [event.received_at for event in db.session.query(Event).order_by(Event.id)]
+    assert written == sorted(moments)
 
 
 def test_while_the_database_is_out_no_event_waits_for_the_others(team: Team) -> None:
