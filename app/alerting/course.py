@@ -138,6 +138,12 @@ def end_quietly(alert: Alert, now: datetime) -> None:
     alert.due_at = None
 
 
+def is_left_open(alert: Alert) -> bool:
+    """Whether its begin was told, and it is over and its end will not be told."""
+    is_over = alert.ended_at is not None and alert.end_told_at is None and alert.due_at is None
+    return is_over and alert.told_at is not None
+
+
 # --- Telling ------------------------------------------------------------------------------------
 
 

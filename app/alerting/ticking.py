@@ -11,9 +11,10 @@ from typing import NamedTuple
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from app.alerting.course import end_quietly, step
+from app.alerting.course import step
 from app.alerting.deciding import OpenAlerts
 from app.alerting.explanations import Explain
+from app.alerting.incidents import end
 from app.alerting.kinds import KINDS
 from app.alerting.rulebook import Rulebook, complete, looks_at, read_rulebook
 from app.alerting.sights import FACTS, Fact, see_refused
@@ -76,8 +77,7 @@ def find_work(session: Session, now: datetime) -> Work:
 
 
 def do_work(session: Session, work: Work, now: datetime, explain: Explain | None) -> None:
-    for alert in work.stale:
-        end_quietly(alert, now)
+    end(session, work.stale, now)
     rules = work.rules()
     book = complete(session, list(rules.values()))
     touched: dict[int, list[Alert]] = {}
@@ -181,7 +181,7 @@ def _apply(session: Session, book: Rulebook, change: Change, now: datetime) -> A
         and alert.ended_at is not None
         and _ended_without_a_run(session, rule, alert)
     ):
-        end_quietly(alert, now)
+        end(session, [alert], now)
         return None
     return alert
 

@@ -118,7 +118,21 @@ def _about_many(
         text="\n".join(shown),
         facts=(("Alerts", f"{len(message):,}"), ("Rule", rule.name)),
         link=_link("/alerts"),
-        incident=message[0].alert.public_id,
+        incident="",
+        at=now,
+    )
+
+
+def resolution_of(alert: Alert, now: datetime) -> Message:
+    """For channels that keep an incident of an alert whose end nobody is told of."""
+    return Message(
+        id=new_id(),
+        kind="resolve",
+        title=f"{alert.what}: no longer open",
+        text="It is over or no longer looked at. This only closes the incident.",
+        facts=(("Rule", alert.rule_name),),
+        link=_link(f"/alerts/{alert.public_id}"),
+        incident=alert.public_id,
         at=now,
     )
 

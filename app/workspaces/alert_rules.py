@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.alerting.course import end_quietly
+from app.alerting.incidents import end
 from app.alerting.telling import lock_rules
 from app.clock import now
 from app.extensions import db, writing
@@ -112,16 +112,15 @@ def close_alert(alert: Alert) -> None:
         lock_rules(session, [alert.rule_id or 0])
         session.refresh(alert)
         if alert.ended_at is None:
-            end_quietly(alert, now())
+            end(session, [alert], now())
 
 
 def _end_alerts(session: Session, rule_id: int) -> None:
-    session.execute(
-        update(Alert)
-        .where(Alert.rule_id == rule_id, Alert.ended_at.is_(None))
-        .values(ended_at=now(), is_muted=True)
-    )
-    session.execute(update(Alert).where(Alert.rule_id == rule_id).values(due_at=None))
+    """Also those whose end waits to be told."""
+    is_living = or_(Alert.ended_at.is_(None), Alert.due_at.is_not(None))
+    query = select(Alert).where(Alert.rule_id == rule_id, is_living)
+    alerts = session.scalars(query.execution_options(populate_existing=True)).all()
+    end(session, alerts, now())
 
 
 def _connect(session: Session, rule: AlertRule, channel_ids: Iterable[int]) -> None:
