@@ -54,6 +54,6 @@ def read_channels(session: Session, alert_ids: Collection[int]) -> dict[int, set
         .where(Alert.id.in_(alert_ids), Channel.kind.in_(WITH_INCIDENTS))
     )
     found: dict[int, set[int]] = {}
-    for row in session.execute(union(told, of_rule)):
-        found.setdefault(row[0], set()).add(row[1])
+    for row in session.execute(union(told, of_rule)).mappings():
+        found.setdefault(row["alert_id"], set()).add(row["channel_id"])
     return found

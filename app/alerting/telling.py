@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import insert, or_, select
+from sqlalchemy import ColumnElement, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.alerting.course import A_MINUTE, Said, reopens_within, settle
@@ -52,6 +52,13 @@ def read_previous(
     )
     rows = session.scalars(query.order_by(Alert.id))
     return {(alert.rule_id or 0, alert.workflow_id): alert for alert in rows}
+
+
+def look_again(session: Session, which: ColumnElement[bool], now: datetime) -> None:
+    """Have the worker look anew at the open alerts that wait for a hush which a person has ended
+    or changed."""
+    waits = Alert.ended_at.is_(None) & Alert.due_at.is_not(None)
+    session.execute(update(Alert).where(which, waits).values(due_at=now))
 
 
 def tell(

@@ -4,7 +4,7 @@ Decided by the worker from the tables, every second or so; where nothing has cha
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -174,6 +174,9 @@ def _apply(session: Session, book: Rulebook, change: Change, now: datetime) -> A
     if alert is None:
         previous = read_previous(session, [(rule, workflow_id)], now)
         alert = previous.get((rule.id, workflow_id))
+        if alert is not None and KINDS[rule.kind].source == "refused":
+            new = see_refused(session, rule, alert, now).new
+            verdict = replace(verdict, count=min(new, verdict.count))
     is_hushed = book.hush(rule, workflow_id, now) is not None
     alert = step(rule, alert, verdict, workflow_id, now, is_hushed)
     if (

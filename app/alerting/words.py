@@ -82,7 +82,8 @@ def _tell(said: Said, zone: ZoneInfo) -> str:
     if said.saying == "digest" and said.told_last_at:
         new = _many(alert.count - said.told_before, alert.kind)
         told = moment_in_words(said.told_last_at, zone)
-        return f"{new} since {told}, {alert.count:,} in all since {since}."
+        since = "" if since == told else f" since {since}"
+        return f"{new} since {told}, {alert.count:,} in all{since}."
     return f"Since {since}, {total} so far."
 
 

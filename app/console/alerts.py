@@ -191,4 +191,7 @@ def _explain_wait(alert: Alert) -> str:
         return ""
     if alert.ended_at is not None and alert.due_at is None:
         return "It was not told: it was over within the rule's cool-down."
-    return "It is not told yet: quiet hours, the cool-down or the limit of messages hold it back."
+    return (
+        "It is not told yet: quiet hours, a snooze, maintenance, the cool-down or the limit of "
+        "messages hold it back."
+    )

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.alerting.incidents import end
-from app.alerting.telling import lock_rules
+from app.alerting.telling import lock_rules, look_again
 from app.clock import now
 from app.extensions import db, writing
 from app.models import Alert, AlertRule, AlertRuleChannel, Channel, User
@@ -93,8 +93,10 @@ def switch_rule(rule: AlertRule, is_on: bool) -> None:
 
 def snooze_rule(rule: AlertRule, until: datetime | None) -> None:
     """None ends the snooze."""
-    with writing():
+    rule_id = rule.id
+    with writing() as session:
         rule.snoozed_until = until
+        look_again(session, Alert.rule_id == rule_id, now())
 
 
 def delete_rule(rule: AlertRule) -> None:

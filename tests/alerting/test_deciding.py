@@ -198,6 +198,17 @@ def test_rows_of_failures_go_on_from_batch_to_batch(
     assert alert.began_at == at(3)
 
 
+def test_a_rate_that_rises_again_within_the_cool_down_counts_each_failure_once(
+    client: FlaskClient, team: Team, time: Time
+) -> None:
+    numbers = {"percent": 50, "minutes": 60, "least": 4}
+    store_rule(team, kind="rate", numbers=numbers, cool_down_minutes=60)
+    for minute, letter in enumerate("FFFFSSSSSFFF"):
+        store_events(team, 1, f"run-{'failure' if letter == 'F' else 'success'}", 0, begin=minute)
+        time.work(minute)
+    assert [(alert.count, alert.ended_at) for alert in alerts()] == [(7, None)]
+
+
 def test_many_workflows_at_once_are_at_most_five_messages_a_minute(
     client: FlaskClient, team: Team, time: Time
 ) -> None:
