@@ -10,7 +10,7 @@ from app.alerting.course import A_MINUTE, Said, reopens_within, settle
 from app.alerting.explanations import Explain, explain_silences
 from app.alerting.incidents import ALERT_MESSAGES, read_channels, resolve
 from app.alerting.rulebook import Rulebook
-from app.alerting.words import compose, name_of, title_of
+from app.alerting.words import compose, name_of, title_of, zone_of
 from app.channels.kinds import WITH_INCIDENTS
 from app.channels.outbox import put
 from app.models import (
@@ -104,7 +104,8 @@ def _put(
 ) -> None:
     """Where alerts have incidents, one message each: an incident is opened and resolved alone."""
     every = [said for _, message in told for said in message]
-    explanations = explain_silences(session, every, now, explain)
+    zones = {rule.id: zone_of(rule) for rule, _ in told}
+    explanations = explain_silences(session, every, zones, now, explain)
     channels = _read_channels(session, {rule.id for rule, _ in told})
     ended = read_channels(session, [said.alert.id for said in every if said.alert.ended_at])
     connection = session.connection()

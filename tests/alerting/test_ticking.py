@@ -5,12 +5,23 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from app.alerting import ticking
 from app.alerting.replay import replay
+from app.console.alerts import explain_alert
 from app.extensions import db, writing
-from app.models import Alert, AlertRule, Event, MaintenanceWindow, Run, Silence, UnstoredCount
+from app.models import (
+    Alert,
+    AlertRule,
+    Event,
+    MaintenanceWindow,
+    Run,
+    Schedule,
+    Silence,
+    UnstoredCount,
+)
 from app.workspaces.alert_rules import snooze_rule
 from tests.alerting.stories import START, Time, alerts, at, messages, store_rule, told
 from tests.factories import Team, make_team
@@ -54,7 +65,7 @@ def test_a_silent_workflow_is_told_after_the_rule_s_patience_and_its_next_run_to
     time.work(9.9)
     assert alerts() == []
     time.work(10)
-    assert "The last request was refused: 400" in messages()[0].text
+    assert "No run has ended yet. The last request was refused: 400" in messages()[0].text
     (alert,) = alerts()
     assert (alert.what, alert.began_at, alert.count) == ("Lead enrichment is silent", at(0), 1)
     change(Silence, missed_count=4)
@@ -115,6 +126,34 @@ def test_stuck_runs_are_one_alert_until_none_is_stuck(team: Team, time: Time) ->
     assert [kind for kind, _ in told()] == ["alert", "recovery"]
 
 
+def test_a_silent_workflow_s_message_and_page_say_since_when_it_has_not_run(
+    team: Team, time: Time, client: FlaskClient
+) -> None:
+    store_rule(team, kind="silent", numbers={"minutes": 0})
+    run, refused = stuck_run(team, 0), refusals(team, 1, 1, reference=team.slug)
+    run.outcome, run.ended_at, run.stuck_since = "success", at(-120), None
+    schedule = Schedule(
+        workflow_id=team.workflow_id,
+        kind="interval",
+        every_seconds=3_600,
+        time_zone="UTC",
+        grace_seconds=0,
+        next_expected_at=at(0),
+        overdue_at=at(0),
+    )
+    store(silence(team, 60), run, schedule, *refused)
+    time.work(60)
+    said = "(the last ended 2 Nov 2026, 07:00 UTC); expected every hour."
+    text = messages()[0].text
+    assert text.startswith(f"No run for 3 h {said} The last request was refused: 400")
+    assert text.endswith("\nSince 2 Nov 2026, 10:00 UTC, 1 missed run so far.")
+    (alert,) = alerts()
+    with client.application.test_request_context():
+        explanation = explain_alert(alert)
+    event = db.session.scalars(select(Event.public_id)).one()
+    assert said in explanation.text and explanation.event_id == event
+
+
 @pytest.mark.parametrize("hush", ["snooze", "maintenance"])
 @pytest.mark.parametrize("lasts", [True, False])
 def test_a_state_that_outlasts_a_hush_is_told_at_its_end(
@@ -149,7 +188,7 @@ def test_a_state_that_outlasts_a_hush_is_told_at_its_end(
     expected = {"Lead enrichment is silent", "Lead enrichment has a stuck run"}
     assert {title for _, title in told()} == (expected if lasts else set())
     assert len(told()) == (2 if lasts else 0)
-    assert all("2 Nov 2026, 09:05 UTC" in str(message.facts) for message in messages())
+    assert all("2 Nov 2026, 09:05 UTC" in message.text for message in messages())
 
 
 def test_ending_a_snooze_by_hand_tells_at_once_what_is_silent(team: Team, time: Time) -> None:
