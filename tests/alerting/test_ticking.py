@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from app.alerting import ticking
 from app.alerting.replay import replay
-from app.console.alerts import explain_alert
+from app.console import alerts as alert_pages
 from app.extensions import db, writing
 from app.models import (
     Alert,
@@ -24,6 +24,7 @@ from app.models import (
 )
 from app.workspaces.alert_rules import snooze_rule
 from tests.alerting.stories import START, Time, alerts, at, messages, store_rule, told
+from tests.console.pages import sign_in
 from tests.factories import Team, make_team
 
 
@@ -127,7 +128,7 @@ def test_stuck_runs_are_one_alert_until_none_is_stuck(team: Team, time: Time) ->
 
 
 def test_a_silent_workflow_s_message_and_page_say_since_when_it_has_not_run(
-    team: Team, time: Time, client: FlaskClient
+    team: Team, time: Time, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store_rule(team, kind="silent", numbers={"minutes": 0})
     run, refused = stuck_run(team, 0), refusals(team, 1, 1, reference=team.slug)
@@ -148,10 +149,11 @@ def test_a_silent_workflow_s_message_and_page_say_since_when_it_has_not_run(
     assert text.startswith(f"No run for 3 h {said} The last request was refused: 400")
     assert text.endswith("\nSince 2 Nov 2026, 10:00 UTC, 1 missed run so far.")
     (alert,) = alerts()
-    with client.application.test_request_context():
-        explanation = explain_alert(alert)
     event = db.session.scalars(select(Event.public_id)).one()
-    assert said in explanation.text and explanation.event_id == event
+    monkeypatch.setattr(alert_pages, "now", lambda: at(60))
+    sign_in(client, team.email)
+    page = client.get(f"/alerts/{alert.public_id}").text
+    assert f"No run for 3 h {said}" in page and f'href="/events/{event}"' in page
 
 
 @pytest.mark.parametrize("hush", ["snooze", "maintenance"])
