@@ -40,12 +40,14 @@ def step(
 
     `alert` is the open one or else the one before. What ends and begins again within the cool-down
     stays one alert: a workflow that fails now and then makes no row each time. What begins while
-    the rule is hushed is muted until a finding comes when it no longer is.
+    the rule is hushed is muted until a finding comes when it no longer is; a state that lasts
+    waits instead until the hush is over.
     """
+    mutes = is_hushed and not KINDS[rule.kind].lasts
     if alert is not None and alert.ended_at is None:
         follow(rule, alert, verdict)
         if alert.is_muted and verdict.sign in (Sign.OPENS, Sign.ADDS):
-            alert.is_muted = is_hushed
+            alert.is_muted = mutes
         return alert
     if verdict.sign is not Sign.OPENS:
         return None
@@ -53,7 +55,7 @@ def step(
         _reopen(rule, alert, verdict)
     else:
         alert = open_alert(rule, workflow_id, verdict, now, alert.last_told_at if alert else None)
-    alert.is_muted = is_hushed
+    alert.is_muted = mutes
     return alert
 
 
@@ -66,7 +68,7 @@ def _reopen(rule: AlertRule, alert: Alert, verdict: Verdict) -> None:
     """Where its end was told, it has to be told of anew, once the cool-down is over."""
     alert.ended_at = alert.end_told_at = None
     alert.good_count = 0
-    alert.count += verdict.count
+    alert.count += max(verdict.count_after(alert.last_at), 1)
     alert.last_at = max(alert.last_at, verdict.at)
     alert.detail = {**alert.detail, **verdict.detail}
     if alert.told_at is not None and alert.last_told_at is not None:
@@ -138,6 +140,12 @@ def end_quietly(alert: Alert, now: datetime) -> None:
     alert.due_at = None
 
 
+def is_left_open(alert: Alert) -> bool:
+    """Whether its begin was told, and it is over and its end will not be told."""
+    is_over = alert.ended_at is not None and alert.end_told_at is None and alert.due_at is None
+    return is_over and alert.told_at is not None
+
+
 # --- Telling ------------------------------------------------------------------------------------
 
 
@@ -150,8 +158,8 @@ class Plan:
 
 
 def plan(rule: AlertRule, alert: Alert, now: datetime, hush: datetime | None) -> Plan:
-    """What is silenced by a snooze or by maintenance is not told afterwards; what the quiet hours
-    and the cool-down hold back is."""
+    """What is silenced by a snooze or by maintenance is not told afterwards, unless it is a state
+    that still lasts; what the quiet hours and the cool-down hold back is."""
     if alert.is_muted:
         return Plan()
     wanted = _want(rule, alert, now)
@@ -159,8 +167,8 @@ def plan(rule: AlertRule, alert: Alert, now: datetime, hush: datetime | None) ->
         return Plan()
     saying, at = wanted
     if hush is not None:
-        is_known = alert.told_at is not None and alert.ended_at is None
-        return Plan(due_at=max(hush, at)) if is_known else Plan()
+        waits = alert.told_at is not None or KINDS[rule.kind].lasts
+        return Plan(due_at=max(hush, at)) if waits and alert.ended_at is None else Plan()
     at = end_of_quiet(rule, max(at, now))
     return Plan(saying) if at <= now else Plan(due_at=at)
 
@@ -213,8 +221,9 @@ def settle(
         alert.due_at = planned.due_at
         if planned.saying:
             pending.append(Said(alert, planned.saying, alert.told_count, alert.last_told_at))
-        elif until is not None and (alert.told_at is None or alert.ended_at is not None):
-            alert.is_muted = True
+        elif until is not None and planned.due_at is None:
+            # One that was told and goes on is only quiet for now.
+            alert.is_muted |= alert.told_at is None or alert.ended_at is not None
     recent = [at for at in told_times() if now - at < A_MINUTE] if pending else []
     messages, held = share_out(pending, MOST_A_MINUTE - len(recent))
     for said in held:

@@ -1,15 +1,20 @@
 """Why a workflow may be silent: what else FlowPulse knows about it, for a message."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.alerting.course import Said
 from app.alerting.kinds import KINDS
-from app.models import Workflow
+from app.alerting.words import moment_in_words
+from app.models import Run, Schedule, Workflow
+
+MINUTES_UP_TO, HOURS_UP_TO = 120, 48
+"""From there on a span is told in hours, and in days."""
 
 
 class Cause(Protocol):
@@ -24,16 +29,56 @@ Explain = Callable[[Session, Workflow, datetime], Cause | None]
 
 
 def explain_silences(
-    session: Session, told: Sequence[Said], now: datetime, explain: Explain | None
+    session: Session,
+    told: Sequence[Said],
+    zones: Mapping[int, ZoneInfo],
+    now: datetime,
+    explain: Explain | None,
 ) -> dict[int, str]:
-    """A sentence for each workflow that is silent, by its id, where anything is known."""
-    ids = {
-        said.alert.workflow_id
+    """For each silent workflow's alert, by its id: since when it has not run, how often it should,
+    and what may be the cause. `zones` are those of the rules' messages, by the rules' ids."""
+    silent = {
+        said.alert.id: said.alert
         for said in told
         if KINDS[said.alert.kind].source == "silences" and said.alert.ended_at is None
     }
-    if explain is None or not ids:
+    if not silent:
         return {}
-    workflows = session.scalars(select(Workflow).where(Workflow.id.in_(ids))).all()
-    causes = {workflow.id: explain(session, workflow, now) for workflow in workflows}
-    return {workflow_id: cause.text for workflow_id, cause in causes.items() if cause}
+    ids = {alert.workflow_id for alert in silent.values()}
+    found = session.scalars(select(Workflow).where(Workflow.id.in_(ids)))
+    workflows = {workflow.id: workflow for workflow in found}
+    causes = {key: explain(session, each, now) for key, each in workflows.items() if explain}
+    sentences = {}
+    for alert_id, alert in silent.items():
+        if (workflow := workflows.get(alert.workflow_id or 0)) is not None:
+            zone = zones.get(alert.rule_id or 0, ZoneInfo("UTC"))
+            cause = causes.get(workflow.id)
+            parts = [describe_silence(session, workflow, now, zone), cause.text if cause else ""]
+            sentences[alert_id] = " ".join(filter(None, parts))
+    return sentences
+
+
+def describe_silence(session: Session, workflow: Workflow, now: datetime, zone: ZoneInfo) -> str:
+    """`No run for 3 h (the last ended 28 Nov 2026, 20:45 UTC); expected every hour.`"""
+    last = session.scalar(
+        select(Run.ended_at)
+        .where(Run.workflow_id == workflow.id, Run.ended_at <= now, Run.is_test.is_(False))
+        .order_by(Run.ended_at.desc())
+        .limit(1)
+    )
+    schedule = session.scalar(select(Schedule).where(Schedule.workflow_id == workflow.id))
+    words = schedule.timetable.in_words() if schedule else ""
+    expected = f"; expected {words[0].lower()}{words[1:]}" if words else ""
+    if last is None:
+        return f"No run has ended yet{expected}."
+    ended = moment_in_words(last, zone)
+    return f"No run for {_span(now - last)} (the last ended {ended}){expected}."
+
+
+def _span(length: timedelta) -> str:
+    """`45 min`, `3 h`, `4 days`."""
+    minutes = length // timedelta(minutes=1)
+    if minutes < MINUTES_UP_TO:
+        return f"{minutes} min"
+    hours = minutes // 60
+    return f"{hours} h" if hours < HOURS_UP_TO else f"{hours // 24} days"

@@ -2,26 +2,26 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import cast
 
-from sqlalchemy import Table, insert, or_, select
+from sqlalchemy import ColumnElement, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.alerting.course import A_MINUTE, Said, reopens_within, settle
 from app.alerting.explanations import Explain, explain_silences
+from app.alerting.incidents import ALERT_MESSAGES, read_channels, resolve
 from app.alerting.rulebook import Rulebook
-from app.alerting.words import compose, name_of, title_of
+from app.alerting.words import compose, name_of, title_of, zone_of
+from app.channels.kinds import WITH_INCIDENTS
 from app.channels.outbox import put
 from app.models import (
     Alert,
     AlertMessage,
     AlertRule,
     AlertRuleChannel,
+    Channel,
     OutboxMessage,
     Workflow,
 )
-
-ALERT_MESSAGES = cast(Table, AlertMessage.__table__)
 
 
 def lock_rules(session: Session, rule_ids: Collection[int]) -> None:
@@ -54,6 +54,13 @@ def read_previous(
     return {(alert.rule_id or 0, alert.workflow_id): alert for alert in rows}
 
 
+def look_again(session: Session, which: ColumnElement[bool], now: datetime) -> None:
+    """Have the worker look anew at the open alerts that wait for a hush which a person has ended
+    or changed."""
+    waits = Alert.ended_at.is_(None) & Alert.due_at.is_not(None)
+    session.execute(update(Alert).where(which, waits).values(due_at=now))
+
+
 def tell(
     session: Session,
     book: Rulebook,
@@ -82,6 +89,7 @@ def tell(
         session.add_all(alerts)
         told += [(rule, message) for message in messages]
     session.flush()
+    resolve(session, (alert for alerts in touched.values() for alert in alerts), now)
     if told:
         _put(session, told, names, now, explain)
     return len(told)
@@ -94,15 +102,30 @@ def _put(
     now: datetime,
     explain: Explain | None,
 ) -> None:
-    channels = _read_channels(session, {rule.id for rule, _ in told})
+    """Where alerts have incidents, one message each: an incident is opened and resolved alone."""
     every = [said for _, message in told for said in message]
-    explanations = explain_silences(session, every, now, explain)
+    zones = {rule.id: zone_of(rule) for rule, _ in told}
+    explanations = explain_silences(session, every, zones, now, explain)
+    channels = _read_channels(session, {rule.id for rule, _ in told})
+    ended = read_channels(session, [said.alert.id for said in every if said.alert.ended_at])
     connection = session.connection()
-    rows = []
-    for rule, message in told:
+    rows: list[dict[str, int]] = []
+
+    def put_one(rule: AlertRule, message: Sequence[Said], channel_ids: Collection[int]) -> None:
         composed = compose(rule, message, names, explanations, now)
-        key = put(connection, composed, rule.workspace_id, channels.get(rule.id, ()), now)
-        rows += [{"alert_id": said.alert.id, "message_id": key} for said in message]
+        key = put(connection, composed, rule.workspace_id, channel_ids, now)
+        rows.extend({"alert_id": said.alert.id, "message_id": key} for said in message)
+
+    for rule, message in told:
+        others, with_incidents = channels.get(rule.id, (set(), set()))
+        ways = [with_incidents | ended.get(said.alert.id, set()) for said in message]
+        if len(message) == 1:
+            put_one(rule, message, others | ways[0])
+            continue
+        put_one(rule, message, others)
+        for said, way in zip(message, ways, strict=True):
+            if way:
+                put_one(rule, [said], way)
     connection.execute(insert(ALERT_MESSAGES), rows)
 
 
@@ -112,17 +135,27 @@ def _told_times(session: Session, rule: AlertRule, now: datetime) -> list[dateti
         select(OutboxMessage.id, OutboxMessage.created_at)
         .join(AlertMessage, AlertMessage.message_id == OutboxMessage.id)
         .join(Alert, Alert.id == AlertMessage.alert_id)
-        .where(Alert.rule_id == rule.id, OutboxMessage.created_at > now - A_MINUTE)
+        .where(
+            Alert.rule_id == rule.id,
+            OutboxMessage.created_at > now - A_MINUTE,
+            OutboxMessage.kind != "resolve",
+        )
         .distinct()
     )
     return [at for _, at in session.execute(query)]
 
 
-def _read_channels(session: Session, rule_ids: Collection[int]) -> dict[int, list[int]]:
-    query = select(AlertRuleChannel.rule_id, AlertRuleChannel.channel_id)
-    found: dict[int, list[int]] = {}
-    for rule_id, channel_id in session.execute(query.where(AlertRuleChannel.rule_id.in_(rule_ids))):
-        found.setdefault(rule_id, []).append(channel_id)
+def _read_channels(
+    session: Session, rule_ids: Collection[int]
+) -> dict[int, tuple[set[int], set[int]]]:
+    """Of each rule, its channels without incidents, and those with them."""
+    query = select(AlertRuleChannel.rule_id, Channel.id, Channel.kind)
+    query = query.join(Channel, Channel.id == AlertRuleChannel.channel_id)
+    found: dict[int, tuple[set[int], set[int]]] = {}
+    for rule_id, channel_id, kind in session.execute(
+        query.where(AlertRuleChannel.rule_id.in_(rule_ids))
+    ):
+        found.setdefault(rule_id, (set(), set()))[kind in WITH_INCIDENTS].add(channel_id)
     return found
 
 

@@ -4,16 +4,17 @@ Decided by the worker from the tables, every second or so; where nothing has cha
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from app.alerting.course import end_quietly, step
+from app.alerting.course import step
 from app.alerting.deciding import OpenAlerts
 from app.alerting.explanations import Explain
+from app.alerting.incidents import end
 from app.alerting.kinds import KINDS
 from app.alerting.rulebook import Rulebook, complete, looks_at, read_rulebook
 from app.alerting.sights import FACTS, Fact, see_refused
@@ -76,8 +77,7 @@ def find_work(session: Session, now: datetime) -> Work:
 
 
 def do_work(session: Session, work: Work, now: datetime, explain: Explain | None) -> None:
-    for alert in work.stale:
-        end_quietly(alert, now)
+    end(session, work.stale, now)
     rules = work.rules()
     book = complete(session, list(rules.values()))
     touched: dict[int, list[Alert]] = {}
@@ -174,6 +174,9 @@ def _apply(session: Session, book: Rulebook, change: Change, now: datetime) -> A
     if alert is None:
         previous = read_previous(session, [(rule, workflow_id)], now)
         alert = previous.get((rule.id, workflow_id))
+        if alert is not None and KINDS[rule.kind].source == "refused":
+            new = see_refused(session, rule, alert, now).new
+            verdict = replace(verdict, count=min(new, verdict.count))
     is_hushed = book.hush(rule, workflow_id, now) is not None
     alert = step(rule, alert, verdict, workflow_id, now, is_hushed)
     if (
@@ -181,7 +184,7 @@ def _apply(session: Session, book: Rulebook, change: Change, now: datetime) -> A
         and alert.ended_at is not None
         and _ended_without_a_run(session, rule, alert)
     ):
-        end_quietly(alert, now)
+        end(session, [alert], now)
         return None
     return alert
 

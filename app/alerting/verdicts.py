@@ -1,5 +1,7 @@
 """What judges see, and what they say of it: plain data, live and in a replay alike."""
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -15,10 +17,22 @@ class Sign(Enum):
     NOTHING = "changes nothing"
 
 
+class Findings(NamedTuple):
+    """When there were findings: a part of all the moments that the judge has seen, rising."""
+
+    moments: Sequence[datetime]
+    begin: int
+    end: int
+
+    def count_after(self, moment: datetime) -> int:
+        return self.end - bisect_right(self.moments, moment, self.begin, self.end)
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """`count`: the findings that it stands for where it opens an alert; `new`: those that it adds
-    to an open one. `since`: when that began, where this is earlier than `at`."""
+    to an open one. `since`: when that began, where this is earlier than `at`. `findings`: when
+    those of `count` were, where an alert that goes on after its end may have counted some."""
 
     sign: Sign
     at: datetime
@@ -26,6 +40,11 @@ class Verdict:
     count: int = 1
     new: int = 1
     detail: dict[str, Any] = field(default_factory=dict)
+    findings: Findings | None = None
+
+    def count_after(self, moment: datetime) -> int:
+        """The findings that an alert has not counted whose last one was then."""
+        return self.count if self.findings is None else self.findings.count_after(moment)
 
 
 class SeenRun(NamedTuple):

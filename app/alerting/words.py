@@ -1,4 +1,4 @@
-"""The words of messages: what, since when, how many, the error, and a link; plain text."""
+"""The words of messages: what, the error, since when and how many, and links; plain text."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -53,23 +53,30 @@ def compose(
     now: datetime,
 ) -> Message:
     """One message, about one alert or many. `names` are those of the workflows by their ids,
-    `explanations` why something may be so, by the ids of the workflows."""
+    `explanations` why something may be so, by the ids of the alerts."""
     if len(message) > 1:
         return _about_many(rule, message, names, now)
     (said,) = message
     alert, zone = said.alert, zone_of(rule)
     name = name_of(alert, names)
-    explanation = explanations.get(alert.workflow_id or 0, "")
+    told = (_error_of(alert), explanations.get(alert.id, ""), _tell(said, zone))
     return Message(
         id=new_id(),
         kind=MESSAGE_KIND[said.saying],
         title=headline(said, name),
-        text=" ".join(filter(None, (_tell(said, zone), explanation))),
+        text="\n".join(filter(None, told)),
         facts=tuple(_facts(rule, alert, name, zone)),
         link=_link(f"/alerts/{alert.public_id}"),
         incident=alert.public_id,
         at=now,
     )
+
+
+def _error_of(alert: Alert) -> str:
+    """That of the last finding, while the alert is open."""
+    if alert.ended_at is not None:
+        return ""
+    return ": ".join(filter(None, (alert.detail.get("error_type"), alert.detail.get("error"))))
 
 
 def _tell(said: Said, zone: ZoneInfo) -> str:
@@ -82,24 +89,23 @@ def _tell(said: Said, zone: ZoneInfo) -> str:
     if said.saying == "digest" and said.told_last_at:
         new = _many(alert.count - said.told_before, alert.kind)
         told = moment_in_words(said.told_last_at, zone)
-        return f"{new} since {told}, {alert.count:,} in all since {since}."
+        since = "" if since == told else f" since {since}"
+        return f"{new} since {told}, {alert.count:,} in all{since}."
     return f"Since {since}, {total} so far."
 
 
 def _facts(rule: AlertRule, alert: Alert, name: str, zone: ZoneInfo) -> list[tuple[str, str]]:
-    detail, (_, many) = alert.detail, KINDS[alert.kind].unit
-    error = ": ".join(filter(None, (detail.get("error_type"), detail.get("error"))))
+    """What the text does not say."""
+    detail = alert.detail
+    run = None if alert.ended_at else detail.get("run") or next(iter(detail.get("runs", ())), None)
     took, limit = detail.get("duration_ms"), detail.get("limit_ms")
     rows = (
         ("Workflow", name if alert.workflow_id else ""),
-        ("Since", moment_in_words(alert.began_at, zone)),
-        ("Ended", moment_in_words(alert.ended_at, zone) if alert.ended_at else ""),
-        (many.capitalize(), f"{alert.count:,}"),
         ("Took", f"{took / 1000:,.1f} s" if took is not None and limit is not None else ""),
         ("Limit", f"{limit / 1000:,.1f} s" if limit is not None else ""),
         ("Expected", _iso_in_words(detail.get("expected_at"), zone)),
-        ("Error", error),
         ("Rule", rule.name),
+        ("Run", _link(f"/runs/{run}") if run else ""),
     )
     return [(label, value) for label, value in rows if value]
 
@@ -118,7 +124,21 @@ def _about_many(
         text="\n".join(shown),
         facts=(("Alerts", f"{len(message):,}"), ("Rule", rule.name)),
         link=_link("/alerts"),
-        incident=message[0].alert.public_id,
+        incident="",
+        at=now,
+    )
+
+
+def resolution_of(alert: Alert, now: datetime) -> Message:
+    """For channels that keep an incident of an alert whose end nobody is told of."""
+    return Message(
+        id=new_id(),
+        kind="resolve",
+        title=f"{alert.what}: no longer open",
+        text="It is over or no longer looked at. This only closes the incident.",
+        facts=(("Rule", alert.rule_name),),
+        link=_link(f"/alerts/{alert.public_id}"),
+        incident=alert.public_id,
         at=now,
     )
 

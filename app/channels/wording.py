@@ -5,6 +5,8 @@ from app.channels.message import Message
 OPEN = "Open in FlowPulse"
 DOWN = frozenset({"alert", "reminder", "digest"})
 """Kinds of messages that say that something is wrong."""
+OVER = frozenset({"recovery", "resolve"})
+"""Kinds of messages that end an incident."""
 MAX_FACTS, MAX_FACT_NAME, MAX_FACT = 20, 80, 500
 
 

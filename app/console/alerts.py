@@ -7,10 +7,13 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import joinedload
 
+from app.alerting.explanations import describe_silence
 from app.alerting.kinds import KINDS
+from app.alerting.quiet import zone_named
 from app.clock import now
 from app.console.guards import current_workspace
 from app.console.paging import read_page
+from app.console.reader import current_reader
 from app.console.run_list import ListedRun, load_runs
 from app.extensions import db
 from app.models import Alert, AlertRule, Channel, Delivery, OutboxMessage, Run, Workflow
@@ -43,6 +46,14 @@ class Told(NamedTuple):
 
     message: OutboxMessage
     deliveries: list[Delivery]
+
+
+class Explanation(NamedTuple):
+    """Of an open silence; `event_id` is the public id of the refused request."""
+
+    text: str = ""
+    cause: str = ""
+    event_id: str = ""
 
 
 @blueprint.get("/alerts")
@@ -174,13 +185,18 @@ def _list_runs(alert: Alert, public_ids: list[str]) -> list[ListedRun]:
     return load_runs(db.session.scalars(query).all()) if public_ids else []
 
 
-def explain_alert(alert: Alert) -> str:
-    """What may keep a silent workflow's reports out."""
+def explain_alert(alert: Alert) -> Explanation:
+    """Since when a silent workflow has not run, and what may keep its reports out."""
     is_silent = KINDS[alert.kind].source == "silences" and alert.ended_at is None
     if not is_silent or alert.workflow is None:
-        return ""
-    cause = explain_silence(db.session(), alert.workflow, now())
-    return cause.text if cause else ""
+        return Explanation()
+    moment, zone = now(), zone_named(current_reader().zone_name or "UTC")
+    cause = explain_silence(db.session(), alert.workflow, moment)
+    return Explanation(
+        describe_silence(db.session(), alert.workflow, moment, zone),
+        cause.text if cause else "",
+        cause.event_id if cause else "",
+    )
 
 
 def _explain_wait(alert: Alert) -> str:
@@ -191,4 +207,7 @@ def _explain_wait(alert: Alert) -> str:
         return ""
     if alert.ended_at is not None and alert.due_at is None:
         return "It was not told: it was over within the rule's cool-down."
-    return "It is not told yet: quiet hours, the cool-down or the limit of messages hold it back."
+    return (
+        "It is not told yet: quiet hours, a snooze, maintenance, the cool-down or the limit of "
+        "messages hold it back."
+    )

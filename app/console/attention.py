@@ -133,7 +133,7 @@ def _look_at_alerts(situation: Situation) -> list[Line]:
 
 
 def _describe_alert(alert: Alert) -> str:
-    said = alert.detail.get("error") or explain_alert(alert)
+    said = alert.detail.get("error") or " ".join(explain_alert(alert)[:2]).strip()
     return show_signs(said[:MAX_MESSAGE] or f"Found by the rule {alert.rule_name}")
 
 

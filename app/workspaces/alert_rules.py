@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.alerting.course import end_quietly
-from app.alerting.telling import lock_rules
+from app.alerting.incidents import end
+from app.alerting.telling import lock_rules, look_again
 from app.clock import now
 from app.extensions import db, writing
 from app.models import Alert, AlertRule, AlertRuleChannel, Channel, User
@@ -93,8 +93,10 @@ def switch_rule(rule: AlertRule, is_on: bool) -> None:
 
 def snooze_rule(rule: AlertRule, until: datetime | None) -> None:
     """None ends the snooze."""
-    with writing():
+    rule_id = rule.id
+    with writing() as session:
         rule.snoozed_until = until
+        look_again(session, Alert.rule_id == rule_id, now())
 
 
 def delete_rule(rule: AlertRule) -> None:
@@ -112,16 +114,15 @@ def close_alert(alert: Alert) -> None:
         lock_rules(session, [alert.rule_id or 0])
         session.refresh(alert)
         if alert.ended_at is None:
-            end_quietly(alert, now())
+            end(session, [alert], now())
 
 
 def _end_alerts(session: Session, rule_id: int) -> None:
-    session.execute(
-        update(Alert)
-        .where(Alert.rule_id == rule_id, Alert.ended_at.is_(None))
-        .values(ended_at=now(), is_muted=True)
-    )
-    session.execute(update(Alert).where(Alert.rule_id == rule_id).values(due_at=None))
+    """Also those whose end waits to be told."""
+    is_living = or_(Alert.ended_at.is_(None), Alert.due_at.is_not(None))
+    query = select(Alert).where(Alert.rule_id == rule_id, is_living)
+    alerts = session.scalars(query.execution_options(populate_existing=True)).all()
+    end(session, alerts, now())
 
 
 def _connect(session: Session, rule: AlertRule, channel_ids: Iterable[int]) -> None:

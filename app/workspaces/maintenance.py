@@ -6,9 +6,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 
+from app.alerting.telling import look_again
 from app.clock import now
 from app.extensions import db, writing
-from app.models import MaintenanceWindow, User
+from app.models import Alert, MaintenanceWindow, User
 from app.workspaces.alert_scopes import ALL, read_scope
 from app.workspaces.people import RefusedError, clean_field
 from app.workspaces.profile import is_time_zone
@@ -58,9 +59,11 @@ def create_window(
 
 
 def end_window(window: MaintenanceWindow) -> None:
-    """Delete it; what is found from now on is told."""
+    """Delete it; what is found from now on is told, and what is silent or stuck."""
+    workspace_id = window.workspace_id
     with writing() as session:
         session.delete(window)
+        look_again(session, Alert.workspace_id == workspace_id, now())
 
 
 def _read_time(field: str, text: str, zone: str) -> datetime:

@@ -67,8 +67,8 @@ def store_rule(team: Team, *, channels: Iterable[int] = (), **columns: Any) -> i
         return rule.id
 
 
-def store_channel(team: Team, name: str = "Team chat") -> int:
-    channel = Channel(workspace_id=team.workspace_id, name=name, kind="webhook", sealed_settings="")
+def store_channel(team: Team, name: str = "Team chat", kind: str = "webhook") -> int:
+    channel = Channel(workspace_id=team.workspace_id, name=name, kind=kind, sealed_settings="")
     with writing() as session:
         session.add(channel)
         session.flush()

@@ -1,5 +1,6 @@
 """Rules about runs: decided with the runs, in one transaction, exactly once."""
 
+import re
 import threading
 from datetime import timedelta
 from typing import Any
@@ -58,8 +59,12 @@ def test_a_failure_is_told_once_and_its_end_too(
     (alert,) = alerts()
     assert (alert.count, alert.began_at, alert.ended_at) == (2, at(0), at(2))
     first, last = messages()
+    assert first.text == "Billing: no credit\nSince 2 Nov 2026, 09:00 UTC, 1 failure so far."
     facts = dict(map(tuple, first.facts))
-    assert facts["Error"] == "Billing: no credit" and facts["Failures"] == "1"
+    assert list(facts) == ["Workflow", "Rule", "Run"]
+    assert facts["Run"].endswith(
+        f"/runs/{db.session.scalars(select(Run.public_id).order_by(Run.id)).first()}"
+    )
     assert "It lasted from 2 Nov 2026, 09:00 UTC to 2 Nov 2026, 09:02 UTC" in last.text
     assert first.link.endswith(f"/alerts/{alert.public_id}")
     assert db.session.scalar(select(func.count(Delivery.id))) == 2
@@ -81,8 +86,9 @@ def test_a_storm_is_one_alert_and_digests_with_exact_counts(
         ("alert", at(1)),
         ("digest", at(6)),
     ]
-    said = dict(map(tuple, messages()[0].facts))["Failures"].replace(",", "")
-    new = 10_500 - int(said)
+    said = re.search(r"([\d,]+) failures? so far", messages()[0].text)
+    assert said is not None
+    new = 10_500 - int(said[1].replace(",", ""))
     assert messages()[1].title == f"Lead enrichment: {new:,} more failures"
     assert "10,500 in all" in messages()[1].text
 
@@ -196,6 +202,17 @@ def test_rows_of_failures_go_on_from_batch_to_batch(
     (alert,) = alerts()
     assert (alert.what, alert.count) == ("Lead enrichment failed 3 times in a row", 3)
     assert alert.began_at == at(3)
+
+
+def test_a_rate_that_rises_again_within_the_cool_down_counts_each_failure_once(
+    client: FlaskClient, team: Team, time: Time
+) -> None:
+    numbers = {"percent": 50, "minutes": 60, "least": 4}
+    store_rule(team, kind="rate", numbers=numbers, cool_down_minutes=60)
+    for minute, letter in enumerate("FFFFSSSSSFFF"):
+        store_events(team, 1, f"run-{'failure' if letter == 'F' else 'success'}", 0, begin=minute)
+        time.work(minute)
+    assert [(alert.count, alert.ended_at) for alert in alerts()] == [(7, None)]
 
 
 def test_many_workflows_at_once_are_at_most_five_messages_a_minute(

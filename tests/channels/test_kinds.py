@@ -203,13 +203,14 @@ def test_a_webhook_is_signed_as_the_specification_says(
 def test_pagerduty_triggers_and_resolves_by_the_incident(
     send: Callable[..., Answer], receiver: Receiver
 ) -> None:
-    for kind in ("alert", "reminder", "recovery"):
+    for kind in ("alert", "reminder", "recovery", "resolve"):
         send("pagerduty", kind=kind, incident="i1")
     send("pagerduty", kind="test", id="t1", incident="")
     told = [(each.json["event_action"], each.json["dedup_key"]) for each in receiver.received]
     assert told == [
         ("trigger", "i1"),
         ("trigger", "i1"),
+        ("resolve", "i1"),
         ("resolve", "i1"),
         ("trigger", "t1"),
         ("resolve", "t1"),
@@ -220,8 +221,10 @@ def test_opsgenie_creates_and_closes_by_the_alias(
     send: Callable[..., Answer], receiver: Receiver
 ) -> None:
     send("opsgenie", incident="i/1")
-    send("opsgenie", kind="recovery", incident="i/1")
-    created, closed = receiver.received
+    for kind in ("recovery", "resolve"):
+        send("opsgenie", kind=kind, incident="i/1")
+    created, closed, again = receiver.received
+    assert again.path == closed.path
     assert (created.path, created.json["alias"]) == ("/v2/alerts", "i/1")
     assert closed.path == "/v2/alerts/i%2F1/close?identifierType=alias"
     assert created.headers["authorization"].startswith("GenieKey 01234567-")

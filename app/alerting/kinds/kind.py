@@ -31,7 +31,8 @@ def any_run(numbers: Numbers, run: SeenRun) -> bool:
 @dataclass(frozen=True, slots=True)
 class Kind:
     """`judge` says one verdict for each sight, in their order in time. `wakes` tells whether a run
-    can open an alert at all; `past` what has to be read for that."""
+    can open an alert at all; `past` what has to be read for that.
+    `lasts`: it finds a state rather than events, which nothing new tells of while it lasts."""
 
     name: str
     label: str
@@ -46,3 +47,4 @@ class Kind:
     unit: tuple[str, str]
     past: Callable[[Numbers], Past] = no_past
     wakes: Callable[[Numbers, SeenRun], bool] = any_run
+    lasts: bool = False

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from app.alerting.kinds.kind import Detail, Kind, Numbers, Past
 from app.alerting.kinds.numbers import NumbersSchema, whole
-from app.alerting.verdicts import PAST, SeenRun, Sign, Verdict, detail_of
+from app.alerting.verdicts import PAST, Findings, SeenRun, Sign, Verdict, detail_of
 
 NEWEST = 1_000
 """Runs of the window that are looked at: the newest."""
@@ -22,10 +22,13 @@ def judge(numbers: Numbers, runs: Iterable[SeenRun]) -> Iterator[Verdict]:
     length = timedelta(minutes=numbers["minutes"])
     window: deque[tuple[datetime, bool]] = deque()
     failures = 0
+    moments: list[datetime] = []
     for run in runs:
         has_failed = run.outcome == "failure"
         window.append((run.ended_at, has_failed))
         failures += has_failed
+        if has_failed:
+            moments.append(run.ended_at)
         while len(window) > NEWEST or window[0][0] <= run.ended_at - length:
             failures -= window.popleft()[1]
         if not run.public_id:
@@ -45,9 +48,10 @@ def judge(numbers: Numbers, runs: Iterable[SeenRun]) -> Iterator[Verdict]:
         yield Verdict(
             Sign.OPENS if is_bad else Sign.ADDS,
             run.ended_at,
-            next(at for at, failed in window if failed) if is_bad else None,
+            moments[-failures] if is_bad else None,
             count=failures,
             detail=detail,
+            findings=Findings(moments, len(moments) - failures, len(moments)),
         )
 
 

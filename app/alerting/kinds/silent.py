@@ -50,4 +50,5 @@ KIND = Kind(
     title=lambda name, detail: f"{name} is silent",
     over=lambda name: f"{name} runs again",
     unit=("missed run", "missed runs"),
+    lasts=True,
 )

@@ -49,4 +49,5 @@ KIND = Kind(
     title=title,
     over=lambda name: f"{name} has no stuck run any more",
     unit=("stuck run", "stuck runs"),
+    lasts=True,
 )

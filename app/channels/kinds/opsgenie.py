@@ -10,7 +10,7 @@ from app.channels.connections import post_json
 from app.channels.message import Message
 from app.channels.sending import Answer, Sending
 from app.channels.settings import Settings, choice, text
-from app.channels.wording import cut, list_facts, title_of, write_body
+from app.channels.wording import OVER, cut, list_facts, title_of, write_body
 
 KIND, LABEL = "opsgenie", "Opsgenie"
 HELP = (
@@ -42,7 +42,7 @@ def about(settings: Mapping[str, Any]) -> str:
 def send(sending: Sending) -> Answer:
     """A test opens an alert of its own and closes it at once."""
     message = sending.message
-    if message.kind == "recovery":
+    if message.kind in OVER:
         return _close(sending, message.incident)
     alias = message.id if message.kind == "test" else message.incident or message.id
     answer = _post(sending, "", _describe(message, alias))

@@ -9,7 +9,7 @@ from app.channels.connections import post_json
 from app.channels.message import Message
 from app.channels.sending import Answer, Sending
 from app.channels.settings import Settings, choice, text
-from app.channels.wording import OPEN, cut, list_facts, title_of
+from app.channels.wording import OPEN, OVER, cut, list_facts, title_of
 
 KIND, LABEL = "pagerduty", "PagerDuty"
 HELP = (
@@ -38,7 +38,7 @@ def about(settings: Mapping[str, Any]) -> str:
 def send(sending: Sending) -> Answer:
     """A test opens an incident of its own and resolves it at once."""
     message = sending.message
-    if message.kind == "recovery":
+    if message.kind in OVER:
         return _post(sending, "resolve", message.incident)
     incident = message.id if message.kind == "test" else message.incident or message.id
     answer = _post(sending, "trigger", incident, payload=_describe(message))
