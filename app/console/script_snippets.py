@@ -26,13 +26,14 @@ def make_shell(target: Target) -> tuple[Part, ...]:
     runner = shlex.quote(f"{target.base_url}/flowpulse-run")
     ping = shlex.quote(f"{target.base_url}/api/v1/ping/{target.slug}/")
     key_header = shlex.quote(f"X-API-Key: {target.key}")
-    install = "/usr/local/bin/flowpulse-run"
+    install = "~/.local/bin/flowpulse-run"
     return (
         Part(
             "wrapper",
             "Fetch the wrapper",
-            "One file. It needs Python 3.8 or newer, and no packages.",
-            code=f"curl -fsS -o {install} {runner}\nchmod 755 {install}\n",
+            "One file, for Python 3.8 or newer, without packages. ~/.local/bin is the user's own "
+            "and needs no sudo; for all users of the machine, take /usr/local/bin, as root.",
+            code=f"mkdir -p ~/.local/bin\ncurl -fsS -o {install} {runner}\nchmod 755 {install}\n",
             filename="install",
         ),
         Part(
@@ -41,8 +42,8 @@ def make_shell(target: Target) -> tuple[Part, ...]:
             "In the crontab, or wherever the command stands:",
             code=f"export FLOWPULSE_URL={url}\n"
             f"export FLOWPULSE_API_KEY={key}\n"
-            f"flowpulse-run {target.slug} -- true    # a success\n"
-            f"flowpulse-run {target.slug} -- false   # a failure\n"
+            f"{install} {target.slug} -- true    # a success\n"
+            f"{install} {target.slug} -- false   # a failure\n"
             "\n"
             "# crontab -e\n"
             f"FLOWPULSE_URL={url}\n"

@@ -254,11 +254,12 @@ def save(part: Part, folder: Path) -> Path:
 
 
 @pytest.fixture
-def bin_folder(target: Target, tmp_path: Path) -> Path:
-    """Where the commands of the first part have put the wrapper."""
-    code = parts_of("cron", target)["wrapper"].code.replace("/usr/local/bin", str(tmp_path))
-    done = run(["sh", "-ec", code], tmp_path)
+def home(target: Target, tmp_path: Path) -> Path:
+    """The home where the commands of the first part have put the wrapper."""
+    code = parts_of("cron", target)["wrapper"].code
+    done = run(["sh", "-ec", f"HOME={tmp_path}\n{code}"], tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / ".local/bin/flowpulse-run").is_file()
     return tmp_path
 
 
@@ -266,7 +267,7 @@ def bin_folder(target: Target, tmp_path: Path) -> Path:
 @pytest.mark.parametrize(("which", "outcome"), [(2, "success"), (3, "failure")])
 def test_the_wrapper_is_fetched_and_reports(
     target: Target,
-    bin_folder: Path,
+    home: Path,
     live_server: LiveServer,
     live_team: LiveTeam,
     which: int,
@@ -274,8 +275,8 @@ def test_the_wrapper_is_fetched_and_reports(
 ) -> None:
     lines = parts_of("cron", target)["cron"].code.splitlines()
     before = newest_id(live_server, live_team)
-    code = "\n".join([f"PATH={bin_folder}:$PATH", *lines[:2], lines[which]])
-    assert run(["sh", "-c", code], bin_folder).returncode == which - 2
+    code = "\n".join([f"HOME={home}", *lines[:2], lines[which]])
+    assert run(["sh", "-c", code], home).returncode == which - 2
     report = newest_run(live_server, live_team, before)
     assert (report["outcome"], report["source_platform"]) == (outcome, "cron")
     assert report["warnings"] is None
