@@ -197,7 +197,7 @@ def test_axe_finds_nothing(server: LiveServer, team: LiveTeam, themed: Page) -> 
     workflow = f"/workflows/{team.workflow_id}"
     page.goto(server.url + workflow)
     page.get_by_role("textbox", name="Slug").fill("enrich")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     send(server, team.key, team.slug)
     page.get_by_label("Or a request that is broken").select_option("json_trailing_comma")
     page.get_by_role("button", name="Send it").click()
@@ -245,7 +245,7 @@ def rotate(page: Page, keep: str) -> str:
 def rename(page: Page, name: str, slug: str) -> None:
     page.get_by_role("textbox", name="Name").fill(name)
     page.get_by_role("textbox", name="Slug").fill(slug)
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
 
 
 def read_key(page: Page) -> str:
