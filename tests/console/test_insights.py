@@ -81,13 +81,13 @@ def test_charts_say_what_they_show_in_words(
         step = RANGES[name].step
         wanted = f"Runs by {step} over {RANGES[name].label}: 31 succeeded, 1 failed"
         assert wanted in labels
-        assert any(label.startswith(f"Success rate by {step}: 96.8 %") for label in labels)
+        assert any(label.startswith(f"Success rate by {step}: 96.9 %") for label in labels)
         assert any(
             label.startswith("The last 90 days: 1 day with runs, 1") or "2 days with runs" in label
             for label in labels
         )
         assert "31 of 32 succeeded" in labels
-        assert "31 1 96.8 % 991 ms 991 ms" in table_of(page)
+        assert "31 1 96.9 % 991 ms 991 ms" in table_of(page)
         assert f'aria-current="true">{RANGES[name].label}' in owner.get(f"{path}?range={name}").text
 
 

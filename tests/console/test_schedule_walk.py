@@ -15,7 +15,8 @@ from tests.teams import LiveTeam
 def test_a_schedule_is_suggested_typed_and_saved(
     page: Page, live_server: LiveServer, live_team: LiveTeam
 ) -> None:
-    slug, now = live_team.other_slug, datetime.now(UTC)
+    slug, now = "half-hourly-job", datetime.now(UTC)
+    live_server.cli("workflow", "create", "Half-hourly job", "--slug", slug)
     for number in range(15):
         ended_at = (now - timedelta(minutes=30 * (14 - number))).isoformat()
         body = {"workflow_slug": slug, "ended_at": ended_at}
