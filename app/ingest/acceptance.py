@@ -6,6 +6,7 @@ from typing import Any
 from app.answers import dump
 from app.ingest.body import ReadBody, read_object
 from app.ingest.intake import Intake
+from app.ingest.recorder import replay
 from app.ingest.records import IdempotentClaim, KnownWorkflow
 from app.ingest.references import Directory, find_workflow, list_mismatches, require_allowed
 from app.ingest.schemas import EventKind, validate
@@ -43,6 +44,16 @@ def make_claim(
     """A claim whose answer is yet to come."""
     request_hash = hashlib.sha256(kind.name.encode() + b"\n" + raw).hexdigest()
     return IdempotentClaim(workspace_id, key, request_hash, "", intake.received_at)
+
+
+def find_first_answer(
+    service: IngestService, claim: IdempotentClaim | None
+) -> dict[str, Any] | None:
+    """The answer that the same request was given before. Raises `idempotency_key_reused`."""
+    if claim is None:
+        return None
+    found = service.store.find_answer(claim.workspace_id, claim.key, claim.created_at)
+    return replay(found, claim.request_hash)
 
 
 def _check_headers(intake: Intake) -> list[FieldError]:

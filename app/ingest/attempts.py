@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.ingest.acceptance import (
+    find_first_answer,
     make_claim,
     read_claim,
     read_event,
@@ -17,7 +18,6 @@ from app.ingest.acceptance import (
 )
 from app.ingest.authentication import identify, read_credential, require_live, require_scope
 from app.ingest.intake import Environ, Intake
-from app.ingest.recorder import replay
 from app.ingest.records import KnownKey, KnownWorkflow
 from app.ingest.references import Directory
 from app.ingest.rejections import as_rejected
@@ -126,11 +126,9 @@ def _accept(attempt: Attempt, intake: Intake) -> Outcome:
     claim = read_claim(intake, workspace_id, kind, raw)
     if claim is None and attempt.idempotency_key:
         claim = make_claim(intake, workspace_id, attempt.idempotency_key, kind, raw)
-    if claim:
-        found = service.store.find_answer(workspace_id, claim.key, claim.created_at)
-        first = replay(found, claim.request_hash)
-        if first:
-            return Outcome(first["event_id"], is_repeat=True)
+    first = find_first_answer(service, claim)
+    if first:
+        return Outcome(first["event_id"], is_repeat=True)
     answer, is_repeat = take_in(service, intake, kind, raw, claim, attempt.workflows)
     return Outcome(answer["event_id"], is_repeat=is_repeat)
 

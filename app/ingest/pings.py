@@ -6,11 +6,10 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from app.ingest.acceptance import read_claim, refuse_encoding, take_in
+from app.ingest.acceptance import find_first_answer, read_claim, refuse_encoding, take_in
 from app.ingest.authentication import require_key
 from app.ingest.body import ReadBody
 from app.ingest.intake import Intake, open_intake
-from app.ingest.recorder import replay
 from app.ingest.records import KnownWorkflow
 from app.ingest.routes import answer_accepted
 from app.ingest.schemas import EVENT_KINDS, EventKind
@@ -70,11 +69,9 @@ def accept_ping(slug: str, signal: str = "") -> Response:
     raw = intake.read_body(service.max_body_bytes, service.body_timeout_seconds)
     said = f"{request.path}?{request.query_string.decode('latin-1')}\n".encode() + raw
     claim = read_claim(intake, key.workspace_id, told.event, said)
-    if claim:
-        found = service.store.find_answer(claim.workspace_id, claim.key, claim.created_at)
-        first = replay(found, claim.request_hash)
-        if first:
-            return answer_accepted(first, replayed=True)
+    first = find_first_answer(service, claim)
+    if first:
+        return answer_accepted(first, replayed=True)
     field, workflow = _find_workflow(service, intake, key.workspace_id, slug)
     execution = request.args.get("rid", "") or _find_execution(service, intake, told, workflow)
     body = ReadBody({field: slug, **_write_members(intake, told, execution, raw)}, [])

@@ -5,10 +5,9 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from app.answers import JSON, JsonAnswer
-from app.ingest.acceptance import read_claim, refuse_encoding, take_in
+from app.ingest.acceptance import find_first_answer, read_claim, refuse_encoding, take_in
 from app.ingest.authentication import require_key
 from app.ingest.intake import open_intake
-from app.ingest.recorder import replay
 from app.ingest.schemas import EVENT_KINDS, EventKind
 from app.ingest.service import ingest_service
 
@@ -23,11 +22,9 @@ def accept(kind: EventKind) -> Response:
     refuse_encoding(intake)
     raw = intake.read_body(service.max_body_bytes, service.body_timeout_seconds)
     claim = read_claim(intake, key.workspace_id, kind, raw)
-    if claim:
-        found = service.store.find_answer(claim.workspace_id, claim.key, claim.created_at)
-        first = replay(found, claim.request_hash)
-        if first:
-            return answer_accepted(first, replayed=True)
+    first = find_first_answer(service, claim)
+    if first:
+        return answer_accepted(first, replayed=True)
     answer, is_replayed = take_in(service, intake, kind, raw, claim)
     return answer_accepted(answer, replayed=is_replayed)
 
