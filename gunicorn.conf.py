@@ -78,7 +78,8 @@ class PromptWorker(GeventWorker):  # type: ignore[misc]
     def handle_exit(self, number: int, frame: FrameType | None) -> None:
         super().handle_exit(number, frame)
         gevent.spawn_later(STOP_IDLE_SECONDS, self.close_idle)
-        self.wsgi.extensions["flowpulse_hurry"](STOP_SENDER_SECONDS)
+        if hasattr(self, "wsgi"):  # Else told to stop while it was still being loaded.
+            self.wsgi.extensions["flowpulse_hurry"](STOP_SENDER_SECONDS)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Answers a request; where the connection ends with it, what still comes is taken in.

@@ -3,6 +3,7 @@
 from flask import Flask
 
 app = Flask(__name__)
+app.extensions["flowpulse_hurry"] = lambda seconds: None  # gunicorn.conf.py calls it at the end.
 
 
 @app.post("/api/v1/ingest/run-success")

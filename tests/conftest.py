@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,11 @@ ROOT = Path(__file__).parent.parent
 EVERYTHING = bool(os.environ.get("EVERYTHING"))
 """With EVERYTHING=1 the browser walks through the console on PostgreSQL too, not only on SQLite."""
 BROWSER_FIXTURES = {"browser", "context", "page", "new_context"}
+
+
+def pytest_configure() -> None:
+    """Started in the background, the shell has told us to ignore Ctrl-C, and so all we start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -156,6 +162,12 @@ def live_server(
 @pytest.fixture(scope="session")
 def live_team(live_server: LiveServer) -> LiveTeam:
     """The team that the shared live server was set up with."""
+    return make_live_team(live_server)
+
+
+@pytest.fixture
+def own_team(live_server: LiveServer, live_team: LiveTeam) -> LiveTeam:
+    """A team in a workspace of this test's own, on the shared live server."""
     return make_live_team(live_server)
 
 

@@ -7,10 +7,10 @@ from sqlalchemy import select
 from app.extensions import db
 from app.models import Workspace
 from app.workspaces.api_keys import create_api_key
-from app.workspaces.people import set_up
+from app.workspaces.people import create_user, is_set_up, set_up
 from app.workspaces.workflows import create_workflow
 from tests.apps import close_app, make_app
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, make_workspace
 from tests.server import LiveServer
 
 
@@ -31,18 +31,29 @@ class LiveTeam:
 
 
 def make_live_team(server: LiveServer) -> LiveTeam:
-    """Sets the server up: a user, two workflows and a key.
+    """A user, two workflows and a key: the first team sets the server up.
 
-    By the services themselves: five commands would take as many seconds, and are tested elsewhere.
+    Each further one gets a workspace of its own, so that many tests can share a server. By the
+    services themselves: five commands would take as many seconds, and are tested elsewhere.
     """
     app = make_app(server.database_url, server.data_dir)
     with app.app_context():
-        email = "ana@example.org"
-        set_up(email, PASSWORD, "My workspace")
-        workspace_id = db.session.scalars(select(Workspace.id)).one()
+        email, workspace_id = _make_owner()
         workflow = create_workflow(workspace_id, "Lead enrichment")
         first = (workflow.public_id, workflow.slug, workflow.name)
         other_slug = create_workflow(workspace_id, "Invoice sync").slug
         _, key = create_api_key(workspace_id, "n8n-prod")
     close_app(app)
     return LiveTeam(email, *first, other_slug, key)
+
+
+def _make_owner() -> tuple[str, int]:
+    """The e-mail address and the id of the workspace."""
+    if is_set_up():
+        workspace = make_workspace()
+        email = f"ana-{workspace.id}@example.org"
+        create_user(email, PASSWORD, "owner", workspace)
+        return email, workspace.id
+    email = "ana@example.org"
+    set_up(email, PASSWORD, "My workspace")
+    return email, db.session.scalars(select(Workspace.id)).one()
