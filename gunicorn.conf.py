@@ -77,7 +77,7 @@ class PromptWorker(GeventWorker):  # type: ignore[misc]
 
     def handle_exit(self, number: int, frame: FrameType | None) -> None:
         super().handle_exit(number, frame)
-        gevent.spawn_later(STOP_IDLE_SECONDS, self.close_idle)
+        gevent.spawn_later(STOP_IDLE_SECONDS, self.close_idle, dict(self.idle))
         if hasattr(self, "wsgi"):  # Else told to stop while it was still being loaded.
             self.wsgi.extensions["flowpulse_hurry"](STOP_SENDER_SECONDS)
 
@@ -94,9 +94,12 @@ class PromptWorker(GeventWorker):  # type: ignore[misc]
                 _take_the_rest(sock)
             raise
 
-    def close_idle(self) -> None:
-        for greenlet, timeout in list(self.idle.items()):
-            gevent.kill(greenlet, timeout)
+    def close_idle(self, waits: dict[gevent.Greenlet, gevent.Timeout]) -> None:
+        """Ends these waits, where they still last. Those that began later end by themselves: the
+        connection may just have come in, with a request whose head is not read yet."""
+        for greenlet, timeout in waits.items():
+            if self.idle.get(greenlet) is timeout:
+                gevent.kill(greenlet, timeout)
 
 
 def _take_the_rest(client: Any) -> None:
