@@ -16,7 +16,7 @@ from tests.factories import PASSWORD
 from tests.server import LiveServer
 from tests.teams import LiveTeam, make_live_team
 
-PACKAGE = "lighthouse@12"
+PACKAGE = "lighthouse@12.8.2"
 FOLDER = Path(__file__).parent.parent / ".cache" / "lighthouse"
 LOWEST = 95
 CATEGORIES = ("performance", "accessibility", "best-practices")
