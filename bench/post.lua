@@ -10,6 +10,16 @@ while os.getenv("HEADER_" .. index) do
   index = index + 1
 end
 
+-- Where it is asked for, each request has an Idempotency-Key of its own.
+if os.getenv("WITH_IDEMPOTENCY_KEY") then
+  local first, number = os.time() .. "-" .. math.random(1000000000), 0
+  request = function()
+    number = number + 1
+    wrk.headers["Idempotency-Key"] = first .. "-" .. number
+    return wrk.format()
+  end
+end
+
 local expected = tonumber(os.getenv("EXPECTED"))
 local threads = {}
 

@@ -28,6 +28,7 @@ class Server:
     path: str = "/api/v1/ingest/run-success"
     body: str = "{}"
     expected: int = 202
+    with_idempotency_key: bool = False
     port: int = field(default_factory=lambda: free_port())
 
     @property
