@@ -10,8 +10,8 @@ from jinja2 import FileSystemBytecodeCache
 from app.extensions import db
 from app.models import Workspace
 from app.workspaces.people import create_user
-from tests.console.pages import sign_in
 from tests.factories import PASSWORD, Team, make_team
+from tests.sessions import make_client
 
 
 @pytest.fixture(scope="session")
@@ -34,9 +34,7 @@ def team(app: Flask) -> Team:
 @pytest.fixture
 def owner(app: Flask, team: Team) -> FlaskClient:
     """The browser of the team's owner, who also owns the server."""
-    client = app.test_client()
-    assert sign_in(client, team.email).status_code == 303
-    return client
+    return make_client(app, team.email)
 
 
 @pytest.fixture
@@ -47,8 +45,6 @@ def colleague(app: Flask, team: Team) -> Callable[[str], FlaskClient]:
         workspace = db.session.get(Workspace, team.workspace_id)
         assert workspace is not None
         create_user(f"{role}@example.org", PASSWORD, role, workspace)
-        client = app.test_client()
-        assert sign_in(client, f"{role}@example.org").status_code == 303
-        return client
+        return make_client(app, f"{role}@example.org")
 
     return make
