@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from app.extensions import db
-from app.models import Workspace
+from app.models import Workflow, Workspace
 from app.workspaces.api_keys import create_api_key
 from app.workspaces.people import create_user, is_set_up, set_up
 from app.workspaces.workflows import create_workflow
@@ -45,6 +45,22 @@ def make_live_team(server: LiveServer) -> LiveTeam:
         _, key = create_api_key(workspace_id, "n8n-prod")
     close_app(app)
     return LiveTeam(email, *first, other_slug, key)
+
+
+def make_live_colleague(server: LiveServer, team: LiveTeam, role: str) -> str:
+    """The e-mail address of another user in the team's workspace."""
+    email = f"{role}-{team.email}"
+    app = make_app(server.database_url, server.data_dir)
+    with app.app_context():
+        create_user(email, PASSWORD, role, find_workspace(team))
+    close_app(app)
+    return email
+
+
+def find_workspace(team: LiveTeam) -> Workspace:
+    """Inside an app on the server's database."""
+    own = select(Workflow.workspace_id).where(Workflow.public_id == team.workflow_id)
+    return db.session.scalars(select(Workspace).where(Workspace.id == own.scalar_subquery())).one()
 
 
 def _make_owner() -> tuple[str, int]:

@@ -1,7 +1,6 @@
 """What only a browser shows of the account: the theme's first paint, zones, and toasts."""
 
 import re
-from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -9,36 +8,26 @@ from playwright.sync_api import Browser, Page, expect
 from app.clock import now
 from tests.factories import PASSWORD
 from tests.server import LiveServer
-from tests.teams import LiveTeam, make_live_team
+from tests.sessions import enter
+from tests.teams import LiveTeam, make_live_colleague
 
 NEW = "quite another long password"
 
 
-def sign_in(
-    page: Page, server: LiveServer, team: LiveTeam, email: str = "", password: str = PASSWORD
-) -> None:
-    page.goto(server.url + "/sign-in")
-    page.get_by_label("E-mail").fill(email or team.email)
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.locator("details.menu")).to_be_visible()
-
-
 @pytest.mark.everywhere
 def test_the_account_follows_its_owner(
-    make_server: Callable[..., LiveServer], browser: Browser
+    live_server: LiveServer, own_team: LiveTeam, browser: Browser
 ) -> None:
-    server = make_server()
-    team = make_live_team(server)
     page = browser.new_context(timezone_id="America/New_York").new_page()
-    sign_in(page, server, team)
-    check_times(page, server, team)
-    check_theme(page, server, browser, team)
-    check_toasts(page, server)
-    check_last_day(page, server)
-    check_sessions(page, server, browser, team)
-    check_password(page, server, browser, team)
-    check_viewer(server, browser, team)
+    enter(page.context, live_server, own_team.email)
+    check_times(page, live_server, own_team)
+    check_theme(page, live_server, browser, own_team)
+    check_toasts(page, live_server)
+    check_last_day(page, live_server)
+    check_sessions(page, live_server, browser, own_team)
+    check_password(page, live_server, browser, own_team)
+    check_viewer(live_server, browser, own_team)
+    page.context.close()
 
 
 def check_times(page: Page, server: LiveServer, team: LiveTeam) -> None:
@@ -69,7 +58,8 @@ def check_theme(page: Page, server: LiveServer, browser: Browser, team: LiveTeam
     assert answer.value.status == 204
     expect(page.locator("html")).to_have_class(re.compile("dark"))
     other = browser.new_context(java_script_enabled=False, color_scheme="light").new_page()
-    sign_in(other, server, team)
+    enter(other.context, server, team.email)
+    other.goto(server.url + "/account")
     expect(other.locator("html")).to_have_class("dark")
     other.context.close()
 
@@ -94,7 +84,7 @@ def check_sessions(page: Page, server: LiveServer, browser: Browser, team: LiveT
     """One is ended, then all others: they have to sign in again at their next click."""
     others = [browser.new_context().new_page() for _ in range(2)]
     for other in others:
-        sign_in(other, server, team)
+        enter(other.context, server, team.email)
     page.goto(server.url + "/account")
     end = page.get_by_role("button", name="End the session in Chrome on Linux")
     assert end.count() == 3  # The one of the theme's look is there too.
@@ -123,18 +113,18 @@ def check_password(page: Page, server: LiveServer, browser: Browser, team: LiveT
             expect(page.locator("#field-new_password-error")).to_be_visible()
     expect(page.locator("#toasts")).to_contain_text("Your password is changed.")
     other = browser.new_context().new_page()
-    sign_in(other, server, team, password=NEW)
+    other.goto(server.url + "/sign-in?next=/account")
+    other.get_by_label("E-mail").fill(team.email)
+    other.get_by_label("Password").fill(NEW)
+    other.get_by_role("button", name="Sign in").click()
+    expect(other).to_have_url(server.url + "/account")
     other.context.close()
 
 
 def check_viewer(server: LiveServer, browser: Browser, team: LiveTeam) -> None:
     """A viewer looks at everything but key material, changes what is theirs, and nothing else."""
-    made = server.cli(
-        "user", "create", "vic@example.org", "--role", "viewer", "--password-stdin", stdin=PASSWORD
-    )
-    assert made.returncode == 0, made.stderr
     viewer = browser.new_context().new_page()
-    sign_in(viewer, server, team, "vic@example.org")
+    enter(viewer.context, server, make_live_colleague(server, team, "viewer"))
     main = viewer.get_by_role("main")
     for path in ("/", "/workflows", f"/workflows/{team.workflow_id}", "/keys", "/settings"):
         viewer.goto(server.url + path)
