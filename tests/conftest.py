@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -17,7 +18,13 @@ from werkzeug.routing import Rule
 from app.extensions import db
 from app.workspaces import passwords
 from tests import apps, browser
-from tests.databases import Databases, PostgresDatabases, SqliteDatabases
+from tests.databases import (
+    MEMORY,
+    Databases,
+    PostgresDatabases,
+    SqliteDatabases,
+    has_memory_for_files,
+)
 from tests.postgres import PostgresCluster
 from tests.server import LiveServer
 from tests.teams import LiveTeam, make_live_team
@@ -88,11 +95,15 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def databases(
     database_kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Databases:
+) -> Iterator[Databases]:
     """Makes and drops databases of this kind."""
-    if database_kind == "sqlite":
-        return SqliteDatabases(tmp_path_factory.mktemp("sqlite"))
-    return PostgresDatabases(request.getfixturevalue("postgres"))
+    if database_kind != "sqlite":
+        yield PostgresDatabases(request.getfixturevalue("postgres"))
+    elif has_memory_for_files():
+        with TemporaryDirectory(prefix="flowpulse-tests-", dir=MEMORY) as folder:
+            yield SqliteDatabases(Path(folder))
+    else:
+        yield SqliteDatabases(tmp_path_factory.mktemp("sqlite"))
 
 
 @pytest.fixture
@@ -151,10 +162,11 @@ def live_server(
 ) -> Iterator[LiveServer]:
     """One server for all tests that don't mind what others have sent, on each database.
 
-    Whoever counts, kills or sets limits makes a server of their own with `make_server`.
+    It may send to addresses of this machine, where the tests' receivers are. Whoever counts, kills
+    or sets limits makes a server of their own with `make_server`.
     """
-    url = databases.create()
-    with LiveServer(tmp_path_factory.mktemp("live"), url, is_migrated=True) as server:
+    url, may = databases.create(), {"FLOWPULSE_ALLOW_PRIVATE_ADDRESSES": "1"}
+    with LiveServer(tmp_path_factory.mktemp("live"), url, is_migrated=True, **may) as server:
         yield server
     databases.drop(url)
 

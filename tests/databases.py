@@ -12,6 +12,14 @@ from tests.apps import make_app
 from tests.postgres import PostgresCluster
 
 TEMPLATE = "template_flowpulse"
+MEMORY = Path("/dev/shm")
+"""Where files are in memory, and a commit doesn't wait for the disk, which takes milliseconds."""
+ENOUGH = 1_000_000_000
+
+
+def has_memory_for_files() -> bool:
+    """Containers often have a few megabytes of it, or none."""
+    return MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH
 
 
 class Databases(Protocol):
