@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.axe import violations
-from tests.factories import PASSWORD
 from tests.server import LiveServer
+from tests.sessions import enter
 from tests.teams import LiveTeam
 
 GOOD = {"ended_at": "2026-01-15T09:31:00Z"}
@@ -49,11 +48,7 @@ def open_signed_in(
             "console",
             lambda line: complaints.append(line.text) if "Security Policy" in line.text else None,
         )
-        page.goto(live_server.url + "/sign-in")
-        page.get_by_label("E-mail").fill(live_team.email)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
-        expect(page.locator(".topnav a").first).to_be_visible()
+        enter(context, live_server, live_team.email)
         page.goto(live_server.url + path)
         return page
 
@@ -179,6 +174,7 @@ def test_a_run_is_read_with_its_parameters(
     expect(form.locator(".tried")).to_contain_text("Invoice sync")
 
 
+@pytest.mark.everywhere
 def test_the_table_is_searched_in_place(open_signed_in: Callable[..., Page]) -> None:
     page = open_signed_in("/troubleshooting")
     opened = page.evaluate("performance.timeOrigin")
@@ -188,32 +184,3 @@ def test_the_table_is_searched_in_place(open_signed_in: Callable[..., Page]) -> 
     expect(page).to_have_url(re.compile(r"q=line\+break|q=line%20break"))
     expect(page.get_by_label("Search the table")).to_be_focused()
     assert page.evaluate("performance.timeOrigin") == opened
-
-
-CUT_OFF = """() => [...document.querySelectorAll(".card")]
-  .filter((card) => card.scrollHeight > card.clientHeight + 1)
-  .map((card) => card.className)"""
-"""Cards that hide a part of what is in them."""
-
-
-@pytest.mark.looks
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_axe_finds_nothing_and_nothing_overflows(
-    open_signed_in: Callable[..., Page],
-    live_server: LiveServer,
-    live_team: LiveTeam,
-    scheme: str,
-    width: int,
-) -> None:
-    page = open_signed_in("/connect", color_scheme=scheme, viewport={"width": width, "height": 800})
-    wrong = {"workflow_slug": "no-such", **GOOD}
-    live_server.post("/api/v1/ingest/run-success", json=wrong, headers=live_team.headers)
-    chosen = f"/connect?tool=make&workflow={live_team.workflow_id}"
-    paths = ("/connect", "/connect?tool=n8n", chosen, f"{chosen}&key=own", "/docs")
-    for path in (*paths, "/troubleshooting", "/troubleshooting?q=zzz"):
-        page.goto(live_server.url + path)
-        assert violations(page) == [], path
-        wider = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        assert page.evaluate(wider) <= 0, path
-        assert page.evaluate(CUT_OFF) == [], path

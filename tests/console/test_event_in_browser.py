@@ -1,7 +1,6 @@
-"""Mending a refused request in a real browser on the real server, and what axe says of it."""
+"""Mending a refused request in a real browser on the real server."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,25 +9,16 @@ from playwright.sync_api import Page, expect
 from tests.axe import violations
 from tests.factories import PASSWORD
 from tests.server import LiveServer, wait_for
-from tests.teams import LiveTeam, make_live_team
+from tests.sessions import enter
+from tests.teams import LiveTeam
 
 RECENT = "2026-11-24T03:00:00Z"
 
 
 @pytest.fixture
-def server(make_server: Callable[..., LiveServer]) -> LiveServer:
-    return make_server()
-
-
-@pytest.fixture
-def team(server: LiveServer, page: Page) -> LiveTeam:
-    team = make_live_team(server)
-    page.goto(f"{server.url}/sign-in")
-    page.locator("[name=email]").fill(team.email)
-    page.locator("[name=password]").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page).to_have_url(f"{server.url}/")
-    return team
+def team(live_server: LiveServer, own_team: LiveTeam, page: Page) -> LiveTeam:
+    enter(page.context, live_server, own_team.email)
+    return own_team
 
 
 def refuse(server: LiveServer, team: LiveTeam, **fields: Any) -> str:
@@ -43,9 +33,9 @@ def refuse(server: LiveServer, team: LiveTeam, **fields: Any) -> str:
 
 @pytest.mark.everywhere
 def test_a_refused_request_is_edited_checked_and_sent_again(
-    server: LiveServer, team: LiveTeam, page: Page
+    live_server: LiveServer, team: LiveTeam, page: Page
 ) -> None:
-    first = refuse(server, team, ended_at=None, endedAt=RECENT)
+    first = refuse(live_server, team, ended_at=None, endedAt=RECENT)
     page.goto(first)
     mark = page.locator("#event mark#place-1")
     expect(mark).to_have_text('"endedAt"')
@@ -71,9 +61,9 @@ def test_a_refused_request_is_edited_checked_and_sent_again(
 
 @pytest.mark.everywhere
 def test_a_workflow_is_created_and_three_requests_run_again(
-    server: LiveServer, team: LiveTeam, page: Page
+    live_server: LiveServer, team: LiveTeam, page: Page
 ) -> None:
-    paths = [refuse(server, team, workflow_slug="new-flow") for _ in range(3)]
+    paths = [refuse(live_server, team, workflow_slug="new-flow") for _ in range(3)]
     page.goto(paths[0])
     page.get_by_role("button", name="Create").click()
     expect(page.get_by_role("main")).to_contain_text("Workflow “New flow” was created")
@@ -85,7 +75,7 @@ def test_a_workflow_is_created_and_three_requests_run_again(
     for path in paths:
         page.goto(path)
         expect(page.locator("#event")).to_contain_text("Solved")
-    page.goto(refuse(server, team, workflow_slug="lead-enrichmnt"))
+    page.goto(refuse(live_server, team, workflow_slug="lead-enrichmnt"))
     page.get_by_role("button", name="It was lead-enrichment").click()
     expect(dialog).to_contain_text("It was Lead enrichment?")
     expect(dialog).to_contain_text("The request runs again")
@@ -94,9 +84,9 @@ def test_a_workflow_is_created_and_three_requests_run_again(
 
 
 def test_an_edited_body_outlives_the_session_and_a_check_does_not_lose_it(
-    server: LiveServer, team: LiveTeam, page: Page
+    live_server: LiveServer, team: LiveTeam, page: Page
 ) -> None:
-    page.goto(refuse(server, team, ended_at="yesterday"))
+    page.goto(refuse(live_server, team, ended_at="yesterday"))
     page.get_by_role("link", name="Edit and resend").click()
     typed = json.dumps({"workflow_slug": team.slug, "ended_at": RECENT}, indent=2)
     page.get_by_label("Body", exact=True).fill(typed)
@@ -112,19 +102,3 @@ def test_an_edited_body_outlives_the_session_and_a_check_does_not_lose_it(
     page.get_by_role("button", name="Send it again").click()
     expect(page.locator("#verdict")).to_contain_text("It would be accepted")
     expect(page.get_by_label("Body", exact=True)).to_have_value(typed)
-
-
-@pytest.mark.looks
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_and_nothing_is_cut_off(
-    server: LiveServer, team: LiveTeam, page: Page, scheme: Any
-) -> None:
-    page.emulate_media(color_scheme=scheme)
-    odd = {"endedAt": RECENT, "ended_at": None, "duration_ms": "x", "x" * 70: "y" * 500}
-    paths = [refuse(server, team, **odd), refuse(server, team, workflow_slug="lead-enrichmnt")]
-    for address in (*paths, f"{paths[0]}/resend"):
-        for width in (390, 480, 1280):
-            page.set_viewport_size({"width": width, "height": 900})
-            page.goto(address)
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        assert violations(page) == [], address
