@@ -1,6 +1,5 @@
 """From a rule that shows what it would have sent to messages that arrive, in a real browser."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,9 +7,9 @@ import requests
 from playwright.sync_api import Page, expect
 
 from tests.channels.receivers import Receiver
-from tests.console.test_accessibility import sign_in
 from tests.server import LiveServer, wait_for
-from tests.teams import LiveTeam, make_live_team
+from tests.sessions import enter
+from tests.teams import LiveTeam
 
 
 def report(server: LiveServer, team: LiveTeam, kind: str, minutes_ago: float = 0) -> None:
@@ -28,21 +27,19 @@ def report(server: LiveServer, team: LiveTeam, kind: str, minutes_ago: float = 0
 
 @pytest.mark.everywhere
 def test_a_rule_is_tried_out_made_and_tells_of_a_failure_and_of_its_end(
-    make_server: Callable[..., LiveServer], page: Page
+    live_server: LiveServer, own_team: LiveTeam, page: Page
 ) -> None:
-    server = make_server(FLOWPULSE_ALLOW_PRIVATE_ADDRESSES="1")
-    team = make_live_team(server)
-    report(server, team, "failure", 90)
-    report(server, team, "success", 60)
+    report(live_server, own_team, "failure", 90)
+    report(live_server, own_team, "success", 60)
     with Receiver() as receiver:
-        sign_in(page, server, team)
-        page.goto(server.url + "/alerts/channels/new/webhook")
+        enter(page.context, live_server, own_team.email)
+        page.goto(live_server.url + "/alerts/channels/new/webhook")
         page.get_by_label("Name").fill("Our server")
         page.get_by_label("Address").fill(receiver.url + "/hook")
         page.get_by_role("button", name="Save").click()
         page.wait_for_load_state("load")
 
-        page.goto(server.url + "/alerts/rules")
+        page.goto(live_server.url + "/alerts/rules")
         page.get_by_role("link", name="New rule").click()
         page.get_by_role("link", name="Failed runs").click()
         preview = page.locator("#preview")
@@ -57,15 +54,15 @@ def test_a_rule_is_tried_out_made_and_tells_of_a_failure_and_of_its_end(
         page.get_by_role("button", name="Create rule").click()
         expect(page.locator(".rule")).to_contain_text("Tells Our server")
 
-        report(server, team, "failure")
+        report(live_server, own_team, "failure")
         wait_for(lambda: len(receiver.received) == 1, 20)
-        report(server, team, "success")
+        report(live_server, own_team, "success")
         wait_for(lambda: len(receiver.received) == 2, 20)
         texts = [each.body.decode() for each in receiver.received]
         assert "Lead enrichment failed" in texts[0] and "no credit" in texts[0]
         assert "Lead enrichment works again" in texts[1]
 
-        page.goto(server.url + "/alerts?view=past")
+        page.goto(live_server.url + "/alerts?view=past")
         page.get_by_role("link", name="Lead enrichment failed").click()
         expect(page.locator(".told > li")).to_have_count(2)
         expect(page.locator(".told")).to_contain_text("Delivered")

@@ -1,27 +1,24 @@
 """The walk to a channel that works: add it, send a test, see the answer, read the log."""
 
 import re
-from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.channels.receivers import Receiver, Reply
-from tests.console.test_accessibility import sign_in
 from tests.server import LiveServer
-from tests.teams import make_live_team
+from tests.sessions import enter
+from tests.teams import LiveTeam
 
 
 @pytest.mark.everywhere
 def test_a_webhook_is_added_and_tried_out(
-    make_server: Callable[..., LiveServer], page: Page
+    live_server: LiveServer, own_team: LiveTeam, page: Page
 ) -> None:
-    server = make_server(FLOWPULSE_ALLOW_PRIVATE_ADDRESSES="1")
-    team = make_live_team(server)
     with Receiver() as receiver:
         receiver.reply = lambda _: Reply(404, b"no such hook")
-        sign_in(page, server, team)
-        page.goto(server.url + "/alerts/channels")
+        enter(page.context, live_server, own_team.email)
+        page.goto(live_server.url + "/alerts/channels")
         page.get_by_role("link", name="Webhook", exact=True).click()
         page.get_by_label("Name").fill("Our own receiver")
         page.get_by_label("Address").fill(f"{receiver.url}/flowpulse")

@@ -7,31 +7,28 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.axe import violations
-from tests.factories import PASSWORD
+from tests.axe import COLOURS, violations
 from tests.server import LiveServer, wait_for
+from tests.sessions import enter
 from tests.teams import LiveTeam
 
-pytestmark = pytest.mark.everywhere
-
 ORDER = "order-walk-1"
-LEGIBLE = "getComputedStyle(document.querySelector('.plot .failure')).fill"
 
 
 @pytest.fixture
-def sent(live_server: LiveServer, live_team: LiveTeam) -> None:
+def sent(live_server: LiveServer, own_team: LiveTeam) -> None:
     """An order that two workflows worked on, and another failure with the same error."""
     for number, (kind, slug, correlation) in enumerate(
         (
-            ("success", live_team.slug, ORDER),
-            ("failure", live_team.other_slug, ORDER),
-            ("failure", live_team.other_slug, "order-walk-2"),
+            ("success", own_team.slug, ORDER),
+            ("failure", own_team.other_slug, ORDER),
+            ("failure", own_team.other_slug, "order-walk-2"),
         )
     ):
         ended_at = datetime.now(UTC) - timedelta(minutes=90 - 5 * number)
         send(
             live_server,
-            live_team,
+            own_team,
             kind,
             workflow_slug=slug,
             correlation_id=correlation,
@@ -41,7 +38,7 @@ def sent(live_server: LiveServer, live_team: LiveTeam) -> None:
             metadata={"url": f"https://n8n.example.com/e/{number}"},
             **({"error_message": f"429 for invoice {number}"} if kind == "failure" else {}),
         )
-    wait_for(lambda: is_processed(live_server, live_team), 30, 0.2)
+    wait_for(lambda: is_processed(live_server, own_team), 30, 0.2)
 
 
 def send(server: LiveServer, team: LiveTeam, kind: str, **body: Any) -> None:
@@ -62,20 +59,17 @@ def open_signed_in(
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
-    page.goto(server.url + "/sign-in")
-    page.get_by_label("E-mail").fill(team.email)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.locator("details.menu")).to_be_visible()
+    enter(page.context, server, team.email)
     page.goto(server.url + path)
     return page, errors
 
 
+@pytest.mark.everywhere
 @pytest.mark.usefixtures("sent")
 def test_a_failure_is_found_understood_and_followed(
-    browser: Browser, live_server: LiveServer, live_team: LiveTeam
+    browser: Browser, live_server: LiveServer, own_team: LiveTeam
 ) -> None:
-    page, errors = open_signed_in(browser, live_server, live_team, "/runs")
+    page, errors = open_signed_in(browser, live_server, own_team, "/runs")
     search = page.get_by_role("searchbox", name="Search ids, errors and metadata")
     search.fill("429 for invoice 1")
     search.press("Enter")
@@ -117,10 +111,10 @@ def test_a_failure_is_found_understood_and_followed(
 
 @pytest.mark.usefixtures("sent")
 def test_charts_change_their_range_speak_in_words_and_go_dark(
-    browser: Browser, live_server: LiveServer, live_team: LiveTeam
+    browser: Browser, live_server: LiveServer, own_team: LiveTeam
 ) -> None:
     zone = {"timezone_id": "Asia/Kathmandu"}
-    page, errors = open_signed_in(browser, live_server, live_team, "/insights", **zone)
+    page, errors = open_signed_in(browser, live_server, own_team, "/insights", **zone)
     expect(page.get_by_role("heading", name="Runs per hour")).to_be_visible()
     page.get_by_label("Time", exact=True).get_by_role("link", name="30 d").click()
     expect(page).to_have_url(re.compile(r"/insights\?range=30d$"))
@@ -134,10 +128,11 @@ def test_charts_change_their_range_speak_in_words_and_go_dark(
     table = page.get_by_role("region", name="Runs by day").locator("tbody tr")
     expect(table.first).to_be_visible()
     assert violations(page) == []
-    bright = page.evaluate(LEGIBLE)
+    bar = page.locator(".plot .failure").first
+    bright = bar.evaluate("bar => getComputedStyle(bar).fill")
     page.emulate_media(color_scheme="dark")
-    assert page.evaluate(LEGIBLE) != bright
-    assert violations(page) == []
+    expect(bar).not_to_have_css("fill", bright)
+    assert violations(page, COLOURS) == []
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.get_by_role("row", name="Invoice sync").get_by_role("link").click()

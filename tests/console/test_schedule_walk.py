@@ -6,29 +6,26 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.axe import violations
-from tests.console.test_overview_in_browser import sign_in
 from tests.server import LiveServer, wait_for
+from tests.sessions import enter
 from tests.teams import LiveTeam
 
 
 @pytest.mark.everywhere
 def test_a_schedule_is_suggested_typed_and_saved(
-    page: Page, live_server: LiveServer, live_team: LiveTeam
+    page: Page, live_server: LiveServer, own_team: LiveTeam
 ) -> None:
-    slug, now = "half-hourly-job", datetime.now(UTC)
-    live_server.cli("workflow", "create", "Half-hourly job", "--slug", slug)
+    slug, now = own_team.slug, datetime.now(UTC)
     for number in range(15):
         ended_at = (now - timedelta(minutes=30 * (14 - number))).isoformat()
         body = {"workflow_slug": slug, "ended_at": ended_at}
-        live_server.post("/api/v1/ingest/run-success", json=body, headers=live_team.headers)
+        live_server.post("/api/v1/ingest/run-success", json=body, headers=own_team.headers)
     about = f"/api/v1/workflows/{slug}"
-    workflow = live_server.get(about, headers=live_team.headers).json()
+    workflow = live_server.get(about, headers=own_team.headers).json()
     address = f"/workflows/{workflow['id']}"
     query = f"/api/v1/runs?workflow={slug}"
-    wait_for(
-        lambda: len(live_server.get(query, headers=live_team.headers).json()["data"]) >= 15, 20
-    )
-    sign_in(page, live_server, live_team)
+    wait_for(lambda: len(live_server.get(query, headers=own_team.headers).json()["data"]) >= 15, 20)
+    enter(page.context, live_server, own_team.email)
     page.goto(live_server.url + address)
     expect(page.get_by_text("It runs about every 30 minutes: watch it?")).to_be_visible()
     page.get_by_role("button", name="Watch it").click()
@@ -47,7 +44,7 @@ def test_a_schedule_is_suggested_typed_and_saved(
     assert violations(page) == []
     page.get_by_role("button", name="Save schedule").click()
     expect(page.locator("#toasts")).to_contain_text("on Monday through Friday, with")
-    told = live_server.get(about, headers=live_team.headers).json()["schedule"]
+    told = live_server.get(about, headers=own_team.headers).json()["schedule"]
     assert (told["kind"], told["cron_expression"]) == ("cron", "30 2 * * MON-FRI")
     page.get_by_role("button", name="Remove").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
