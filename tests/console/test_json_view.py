@@ -41,7 +41,10 @@ def test_names_values_and_what_is_bad_are_told_apart() -> None:
     assert kinds["nope"] == "bad" and kinds['"open'] == "open"
 
 
-@given(st.dictionaries(st.text(max_size=5), st.recursive(st.text() | st.integers(), st.lists)))
+VALUES = st.recursive(st.text(max_size=9) | st.integers(), st.lists, max_leaves=5)
+
+
+@given(st.dictionaries(st.text(max_size=5), VALUES, max_size=5))
 def test_the_members_of_an_object_are_found(value: dict[str, object]) -> None:
     text = json.dumps(value, indent=1)
     members = list_members(text, scan(text))

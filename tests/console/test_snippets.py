@@ -5,7 +5,8 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam
 
 AWKWARD = "He said \"no\": C:\\new\\table\nline two\ttabbed\n{{ $json }} }} 'single' ü€ ✓"
+Done = subprocess.CompletedProcess[str]
+Job = Callable[[Part, Path, str], Done]
+pytestmark = pytest.mark.looks  # A snippet does not know which database the server has.
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="no node here")
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
 
@@ -59,9 +63,7 @@ def newest_run(server: LiveServer, team: LiveTeam, before: str | None) -> dict[s
     return dict(wait_for(find, 10))
 
 
-def run(
-    command: list[str], folder: Path, stdin: str | None = None
-) -> subprocess.CompletedProcess[str]:
+def run(command: list[str], folder: Path, stdin: str | None = None) -> Done:
     return subprocess.run(
         command, cwd=folder, input=stdin, capture_output=True, text=True, timeout=60, check=False
     )
@@ -321,7 +323,7 @@ def unkind_server() -> Iterator[str]:
     server.shutdown()
 
 
-def python_job(part: Part, folder: Path, job: str) -> subprocess.CompletedProcess[str]:
+def python_job(part: Part, folder: Path, job: str) -> Done:
     save(part, folder)
     script = (
         f"import sys\nfrom flowpulse import watched\nwith watched():\n    {job}\nprint('after')\n"
@@ -351,20 +353,24 @@ def test_the_python_file_reports_what_the_block_came_to(
 def test_the_python_file_never_raises(
     drawing_app: Flask, unkind_server: str, tmp_path: Path
 ) -> None:
-    down = f"http://127.0.0.1:{free_port()}"
-    for base_url, key in (
-        (down, "k"),
-        (unkind_server, "k"),
-        ("nonsense", "k"),
-        (down, "schlüssel\n"),
-    ):
-        target = Target(base_url, "w" * 24, "lead", key)
-        done = python_job(parts_of("python", target)["module"], tmp_path, "print('job')")
+    for done in run_refused("python", python_job, "print('job')", unkind_server, tmp_path):
         assert (done.returncode, done.stdout) == (0, "job\nafter\n"), done.stderr
         assert "FlowPulse did not take the report" in done.stderr
 
 
-def node_job(part: Part, folder: Path, job: str) -> subprocess.CompletedProcess[str]:
+def run_refused(tool: str, start: Job, job: str, unkind_server: str, folder: Path) -> list[Done]:
+    """A job whose reports come to nothing, in four ways at once: each tries again for 4 s."""
+    down = f"http://127.0.0.1:{free_port()}"
+    ways = [(down, "k"), (unkind_server, "k"), ("nonsense", "k"), (down, "schlüssel\n")]
+    parts = [parts_of(tool, Target(url, "w" * 24, "lead", key))["module"] for url, key in ways]
+    folders = [folder / str(number) for number in range(len(ways))]
+    for each in folders:
+        each.mkdir()
+    with ThreadPoolExecutor() as threads:
+        return list(threads.map(start, parts, folders, [job] * len(ways)))
+
+
+def node_job(part: Part, folder: Path, job: str) -> Done:
     save(part, folder)
     script = (
         f"import {{ watched }} from './flowpulse.mjs';\nawait watched(async () => {{ {job} }});\n"
@@ -393,15 +399,7 @@ def test_the_node_file_reports_what_the_job_came_to(
 
 @needs_node
 def test_the_node_file_never_throws(drawing_app: Flask, unkind_server: str, tmp_path: Path) -> None:
-    down = f"http://127.0.0.1:{free_port()}"
-    for base_url, key in (
-        (down, "k"),
-        (unkind_server, "k"),
-        ("nonsense", "k"),
-        (down, "schlüssel\n"),
-    ):
-        target = Target(base_url, "w" * 24, "lead", key)
-        done = node_job(parts_of("node", target)["module"], tmp_path, "console.log('job');")
+    for done in run_refused("node", node_job, "console.log('job');", unkind_server, tmp_path):
         assert (done.returncode, done.stdout) == (0, "job\nafter\n"), done.stderr
         assert "FlowPulse did not take the report" in done.stderr
 
