@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,23 @@ def make_server(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Liv
         server.kill()
 
 
+@pytest.fixture(scope="module")
+def share_server(
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., LiveServer]]:
+    """Starts servers for a module's tests, whose settings, load or mishaps are not for others."""
+    with ExitStack() as ends:
+
+        def share(**options: Any) -> LiveServer:
+            url = databases.create()
+            ends.callback(databases.drop, url)
+            server = LiveServer(tmp_path_factory.mktemp("shared"), url, is_migrated=True, **options)
+            ends.callback(server.kill)
+            return server.start()
+
+        yield share
+
+
 # --- The browser --------------------------------------------------------------------------------
 
 
@@ -213,6 +231,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         )
         if is_looked_at_once and "postgresql" in (kinds or ()):
             item.add_marker(pytest.mark.skip("pages look the same on both databases"))
+        if item.get_closest_marker("once") and "postgresql" in (kinds or ()):
+            item.add_marker(pytest.mark.skip("the database plays no part"))
         if is_walk:
             item.add_marker(pytest.mark.browser)
 
