@@ -148,7 +148,7 @@ KILLS = {"web process": kill_web_process, "web master": kill_web_master, "worker
 def test_a_kill_of_each_loses_and_doubles_nothing(
     make_server: Callable[..., LiveServer],
 ) -> None:
-    """The killed master's processes let go of the port, and its successor has as many of its own."""
+    """The killed master's processes let go of the port; the next one has as many of its own."""
     server = kill_and_reconcile(make_server, list(KILLS.values()))
     assert len(server.web_pids()) == 2 and answers(server.url)
 

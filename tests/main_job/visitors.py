@@ -1,7 +1,5 @@
 """People who look at a live server, signed in without the detour over the sign-in page's looks."""
 
-from urllib.parse import urlsplit
-
 import requests
 from playwright.sync_api import Page
 
@@ -23,14 +21,9 @@ def sign_in(server: LiveServer, team: LiveTeam) -> requests.Session:
 
 def sign_in_browser(server: LiveServer, team: LiveTeam, page: Page) -> None:
     """The same for a browser, which gets the session's cookie."""
-    host = str(urlsplit(server.url).hostname)
-    cookies = sign_in(server, team).cookies
-    page.context.add_cookies(
-        [
-            {"name": each.name, "value": str(each.value), "domain": host, "path": "/"}
-            for each in cookies
-        ]
-    )
+    for cookie in sign_in(server, team).cookies:
+        kept = {"name": cookie.name, "value": str(cookie.value), "url": server.url}
+        page.context.add_cookies([kept])  # type: ignore[list-item]
 
 
 def send_form(
