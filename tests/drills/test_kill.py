@@ -150,7 +150,7 @@ def test_a_kill_of_each_loses_and_doubles_nothing(
 ) -> None:
     """The killed master's processes let go of the port; the next one has as many of its own."""
     server = kill_and_reconcile(make_server, list(KILLS.values()))
-    assert len(server.web_pids()) == 2 and answers(server.url)
+    wait_for(lambda: len(server.web_pids()) == 2 and answers(server.url), seconds=15)
 
 
 @pytest.mark.drill
