@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -202,6 +203,23 @@ def make_server(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Liv
         server.kill()
 
 
+@pytest.fixture(scope="module")
+def share_server(
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., LiveServer]]:
+    """Starts servers for a module's tests, whose settings, load or mishaps are not for others."""
+    with ExitStack() as ends:
+
+        def share(**options: Any) -> LiveServer:
+            url = databases.create()
+            ends.callback(databases.drop, url)
+            server = LiveServer(tmp_path_factory.mktemp("shared"), url, is_migrated=True, **options)
+            ends.callback(server.kill)
+            return server.start()
+
+        yield share
+
+
 # --- The browser --------------------------------------------------------------------------------
 
 
@@ -220,11 +238,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         kinds = getattr(item, "callspec", None) and item.callspec.params.values()
         is_walk = bool(BROWSER_FIXTURES & set(getattr(item, "fixturenames", ())))
-        is_looked_at_once = item.get_closest_marker("looks") or (
+        is_run_once = item.get_closest_marker("once") or (
             is_walk and not item.get_closest_marker("everywhere") and not EVERYTHING
         )
-        if is_looked_at_once and "postgresql" in (kinds or ()):
-            item.add_marker(pytest.mark.skip("pages look the same on both databases"))
+        if is_run_once and "postgresql" in (kinds or ()):
+            item.add_marker(pytest.mark.skip("the database plays no part in it"))
         if is_walk:
             item.add_marker(pytest.mark.browser)
 

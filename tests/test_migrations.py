@@ -1,6 +1,7 @@
 """Migrations: from nothing and back, without drift, one starter at a time."""
 
-from concurrent.futures import ThreadPoolExecutor
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy import create_engine, inspect, text
 
 from app.extensions import db, writing
 from tests.apps import make_app
-from tests.server import LiveServer
+from tests.server import test_environment
 
 
 @pytest.fixture
@@ -87,11 +88,31 @@ def test_sqlite_journals_ahead_and_every_connection_syncs(app: Flask) -> None:
     }
 
 
+STARTERS = """
+import os
+from app import create_app
+
+starters = []
+for number in range(4):
+    starter = os.fork()
+    if not starter:
+        os._exit(create_app().test_cli_runner().invoke(args=["prepare"]).exit_code)
+    starters.append(starter)
+print([os.waitstatus_to_exitcode(os.waitpid(starter, 0)[1]) for starter in starters])
+"""
+"""Four processes that have loaded the application and prepare the database at the same moment."""
+
+
 def test_four_starters_at_once_all_find_a_migrated_database(
     empty_database_url: str, tmp_path: Path
 ) -> None:
-    servers = [LiveServer(tmp_path / f"{number}", empty_database_url) for number in range(4)]
-    with ThreadPoolExecutor(4) as pool:
-        done = list(pool.map(lambda server: server.cli("prepare"), servers))
-    assert [each.returncode for each in done] == [0, 0, 0, 0], done
+    environment = test_environment(tmp_path, empty_database_url, 8000)
+    done = subprocess.run(
+        [sys.executable, "-c", STARTERS],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("[0, 0, 0, 0]\n", "")
     assert tables(empty_database_url) == set(db.metadata.tables)

@@ -11,8 +11,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -30,12 +30,14 @@ from tests.server import (
 from tests.teams import LiveTeam, make_live_team
 
 KEEPALIVE_SECONDS = 5
+ONE = {"worker": False, "WEB_CONCURRENCY": "1"}
+
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    with LiveServer(tmp_path_factory.mktemp("serving"), worker=False) as server:
-        yield server
+def server(share_server: Callable[..., LiveServer]) -> LiveServer:
+    return share_server(**ONE)
 
 
 @pytest.fixture(scope="module")
@@ -142,8 +144,9 @@ def test_behind_a_body_that_was_given_up_no_request_is_read(server: LiveServer) 
 
 
 def test_no_length_is_too_long_to_be_logged(server: LiveServer) -> None:
-    for _ in range(2):
-        answer = read_all(connect(server, f"{POST}Content-Length: {'9' * 23}\r\n\r\n".encode()))
+    request = f"{POST}Content-Length: {'9' * 23}\r\n\r\n".encode()
+    for connection in [connect(server, request) for _ in range(2)]:
+        answer = read_all(connection)
         assert json.loads(answer.partition(b"\r\n\r\n")[2])["event_id"]
 
 
@@ -179,61 +182,60 @@ def knock(server: LiveServer, seen: Counter[str], stop: threading.Event) -> None
             connection.close()
 
 
-@pytest.mark.parametrize("way", ["stop", "reload"])
-def test_a_stop_or_reload_under_load_cuts_nobody_off(tmp_path: Path, way: str) -> None:
+@contextmanager
+def load(server: LiveServer) -> Iterator[None]:
+    """Eight who knock all the time, none of whom is cut off."""
     seen: Counter[str] = Counter()
     stop = threading.Event()
-    with LiveServer(tmp_path, worker=False) as server:
-        threads = [threading.Thread(target=knock, args=(server, seen, stop)) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        wait_for(lambda: seen["True"] > 50, seconds=30)
-        if way == "stop":
-            server.stop()
-        else:
-            before = set(server.web_pids())
-            server.reload_web()
-            wait_for(lambda: not before & set(server.web_pids()), seconds=30)
-        stop.set()
-        for thread in threads:
-            thread.join()
+    threads = [threading.Thread(target=knock, args=(server, seen, stop)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: seen["True"] > 50, seconds=30)
+    yield
+    stop.set()
+    for thread in threads:
+        thread.join()
     assert set(seen) == {"True"}, seen
 
 
-def test_an_idle_connection_does_not_hold_up_the_stop(tmp_path: Path) -> None:
-    with LiveServer(tmp_path, worker=False) as server:
-        connection = connect(server, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert connection.recv(1)
-        began = time.monotonic()
+def test_a_reload_or_stop_under_load_cuts_nobody_off(
+    make_server: Callable[..., LiveServer],
+) -> None:
+    server = make_server(**ONE)
+    with load(server):
+        before = set(server.web_pids())
+        server.reload_web()
+        wait_for(lambda: not before & set(server.web_pids()), seconds=30)
+    with load(server):
         server.stop()
-        assert time.monotonic() - began < KEEPALIVE_SECONDS
-        connection.close()
 
 
-def test_web_and_worker_are_back_within_seconds_of_a_kill_9(tmp_path: Path) -> None:
-    with SupervisedServer(tmp_path) as server:
-        for word in ("gunicorn", "worker"):
-            old = wait_for(lambda word=word: server.child(word))
-            old.kill()
-            new = wait_for(lambda word=word, old=old: server.child(word) not in (None, old))
-            assert new
-        # The killed master's processes let go of the port; the new one has its own.
-        wait_for(lambda: len(server.web_pids()) == 2 and answers(server.url), seconds=15)
+def test_an_idle_connection_does_not_hold_up_the_stop(
+    make_server: Callable[..., LiveServer],
+) -> None:
+    server = make_server(**ONE)
+    connection = connect(server, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert connection.recv(1)
+    began = time.monotonic()
+    server.stop()
+    assert time.monotonic() - began < KEEPALIVE_SECONDS
+    connection.close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Only Linux tells children of the death")
-def test_a_killed_supervisor_leaves_nothing_running(tmp_path: Path) -> None:
-    with SupervisedServer(tmp_path) as server:
-        wait_for(lambda: len(server.web_pids()) == 2)
-        family = psutil.Process(server.processes["supervisord"].pid).children(recursive=True)
-        server.processes.pop("supervisord").kill()
-        try:
-            wait_for(lambda: not answers(server.url), seconds=20)
-            wait_for(lambda: not any(process.is_running() for process in family), seconds=20)
-        finally:
-            for process in family:
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
+def test_a_killed_supervisor_leaves_nothing_running(make_server: Callable[..., LiveServer]) -> None:
+    server = make_server(SupervisedServer, WEB_CONCURRENCY="1")
+    wait_for(server.web_pids)
+    family = psutil.Process(server.processes["supervisord"].pid).children(recursive=True)
+    assert len(family) == 3
+    server.processes.pop("supervisord").kill()
+    try:
+        wait_for(lambda: not answers(server.url), seconds=20)
+        wait_for(lambda: not any(process.is_running() for process in family), seconds=20)
+    finally:
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
@@ -242,7 +244,7 @@ def test_make_run_answers_and_stops_quietly(tmp_path: Path, number: signal.Signa
     process = subprocess.Popen(
         ["make", "run"],
         cwd=ROOT,
-        env=test_environment(tmp_path / "data", "", port),
+        env=test_environment(tmp_path / "data", "", port, WEB_CONCURRENCY="1"),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -71,26 +71,27 @@ def test_a_failure_is_told_once_and_its_end_too(
 
 
 def test_a_storm_is_one_alert_and_digests_with_exact_counts(
-    client: FlaskClient, team: Team, time: Time
+    client: FlaskClient, team: Team, time: Time, database_kind: str
 ) -> None:
-    """10,000 failures within a minute, and as many in the hour after."""
+    """10,000 failures within a minute (on PostgreSQL a fifth of them), and some more after it."""
+    first = 10_000 if database_kind == "sqlite" else 2_000
     store_rule(team)
-    store_events(team, 10_000, "run-failure", seconds=60)
+    store_events(team, first, "run-failure", seconds=60)
     time.work(1)
     store_events(team, 500, "run-failure", seconds=60, begin=3)
     for minute in range(4, 20):
         time.work(minute)
     (alert,) = alerts()
-    assert alert.count == 10_500
+    assert alert.count == first + 500
     assert [(message.kind, message.created_at) for message in messages()] == [
         ("alert", at(1)),
         ("digest", at(6)),
     ]
     said = re.search(r"([\d,]+) failures? so far", messages()[0].text)
     assert said is not None
-    new = 10_500 - int(said[1].replace(",", ""))
+    new = first + 500 - int(said[1].replace(",", ""))
     assert messages()[1].title == f"Lead enrichment: {new:,} more failures"
-    assert "10,500 in all" in messages()[1].text
+    assert f"{first + 500:,} in all" in messages()[1].text
 
 
 def store_events(

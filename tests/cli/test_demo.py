@@ -52,9 +52,32 @@ def count(table: Any) -> int:
     return int(db.session.scalar(select(func.count()).select_from(table)) or 0)
 
 
-def test_the_demo_is_a_month_of_six_workflows_that_agrees_with_itself(run: RunCommand) -> None:
-    make_team()
-    made = json.loads(run("demo", "--json").stdout)
+def test_the_demo_is_a_month_that_agrees_with_itself_and_goes_without_a_trace(
+    run: RunCommand, client: FlaskClient
+) -> None:
+    team = make_team()
+    other = make_team(first=False)
+    demo, remove = ("demo", "--workspace", "Team"), ("demo", "--remove", "--workspace", "Team")
+    run("workflow", "create", "Looks like one (demo)", "--workspace", "Team")
+    assert "There is no demo data" in run(*remove, exit_code=1).stderr
+
+    made = json.loads(run(*demo, "--json").stdout)
+    check_what_was_made(made)
+    prune()  # Nothing of it is past its time.
+    assert "already" in run(*demo, exit_code=1).stderr
+    assert count(Event) == made["events"]
+
+    kept = [report(client, each).json["event_id"] for each in (team, other)]
+    removed = "Removed 6 workflows, {runs:,} runs, {events:,} events.\n"
+    assert run(*remove).stdout == removed.format_map(made)
+    process_batch(10)
+    assert list(db.session.scalars(select(Event.public_id).order_by(Event.id))) == kept
+    assert (count(Run), count(Workflow), count(ApiKey)) == (2, 3, 2)
+    assert sums_from_rollups() == sums_from_runs()
+    run(*remove, exit_code=1)
+
+
+def check_what_was_made(made: dict[str, int]) -> None:
     workflows = Workflow.query.filter_by(is_demo=True).all()
     assert made == {"workflows": 6, "runs": count(Run), "events": count(Event)}
     assert len(workflows) == 6 and all(each.name.endswith(" (demo)") for each in workflows)
@@ -64,11 +87,6 @@ def test_the_demo_is_a_month_of_six_workflows_that_agrees_with_itself(run: RunCo
     check_that_it_looks_real()
     misnamed = Event.query.filter_by(code="workflow_not_found").all()
     assert len(misnamed) == 2 and {each.workflow_id for each in misnamed} == {None}
-    events = count(Event)
-    prune()  # Nothing of it is past its time.
-    assert count(Event) == events
-    assert "already" in run("demo", exit_code=1).stderr
-    assert count(Event) == events
 
 
 def check_events_against_runs() -> None:
@@ -99,23 +117,3 @@ def check_that_it_looks_real() -> None:
     assert 0.01 < sum(failures.values()) / len(runs) < 0.1
     assert all(run.duration_ms and run.duration_ms > 0 for run in runs)
     assert all(run.updated_at >= run.ended_at for run in runs)
-
-
-def test_its_removal_leaves_everything_else(run: RunCommand, client: FlaskClient) -> None:
-    team = make_team()
-    other = make_team(first=False)
-    kept = [report(client, each).json["event_id"] for each in (team, other)]
-    run("workflow", "create", "Looks like one (demo)", "--workspace", "Team")
-    assert (
-        "There is no demo data"
-        in run("demo", "--remove", "--workspace", "Team", exit_code=1).stderr
-    )
-    printed = run("demo", "--workspace", "Team").stdout
-    assert printed.startswith("Made 6 workflows, ")
-    removed = run("demo", "--remove", "--workspace", "Team").stdout
-    assert removed == printed.replace("Made", "Removed")
-    process_batch(10)
-    assert list(db.session.scalars(select(Event.public_id).order_by(Event.id))) == kept
-    assert (count(Run), count(Workflow), count(ApiKey)) == (2, 3, 2)
-    assert sums_from_rollups() == sums_from_runs()
-    run("demo", "--remove", "--workspace", "Team", exit_code=1)

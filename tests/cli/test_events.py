@@ -119,6 +119,7 @@ def test_follow_prints_what_comes_in_once_each_until_ctrl_c(
     assert (printed, rest, said, following.returncode) == (sent, "", "", 0)
 
 
+@pytest.mark.once
 def test_it_ends_quietly_when_nobody_reads_on(
     team: Team, client: FlaskClient, following: subprocess.Popen[str]
 ) -> None:
@@ -131,6 +132,7 @@ def test_it_ends_quietly_when_nobody_reads_on(
     assert following.stderr.read() == ""
 
 
+@pytest.mark.once
 def test_a_pipe_that_closes_early_is_no_error(
     team: Team, client: FlaskClient, database_url: str, tmp_path: Path
 ) -> None:
@@ -150,6 +152,7 @@ def test_a_pipe_that_closes_early_is_no_error(
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.once
 def test_ctrl_c_is_afterwards_what_it_was_before(run: Run, team: Team) -> None:
     before = signal.getsignal(signal.SIGINT)
     run("events", "tail")

@@ -119,6 +119,7 @@ def test_a_database_that_cannot_be_opened_is_one_clear_line(tmp_path: Path) -> N
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_worker_works_until_it_is_told_to_stop(
     app: Flask, database_url: str, tmp_path: Path, number: signal.Signals

@@ -88,6 +88,7 @@ def test_without_a_terminal_the_password_must_come_from_standard_input(run: Run)
     assert "--password-stdin" in result.stderr
 
 
+@pytest.mark.once
 def test_on_a_terminal_the_password_is_asked_for_twice(
     app: Flask, database_url: str, tmp_path: Path
 ) -> None:

@@ -74,7 +74,7 @@ def furnished(live_server: LiveServer, live_team: LiveTeam) -> tuple[LiveTeam, l
     return team, [*addresses(shown), *addresses(shown, {"further": FURTHER}), *others]
 
 
-@pytest.mark.looks
+@pytest.mark.once
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_page_is_for_everybody(
     live_server: LiveServer, furnished: tuple[LiveTeam, list[str]], browser: Browser, view: str

@@ -40,7 +40,7 @@ def reader(live_server: LiveServer, live_team: LiveTeam) -> requests.Session:
     return session
 
 
-@pytest.mark.looks
+@pytest.mark.once
 @pytest.mark.parametrize("language", RUNNERS)
 @pytest.mark.parametrize("name", BODIES)
 def test_pasted_code_reproduces_the_row(

@@ -24,7 +24,7 @@ from tests.teams import LiveTeam
 AWKWARD = "He said \"no\": C:\\new\\table\nline two\ttabbed\n{{ $json }} }} 'single' ü€ ✓"
 Done = subprocess.CompletedProcess[str]
 Job = Callable[[Part, Path, str], Done]
-pytestmark = pytest.mark.looks  # A snippet does not know which database the server has.
+pytestmark = pytest.mark.once  # A snippet does not know which database the server has.
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="no node here")
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
 

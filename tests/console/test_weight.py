@@ -24,7 +24,7 @@ def long_text(number: int, length: int) -> str:
     return f"{number:03} {LONG * (length // len(LONG) + 1)}"[:length]
 
 
-@pytest.mark.looks
+@pytest.mark.once
 def test_no_page_weighs_more_than_100_kb(owner: FlaskClient, team: Team) -> None:
     name_at_length(team)
     ask_at_length(owner, team)

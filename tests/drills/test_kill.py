@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.server import LiveServer, SupervisedServer, wait_for
+from tests.server import LiveServer, SupervisedServer, answers, wait_for
 from tests.teams import LiveTeam, make_live_team
 
 
@@ -104,7 +104,7 @@ def reconcile(server: LiveServer, team: LiveTeam, accepted: dict[str, str]) -> N
 
 def kill_and_reconcile(
     make_server: Callable[..., LiveServer], kills: Sequence[Callable[[SupervisedServer], None]]
-) -> None:
+) -> SupervisedServer:
     server = make_server(SupervisedServer)
     assert isinstance(server, SupervisedServer)
     team = make_live_team(server)
@@ -116,6 +116,7 @@ def kill_and_reconcile(
             kill(server)
     assert len(load.accepted) > len(kills)
     reconcile(server, team, load.accepted)
+    return server
 
 
 def kill_web_process(server: SupervisedServer) -> None:
@@ -147,7 +148,9 @@ KILLS = {"web process": kill_web_process, "web master": kill_web_master, "worker
 def test_a_kill_of_each_loses_and_doubles_nothing(
     make_server: Callable[..., LiveServer],
 ) -> None:
-    kill_and_reconcile(make_server, list(KILLS.values()))
+    """The killed master's processes let go of the port; the next one has as many of its own."""
+    server = kill_and_reconcile(make_server, list(KILLS.values()))
+    wait_for(lambda: len(server.web_pids()) == 2 and answers(server.url), seconds=15)
 
 
 @pytest.mark.drill

@@ -128,7 +128,7 @@ def test_the_watch_sees_what_comes_to_life(page: Page, html: str) -> None:
         Watch(page, url).visit("/events")
 
 
-@pytest.mark.looks
+@pytest.mark.once
 def test_hostile_content_is_shown_as_text_and_does_nothing(
     make_server: Callable[..., LiveServer], app: Flask, page: Page
 ) -> None:

@@ -135,7 +135,7 @@ def post(server: LiveServer, team: LiveTeam, number: int, **headers: str) -> int
 def test_every_answered_event_is_there_after_kill_9_of_everything(
     make_server: Callable[..., LiveServer],
 ) -> None:
-    server = make_server(worker=False)
+    server = make_server(worker=False, WEB_CONCURRENCY="1")
     team = make_live_team(server)
     for number in range(30):
         assert post(server, team, number) == 202

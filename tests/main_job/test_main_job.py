@@ -10,7 +10,9 @@ import requests
 from playwright.sync_api import Browser, Page, expect
 
 from tests.factories import PASSWORD
+from tests.main_job.visitors import sign_in_browser
 from tests.server import LiveServer, wait_for
+from tests.teams import LiveTeam
 
 LIVE_MS = 1_000
 """How soon a request must show up in the open live log."""
@@ -69,46 +71,18 @@ def test_a_new_user_gets_from_the_set_up_link_to_an_explained_refusal(
     assert complaints == []
 
 
-def test_without_the_token_nobody_sets_the_server_up_and_afterwards_the_page_is_gone(
-    make_server: Callable[..., LiveServer], page: Page
-) -> None:
-    server = make_server(worker=False)
-    assert server.get("/setup").status_code == 403
-    assert server.get("/setup?token=" + "0" * 40).status_code == 403
-    set_up(server, page)
-    assert server.get("/setup").status_code == 410
-
-
-def test_the_log_resumes_after_a_restart_without_gap_or_doubles(
-    make_server: Callable[..., LiveServer], page: Page
-) -> None:
-    server = make_server()
-    set_up(server, page)
-    slug, key = create_workflow(page), create_key(page)
-    page.goto(server.url + "/events")
-    expect(page.locator("[data-live-pill][data-state=live]")).to_be_visible()
-    sent = [send(server, key, "run-success", body(slug, "success")) for _ in range(3)]
-    server.kill_web()
-    server.restart_web()
-    sent += [send(server, key, "run-success", body(slug, "success")) for _ in range(4)]
-    for event_id in sent:
-        expect(page.locator(f"#event-{event_id}")).to_be_visible(timeout=15_000)
-    shown = page.locator("#events > tr").evaluate_all("rows => rows.map(row => row.id)")
-    assert shown == [f"event-{event_id}" for event_id in reversed(sent)]
-
-
 def test_signing_out_ends_the_session_and_an_open_log(
-    make_server: Callable[..., LiveServer], page: Page
+    live_server: LiveServer, own_team: LiveTeam, page: Page
 ) -> None:
-    server = make_server()
-    set_up(server, page)
+    server = live_server
+    sign_in_browser(server, own_team, page)
     cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
     with requests.get(
         server.url + "/events/stream", cookies=cookies, stream=True, timeout=30
     ) as stream:
         assert stream.status_code == 200
         page.goto(server.url + "/events")
-        page.get_by_text("owner@example.org").first.click()
+        page.get_by_text(own_team.email).first.click()
         page.get_by_role("button", name="Sign out").click()
         expect(page).to_have_url(re.compile("/sign-in"))
         started = time.monotonic()
@@ -119,23 +93,27 @@ def test_signing_out_ends_the_session_and_an_open_log(
 
 
 def set_up(server: LiveServer, page: Page) -> None:
-    """The one-time link, as the server prints it."""
+    """By the one-time link, as the server prints it; without it there is no way, nor afterwards."""
     link = re.search(r"http\S+/setup\?token=\S+", server.prepare())
     assert link is not None
+    assert server.get("/setup").status_code == 403
+    assert server.get("/setup?token=" + "0" * 40).status_code == 403
     page.goto(link[0])
     page.get_by_label("Workspace").fill("Acme")
     page.get_by_label("E-mail").fill("owner@example.org")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Set up and sign in").click()
     expect(page.get_by_role("link", name="Workflows", exact=True).first).to_be_visible()
+    assert server.get("/setup").status_code == 410
 
 
-def create_workflow(page: Page) -> str:
+def create_workflow(page: Page, name: str = "Lead enrichment") -> str:
+    """Its slug."""
     page.get_by_role("link", name="Workflows", exact=True).first.click()
-    page.get_by_label("Name").fill("Lead enrichment")
+    page.get_by_label("Name").fill(name)
     page.get_by_role("button", name="Create workflow").click()
-    expect(page.get_by_role("heading", name="Lead enrichment")).to_be_visible()
-    return "lead-enrichment"
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
+    return name.lower().replace(" ", "-")
 
 
 def create_key(page: Page, *scopes: str) -> str:
@@ -162,13 +140,16 @@ def send(server: LiveServer, key: str, path: str, fields: dict[str, Any], status
 
 
 def test_everything_but_the_live_part_works_without_javascript(
-    make_server: Callable[..., LiveServer], browser: Browser
+    live_server: LiveServer, own_team: LiveTeam, browser: Browser
 ) -> None:
-    server = make_server()
+    server = live_server
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    set_up(server, page)
-    slug, key = create_workflow(page), create_key(page, "read")
+    page.goto(server.url + "/sign-in")
+    page.get_by_label("E-mail").fill(own_team.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    slug, key = create_workflow(page, "Night shift"), create_key(page, "read")
     send(server, key, "run-success", body(slug, "success"))
     event_id = send(server, key, "run-success", {**body(slug, "success"), "ended_at": "x"}, 400)
     listed = {"headers": {"X-API-Key": key}}
@@ -179,5 +160,4 @@ def test_everything_but_the_live_part_works_without_javascript(
     expect(page.get_by_role("main")).to_contain_text("ended_at")
     page.goto(server.url + "/troubleshooting#not_a_datetime")
     expect(page.locator("#not_a_datetime")).to_be_visible()
-    page.goto(server.url + "/sign-in")
     context.close()

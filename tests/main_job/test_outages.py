@@ -11,21 +11,22 @@ import pytest
 import requests
 
 from tests.console.pages import Page
-from tests.factories import PASSWORD
+from tests.main_job.visitors import sign_in
 from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam, make_live_team
 
 
-@pytest.fixture
-def server(make_server: Callable[..., LiveServer], database_kind: str) -> LiveServer:
+@pytest.fixture(scope="module")
+def server(share_server: Callable[..., LiveServer], database_kind: str) -> LiveServer:
     if database_kind != "sqlite":
         pytest.skip("a matter of SQLite, which has one lock for all")
-    return make_server(WEB_CONCURRENCY="1")
+    return share_server(worker=False, WEB_CONCURRENCY="1")
 
 
 @contextmanager
-def locked(database_url: str) -> Iterator[None]:
-    connection = sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)
+def locked(server: LiveServer) -> Iterator[None]:
+    file = server.database_url.removeprefix("sqlite:///")
+    connection = sqlite3.connect(file, isolation_level=None)
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -45,12 +46,10 @@ def logged(server: LiveServer, team: LiveTeam) -> list[dict[str, Any]]:
     return events
 
 
-def test_503_means_that_the_event_is_not_kept_and_is_itself_in_the_log(
-    server: LiveServer, database_url: str
-) -> None:
+def test_503_means_that_the_event_is_not_kept_and_is_itself_in_the_log(server: LiveServer) -> None:
     team = make_live_team(server)
     with ThreadPoolExecutor(10) as senders:
-        with locked(database_url):
+        with locked(server):
             waiting = [senders.submit(send, server, team) for _ in range(10)]
             answers = [each.result() for each in waiting]
         assert {answer.status_code for answer in answers} == {503}
@@ -64,22 +63,12 @@ def test_503_means_that_the_event_is_not_kept_and_is_itself_in_the_log(
     assert server.get("/api/v1/runs", headers=team.headers).json()["next_cursor"] is None
 
 
-def sign_in(server: LiveServer, team: LiveTeam) -> requests.Session:
-    session = requests.Session()
-    form = Page(session.get(server.url + "/sign-in").text).form("/sign-in")
-    fields = {**form.fields, "email": team.email, "password": PASSWORD}
-    assert session.post(server.url + form.action, data=fields).status_code == 200
-    return session
-
-
-def test_a_form_that_waits_for_the_database_holds_up_nobody_else(
-    server: LiveServer, database_url: str
-) -> None:
+def test_a_form_that_waits_for_the_database_holds_up_nobody_else(server: LiveServer) -> None:
     team = make_live_team(server)
     person = sign_in(server, team)
     form = Page(person.get(server.url + "/workflows").text).form("/workflows")
     fields = {**form.fields, "name": "Waits"}
-    with ThreadPoolExecutor(1) as pool, locked(database_url):
+    with ThreadPoolExecutor(1) as pool, locked(server):
         waiting = pool.submit(person.post, server.url + "/workflows", data=fields, timeout=30)
         time.sleep(0.3)
         started = time.monotonic()

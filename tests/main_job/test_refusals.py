@@ -1,5 +1,6 @@
 """On the real server: each kind of refusal is in the log within moments; twins are one event."""
 
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.main_job.visitors import send_form, sign_in
 from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam, make_live_team
 
@@ -16,20 +18,21 @@ LOGGED_WITHIN_SECONDS = 2
 
 
 @pytest.fixture
-def server(make_server: Callable[..., LiveServer]) -> LiveServer:
-    return make_server(worker=False)
+def server(live_server: LiveServer) -> LiveServer:
+    return live_server
 
 
 @pytest.fixture
-def team(server: LiveServer) -> LiveTeam:
-    return make_live_team(server)
+def team(own_team: LiveTeam) -> LiveTeam:
+    return own_team
 
 
 def refuse(server: LiveServer, team: LiveTeam) -> dict[str, requests.Response]:
     """One request for each code that a sender with a key can bring about."""
     good = {"workflow_slug": team.slug, "ended_at": "2026-01-15T09:31:00Z"}
     headers, twice = team.headers, {**team.headers, "Idempotency-Key": "once"}
-    reading = server.cli("key", "create", "reader", "--scope", "read").stdout.strip()
+    form = send_form(sign_in(server, team), server, "/keys", name="reader", scope=["read"])
+    reading = re.findall(r"fp_[0-9A-Za-z]{36}", form.text)[0]
     server.post(PATH, json=good, headers=twice)
     return {
         "validation_failed": server.post(PATH, json={}, headers=headers),
@@ -70,14 +73,14 @@ def test_a_key_that_is_unknown_or_sends_too_fast_is_logged_too(
     team = make_live_team(server)
     unknown = server.post(PATH, json={}, headers={"X-API-Key": "fp_" + "x" * 36})
     assert unknown.status_code == 401
-    codes = [server.post(PATH, json={}, headers=team.headers).json()["code"] for _ in range(14)]
-    assert "rate_limited" in codes
-
-    def printed() -> list[str]:
-        lines = server.cli("events", "tail", "--json").stdout
-        return [code for code in ("rate_limited", "malformed_api_key") if code in lines]
-
-    assert wait_for(lambda: len(printed()) == 2, seconds=10)
+    answers = [server.post(PATH, json={}, headers=team.headers) for _ in range(14)]
+    too_fast = [each for each in answers if each.json()["code"] == "rate_limited"]
+    assert too_fast
+    owner = sign_in(server, team)
+    for code, answer in (("malformed_api_key", unknown), ("rate_limited", too_fast[0])):
+        row = f'id="event-{answer.json()["event_id"]}"'
+        log = f"{server.url}/events?code={code}"
+        wait_for(lambda log=log, row=row: row in owner.get(log).text, LOGGED_WITHIN_SECONDS)
 
 
 def test_a_hundred_twins_over_two_processes_are_one_event(

@@ -52,10 +52,9 @@ def slow_sockets(server: LiveServer, starts: list[bytes], count: int) -> Iterato
 
 @pytest.mark.alone
 def test_two_hundred_slow_sockets_leave_good_requests_under_a_second(
-    make_server: Callable[..., LiveServer],
+    live_server: LiveServer, own_team: LiveTeam
 ) -> None:
-    server = make_server(worker=False)
-    team = make_live_team(server)
+    server, team = live_server, own_team
     fields = {"workflow_slug": team.slug, "ended_at": "2026-01-15T09:31:00Z"}
     with slow_sockets(server, heads(team), SLOW_SOCKETS), requests.Session() as session:
         seconds = []
@@ -78,10 +77,13 @@ def test_two_hundred_slow_sockets_leave_good_requests_under_a_second(
     assert statistics.quantiles(seconds, n=100)[98] < 1.0
 
 
-def test_a_body_that_never_comes_is_408_and_in_the_log(
-    make_server: Callable[..., LiveServer],
-) -> None:
-    server = make_server(worker=False, FLOWPULSE_BODY_TIMEOUT_SECONDS="1")
+@pytest.fixture(scope="module")
+def impatient(share_server: Callable[..., LiveServer]) -> LiveServer:
+    return share_server(worker=False, WEB_CONCURRENCY="1", FLOWPULSE_BODY_TIMEOUT_SECONDS="1")
+
+
+def test_a_body_that_never_comes_is_408_and_in_the_log(impatient: LiveServer) -> None:
+    server = impatient
     team = make_live_team(server)
     address = urlsplit(server.url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
@@ -96,11 +98,8 @@ def test_a_body_that_never_comes_is_408_and_in_the_log(
 
 
 @pytest.mark.alone
-def test_a_sender_without_a_good_key_is_answered_before_its_body(
-    make_server: Callable[..., LiveServer],
-) -> None:
-    server = make_server(worker=False)
-    address = urlsplit(server.url)
+def test_a_sender_without_a_good_key_is_answered_before_its_body(live_server: LiveServer) -> None:
+    address = urlsplit(live_server.url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
         started = time.monotonic()
         connection.sendall(
@@ -111,21 +110,19 @@ def test_a_sender_without_a_good_key_is_answered_before_its_body(
         assert time.monotonic() - started < 1.0
 
 
-def test_a_chunked_body_over_the_limit_is_413(make_server: Callable[..., LiveServer]) -> None:
-    server = make_server(worker=False)
-    team = make_live_team(server)
-
+def test_a_chunked_body_over_the_limit_is_413(live_server: LiveServer, live_team: LiveTeam) -> None:
     def chunks() -> Iterator[bytes]:
         for _ in range(17):
             yield b" " * 65_536
 
-    answer = server.post("/api/v1/ingest/run-success", data=chunks(), headers=team.headers)
+    path = "/api/v1/ingest/run-success"
+    answer = live_server.post(path, data=chunks(), headers=live_team.headers)
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
 
-def test_a_form_that_never_comes_is_given_up(make_server: Callable[..., LiveServer]) -> None:
-    server = make_server(worker=False, FLOWPULSE_BODY_TIMEOUT_SECONDS="1")
-    address = urlsplit(server.url)
+@pytest.mark.once
+def test_a_form_that_never_comes_is_given_up(impatient: LiveServer) -> None:
+    address = urlsplit(impatient.url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
         connection.sendall(
             b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
@@ -133,8 +130,9 @@ def test_a_form_that_never_comes_is_given_up(make_server: Callable[..., LiveServ
         assert b" 408 " in connection.recv(4096)
 
 
+@pytest.mark.once
 def test_no_sender_holds_up_the_stop(make_server: Callable[..., LiveServer]) -> None:
-    server = make_server(worker=False)
+    server = make_server(worker=False, WEB_CONCURRENCY="1")
     team = make_live_team(server)
     with slow_sockets(server, heads(team), 8):
         time.sleep(0.5)
@@ -143,14 +141,13 @@ def test_no_sender_holds_up_the_stop(make_server: Callable[..., LiveServer]) -> 
         assert time.monotonic() - started < 10
 
 
+@pytest.mark.once
 def test_a_sender_in_the_middle_of_too_large_a_body_learns_of_it(
-    make_server: Callable[..., LiveServer],
+    live_server: LiveServer, live_team: LiveTeam
 ) -> None:
-    server = make_server(worker=False)
-    team = make_live_team(server)
-    address = urlsplit(server.url)
+    address = urlsplit(live_server.url)
     body = b"x" * 20_000_000
-    for key, status in ((team.key, 413), ("fp_wrong", 401)):
+    for key, status in ((live_team.key, 413), ("fp_wrong", 401)):
         connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)
         headers = {"X-API-Key": key, "Connection": "close"}
         connection.request("POST", "/api/v1/ingest/run-success", body, headers)

@@ -1,0 +1,36 @@
+"""People who look at a live server, signed in without the detour over the sign-in page's looks."""
+
+import requests
+from playwright.sync_api import Page
+
+from tests.console import pages
+from tests.factories import PASSWORD
+from tests.server import LiveServer
+from tests.teams import LiveTeam
+
+
+def sign_in(server: LiveServer, team: LiveTeam) -> requests.Session:
+    """A client without JavaScript, signed in as the team's owner."""
+    session = requests.Session()
+    form = pages.Page(session.get(server.url + "/sign-in").text).form("/sign-in")
+    fields = {**form.fields, "email": team.email, "password": PASSWORD}
+    answer = session.post(server.url + form.action, data=fields, allow_redirects=False)
+    assert answer.status_code == 303
+    return session
+
+
+def sign_in_browser(server: LiveServer, team: LiveTeam, page: Page) -> None:
+    """The same for a browser, which gets the session's cookie."""
+    for cookie in sign_in(server, team).cookies:
+        kept = {"name": cookie.name, "value": str(cookie.value), "url": server.url}
+        page.context.add_cookies([kept])  # type: ignore[list-item]
+
+
+def send_form(
+    session: requests.Session, server: LiveServer, path: str, **fields: str | list[str]
+) -> requests.Response:
+    """Open the page, fill in its form with this address, and send it."""
+    form = pages.Page(session.get(server.url + path).text).form(path)
+    return session.post(
+        server.url + path, data={**form.fields, **fields}, allow_redirects=False, timeout=30
+    )
