@@ -103,7 +103,8 @@ def draw_rate(label: str, rates: Sequence[float | None], marks: Marks) -> Plot:
     """A line between 0 and 1, broken where there is nothing."""
     points = [None if rate is None else HEIGHT * (1 - rate) for rate in rates]
     ticks = [Tick(HEIGHT * (1 - share), f"{share:.0%}".replace("%", " %")) for share in (0, 0.5, 1)]
-    return _plot(label, len(rates), ticks, marks, [Shape("rate", _line(points))])
+    shapes = [Shape("rate", _line(points)), Shape("rate lone", _dots(points))]
+    return _plot(label, len(rates), ticks, marks, shapes)
 
 
 def draw_durations(
@@ -129,7 +130,8 @@ def draw_durations(
         if each is not None and each > top and number not in marked
     ]
     shapes = [Shape("between", _area(low, high)), Shape("high", _line(high))]
-    shapes.append(Shape("median", _line(low)))
+    shapes += [Shape("high lone", _dots(high)), Shape("median", _line(low))]
+    shapes.append(Shape("median lone", _dots(low)))
     shapes += [
         Shape("outlier", _dot(place * STEP, max(HEIGHT * (1 - each / top), 2)), title)
         for place, each, title in (*outliers, *beyond)
@@ -190,13 +192,17 @@ def _stretches(points: Sequence[float | None]) -> list[list[tuple[float, float]]
 
 
 def _line(points: Sequence[float | None]) -> str:
-    """A point between two gaps is a dot."""
+    """Through what has a neighbour."""
     return "".join(
-        _dot(*stretch[0])
-        if len(stretch) == 1
-        else "M" + "L".join(f"{_number(x)} {_number(y)}" for x, y in stretch)
+        "M" + "L".join(f"{_number(x)} {_number(y)}" for x, y in stretch)
         for stretch in _stretches(points)
+        if len(stretch) > 1
     )
+
+
+def _dots(points: Sequence[float | None]) -> str:
+    """The points between two gaps, which no line goes through."""
+    return "".join(_dot(*stretch[0]) for stretch in _stretches(points) if len(stretch) == 1)
 
 
 def _area(low: Sequence[float | None], high: Sequence[float | None]) -> str:

@@ -61,7 +61,7 @@ class Range:
 
 def _mark_hours(starts: Sequence[datetime], zone: tzinfo) -> list[tuple[int, str]]:
     local = [start.astimezone(zone) for start in starts]
-    return [(number, f"{at:%H:%M}") for number, at in enumerate(local) if at.hour % 4 == 0]
+    return [(number, f"{at:%H:%M}") for number, at in enumerate(local) if at.hour % 6 == 0]
 
 
 def _mark_midnights(starts: Sequence[datetime], zone: tzinfo) -> list[tuple[int, str]]:

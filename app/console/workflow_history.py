@@ -11,7 +11,7 @@ from app.extensions import db
 from app.models import Event, FormerSlug, Workflow
 from app.workspaces.workflows import list_former_slugs
 
-LATEST = 10
+LATEST_RUNS, LATEST_EVENTS = 8, 5
 LOOKED_AT = 1_000
 """The newest events among which the users of a former slug are looked for."""
 MOST_REFUSED = 1_000
@@ -28,13 +28,13 @@ class FormerUse(NamedTuple):
 def latest_events(workflow: Workflow) -> list[Event]:
     """Those that were taken, and the refused ones that name the workflow."""
     taken = select(Event.id).where(Event.workflow_id == workflow.id)
-    ids = list(db.session.scalars(taken.order_by(Event.id.desc()).limit(LATEST)))
+    ids = list(db.session.scalars(taken.order_by(Event.id.desc()).limit(LATEST_EVENTS)))
     refused = newest_refused_ids(
         Event.workspace_id == workflow.workspace_id,
         Event.reference.in_(list_references(workflow)),
-        limit=LATEST,
+        limit=LATEST_EVENTS,
     )
-    return load_events(sorted(ids + refused, reverse=True)[:LATEST])
+    return load_events(sorted(ids + refused, reverse=True)[:LATEST_EVENTS])
 
 
 def list_references(workflow: Workflow) -> list[str]:

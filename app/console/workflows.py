@@ -13,8 +13,9 @@ from app.console.ranges import read_range
 from app.console.run_list import latest_runs
 from app.console.schedules import describe_watch, list_open_runs
 from app.console.test_kinds import GROUPS
+from app.console.workflow_health import look_at
 from app.console.workflow_history import (
-    LATEST,
+    LATEST_RUNS,
     MOST_REFUSED,
     count_refused,
     latest_events,
@@ -126,12 +127,15 @@ def show_one(workflow: Workflow, errors: dict[str, list[str]]) -> str:
     return render_template(
         "console/workflow.html",
         workflow=workflow,
+        health=look_at(workflow.workspace_id, [workflow])[0],
         insights=insights,
         levels=LEGEND,
-        range_url=range_url("workflows.show_workflow", public_id=workflow.public_id),
+        range_url=range_url(
+            "workflows.show_workflow", public_id=workflow.public_id, _anchor="insights"
+        ),
         outliers_href=_outliers_href(workflow, insights),
         badge_url=_badge_url(workflow),
-        runs=latest_runs(workflow.id, LATEST),
+        runs=latest_runs(workflow.id, LATEST_RUNS),
         events=latest_events(workflow),
         former_uses=list_former_uses(workflow),
         former_days=FORMER_DAYS,

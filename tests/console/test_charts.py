@@ -34,7 +34,10 @@ def test_a_single_failure_among_thousands_can_be_seen() -> None:
 
 def test_a_line_breaks_where_nothing_ran_and_a_lone_point_is_a_dot() -> None:
     plot = draw_rate("Rate", [1.0, 0.5, None, 0.0, None], [])
-    assert plot.shapes[0].path == "M5 0L15 50M35 100h.01"
+    assert [(shape.kind, shape.path) for shape in plot.shapes] == [
+        ("rate", "M5 0L15 50"),
+        ("rate lone", "M35 100h.01"),
+    ]
     assert draw_rate("Rate", [None, None], []).shapes == []
 
 

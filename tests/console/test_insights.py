@@ -63,12 +63,17 @@ def test_without_runs_insights_says_how_to_get_some(owner: FlaskClient, team: Te
     assert "How it went" not in open_page(owner, f"/workflows/{team.workflow_public_id}").text
 
 
+def stop_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Late in an hour, so that what ran half an hour ago ran within it."""
+    for module in ("app.console.insight_view.now", f"{__name__}.now"):
+        monkeypatch.setattr(module, lambda: datetime(2026, 11, 24, 12, 45, tzinfo=UTC))
+
+
 @pytest.mark.parametrize("name", RANGES)
 def test_charts_say_what_they_show_in_words(
     owner: FlaskClient, team: Team, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("app.console.insight_view.now", f"{__name__}.now"):
-        monkeypatch.setattr(module, lambda: datetime(2026, 11, 24, 12, 45, tzinfo=UTC))
+    stop_the_clock(monkeypatch)
     slow = [(30, "success", 60_000.0)]
     record(team, *[(20, "success", 1_000.0)] * 30, (25, "failure", None), *slow)
     for path in ("/insights", f"/workflows/{team.workflow_public_id}"):
@@ -91,7 +96,10 @@ def test_charts_say_what_they_show_in_words(
         assert f'aria-current="true">{RANGES[name].label}' in owner.get(f"{path}?range={name}").text
 
 
-def test_an_outlier_is_marked_and_leads_to_its_runs(owner: FlaskClient, team: Team) -> None:
+def test_an_outlier_is_marked_and_leads_to_its_runs(
+    owner: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_the_clock(monkeypatch)
     record(team, *[(20, "success", 1_000.0)] * 40, (30, "success", 60_000.0))
     page = open_page(owner, f"/workflows/{team.workflow_public_id}")
     assert "1 run took longer than" in page.text

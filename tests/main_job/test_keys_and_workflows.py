@@ -96,6 +96,7 @@ def test_a_workflow_is_renamed_archived_and_restored(
     page.get_by_role("link", name=re.compile("^last ")).click()
     expect(page.get_by_role("main")).to_contain_text("former_slug")
     page.goto(f"{server.url}/workflows/{team.workflow_id}")
+    page.get_by_role("link", name="Edit").click()
     page.get_by_role("button", name="Archive").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Archive Enrich leads?")
@@ -196,6 +197,7 @@ def test_axe_finds_nothing(server: LiveServer, team: LiveTeam, themed: Page) -> 
     sign_in_browser(server, team, page)
     workflow = f"/workflows/{team.workflow_id}"
     page.goto(server.url + workflow)
+    page.get_by_role("link", name="Edit").click()
     page.get_by_role("textbox", name="Slug").fill("enrich")
     page.get_by_role("button", name="Save", exact=True).click()
     send(server, team.key, team.slug)
@@ -218,6 +220,7 @@ def test_axe_finds_nothing(server: LiveServer, team: LiveTeam, themed: Page) -> 
     page.get_by_text("As a table").click()
     assert violations(page) == []
     page.goto(server.url + workflow)
+    page.get_by_role("link", name="Edit").click()
     page.get_by_role("button", name="Archive").click()
     page.get_by_role("dialog").get_by_role("button", name="Archive").click()
     expect(page.get_by_text("None has come since then.")).to_be_visible()
@@ -235,6 +238,7 @@ def rotate(page: Page, keep: str) -> str:
 
 
 def rename(page: Page, name: str, slug: str) -> None:
+    page.get_by_role("link", name="Edit").click()
     page.get_by_role("textbox", name="Name").fill(name)
     page.get_by_role("textbox", name="Slug").fill(slug)
     page.get_by_role("button", name="Save", exact=True).click()
