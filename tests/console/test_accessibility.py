@@ -23,6 +23,7 @@ from tests.apps import close_app, make_app
 from tests.axe import ALL, COLOURS, violations
 from tests.channels.deliveries import store_channels
 from tests.factories import make_alert
+from tests.layout import cut_off
 from tests.pages_map import SIGNED_OUT, addresses
 from tests.server import LiveServer, wait_for
 from tests.sessions import enter
@@ -46,10 +47,6 @@ VIEWS = {
 }
 """Each looks at every other page. Nothing but colours is different in the dark, and nothing but
 the navigation, which is on all pages, has other colours on a phone."""
-CUT_OFF = """() => [...document.querySelectorAll(".card")]
-  .filter((card) => card.scrollHeight > card.clientHeight + 1)
-  .map((card) => `hides a part of what is in it: ${card.outerHTML.slice(0, 200)}`)"""
-WIDER = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +100,7 @@ def look(page: Page, url: str, schemes: dict[str, tuple[str, ...]]) -> list[str]
         if number == 0:
             page.goto(url)
         told += (f"{scheme}: {each}" for each in violations(page, rules))
-    told += page.evaluate(CUT_OFF)
-    return [*told, "is wider than the window"] if page.evaluate(WIDER) else told
+    return told + cut_off(page)
 
 
 def send_something_odd(server: LiveServer, team: LiveTeam) -> str:
