@@ -1,19 +1,22 @@
 """Which alerts a rule would have sent: the same judges and the same course, over the past."""
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from app.alerting.course import settle, step
+from app.alerting.course import Said, settle, step
 from app.alerting.kinds import KINDS
 from app.alerting.past import READERS, Sighting
 from app.alerting.rulebook import Rulebook, complete
 from app.alerting.telling import read_names
 from app.alerting.words import name_of, title_of
 from app.models import Alert, AlertRule
+
+Hear = Callable[[list[Said], datetime], None]
+"""Called with each message as it would have been sent: what it says, and when."""
 
 
 @dataclass(slots=True)
@@ -32,7 +35,9 @@ class Replay:
         return [alert for alert in self.alerts if alert.last_told_at is not None]
 
 
-def replay(session: Session, rule: AlertRule, now: datetime) -> Replay:
+def replay(
+    session: Session, rule: AlertRule, now: datetime, hear: Hear = lambda said, at: None
+) -> Replay:
     """The rule's alerts of the last 30 days, as if it had been there; nothing is written.
 
     Snoozes count for nothing here; maintenance windows do.
@@ -40,7 +45,7 @@ def replay(session: Session, rule: AlertRule, now: datetime) -> Replay:
     book = complete(session, [rule])
     sightings, extent = READERS[KINDS[rule.kind].source](session, book, rule, now)
     result = Replay(seen=extent.seen, back_to=extent.back_to)
-    _play(book, rule, sightings, now, result)
+    _play(book, rule, sightings, now, result, hear)
     result.names = read_names(session, result.alerts)
     for alert in result.alerts:
         alert.what = title_of(alert, name_of(alert, result.names))
@@ -49,7 +54,12 @@ def replay(session: Session, rule: AlertRule, now: datetime) -> Replay:
 
 
 def _play(
-    book: Rulebook, rule: AlertRule, sightings: Iterable[Sighting], now: datetime, result: Replay
+    book: Rulebook,
+    rule: AlertRule,
+    sightings: Iterable[Sighting],
+    now: datetime,
+    result: Replay,
+    hear: Hear,
 ) -> None:
     """Go through the verdicts in time; between them, what had become due was told."""
     latest: dict[int | None, Alert] = {}
@@ -66,6 +76,8 @@ def _play(
             lambda: recent,
         )
         times.extend(moment for _ in messages)
+        for message in messages:
+            hear(message, moment)
         for alert in alerts:
             if alert.due_at is not None:
                 heapq.heappush(due, (alert.due_at, id(alert), alert))

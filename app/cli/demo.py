@@ -6,11 +6,14 @@ from datetime import datetime, timedelta
 from random import Random
 
 import click
-from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
 
 from app.cli.commands import command
+from app.cli.demo_alerting import make_alerting, remove_alerting
+from app.cli.demo_keys import make_keys, store_usage
+from app.cli.demo_marks import is_marked
 from app.cli.demo_month import DAYS, make_month
-from app.cli.demo_requests import MISNAMED, make_requests, take_in
+from app.cli.demo_requests import make_requests, take_in
 from app.cli.demo_workflows import WORKFLOWS
 from app.cli.options import json_option, workspace_option
 from app.cli.text import dump
@@ -18,7 +21,7 @@ from app.clock import now
 from app.extensions import db, writing
 from app.ingest.records import NewEvent
 from app.ingest.service import ingest_service
-from app.models import Event, Run, Workflow, Workspace, of_state
+from app.models import ApiKey, Event, Run, Workflow, Workspace
 from app.processing.batch import process_batch
 from app.processing.rollups import take_back_workflows
 from app.workspaces.schedules import set_schedule
@@ -37,8 +40,9 @@ def demo(remove: bool, workspace: Workspace, as_json: bool) -> None:
     """Fill a workspace with a month of made-up data, to look around in.
 
     It makes six workflows whose names end in "(demo)", with some thousand runs and a few refused
-    requests. `flask --app wsgi demo --remove` takes them away again, with everything that was sent
-    to these workflows, and leaves all else alone.
+    requests; two API keys, three alert rules with their alerts, and a channel that is switched off.
+    `flask --app wsgi demo --remove` takes them away again, with everything that was sent to these
+    workflows, and leaves all else alone.
     """
     workspace_id = workspace.id
     existing = db.session.scalars(select(Workflow.id).where(_is_demo(workspace_id))).all()
@@ -61,34 +65,43 @@ def demo(remove: bool, workspace: Workspace, as_json: bool) -> None:
 def make_demo(workspace_id: int) -> dict[str, int]:
     """Make workflows and events, and have them processed; returns how many of each there are."""
     until = now()
+    begun_at = until - timedelta(days=DAYS)
     random = Random(SEED)  # noqa: S311 (no secrets: the same month every time)
     workflows = {
         each.name: create_workflow(workspace_id, each.name, is_demo=True) for each in WORKFLOWS
     }
     requests = make_requests(make_month(until, random), workflows, until, random)
     store = ingest_service().store
+    keys = make_keys(workspace_id, [each.id for each in workflows.values()], until, DAYS)
     events = [
-        take_in(each, store, until, round(random.lognormvariate(1, 0.4), 3)) for each in requests
+        take_in(each, keys, store, until, round(random.lognormvariate(1, 0.4), 3))
+        for each in requests
     ]
     for batch in _split(events):
         with store.writing() as cursor:
             store.insert_events(cursor, batch)
+    store_usage(keys, events)
     _process(workspace_id)
-    _date_back(workspace_id, until - timedelta(days=DAYS))
+    _date_back(workspace_id, begun_at)
     for each in WORKFLOWS:
         if each.schedule:
             set_schedule(workflows[each.name], each.schedule)
+    make_alerting(workspace_id, workflows, until, begun_at)
     return _count(workspace_id)
 
 
 def remove_demo(workspace_id: int) -> dict[str, int]:
-    """Remove the demo's workflows, and with them their events, runs and rollups."""
+    """Remove the demo's workflows, and with them their events, runs, rollups and alerts; its keys,
+    rules and channel."""
     counts = _count(workspace_id)
     with writing() as session:
-        take_back_workflows(session, workspace_id, session.scalars(_ids(workspace_id)).all())
+        ids = session.scalars(_ids(workspace_id)).all()
+        take_back_workflows(session, workspace_id, ids)
+        remove_alerting(session, workspace_id, ids)
         # Events first: they point to runs, each of which would look for its events otherwise.
         session.execute(delete(Event).where(_is_event_of_demo(workspace_id)))
         session.execute(delete(Workflow).where(_is_demo(workspace_id)))
+        session.execute(delete(ApiKey).where(is_marked(ApiKey, workspace_id)))
     return counts
 
 
@@ -101,16 +114,9 @@ def _ids(workspace_id: int) -> Select[int]:
 
 
 def _is_event_of_demo(workspace_id: int) -> ColumnElement[bool]:
-    """Sent to a workflow of the demo, or made by it for one that is not there: a sender's own
-    request of that kind has its key."""
-    is_misnamed = and_(
-        Event.workspace_id == workspace_id,
-        Event.code == "workflow_not_found",
-        Event.api_key_id.is_(None),
-        Event.reference.in_(MISNAMED),
-        of_state("rejected"),
-    )
-    return or_(Event.workflow_id.in_(_ids(workspace_id)), is_misnamed)
+    """Sent to a workflow of the demo, or with one of its keys for a workflow that is not there."""
+    keys = select(ApiKey.id).where(is_marked(ApiKey, workspace_id))
+    return or_(Event.workflow_id.in_(_ids(workspace_id)), Event.api_key_id.in_(keys))
 
 
 def _split(events: list[NewEvent]) -> Iterator[list[NewEvent]]:

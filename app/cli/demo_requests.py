@@ -5,10 +5,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from io import BytesIO
 from random import Random
 
 from werkzeug.test import EnvironBuilder
 
+from app.cli.demo_keys import DemoKeys
 from app.cli.demo_month import Execution
 from app.cli.demo_workflows import Platform
 from app.cli.server import server_address
@@ -20,11 +23,10 @@ from app.ingest.references import REFERENCES, find_workflow
 from app.ingest.rejections import as_rejected
 from app.ingest.schemas import EVENT_KINDS, validate
 from app.ingest.store import Store
-from app.keys import is_well_formed, make_key
+from app.keys import is_well_formed
 from app.models import Workflow
 from app.problems import ProblemError
 
-_KEY = make_key()  # Stands in the headers only, where it is masked; it opens nothing.
 MISNAMED = ("invoice-snyc-demo", "lead-enrichmnt-demo")
 """Slugs of no workflow: such a request belongs to none, and goes with the demo all the same."""
 _TIME = re.compile(r'(?<="ended_at": ")[^"]+')
@@ -32,14 +34,18 @@ _TIME = re.compile(r'(?<="ended_at": ")[^"]+')
 
 @dataclass(frozen=True, slots=True)
 class DemoRequest:
-    """What a platform sent; `key` is its X-API-Key header."""
+    """What a platform sent; `key` is its X-API-Key header, if it is not the one of that time."""
 
     received_at: datetime
     workflow: Workflow
     platform: Platform
     kind: str
     body: str
-    key: str | None = _KEY
+    key: "KeyChoice | None" = None
+
+
+KeyChoice = Callable[[DemoKeys], str | None]
+"""What stands in the header of a request that comes with a wrong key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +55,13 @@ class Slip:
     hours_ago: float
     edit: Callable[[str], str] = str
     kind: str | None = None
-    key: str | None = _KEY
+    key: KeyChoice | None = None
 
     def fits(self, request: DemoRequest) -> bool:
         """Whether the request becomes a mistake; a field to be spoilt may not be in it."""
-        spoilt = (self.edit(request.body), self.kind or request.kind, self.key)
-        return request.kind == "run-success" and spoilt != (request.body, request.kind, request.key)
+        spoilt = (self.edit(request.body), self.kind or request.kind)
+        is_spoilt = self.key is not None or spoilt != (request.body, request.kind)
+        return request.kind == "run-success" and is_spoilt
 
 
 def _misname(body: str, slug: str) -> str:
@@ -64,12 +71,15 @@ def _misname(body: str, slug: str) -> str:
 SLIPS = (
     Slip(140, lambda body: body.replace('"ended_at"', '"endedAt"')),
     Slip(139.9, lambda body: _TIME.sub("{{ $json.finished }}", body)),
-    Slip(118, key=None),
-    Slip(117.8, key=_KEY[:-6]),
+    Slip(118, key=lambda keys: None),
+    Slip(117.8, key=lambda keys: keys.new[:-6]),
+    Slip(116, key=lambda keys: keys.old),
+    Slip(115.9, key=lambda keys: keys.old),
     Slip(101, lambda body: _TIME.sub(lambda match: match[0][:10], body)),
     Slip(77, lambda body: re.sub(r'"duration_ms": [^,]+', '"duration_ms": ', body)),
     Slip(76.5, lambda body: body[: len(body) * 2 // 3]),
     Slip(53, lambda body: _misname(body, MISNAMED[0])),
+    Slip(31, key=lambda keys: keys.old),
     Slip(30, kind="run-failure"),
     Slip(29, lambda body: body.replace('"', "'")),
     Slip(5, lambda body: body.replace('"ended_at"', '"endedAt"')),
@@ -157,9 +167,14 @@ def _slip(good: list[DemoRequest], until: datetime) -> Iterator[DemoRequest]:
         )
 
 
-def take_in(request: DemoRequest, store: Store, due_at: datetime, took_ms: float) -> NewEvent:
+def take_in(
+    request: DemoRequest, keys: DemoKeys, store: Store, due_at: datetime, took_ms: float
+) -> NewEvent:
     """The row of the log for the request: what the ingest service would have made of it."""
-    intake = Intake(_environ(request), request.kind)
+    used = keys.used_at(request.received_at, request.platform.name)
+    key = request.key(keys) if request.key else used
+    intake = Intake(_environ(request, key), request.kind)
+    intake.api_key = keys.known.get(key or "")
     intake.received_at = request.received_at
     workspace_id = request.workflow.workspace_id
     workflow_id: int | None = request.workflow.id
@@ -185,6 +200,9 @@ def _accept(intake: Intake, store: Store, workflow: Workflow) -> tuple[str, str 
     body = intake.read_body(MAX_STORED_BODY, seconds=1)
     if not is_well_formed(read_credential(intake)):
         raise ProblemError("malformed_api_key")
+    revoked_at = intake.api_key.revoked_at if intake.api_key else None
+    if revoked_at and revoked_at <= intake.received_at:
+        raise ProblemError("revoked_api_key")
     read = read_object(body, intake.environ["CONTENT_TYPE"])
     intake.members = read
     fields = validate(EVENT_KINDS[str(intake.kind)], read, intake.received_at)
@@ -199,18 +217,28 @@ def _references(workflow: Workflow) -> Iterator[tuple[str, str]]:
     return ((name, getattr(workflow, column)) for name, column in REFERENCES.items())
 
 
-def _environ(request: DemoRequest) -> Environ:
-    path = f"/api/v1/ingest/{request.kind}"
-    headers = [("User-Agent", request.platform.user_agent), ("Accept", "*/*")]
-    if request.key:
-        headers.append(("X-API-Key", request.key))
+def _environ(request: DemoRequest, key: str | None) -> Environ:
+    body = request.body.encode()
+    return {
+        **_environ_without_body(request.platform, request.kind, key),
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": BytesIO(body),
+    }
+
+
+@cache
+def _environ_without_body(platform: Platform, kind: str, key: str | None) -> Environ:
+    """Made once for all requests that differ in their bodies alone: it takes its time."""
+    path = f"/api/v1/ingest/{kind}"
+    headers = [("User-Agent", platform.user_agent), ("Accept", "*/*")]
+    if key:
+        headers.append(("X-API-Key", key))
     builder = EnvironBuilder(
         path,
         base_url=server_address(),
         method="POST",
-        data=request.body,
         content_type="application/json",
         headers=headers,
-        environ_overrides={"REMOTE_ADDR": request.platform.remote_addr, "RAW_URI": path},
+        environ_overrides={"REMOTE_ADDR": platform.remote_addr, "RAW_URI": path},
     )
     return builder.get_environ()

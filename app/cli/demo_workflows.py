@@ -42,10 +42,13 @@ class Trouble:
 
     def covers(self, moment: datetime, until: datetime) -> bool:
         """Whether it was going on at the moment, in the month that ends at `until`."""
+        begun_at = self.begun_at(until)
+        return begun_at <= moment < begun_at + timedelta(hours=self.hours)
+
+    def begun_at(self, until: datetime) -> datetime:
         day = until - timedelta(days=self.days_ago)
         day -= timedelta(days=max(0, day.weekday() - FRIDAY))
-        begun_at = day.replace(hour=self.at_hour, minute=10)
-        return begun_at <= moment < begun_at + timedelta(hours=self.hours)
+        return day.replace(hour=self.at_hour, minute=10, second=0, microsecond=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class DemoWorkflow:
     follows: str | None = None
     sends_start: bool = False
     schedule: Wish | None = None
+    labels: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -168,6 +172,7 @@ WORKFLOWS: tuple[DemoWorkflow, ...] = (
         ),
         retried_share=0.3,
         counts={"leads": (1, 40)},
+        labels=("sales",),
     ),
     DemoWorkflow(
         "Order intake",
@@ -180,6 +185,7 @@ WORKFLOWS: tuple[DemoWorkflow, ...] = (
         retried_share=0.5,
         counts={"items": (1, 9)},
         correlation="order",
+        labels=("shop",),
     ),
     DemoWorkflow(
         "Invoice sync",
@@ -196,6 +202,7 @@ WORKFLOWS: tuple[DemoWorkflow, ...] = (
         counts={"invoices": (1, 3), "net_cents": (900, 420_000)},
         correlation="order",
         follows="Order intake",
+        labels=("shop", "books"),
     ),
     DemoWorkflow(
         "CRM contact sync",
@@ -207,6 +214,7 @@ WORKFLOWS: tuple[DemoWorkflow, ...] = (
         (Trouble(3, 4, 5, 0.9, "ConnectionError", "CRM: getaddrinfo ENOTFOUND api.crm.example"),),
         counts={"contacts": (0, 250)},
         schedule=Wish("interval", 1_800, None, "UTC", 900),
+        labels=("sales",),
     ),
     DemoWorkflow(
         "Support triage",
@@ -230,6 +238,7 @@ WORKFLOWS: tuple[DemoWorkflow, ...] = (
         counts={"megabytes": (18_200, 18_900)},
         sends_start=True,
         schedule=Wish("cron", None, "30 2 * * *", "UTC", 7_200),
+        labels=("nightly",),
     ),
 )
 """A workflow that follows another stands behind it."""

@@ -120,6 +120,13 @@ def take_back_workflows(session: Session, workspace_id: int, workflow_ids: Itera
         key = (workspace_id, row.period, row.starts_at)
         totals[key] = totals.get(key, NOTHING).plus(Sums(*counts, unpack(row.sketch)), -1)
     _upsert(session, "workspace_id", totals)
+    session.execute(
+        delete(WorkspaceRollup).where(
+            WorkspaceRollup.workspace_id == workspace_id,
+            WorkspaceRollup.success_count == 0,
+            WorkspaceRollup.failure_count == 0,
+        )
+    )
 
 
 def prune_quarters(session: Session, now: datetime) -> None:

@@ -10,7 +10,19 @@ from sqlalchemy import func, select
 
 from app.clock import now
 from app.extensions import db
-from app.models import ApiKey, Event, Rollup, Run, Workflow
+from app.models import (
+    Alert,
+    AlertRule,
+    ApiKey,
+    Channel,
+    Delivery,
+    Event,
+    KeyUsage,
+    MaintenanceWindow,
+    Rollup,
+    Run,
+    Workflow,
+)
 from app.processing.batch import process_batch
 from app.processing.retention import prune
 from app.processing.rollups import PERIOD_STARTS, QUARTERS_KEPT
@@ -61,6 +73,7 @@ def test_the_demo_is_a_month_that_agrees_with_itself_and_goes_without_a_trace(
     run("workflow", "create", "Looks like one (demo)", "--workspace", "Team")
     assert "There is no demo data" in run(*remove, exit_code=1).stderr
 
+    before = size_of_every_table()
     made = json.loads(run(*demo, "--json").stdout)
     check_what_was_made(made)
     prune()  # Nothing of it is past its time.
@@ -70,6 +83,8 @@ def test_the_demo_is_a_month_that_agrees_with_itself_and_goes_without_a_trace(
     kept = [report(client, each).json["event_id"] for each in (team, other)]
     removed = "Removed 6 workflows, {runs:,} runs, {events:,} events.\n"
     assert run(*remove).stdout == removed.format_map(made)
+    grown = {name for name, size in size_of_every_table().items() if size != before[name]}
+    assert grown <= {"events", "key_usage"}  # By the two reports.
     process_batch(10)
     assert list(db.session.scalars(select(Event.public_id).order_by(Event.id))) == kept
     assert (count(Run), count(Workflow), count(ApiKey)) == (2, 3, 2)
@@ -85,8 +100,13 @@ def check_what_was_made(made: dict[str, int]) -> None:
     assert sums_from_rollups() == sums_from_runs()
     check_events_against_runs()
     check_that_it_looks_real()
+    check_keys_against_events()
+    check_alerts_against_runs()
     misnamed = Event.query.filter_by(code="workflow_not_found").all()
     assert len(misnamed) == 2 and {each.workflow_id for each in misnamed} == {None}
+    assert process_batch(10) == 0  # And nothing of it is left for the worker to do or to send.
+    states = {each.state for each in db.session.scalars(select(Delivery))}
+    assert states >= {"delivered", "given_up"} and "waiting" not in states
 
 
 def check_events_against_runs() -> None:
@@ -117,3 +137,37 @@ def check_that_it_looks_real() -> None:
     assert 0.01 < sum(failures.values()) / len(runs) < 0.1
     assert all(run.duration_ms and run.duration_ms > 0 for run in runs)
     assert all(run.updated_at >= run.ended_at for run in runs)
+
+
+def check_keys_against_events() -> None:
+    demo_keys = select(ApiKey).where(ApiKey.public_id.startswith("demo"))
+    old, new = db.session.scalars(demo_keys.order_by(ApiKey.id))
+    assert new.replaces_id == old.id and old.revoked_at and new.revoked_at is None
+    refused = Event.query.filter_by(code="revoked_api_key").all()
+    assert len({each.fingerprint for each in refused}) == 1 and len(refused) == 3
+    assert all(each.api_key_id == old.id and each.received_at > old.revoked_at for each in refused)
+    known = Event.query.filter(Event.api_key_id.is_not(None)).count()
+    assert db.session.scalar(select(func.sum(KeyUsage.count))) == known - len(refused)
+    late = db.session.scalars(select(KeyUsage).where(KeyUsage.api_key_id == old.id))
+    assert any(use.count > use.rotated_count for use in late)
+
+
+def check_alerts_against_runs() -> None:
+    failed = {
+        (run.workflow_id, run.ended_at)
+        for run in db.session.scalars(select(Run).where(Run.outcome == "failure"))
+    }
+    alerts = list(db.session.scalars(select(Alert)))
+    assert len(alerts) >= 3 and all(alert.what for alert in alerts)
+    assert all((alert.workflow_id, alert.began_at) in failed for alert in alerts)
+    assert (count(AlertRule), count(MaintenanceWindow)) == (3, 1)
+    (channel,) = db.session.scalars(select(Channel))
+    assert channel.failing_since and channel.disabled_at and channel.disabled_at <= now()
+
+
+def size_of_every_table() -> dict[str, int]:
+    db.session.rollback()
+    return {
+        table.name: int(db.session.scalar(select(func.count()).select_from(table)) or 0)
+        for table in db.metadata.sorted_tables
+    }
