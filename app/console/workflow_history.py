@@ -11,7 +11,7 @@ from app.extensions import db
 from app.models import Event, FormerSlug, Workflow
 from app.workspaces.workflows import list_former_slugs
 
-LATEST_RUNS, LATEST_EVENTS = 8, 5
+LATEST_RUNS, LATEST_EVENTS = 7, 5
 LOOKED_AT = 1_000
 """The newest events among which the users of a former slug are looked for."""
 MOST_REFUSED = 1_000
