@@ -7,6 +7,7 @@ from typing import Any
 from app.answers import dump
 from app.identifiers import is_id, new_id
 from app.ingest.authentication import is_live, note_sender
+from app.ingest.expressions import is_unresolved
 from app.ingest.intake import Intake
 from app.ingest.records import NewEvent
 from app.ingest.references import REFERENCES
@@ -57,8 +58,8 @@ def as_rejected(intake: Intake, problem: ProblemError) -> NewEvent:
         detail=problem.detail,
         errors=_as_json(problem),
         reference=reference,
-        execution_id=_read_text(members, "external_execution_id"),
-        correlation_id=_read_text(members, "correlation_id"),
+        execution_id=_read_link(members, "external_execution_id"),
+        correlation_id=_read_link(members, "correlation_id"),
         fingerprint=None if intake.attempt else _fingerprint(intake, problem, reference),
     )
 
@@ -92,6 +93,12 @@ def _read_text(members: Mapping[str, Any], name: str) -> str | None:
     if value in (None, "") or isinstance(value, dict | list | bool):
         return None
     return presentable(str(value))[:MAX_IDENTIFIER]
+
+
+def _read_link(members: Mapping[str, Any], name: str) -> str | None:
+    """An id by which this request belongs to others."""
+    text = _read_text(members, name)
+    return None if text is None or is_unresolved(text) else text
 
 
 def _read_reference(members: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -90,6 +90,17 @@ def test_without_an_execution_id_each_event_makes_a_run(client: FlaskClient, tea
     assert len(runs()) == 3
 
 
+@pytest.mark.parametrize("execution", ["{{ $execution.id }}", "undefined", "[object Object]"])
+def test_an_execution_id_that_came_unresolved_hides_no_failure(
+    client: FlaskClient, team: Team, execution: str
+) -> None:
+    for kind in ("failure", "success"):
+        answer = report(client, team, kind, external_execution_id=execution)
+        assert [each["code"] for each in answer.json["warnings"]] == ["unresolved_value"]
+    drain()
+    assert sorted(run.outcome for run in runs()) == ["failure", "success"]
+
+
 def test_the_later_end_decides_and_the_change_is_visible(client: FlaskClient, team: Team) -> None:
     report(client, team, "failure", external_execution_id="e", ended_at="2026-01-15T10:00:00Z")
     report(client, team, "success", external_execution_id="e", ended_at="2026-01-15T09:00:00Z")
