@@ -424,7 +424,10 @@ def test_an_unresolved_value_is_told_and_links_nothing(name: str, value: str) ->
 
 @pytest.mark.parametrize(
     ("value", "code"),
-    [*zip(UNRESOLVED, ["unevaluated_expression"] * 2 + ["missing"] * 3, strict=True), (" ", "blank")],
+    [
+        *zip(UNRESOLVED, ["unevaluated_expression"] * 2 + ["missing"] * 3, strict=True),
+        (" ", "blank"),
+    ],
 )
 def test_a_start_that_no_end_could_close_is_refused(value: str, code: str) -> None:
     start = {"workflow_slug": "lead-enrichment", "started_at": ENDED_AT}

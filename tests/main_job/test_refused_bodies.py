@@ -5,7 +5,6 @@ import socket
 from collections.abc import Callable
 from typing import NamedTuple
 
-import pytest
 from flask import Flask
 from sqlalchemy import select
 
