@@ -23,6 +23,7 @@ KNOWN_SECRETS = frozenset(
         "change-me-change-me-change-me-change-me",
         "your-secret-key-goes-here-please-change-it",
         "super-secret-key-that-should-be-changed",
+        "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",  # Flask's documents'.
     )
 )
 MIN_SECRET_LENGTH = 32
@@ -258,10 +259,11 @@ def resolve_secret_key(settings: Mapping[str, object]) -> str:
 
 
 def _refuse_weak_secret(secret: str) -> None:
-    if secret.lower() in KNOWN_SECRETS or len(secret) < MIN_SECRET_LENGTH:
+    is_weak = len(secret) < MIN_SECRET_LENGTH or len(set(secret)) == 1
+    if is_weak or secret.lower() in KNOWN_SECRETS:
         raise ConfigurationError(
-            "FLOWPULSE_SECRET_KEY is a known default or shorter than 32 characters. Leave it empty "
-            "to have one made, or set the output of: "
+            "FLOWPULSE_SECRET_KEY is a known default, shorter than 32 characters, or one character "
+            "again and again. Leave it empty to have one made, or set the output of: "
             "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
         )
 

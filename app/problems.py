@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import NamedTuple
 
-KINDS = ("request", "body", "field", "warning", "processing")
+KINDS = ("request", "body", "field", "warning", "processing", "delivery")
 RECEIVED_LIMIT = 80
 
 # What tells a stranger whether a key exists is for the console only.

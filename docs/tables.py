@@ -13,6 +13,7 @@ _KIND_TITLES = {
     "field": "Fields",
     "warning": "Warnings: taken, and worth a look",
     "processing": "Processing",
+    "delivery": "Deliveries",
 }
 
 

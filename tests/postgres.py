@@ -130,6 +130,15 @@ class PostgresCluster:
                 sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
             )
 
+    def crash(self) -> None:
+        """End the server at once, as a crash would, and start it again on what is on disk."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(10)
+        self.process = self._popen()
+        if not self._is_ready(seconds=30):
+            raise PostgresUnavailableError(f"no way back:\n{self._log().read_text()}")
+
     def stop(self) -> None:
         """End the server and remove its data; a second call does nothing."""
         atexit.unregister(self.stop)

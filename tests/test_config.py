@@ -56,7 +56,7 @@ def test_the_secret_is_made_once_with_mode_0600_by_one_of_many_starters(tmp_path
     assert [path.name for path in file.parent.iterdir()] == ["secret_key"]
 
 
-@pytest.mark.parametrize("secret", [*sorted(KNOWN_SECRETS), "short", "CHANGEME"])
+@pytest.mark.parametrize("secret", [*sorted(KNOWN_SECRETS), "short", "CHANGEME", "a" * 48])
 def test_a_known_default_secret_is_refused(secret: str, tmp_path: Path) -> None:
     settings = {"FLOWPULSE_SECRET_KEY": secret, "FLOWPULSE_DATA_DIR": tmp_path}
     with pytest.raises(ConfigurationError, match="FLOWPULSE_SECRET_KEY"):

@@ -1,6 +1,7 @@
 """The reading endpoints: workflows, events and runs of the key's workspace."""
 
 import json
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
@@ -19,6 +20,8 @@ from app.problems import ProblemError
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 public_blueprint = Blueprint("api_public", __name__, url_prefix="/api/v1")
+_get = partial(blueprint.get, strict_slashes=False)
+"""A slash at the end is tolerated, as it is by the ingest endpoints."""
 
 _WATCH = (joinedload(Workflow.schedule), joinedload(Workflow.open_silence))
 _EVENT_PARTS = (joinedload(Event.workflow), joinedload(Event.api_key), joinedload(Event.run))
@@ -43,18 +46,18 @@ def _refuse_nul() -> None:
             raise invalid_parameter(name, value, "Send it without the NUL character.")
 
 
-@blueprint.get("/workflows")
+@_get("/workflows")
 def list_workflows() -> Response:
     query = _of_key(select(Workflow), Workflow.workspace_id, Workflow.id).options(*_WATCH)
     return jsonify(list_page(query, Workflow.id, read_page_request(request.args), WORKFLOW))
 
 
-@blueprint.get("/workflows/<reference>")
+@_get("/workflows/<reference>")
 def show_workflow(reference: str) -> Response:
     return jsonify(WORKFLOW.dump(find_workflow(reference)))
 
 
-@blueprint.get("/events")
+@_get("/events")
 def list_events() -> Response:
     query = _of_key(select(Event), Event.workspace_id, Event.workflow_id).options(*_EVENT_PARTS)
     if status := read_choice(request.args, "status", STATES):
@@ -63,14 +66,14 @@ def list_events() -> Response:
     return jsonify(list_page(query, Event.id, read_page_request(request.args), EVENT))
 
 
-@blueprint.get("/events/<event_id>")
+@_get("/events/<event_id>")
 def show_event(event_id: str) -> Response:
     query = _of_key(select(Event), Event.workspace_id, Event.workflow_id)
     query = query.where(Event.public_id == event_id)
     return jsonify(EVENT.dump(_found(db.session.scalar(query.options(*_EVENT_PARTS)), "event")))
 
 
-@blueprint.get("/runs")
+@_get("/runs")
 def list_runs() -> Response:
     query = _of_key(select(Run), Run.workspace_id, Run.workflow_id)
     query = query.options(joinedload(Run.workflow))
@@ -85,7 +88,7 @@ def list_runs() -> Response:
     return jsonify(list_page(query, Run.id, read_page_request(request.args), RUN))
 
 
-@blueprint.get("/runs/<run_id>")
+@_get("/runs/<run_id>")
 def show_run(run_id: str) -> Response:
     query = _of_key(select(Run), Run.workspace_id, Run.workflow_id).where(Run.public_id == run_id)
     return jsonify(

@@ -26,7 +26,9 @@ or `.env`, and may be used while it runs.
 - `--json` prints one JSON value on one line, or with `events tail` one on each line. Times are in
   UTC.
 - What senders wrote is shown with `\\x1b` and the like in place of control characters.
-- `--workspace` takes a workspace's id or name, and isn't needed while there is only one.
+- `--workspace` takes a workspace's id or name, and isn't needed while there is only one. `prepare`,
+  `worker` and `doctor` concern the whole server and take none; `worker` runs until it is told to
+  stop and writes only to its log, so that it has no `--json`.
 """
 
 

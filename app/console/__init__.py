@@ -41,6 +41,7 @@ from app.console import (
     workflows,
 )
 from app.console.bars import bar_path
+from app.console.delivery_problems import find_problem
 from app.console.event_summary import summarise
 from app.console.examples import curl_command
 from app.console.formatting import FILTERS
@@ -114,7 +115,7 @@ def init_console(app: Flask) -> None:
     app.jinja_env.filters["span"] = span_in_words
     app.jinja_env.globals.update(current_user=current_user, may=may, curl_command=curl_command)
     app.jinja_env.filters.update(problem_title=title_of, problem_message=message_of)
-    app.jinja_env.filters.update(named_workflow=workflow_of)
+    app.jinja_env.filters.update(named_workflow=workflow_of, delivery_problem=find_problem)
     app.jinja_env.globals.update(is_for_htmx=is_for_htmx)
     init_reader(app)
     app.context_processor(list_navigation)

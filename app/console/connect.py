@@ -67,9 +67,7 @@ def add_key() -> ResponseReturnValue:
         return redirect(choice.address(), 303)
     name = request.form.get("name", "")
     try:
-        api_key, key = create_api_key(
-            current_workspace().id, name, ["ingest"], created_by=signed_in_user()
-        )
+        api_key, key = create_api_key(current_workspace().id, name, created_by=signed_in_user())
     except RefusedError as error:
         made = _find_just_made(name)
         if made is None:

@@ -11,7 +11,7 @@ from app.clock import now
 from app.extensions import db, is_sqlite
 from app.models import Event, Run, WorkerHeartbeat
 from app.models.columns import BigId
-from app.processing.inbox import waiting_since
+from app.processing.inbox import oldest_accepted
 
 OF_PERIOD: dict[str, tuple[str, str | None]] = {
     "rejected_days": ("rejected", None),
@@ -23,7 +23,7 @@ DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
 class Instance(NamedTuple):
-    """Facts of one moment."""
+    """Facts of one moment; the lag is the age of the oldest event that is no run yet."""
 
     version: str
     database: str
@@ -35,7 +35,7 @@ class Instance(NamedTuple):
 
 def describe_instance() -> Instance:
     seen_at = db.session.scalar(select(func.max(WorkerHeartbeat.seen_at)))
-    since = waiting_since(db.session())
+    since = oldest_accepted(db.session())
     lag = max(now() - since, timedelta()) if since else timedelta()
     return Instance(
         current_app.config["FLOWPULSE_VERSION"],

@@ -21,7 +21,7 @@ from app.console.key_usage import Day, count_by_day
 from app.console.overview import first_slug
 from app.console.paging import Paged, page_argument
 from app.extensions import db
-from app.models import ApiKey, Workflow
+from app.models import SCOPES, ApiKey, Workflow
 from app.workspaces.api_keys import create_api_key, revoke_api_key
 from app.workspaces.people import RefusedError
 
@@ -32,7 +32,6 @@ SCOPE_HINTS = {
     "ingest": "Report runs: all that a sender needs",
     "read": "Read workflows, runs and events",
 }
-USUAL_SCOPES = ("ingest",)
 
 blueprint = Blueprint("keys", __name__)
 
@@ -157,7 +156,7 @@ def _show_list(errors: dict[str, list[str]]) -> str:
         ended_pages=ended,
         lifetimes=list_choices(LIFETIMES),
         scope_hints=SCOPE_HINTS,
-        ticked=form.getlist("scope") if errors else USUAL_SCOPES,
+        ticked=form.getlist("scope") if errors else SCOPES,
         workflow_choices=workflow_choices,
         has_all_choices=has_all_choices,
         ticked_workflows=form.getlist("workflow"),

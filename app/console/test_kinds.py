@@ -18,6 +18,7 @@ from app.console.test_suppositions import (
     refused,
 )
 from app.keys import make_key
+from app.problems import PROBLEMS
 
 _ONCE = (("Idempotency-Key", "test-{new}"),)
 _KEY_HINT = "As if it came with such a key."
@@ -148,6 +149,10 @@ NOT_SHOWN = {
     "processing_retrying": "of the worker, whatever was sent",
     "processing_failed": "of the worker, whatever was sent",
     "worker_stalled": "of the worker, whatever was sent",
+    **dict.fromkeys(
+        (row.code for row in PROBLEMS.values() if row.kind == "delivery"),
+        "of a channel, whatever was sent",
+    ),
 }
 """The rows of the troubleshooting table that no kind is named after, and why."""
 

@@ -64,6 +64,12 @@ def require_live(key: KnownKey, intake: Intake) -> None:
         raise ProblemError("expired_api_key")
 
 
+def is_live(key: KnownKey, intake: Intake) -> bool:
+    """Whether the key is neither revoked nor expired."""
+    is_over = key.expires_at is not None and key.expires_at <= intake.received_at
+    return key.revoked_at is None and not is_over
+
+
 def require_scope(key: KnownKey, scope: str) -> None:
     """Raises ProblemError `insufficient_scope`."""
     if scope not in key.scopes.split():

@@ -119,9 +119,7 @@ class Identifier(EventField, fields.String):
             return self._read_blank(text, data)
         if _has_odd_characters(text, data):
             text = self._read_odd(text, data)
-        if is_unresolved(text):
-            self._note_unresolved(text, data)
-        return text
+        return self._read_unresolved(text, data) if is_unresolved(text) else text
 
     def _read_text(self, value: Any, data: Data) -> str:
         if isinstance(value, str):
@@ -139,9 +137,29 @@ class Identifier(EventField, fields.String):
         message = " holds a NUL character or half of a character."
         raise self.refuse("invalid_characters", message, text)
 
-    def _note_unresolved(self, text: str, data: Data) -> None:
+    def _read_unresolved(self, text: str, data: Data) -> str:
         message = "holds an expression, or a word that stands for no value; it was kept as it is."
         self.warn(data, "unresolved_value", message, text)
+        return text
+
+
+class Link(Identifier):
+    """An id by which events or runs belong together: what stands for no value would join all."""
+
+    def _read_blank(self, text: str, data: Data) -> str:
+        if self.required:
+            raise self.refuse("blank", " holds only blanks.", text)
+        return super()._read_blank(text, data)
+
+    def _read_unresolved(self, text: str, data: Data) -> str:
+        if self.required and is_expression(text):
+            message = " holds an expression in place of its value."
+            raise self.refuse("unevaluated_expression", message, text)
+        if self.required:
+            raise self.refuse("missing", " holds a word that stands for no value.", text)
+        message = "holds an expression, or a word that stands for no value; it was ignored."
+        self.warn(data, "unresolved_value", message, text)
+        return ""
 
 
 class WorkflowReference(Identifier):
@@ -150,10 +168,11 @@ class WorkflowReference(Identifier):
     def _read_blank(self, text: str, data: Data) -> str:
         raise self.refuse("blank", " holds only blanks.", text)
 
-    def _note_unresolved(self, text: str, data: Data) -> None:
+    def _read_unresolved(self, text: str, data: Data) -> str:
         message = " holds an expression in place of its value."
         if is_expression(text):
             raise self.refuse("unevaluated_expression", message, text)
+        return text
 
 
 class Platform(Identifier):

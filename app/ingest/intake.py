@@ -94,12 +94,11 @@ class Intake:
             raise _too_large(limit)
         return self.body
 
-    def read_what_has_come(self) -> None:
-        """For the log of a request that is refused by its headers: hardly waits for more."""
-        if self.body is None and (self.content_length or 0) <= MAX_STORED_BODY:
+    def read_for_log(self, seconds: float) -> None:
+        """Of a request that is refused by its headers: what the log keeps, if it comes in time."""
+        if self.body is None:
             self.body = b""
-            if not self._read(MAX_STORED_BODY, 0.02) and not self.body:
-                self.body = None
+            self._read(MAX_STORED_BODY, seconds)
 
     def _read(self, limit: int, seconds: float) -> bool:
         """Whether all came that will; `body` grows meanwhile, and keeps what came."""
@@ -111,7 +110,7 @@ class Intake:
             pass
         except Exception:  # The server's own, for chunks that are none or a connection that broke.
             self.is_broken = True
-        self._end_connection()
+        self._give_up()
         return False
 
     def _read_all(self, limit: int) -> None:
@@ -124,17 +123,19 @@ class Intake:
                 break
             body = self.body = body + more
 
-    def _end_connection(self) -> None:
-        """Have gunicorn look for no request behind a body that was given up: it might find one in
-        what still comes of it."""
+    def _give_up(self) -> None:
+        """Keep what came, and have gunicorn look for no request behind a body that was given up: it
+        might find one in what still comes of it."""
+        stream = self.environ["wsgi.input"]
+        self.body = (self.body or b"") + _take_held(stream)
         with suppress(AttributeError):
-            self.environ["wsgi.input"].failed = True
+            stream.failed = True
 
     def _body_size(self) -> int | None:
-        """In bytes: what came or, where nothing did, what was announced."""
-        if self.body is not None:
-            return len(self.body)
-        return None if self.content_length is None else min(self.content_length, _LARGEST_SIZE)
+        """In bytes, as announced; of a body that is sent in chunks, what came."""
+        if self.content_length is not None:
+            return min(self.content_length, _LARGEST_SIZE)
+        return None if self.body is None else len(self.body)
 
     def as_event(
         self,
@@ -199,6 +200,17 @@ def open_intake(environ: Environ, kind: str | None = None) -> Intake:
 def current_intake(environ: Environ) -> Intake:
     """The intake that was opened for this request, or else a new one."""
     return environ.get(_IN_ENVIRON) or open_intake(environ)
+
+
+def _take_held(stream: Any) -> bytes:
+    """What came of a piece whose rest did not: gunicorn's readers hold it until they have all."""
+    try:
+        reader, held = stream.reader, stream.buf.getvalue()
+        if hasattr(reader, "length"):
+            return bytes(held + reader.unreader.take_buffered()[: reader.length])
+        return bytes(held + reader.buf.getvalue())
+    except AttributeError:  # Another server's.
+        return b""
 
 
 def _too_large(limit: int) -> ProblemError:

@@ -6,7 +6,8 @@ from typing import Any
 
 from app.answers import dump
 from app.identifiers import is_id, new_id
-from app.ingest.authentication import note_sender
+from app.ingest.authentication import is_live, note_sender
+from app.ingest.expressions import is_unresolved
 from app.ingest.intake import Intake
 from app.ingest.records import NewEvent
 from app.ingest.references import REFERENCES
@@ -15,6 +16,10 @@ from app.ingest.store import OUTAGES
 from app.problems import FieldError, ProblemError, presentable
 
 MAX_IDENTIFIER = 255
+PATIENCE_SECONDS = 1.0
+"""How long the log waits for the body of a sender with a good key, who is refused otherwise."""
+GLANCE_SECONDS = 0.02
+"""... and of a sender without one: what has come already, and hardly more."""
 
 
 def record_rejection(intake: Intake, problem: ProblemError) -> str | None:
@@ -25,7 +30,8 @@ def record_rejection(intake: Intake, problem: ProblemError) -> str | None:
     if intake.api_key is None:
         note_sender(intake, service)
     if service.limits.may_store_rejected():
-        intake.read_what_has_come()
+        is_known = intake.api_key is not None and is_live(intake.api_key, intake)
+        intake.read_for_log(PATIENCE_SECONDS if is_known else GLANCE_SECONDS)
         if service.recorder.record_later(as_rejected(intake, problem)):
             return intake.event_id
     count_rejection(intake, problem)
@@ -52,8 +58,8 @@ def as_rejected(intake: Intake, problem: ProblemError) -> NewEvent:
         detail=problem.detail,
         errors=_as_json(problem),
         reference=reference,
-        execution_id=_read_text(members, "external_execution_id"),
-        correlation_id=_read_text(members, "correlation_id"),
+        execution_id=_read_link(members, "external_execution_id"),
+        correlation_id=_read_link(members, "correlation_id"),
         fingerprint=None if intake.attempt else _fingerprint(intake, problem, reference),
     )
 
@@ -87,6 +93,12 @@ def _read_text(members: Mapping[str, Any], name: str) -> str | None:
     if value in (None, "") or isinstance(value, dict | list | bool):
         return None
     return presentable(str(value))[:MAX_IDENTIFIER]
+
+
+def _read_link(members: Mapping[str, Any], name: str) -> str | None:
+    """An id by which this request belongs to others."""
+    text = _read_text(members, name)
+    return None if text is None or is_unresolved(text) else text
 
 
 def _read_reference(members: Mapping[str, Any]) -> tuple[str, str] | None:

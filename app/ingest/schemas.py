@@ -16,6 +16,7 @@ from app.ingest.fields import (
     Duration,
     FreeText,
     Identifier,
+    Link,
     Message,
     Metadata,
     Platform,
@@ -73,7 +74,7 @@ class RunSuccessSchema(Schema):
             "Duration in milliseconds. If omitted, derived from started_at and ended_at.", 5000
         ),
     )
-    external_execution_id = Identifier(
+    external_execution_id = Link(
         validate=AtMost(max=255),
         metadata=_describe(
             "ID of the execution in the source platform. Another event with the same one updates "
@@ -89,7 +90,7 @@ class RunSuccessSchema(Schema):
         validate=AtMost(max=255),
         metadata=_describe("Workflow ID in the source platform.", "8HkQ2mVx"),
     )
-    correlation_id = Identifier(
+    correlation_id = Link(
         validate=AtMost(max=255), metadata=_describe("Links related runs.", "order-7781")
     )
     metadata = Metadata(
@@ -124,7 +125,7 @@ class RunStartSchema(RunSuccessSchema):
             "2026-01-15T09:30:55Z",
         ),
     )
-    external_execution_id = Identifier(
+    external_execution_id = Link(
         required=True,
         validate=AtMost(max=255),
         metadata=_describe(

@@ -8,13 +8,13 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from types import FrameType
-from typing import cast
+from typing import ParamSpec, TypeVar, cast
 
 from flask import Flask, current_app
 from sqlalchemy import select
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from app.alerting.ticking import tick
@@ -22,7 +22,7 @@ from app.channels.courier import Courier
 from app.clock import now
 from app.extensions import db, writing
 from app.models import Downtime, Instance, WorkerHeartbeat
-from app.processing.batch import process_batch
+from app.processing.batch import OUTAGES, process_batch
 from app.processing.retention import prune
 from app.processing.schedules import judge_schedules
 from app.processing.silence_causes import explain_silence
@@ -40,6 +40,9 @@ STALLED_AFTER = timedelta(seconds=30)
 """A worker that was last seen longer ago than this stands still."""
 
 logger = logging.getLogger(__name__)
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 
 class Worker:
@@ -62,20 +65,25 @@ class Worker:
         courier = Courier()
         courier.start(cast(Flask, current_app._get_current_object()))  # type: ignore[attr-defined]
         while not self._stopping.is_set() and not self._is_orphaned():
-            try:
-                self.beat()
-                busy = process_batch(BATCH_SIZE) > 0
-                self.judge()
-                self.watch()
-                self.tidy()
-                pause = 0.0 if busy else IDLE_SECONDS
-            except (OperationalError, InterfaceError) as error:
-                db.session.rollback()
-                logger.warning("The database can't be used, trying again: %s", error)
-                pause = OUTAGE_SECONDS
-            self._stopping.wait(pause)
+            self._stopping.wait(self.work())
         courier.stop()
         self.sign_off()
+
+    def work(self) -> float:
+        """One round; returns for how many seconds to pause after it."""
+        try:
+            attempt(self.beat)
+            claimed = attempt(process_batch, BATCH_SIZE)
+            self.judge()
+            self.watch()
+            self.tidy()
+        except OUTAGES as error:
+            db.session.rollback()
+            logger.warning("The database can't be used, trying again: %s", error)
+            return OUTAGE_SECONDS
+        if claimed is None:
+            return OUTAGE_SECONDS
+        return 0.0 if claimed else IDLE_SECONDS
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._stopping.set()
@@ -98,34 +106,45 @@ class Worker:
         """Find what did not come and what does not end; not more often than JUDGE_EVERY."""
         if self._judged_at is None or now() - self._judged_at >= JUDGE_EVERY:
             self._judged_at = now()
-            judge_schedules()
-            mark_stuck_runs()
+            attempt(judge_schedules)
+            attempt(mark_stuck_runs)
 
     def watch(self) -> None:
         """Tell of what no event tells, and of what is due; not more often than WATCH_EVERY."""
-        if self._watched_at is not None and now() - self._watched_at < WATCH_EVERY:
-            return
-        self._watched_at = now()
-        try:
-            tick(self._watched_at, explain_silence)
-        except (OperationalError, InterfaceError):
-            raise
-        except Exception:  # A rule that can't be judged must not hold up the events.
-            db.session.rollback()
-            logger.exception("Alerts could not be looked after.")
+        if self._watched_at is None or now() - self._watched_at >= WATCH_EVERY:
+            self._watched_at = now()
+            attempt(tick, self._watched_at, explain_silence)
 
     def tidy(self) -> None:
         """Send weekly digests, remove what is past its time; not more often than PRUNE_EVERY."""
         if self._pruned_at is None or now() - self._pruned_at >= PRUNE_EVERY:
             self._pruned_at = now()
-            send_weekly_digests()
-            prune()
+            attempt(send_weekly_digests)
+            attempt(prune)
 
     def sign_off(self) -> None:
         with writing() as session:
             beat = session.get(WorkerHeartbeat, self.name)
             if beat:
                 session.delete(beat)
+
+
+def attempt(
+    task: Callable[Given, Result], *given: Given.args, **more: Given.kwargs
+) -> Result | None:
+    """Do a part of the work; None where it fails for another reason than an outage.
+
+    A row that one part can't cope with must neither hold up the others nor end the process, which
+    would come back only to end over the same row.
+    """
+    try:
+        return task(*given, **more)
+    except OUTAGES:
+        raise
+    except Exception:
+        db.session.rollback()
+        logger.exception("The worker's part %s failed; the others go on.", task.__name__)
+        return None
 
 
 def _note_downtime(session: Session, beat_at: datetime) -> None:

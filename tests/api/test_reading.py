@@ -45,6 +45,19 @@ def test_workflows_have_the_ids_that_integrations_need(client: FlaskClient, team
         assert get(client, team, f"workflows/{reference}").json == workflow
 
 
+def test_a_slash_at_the_end_is_tolerated(client: FlaskClient, team: Team) -> None:
+    run_id = get_run_id(client, team)
+    for path in ("workflows", f"workflows/{team.slug}", "events", "runs", f"runs/{run_id}"):
+        plain, slashed = get(client, team, path), get(client, team, f"{path}/")
+        assert (slashed.status_code, slashed.json) == (200, plain.json), path
+
+
+def get_run_id(client: FlaskClient, team: Team) -> str:
+    report(client, team)
+    process_batch(10)
+    return str(get(client, team, "runs").json["data"][0]["id"])
+
+
 def test_an_event_is_followed_from_accepted_to_its_run(client: FlaskClient, team: Team) -> None:
     location = report(client, team, external_execution_id="e-1").headers["Location"]
     path = location.removeprefix("/api/v1/")

@@ -180,7 +180,9 @@ def test_a_delivery_shows_each_try_and_is_tried_again_on_demand(
     page = open_page(owner, address(channel))
     assert "Invoice sync failed" in page.text and "Failing" in page.text
     (path,) = {each for each in page.links if each.startswith("/alerts/deliveries/")}
-    assert "first answer" in open_page(owner, path).text
+    failed = open_page(owner, path)
+    assert "first answer" in failed.text
+    assert "/troubleshooting#delivery_server_error" in failed.links
     receiver.reply = lambda _: Reply(200, b"second answer")
     assert deliver() == 0
     assert send_form(owner, path, f"{path}/again").status_code == 303
@@ -213,6 +215,7 @@ def test_a_channel_that_was_switched_off_says_why_and_can_be_switched_on(
         channel.disabled_at, channel.disabled_why = now(), "127.0.0.1 answered 410."
     page = open_page(owner, address(channel))
     assert "Switched off" in page.text and "answered 410" in page.text
+    assert "/troubleshooting#delivery_channel_off" in page.links
     assert f"{address(channel)}/test" not in [form.action for form in page.forms]
     token = page.form("/sign-out").fields
     owner.post(f"{address(channel)}/test", data=token)

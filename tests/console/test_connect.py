@@ -17,7 +17,7 @@ from app.console.snippets import TOOLS
 from app.extensions import db
 from app.ingest.service import ingest_service
 from app.keys import make_key
-from app.models import ApiKey, Workflow
+from app.models import SCOPES, ApiKey, Workflow
 from app.workspaces.api_keys import create_api_key, find_by_secret, revoke_api_key
 from app.workspaces.workflows import archive_workflow, create_workflow
 from tests.console.pages import Form, Page, open_page, send_form
@@ -154,7 +154,7 @@ def test_the_key_is_shown_once_in_the_snippet_and_nowhere_else(
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "no-store"
     made = db.session.query(ApiKey).filter_by(name=f"Python: {team.name}").one()
-    assert made.scopes == "ingest" and key.startswith(made.prefix)
+    assert made.scope_names == SCOPES and key.startswith(made.prefix)
     page = Page(answer.text)
     assert f'KEY = "{key}"' in page.text
     assert not [link for link in page.links if key in link]

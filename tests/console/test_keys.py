@@ -66,11 +66,11 @@ def test_a_key_may_expire(owner: FlaskClient) -> None:
             assert abs(made.expires_at - now() - lifetime) < timedelta(minutes=1)
 
 
-def test_a_new_key_has_only_the_scope_that_a_sender_needs(owner: FlaskClient) -> None:
-    assert open_page(owner, "/keys").form("/keys").fields["scope"] == ["ingest"]
+def test_a_new_key_has_both_scopes_unless_one_is_unticked(owner: FlaskClient) -> None:
+    assert open_page(owner, "/keys").form("/keys").fields["scope"] == ["ingest", "read"]
     send_form(owner, "/keys", name="Sender")
     made = db.session.scalar(select(ApiKey).where(ApiKey.name == "Sender"))
-    assert made is not None and made.scope_names == ("ingest",)
+    assert made is not None and made.scope_names == ("ingest", "read")
 
 
 def test_all_slips_are_told_at_once_and_what_was_typed_stays(

@@ -2,19 +2,22 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from threading import Barrier, Thread
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from app.clock import now
+from app.console.instance import describe_instance
 from app.extensions import db, writing
-from app.models import Membership, User, Workspace
+from app.models import Event, Membership, User, Workspace
 from app.workspaces.members import change_role, remove_member
 from app.workspaces.people import RefusedError, create_user
 from tests.console.pages import open_page, send_form
-from tests.factories import PASSWORD, Team
+from tests.factories import PASSWORD, Team, report
 
 RETENTION = "/settings/retention"
 
@@ -93,6 +96,20 @@ def test_the_server_is_its_owners_to_see(
 ) -> None:
     assert "FlowPulse 0.1.0" in open_page(owner, "/settings").text
     assert "FlowPulse 0.1.0" not in open_page(colleague("owner"), "/settings").text
+
+
+def test_the_lag_is_the_age_of_the_oldest_event_also_of_one_that_is_put_off(
+    client: FlaskClient, team: Team
+) -> None:
+    report(client, team)
+    assert describe_instance().lag_ms < 60_000
+    with writing() as session:
+        session.execute(
+            update(Event).values(
+                received_at=now() - timedelta(hours=2), next_attempt_at=now() + timedelta(hours=1)
+            )
+        )
+    assert describe_instance().lag_ms >= 7_200_000
 
 
 def test_a_role_is_changed_and_counts_at_once(

@@ -410,12 +410,30 @@ def test_odd_characters_are_refused_in_identifiers(name: str, value: str) -> Non
     json.dumps(error.as_dict(), ensure_ascii=False).encode()
 
 
+UNRESOLVED = ["{{ $execution.id }}", "={{ $json.id }}", "undefined", "[object Object]", "null"]
+
+
 @pytest.mark.parametrize("name", IDENTIFIERS)
-@pytest.mark.parametrize("value", ["{{ $execution.id }}", "={{ $json.id }}", "undefined", "null"])
-def test_an_unresolved_value_is_kept_with_a_warning(name: str, value: str) -> None:
+@pytest.mark.parametrize("value", UNRESOLVED)
+def test_an_unresolved_value_is_told_and_links_nothing(name: str, value: str) -> None:
     kept, warnings = accept_with(name, value)
-    assert (kept, warnings) == (value.lower() if "platform" in name else value, warnings)
+    is_link = name in ("external_execution_id", "correlation_id")
+    assert kept == (None if is_link else value.lower() if "platform" in name else value)
     assert warnings == [(name, "unresolved_value")]
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        *zip(UNRESOLVED, ["unevaluated_expression"] * 2 + ["missing"] * 3, strict=True),
+        (" ", "blank"),
+    ],
+)
+def test_a_start_that_no_end_could_close_is_refused(value: str, code: str) -> None:
+    start = {"workflow_slug": "lead-enrichment", "started_at": ENDED_AT}
+    (error,) = refuse({**start, "external_execution_id": value}, "run-start")
+    assert (error.field, error.code) == ("external_execution_id", code)
+    assert error.fix
 
 
 # ------------------------------------------------------------- messages and metadata

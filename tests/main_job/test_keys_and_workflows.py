@@ -40,7 +40,7 @@ def test_a_limited_key_is_made_rotated_and_its_old_use_is_seen(
     sign_in_browser(server, team, page)
     page.goto(server.url + "/keys")
     expect(page.get_by_label("ingest")).to_be_checked()
-    expect(page.get_by_label("read")).not_to_be_checked()
+    expect(page.get_by_label("read")).to_be_checked()
     page.get_by_label("Name").fill("Plant 17")
     page.get_by_text("Limit it to some workflows").click()
     page.get_by_label("Lead enrichment").check()

@@ -18,6 +18,7 @@ from app.models import Event, Rollup, Run
 from app.processing.batch import process_batch
 from app.processing.inbox import MAX_ATTEMPTS, RETRY_DELAYS, retry, waiting_since
 from tests.factories import Team, make_team, report
+from tests.processing.sums import runs, sums_from_rollups, sums_from_runs
 
 
 @pytest.fixture
@@ -28,37 +29,6 @@ def team(app: Flask) -> Team:
 def drain() -> None:
     while process_batch(200):
         pass
-
-
-def runs() -> list[Run]:
-    return list(db.session.scalars(select(Run).order_by(Run.id)))
-
-
-def sums_from_runs() -> dict[tuple[str, datetime], tuple[int, int, int, float]]:
-    """What the rollups must say, from the runs themselves."""
-    sums: dict[tuple[str, datetime], list[float]] = {}
-    for run in runs():
-        hour = run.ended_at.replace(minute=0, second=0, microsecond=0)
-        for key in (("hour", hour), ("day", hour.replace(hour=0))):
-            row = sums.setdefault(key, [0, 0, 0, 0.0])
-            row[0] += run.outcome == "success"
-            row[1] += run.outcome == "failure"
-            row[2] += run.duration_ms is not None
-            row[3] += run.duration_ms or 0.0
-    return {key: (int(a), int(b), int(c), round(d, 6)) for key, (a, b, c, d) in sums.items()}
-
-
-def sums_from_rollups() -> dict[tuple[str, datetime], tuple[int, int, int, float]]:
-    return {
-        (row.period, row.starts_at): (
-            row.success_count,
-            row.failure_count,
-            row.timed_count,
-            round(row.duration_sum_ms, 6),
-        )
-        for row in db.session.scalars(select(Rollup))
-        if row.success_count or row.failure_count
-    }
 
 
 def test_a_success_becomes_a_run_with_all_that_was_told(client: FlaskClient, team: Team) -> None:
@@ -88,6 +58,17 @@ def test_without_an_execution_id_each_event_makes_a_run(client: FlaskClient, tea
         report(client, team)
     drain()
     assert len(runs()) == 3
+
+
+@pytest.mark.parametrize("execution", ["{{ $execution.id }}", "undefined", "[object Object]"])
+def test_an_execution_id_that_came_unresolved_hides_no_failure(
+    client: FlaskClient, team: Team, execution: str
+) -> None:
+    for kind in ("failure", "success"):
+        answer = report(client, team, kind, external_execution_id=execution)
+        assert [each["code"] for each in answer.json["warnings"]] == ["unresolved_value"]
+    drain()
+    assert sorted(run.outcome for run in runs()) == ["failure", "success"]
 
 
 def test_the_later_end_decides_and_the_change_is_visible(client: FlaskClient, team: Team) -> None:

@@ -1,0 +1,42 @@
+"""What the rollups say, and what they must say."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+
+from app.extensions import db
+from app.models import Rollup, Run
+
+Sums = dict[tuple[str, datetime], tuple[int, int, int, float]]
+
+
+def runs() -> list[Run]:
+    return list(db.session.scalars(select(Run).order_by(Run.id)))
+
+
+def sums_from_runs() -> Sums:
+    """What the rollups must say, from the runs themselves."""
+    sums: dict[tuple[str, datetime], list[float]] = {}
+    for run in runs():
+        hour = run.ended_at.replace(minute=0, second=0, microsecond=0)
+        for key in (("hour", hour), ("day", hour.replace(hour=0))):
+            row = sums.setdefault(key, [0, 0, 0, 0.0])
+            row[0] += run.outcome == "success"
+            row[1] += run.outcome == "failure"
+            row[2] += run.duration_ms is not None
+            row[3] += run.duration_ms or 0.0
+    return {key: (int(a), int(b), int(c), round(d, 6)) for key, (a, b, c, d) in sums.items()}
+
+
+def sums_from_rollups() -> Sums:
+    """What they say: successes, failures, timed runs and their milliseconds."""
+    return {
+        (row.period, row.starts_at): (
+            row.success_count,
+            row.failure_count,
+            row.timed_count,
+            round(row.duration_sum_ms, 6),
+        )
+        for row in db.session.scalars(select(Rollup))
+        if row.success_count or row.failure_count
+    }
