@@ -86,9 +86,13 @@ class PromptWorker(GeventWorker):  # type: ignore[misc]
 
         Closed with bytes unread, the connection would be reset and take the answer back: a sender
         in the middle of a body that is too large would never learn of it.
+
+        Where the connection goes on, all others have their turn first: gevent reads on while there
+        is something to read, so that a sender whose answers wait for nothing held up everybody.
         """
         try:
             super().handle_request(listener_name, req, sock, addr)
+            gevent.idle(FOREMOST)
         except StopIteration:
             if getattr(req.body.reader, "length", 1):
                 _take_the_rest(sock)
@@ -129,6 +133,9 @@ UNREADABLE: dict[type[BaseException], str] = {
     ),
 }
 
+# libev's highest priority: whoever waits with it goes on after one look at all connections, where
+# `sleep(0)` would go on 50 times before it.
+FOREMOST = 2
 # Time for a request that is on its way when the stop begins.
 STOP_IDLE_SECONDS = 1.0
 # Time for a body that is on its way then.
