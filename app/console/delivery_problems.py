@@ -5,14 +5,13 @@ import re
 from app.models import DeliveryAttempt
 from app.problems import PROBLEMS, Problem
 
-_BY_STATUS = {3: "delivery_redirected", 4: "delivery_rejected", 5: "delivery_server_error"}
+_BY_STATUS = {3: "delivery_rejected", 4: "delivery_rejected", 5: "delivery_server_error"}
 """By the first digit of the answer's status."""
 _BY_WORDS = {
     "delivery_certificate": r"certificate",
     "delivery_address_refused": r"public internet|not allowed here|no http:// or https://",
     "delivery_mail_failed": r"SMTP|, port (?:25|465|587|2525): |Refused for ",
-    "delivery_name_unknown": r"can't be resolved|has no address",
-    "delivery_no_answer": r"No connection to|gave no answer|in time|timed out|took longer",
+    "delivery_no_answer": r"can't be resolved|has no address|No connection to|no answer|in time",
 }
 """By what the error says, the first that fits; the words are our own, or those of TLS."""
 
