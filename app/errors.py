@@ -40,7 +40,7 @@ PAGE_WORDS = {
     ),
 }
 """What a page says in place of the words that are meant for a sender: title and text."""
-_RETRIED = frozenset({"server_error", "unavailable"})
+RETRIED = frozenset({"server_error", "unavailable"})
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ def _answer_problem(problem: ProblemError) -> Response:
     headers = dict(problem.headers)
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    if problem.code in _RETRIED:
+    if problem.code in RETRIED:
         headers.setdefault("Retry-After", RETRY_SECONDS)
     return JsonAnswer(document, problem.status, PROBLEM_JSON, headers)
 

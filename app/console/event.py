@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -21,7 +22,7 @@ from app.console.guards import visible_workspace_ids
 from app.console.overview import worker_stands_still
 from app.console.related import find_related
 from app.console.reproduction import FILE_NAMES, reproduce
-from app.errors import problem_document
+from app.errors import RETRIED, RETRY_SECONDS, problem_document
 from app.extensions import db, writing
 from app.links import public_url
 from app.models import ApiKey, Event
@@ -30,6 +31,11 @@ from app.processing.inbox import MAX_ATTEMPTS, retry
 
 NO_ERRORS: Mapping[str, list[str]] = MappingProxyType({})
 NO_FORM: Mapping[str, str] = MappingProxyType({})
+
+_HEADER_IN_DETAIL = {
+    "rate_limited": ("Retry-After", r"again in (\d+) s\.$"),
+    "method_not_allowed": ("Allow", r"; send ([A-Z, ]+)\.$"),
+}
 
 blueprint = Blueprint("event", __name__)
 
@@ -68,6 +74,7 @@ def render_event(
         encoded="" if body.is_utf8 else base64.encodebytes(event.body).decode("ascii"),
         view=view_body(body, places, whole=request.args.get("body") == "all"),
         answer=json.dumps(rebuild_answer(event), indent=2, ensure_ascii=False),
+        answer_headers=rebuild_headers(event),
         reproductions=reproduce(event),
         phrase=HTTPStatus(event.status).phrase,
         max_attempts=MAX_ATTEMPTS,
@@ -165,6 +172,19 @@ def rebuild_answer(event: Event) -> dict[str, Any]:
     said = public_code(event.code)
     detail = event.detail if said == event.code else PROBLEMS[said].fix
     return problem_document(said, event.status, detail or "", event.errors, event.public_id)
+
+
+def rebuild_headers(event: Event) -> list[tuple[str, str]]:
+    """The headers of the answer that told the sender what to do; two of them its words repeat."""
+    if event.code is None:
+        return [("Location", f"/api/v1/events/{event.public_id}")]
+    if event.status == HTTPStatus.UNAUTHORIZED:
+        return [("WWW-Authenticate", "Bearer")]
+    if event.code in RETRIED:
+        return [("Retry-After", RETRY_SECONDS)]
+    name, pattern = _HEADER_IN_DETAIL.get(event.code, ("", ""))
+    found = re.search(pattern, event.detail or "") if name else None
+    return [(name, found[1])] if found else []
 
 
 def read_body(event: Event) -> BodyText:

@@ -51,6 +51,23 @@ def test_warnings_are_explained_too(owner: FlaskClient, team: Team) -> None:
     assert "customer is not a known field" in page.text
 
 
+def test_the_headers_of_the_answer_are_shown_as_they_were_sent(
+    owner: FlaskClient, team: Team
+) -> None:
+    bad = {"X-API-Key": make_key()}
+    for _ in range(30):
+        owner.post(SUCCESS, headers=bad)
+    answers = {
+        "Location": report(owner, team),
+        "Allow": owner.put(SUCCESS, headers=team.headers),
+        "WWW-Authenticate": owner.post(SUCCESS),
+        "Retry-After": owner.post(SUCCESS, headers=bad),
+    }
+    assert answers["Retry-After"].status_code == 429
+    for name, answer in answers.items():
+        assert f"{name}: {answer.headers[name]}" in page_of(owner, answer).text
+
+
 def test_what_came_is_shown_without_the_key(owner: FlaskClient, team: Team) -> None:
     headers = {**team.headers, "X-Trace": "tr-1", "User-Agent": "n8n/1.84"}
     answer = owner.post(SUCCESS, data="{nonsense", headers=headers)
