@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import cast
 
@@ -15,7 +14,7 @@ from sqlalchemy import URL
 
 from app.blocking import run_blocking
 from app.ingest.records import NewEvent
-from app.ingest.statements import ROWS_AT_ONCE, insert_events_sql
+from app.ingest.statements import ROWS_AT_ONCE, insert_events
 from app.ingest.store import BUSY_SECONDS, BusyError, Cursor, Offer, Store
 from app.write_lock import WriteLock
 
@@ -54,8 +53,7 @@ class SqliteStore(Store):
             self.insert_events(cast(Cursor, connection.cursor()), events)
             connection.execute("COMMIT")
         elif events:
-            values = tuple(chain.from_iterable(events))
-            connection.execute(insert_events_sql(len(events)), values)
+            connection.execute(*insert_events(events))
 
     @contextmanager
     def _only_writer(self) -> Iterator[sqlite3.Connection]:

@@ -1,6 +1,9 @@
 """The statements of the lean road, one text for both databases; `?` stands for a value."""
 
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from itertools import chain, compress
+from typing import Any
 
 from sqlalchemy.dialects import postgresql
 
@@ -12,12 +15,24 @@ ROWS_AT_ONCE = 32
 win it back from the requests that are served meanwhile: one statement for many rows waits once."""
 
 
-@cache
-def insert_events_sql(count: int) -> str:
-    """The statement that inserts this many events."""
-    row = f"({', '.join('?' * len(NewEvent._fields))})"
-    columns = ", ".join(NewEvent._fields)
-    return f"INSERT INTO events ({columns}) VALUES {', '.join([row] * count)}"  # noqa: S608
+def insert_events(events: Sequence[NewEvent]) -> tuple[str, tuple[Any, ...]]:
+    """The statement that inserts the events, and its values.
+
+    What none of them has is left out: SQLite's driver takes ten times as long over None as over a
+    number, and an accepted event leaves half of its columns empty.
+    """
+    count = len(events)
+    filled = tuple(column.count(None) < count for column in zip(*events, strict=True))
+    values = chain.from_iterable(compress(event, filled) for event in events)
+    return _insert_events_sql(count, filled), tuple(values)
+
+
+@lru_cache(maxsize=128)
+def _insert_events_sql(count: int, filled: tuple[bool, ...]) -> str:
+    columns = list(compress(NewEvent._fields, filled))
+    row = f"({', '.join('?' * len(columns))})"
+    rows = ", ".join([row] * count)
+    return f"INSERT INTO events ({', '.join(columns)}) VALUES {rows}"  # noqa: S608
 
 
 @cache

@@ -9,7 +9,6 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import chain
 from typing import Any, Protocol
 
 import psycopg
@@ -33,7 +32,7 @@ from app.ingest.statements import (
     FIND_WORKFLOW,
     LIST_REFERENCES,
     ROWS_AT_ONCE,
-    insert_events_sql,
+    insert_events,
 )
 from app.models import IDEMPOTENCY_WINDOW
 
@@ -161,9 +160,8 @@ class Store:
 
     def insert_events(self, cursor: Cursor, events: Sequence[NewEvent]) -> None:
         for start in range(0, len(events), ROWS_AT_ONCE):
-            rows = events[start : start + ROWS_AT_ONCE]
-            values = tuple(chain.from_iterable(rows))
-            cursor.execute(self.sql(insert_events_sql(len(rows))), values)
+            statement, values = insert_events(events[start : start + ROWS_AT_ONCE])
+            cursor.execute(statement.replace("?", self._placeholder), values)
 
     def is_stored(self, cursor: Cursor, public_id: str) -> bool:
         cursor.execute(self.sql(FIND_EVENT), (public_id,))
