@@ -73,21 +73,22 @@ def tell(
 
     Alerts that are new are added to the session.
     """
-    names = read_names(session, (alert for alerts in touched.values() for alert in alerts))
-    told: list[tuple[AlertRule, list[Said]]] = []
-    for rule_id, alerts in touched.items():
-        rule = rules[rule_id]
-        for alert in alerts:
-            alert.what = title_of(alert, name_of(alert, names))
-        messages = settle(
-            rule,
-            alerts,
-            now,
-            lambda alert, rule=rule: book.hush(rule, alert.workflow_id, now),  # type: ignore[misc]
-            lambda rule=rule: _told_times(session, rule, now),  # type: ignore[misc]
-        )
-        session.add_all(alerts)
-        told += [(rule, message) for message in messages]
+    with session.no_autoflush:  # What has changed is written once, below.
+        names = read_names(session, (alert for alerts in touched.values() for alert in alerts))
+        told: list[tuple[AlertRule, list[Said]]] = []
+        for rule_id, alerts in touched.items():
+            rule = rules[rule_id]
+            for alert in alerts:
+                alert.what = title_of(alert, name_of(alert, names))
+            messages = settle(
+                rule,
+                alerts,
+                now,
+                lambda alert, rule=rule: book.hush(rule, alert.workflow_id, now),  # type: ignore[misc]
+                lambda rule=rule: _told_times(session, rule, now),  # type: ignore[misc]
+            )
+            session.add_all(alerts)
+            told += [(rule, message) for message in messages]
     session.flush()
     resolve(session, (alert for alerts in touched.values() for alert in alerts), now)
     if told:
