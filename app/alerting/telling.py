@@ -133,7 +133,7 @@ def _put(
 def _told_times(session: Session, rule: AlertRule, now: datetime) -> list[datetime]:
     """When the rule's messages of the last minute were put into the outbox."""
     query = (
-        select(OutboxMessage.id, OutboxMessage.created_at)
+        select(OutboxMessage.id, OutboxMessage.created_at, AlertMessage.alert_id)
         .join(AlertMessage, AlertMessage.message_id == OutboxMessage.id)
         .join(Alert, Alert.id == AlertMessage.alert_id)
         .where(
@@ -141,9 +141,15 @@ def _told_times(session: Session, rule: AlertRule, now: datetime) -> list[dateti
             OutboxMessage.created_at > now - A_MINUTE,
             OutboxMessage.kind != "resolve",
         )
-        .distinct()
+        .order_by(OutboxMessage.id)
     )
-    return [at for _, at in session.execute(query)]
+    times: dict[int, datetime] = {}
+    first_told: dict[tuple[int, datetime], int] = {}
+    for message_id, at, alert_id in session.execute(query):
+        # What comes after the message of many, about one of them alone, opens its incident.
+        if first_told.setdefault((alert_id, at), message_id) == message_id:
+            times[message_id] = at
+    return list(times.values())
 
 
 def _read_channels(
