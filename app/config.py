@@ -49,6 +49,10 @@ def _whole_number(text: str) -> int:
     return int(text)
 
 
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 def _switch(text: str) -> bool:
     if text not in {"0", "1"}:
         raise ValueError("must be 0 or 1")
@@ -119,6 +123,13 @@ SETTINGS: tuple[Setting, ...] = (
         str,
         "Secret of at least 32 characters for sessions and key hashes; every machine on one "
         "database needs the same. Empty: made once and kept in the data folder with mode 0600.",
+    ),
+    Setting(
+        "FLOWPULSE_OLD_SECRET_KEYS",
+        "",
+        _words,
+        "Former secret keys, between spaces: settings of channels that were sealed with one are "
+        "still opened, and sealed anew when they are saved.",
     ),
     Setting(
         "FLOWPULSE_RATE_LIMIT",
