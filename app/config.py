@@ -49,10 +49,6 @@ def _whole_number(text: str) -> int:
     return int(text)
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
-
-
 def _switch(text: str) -> bool:
     if text not in {"0", "1"}:
         raise ValueError("must be 0 or 1")
@@ -127,7 +123,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "FLOWPULSE_OLD_SECRET_KEYS",
         "",
-        _words,
+        str.split,
         "Former secret keys, between spaces: settings of channels that were sealed with one are "
         "still opened, and sealed anew when they are saved.",
     ),

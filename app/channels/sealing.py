@@ -32,7 +32,7 @@ def unseal(sealed: str) -> dict[str, Any]:
 
 def _boxes() -> MultiFernet:
     """Sealed with the secret key of now, opened with that or a former one."""
-    former: tuple[str, ...] = current_app.config["FLOWPULSE_OLD_SECRET_KEYS"]
+    former: list[str] = current_app.config["FLOWPULSE_OLD_SECRET_KEYS"]
     secrets = [current_app.config["FLOWPULSE_KEY_SECRET"], *(each.encode() for each in former)]
     return MultiFernet([_box(secret) for secret in secrets])
 

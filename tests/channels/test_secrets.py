@@ -31,10 +31,10 @@ def test_what_a_former_secret_key_has_sealed_opens_and_is_sealed_with_the_one_of
     former = app.config["FLOWPULSE_KEY_SECRET"]
     sealed = seal({"token": SECRET})
     app.config["FLOWPULSE_KEY_SECRET"] = b"another secret key, quite long enough"
-    app.config["FLOWPULSE_OLD_SECRET_KEYS"] = ("one before that, long ago", former.decode())
+    app.config["FLOWPULSE_OLD_SECRET_KEYS"] = ["one before that", former.decode()]
     assert unseal(sealed) == {"token": SECRET}
     sealed = seal({"token": SECRET})
-    app.config["FLOWPULSE_OLD_SECRET_KEYS"] = ()
+    app.config["FLOWPULSE_OLD_SECRET_KEYS"] = []
     assert unseal(sealed) == {"token": SECRET}
 
 
