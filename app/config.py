@@ -121,6 +121,13 @@ SETTINGS: tuple[Setting, ...] = (
         "database needs the same. Empty: made once and kept in the data folder with mode 0600.",
     ),
     Setting(
+        "FLOWPULSE_OLD_SECRET_KEYS",
+        "",
+        str.split,
+        "Former secret keys, between spaces: settings of channels that were sealed with one are "
+        "still opened, and sealed anew when they are saved.",
+    ),
+    Setting(
         "FLOWPULSE_RATE_LIMIT",
         "100",
         _whole_number,

@@ -5,9 +5,11 @@ most ACCURACY. All counts of a sketch are one whole number with 32 bits a bucket
 is to add numbers, and to take a run back is to subtract its own.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import accumulate
 from math import ceil, log
+from struct import unpack_from
 
 ACCURACY = 0.04
 LEAST_MS = 0.001
@@ -61,13 +63,6 @@ def percentiles(sketch: int, shares: Sequence[float]) -> list[float | None]:
     if not packed:
         return [None] * len(shares)
     lowest = int.from_bytes(packed[:_OFFSET_BYTES], "little")
-    counts = [
-        int.from_bytes(packed[at : at + _BYTES], "little")
-        for at in range(_OFFSET_BYTES, len(packed), _BYTES)
-    ]
-    reached = list(accumulate(counts))
+    reached = list(accumulate(unpack_from(f"<{len(packed) // _BYTES}I", packed, _OFFSET_BYTES)))
     ranks = [max(1, ceil(share * reached[-1])) for share in shares]
-    return [
-        _value_of(lowest + next(at for at, count in enumerate(reached) if count >= rank))
-        for rank in ranks
-    ]
+    return [_value_of(lowest + bisect_left(reached, rank)) for rank in ranks]

@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 
 from app.alerting.course import step
 from app.alerting.kinds import KINDS, Past
+from app.alerting.recent import Told, recent_runs
 from app.alerting.rulebook import Rulebook, read_rulebook
 from app.alerting.telling import lock_rules, read_previous, tell
 from app.alerting.verdicts import SeenRun, Sign, Verdict
-from app.models import Alert, AlertRule, Run
+from app.models import Alert, AlertRule
 
 TOO_OLD = timedelta(hours=24)
 """A run that ended so long before it was told is history: it raises nothing."""
@@ -22,10 +23,13 @@ OpenAlerts = dict[tuple[int, int | None], Alert]
 """By rule and workflow; for a moment also those that have just ended."""
 
 
-def decide(session: Session, runs: Iterable[Mapping[str, Any]], now: datetime) -> None:
+def decide(
+    session: Session, runs: Iterable[Mapping[str, Any]], moved: Iterable[int], now: datetime
+) -> None:
     """Open, continue and end alerts for runs that are new or have another outcome than before, as
     columns of the runs table; and leave messages in the outbox. All of it in the session's
-    transaction."""
+    transaction. `moved` are the workflows of which runs that had ended were changed."""
+    recent_runs(session).forget(moved)
     ended = [run for run in runs if _counts(run, now)]
     if not ended:
         return
@@ -44,29 +48,32 @@ def _decide(
 ) -> None:
     workspaces = {run["workflow_id"]: run["workspace_id"] for run in ended}
     seen: dict[int, list[SeenRun]] = defaultdict(list)
-    for run in ended:
+    for run in sorted(ended, key=lambda run: (run["ended_at"], run["id"])):
         seen[run["workflow_id"]].append(_see(run))
     pairs = [
         (rule, workflow_id)
         for workflow_id in seen
         for rule in book.matching(workspaces[workflow_id], workflow_id)
     ]
-    found = read_open(session, pairs)
-    pairs = [pair for pair in pairs if _is_concerned(pair, seen, found)]
+    recent = recent_runs(session)
+    recent.add(seen)
+    are_open = _find_open(session, pairs)
+    pairs = [pair for pair in pairs if _is_concerned(pair, seen, are_open)]
     if not pairs:
         return
     rules = {rule.id: rule for rule, _ in pairs}
     lock_rules(session, list(rules))
     found = read_open(session, pairs)
-    histories = _read_histories(session, pairs, seen)
+    told = recent.read(session, seen, _list_pasts(pairs), now)
     verdicts = [
-        judge_new(rule, histories.get(workflow_id, ()), seen[workflow_id])
+        judge_new(rule, told.get(workflow_id) or Told(new, range(len(new))))
         for rule, workflow_id in pairs
+        for new in [seen[workflow_id]]
     ]
     opening = [
         (rule, workflow_id)
         for (rule, workflow_id), each in zip(pairs, verdicts, strict=True)
-        if (rule.id, workflow_id) not in found and any(one.sign is Sign.OPENS for one in each)
+        if (rule.id, workflow_id) not in found and _opens(each)
     ]
     found = read_previous(session, opening, now) | found
     touched: dict[int, list[Alert]] = {}
@@ -101,63 +108,49 @@ def read_open(session: Session, pairs: Collection[tuple[AlertRule, int | None]])
     return {(alert.rule_id or 0, alert.workflow_id): alert for alert in rows}
 
 
+def _find_open(
+    session: Session, pairs: Collection[tuple[AlertRule, int]]
+) -> set[tuple[int | None, int | None]]:
+    """Of which rules and workflows there are open alerts; what came before the lock may change."""
+    query = select(Alert.rule_id, Alert.workflow_id).where(
+        Alert.rule_id.in_({rule.id for rule, _ in pairs}), Alert.ended_at.is_(None)
+    )
+    return {(rule_id, workflow_id) for rule_id, workflow_id in session.execute(query)}
+
+
 def _is_concerned(
-    pair: tuple[AlertRule, int], seen: Mapping[int, list[SeenRun]], found: OpenAlerts
+    pair: tuple[AlertRule, int],
+    seen: Mapping[int, list[SeenRun]],
+    are_open: Collection[tuple[int | None, int | None]],
 ) -> bool:
     """Whether the new runs can open an alert, or there is one to continue or end."""
     rule, workflow_id = pair
     wakes = KINDS[rule.kind].wakes
-    return (rule.id, workflow_id) in found or any(
+    return (rule.id, workflow_id) in are_open or any(
         wakes(rule.numbers, run) for run in seen[workflow_id]
     )
 
 
-def _read_histories(
-    session: Session,
-    pairs: Iterable[tuple[AlertRule, int]],
-    seen: Mapping[int, list[SeenRun]],
-) -> dict[int, list[SeenRun]]:
-    """The runs before the new ones, as far back as any rule needs them: one query a workflow."""
+def _list_pasts(pairs: Iterable[tuple[AlertRule, int]]) -> dict[int, list[Past]]:
+    """What the rules need to know of each workflow, where it is more than the new runs."""
     pasts: dict[int, list[Past]] = defaultdict(list)
     for rule, workflow_id in pairs:
-        pasts[workflow_id].append(KINDS[rule.kind].past(rule.numbers))
-    return {
-        workflow_id: read_past(session, workflow_id, seen[workflow_id], wanted)
-        for workflow_id, wanted in pasts.items()
-        if any(past.runs for past in wanted)
-    }
+        past = KINDS[rule.kind].past(rule.numbers)
+        if past.runs:
+            pasts[workflow_id].append(past)
+    return pasts
 
 
-def read_past(
-    session: Session, workflow_id: int, new: Sequence[SeenRun], wanted: Sequence[Past]
-) -> list[SeenRun]:
-    """The workflow's runs up to the last of the new ones, and without them."""
-    ids = {run.id for run in new}
-    query = select(Run.id, Run.outcome, Run.ended_at, Run.duration_ms).where(
-        Run.workflow_id == workflow_id,
-        Run.ended_at <= max(run.ended_at for run in new),
-        Run.is_test.is_(False),
-    )
-    needed = [past for past in wanted if past.runs]
-    if all(past.window for past in needed):
-        longest = max(past.window or timedelta(0) for past in needed)
-        query = query.where(Run.ended_at > min(run.ended_at for run in new) - longest)
-    most = max(past.runs for past in needed) + len(new)
-    rows = session.execute(query.order_by(Run.ended_at.desc(), Run.id.desc()).limit(most))
-    return [
-        SeenRun(run_id, workflow_id, outcome, ended_at, duration_ms)
-        for run_id, outcome, ended_at, duration_ms in rows
-        if run_id not in ids and ended_at is not None
-    ]
+def judge_new(rule: AlertRule, told: Told) -> list[Verdict]:
+    """The rule's verdicts over the new ones of the runs, each in the light of those before it."""
+    kind, (runs, new) = KINDS[rule.kind], told
+    begin = max(new[0] - kind.past(rule.numbers).runs, 0)
+    chosen = [at - begin for at in new]
+    return list(kind.judge(rule.numbers, runs[begin : new[-1] + 1], chosen))
 
 
-def judge_new(rule: AlertRule, history: Sequence[SeenRun], new: Sequence[SeenRun]) -> list[Verdict]:
-    """The rule's verdicts over the new runs, each in the light of those that ended before it."""
-    kind, ids = KINDS[rule.kind], {run.id for run in new}
-    past = history[: kind.past(rule.numbers).runs]  # The newest come first.
-    runs = sorted((*past, *new), key=lambda run: (run.ended_at, run.id))
-    verdicts = kind.judge(rule.numbers, runs)
-    return [verdict for run, verdict in zip(runs, verdicts, strict=True) if run.id in ids]
+def _opens(verdicts: Iterable[Verdict]) -> bool:
+    return any(verdict.sign is Sign.OPENS for verdict in verdicts)
 
 
 def _apply(
@@ -165,11 +158,13 @@ def _apply(
     rule: AlertRule,
     workflow_id: int,
     found: OpenAlerts,
-    verdicts: Iterable[Verdict],
+    verdicts: Sequence[Verdict],
     now: datetime,
 ) -> list[Alert]:
     """The alerts that the verdicts have opened, changed or ended."""
     alert = found.get((rule.id, workflow_id))
+    if (alert is None or alert.ended_at is not None) and not _opens(verdicts):
+        return []
     is_hushed_now = book.hush(rule, workflow_id, now) is not None
     touched: list[Alert] = []
     for verdict in verdicts:

@@ -73,21 +73,22 @@ def tell(
 
     Alerts that are new are added to the session.
     """
-    names = read_names(session, (alert for alerts in touched.values() for alert in alerts))
-    told: list[tuple[AlertRule, list[Said]]] = []
-    for rule_id, alerts in touched.items():
-        rule = rules[rule_id]
-        for alert in alerts:
-            alert.what = title_of(alert, name_of(alert, names))
-        messages = settle(
-            rule,
-            alerts,
-            now,
-            lambda alert, rule=rule: book.hush(rule, alert.workflow_id, now),  # type: ignore[misc]
-            lambda rule=rule: _told_times(session, rule, now),  # type: ignore[misc]
-        )
-        session.add_all(alerts)
-        told += [(rule, message) for message in messages]
+    with session.no_autoflush:  # What has changed is written once, below.
+        names = read_names(session, (alert for alerts in touched.values() for alert in alerts))
+        told: list[tuple[AlertRule, list[Said]]] = []
+        for rule_id, alerts in touched.items():
+            rule = rules[rule_id]
+            for alert in alerts:
+                alert.what = title_of(alert, name_of(alert, names))
+            messages = settle(
+                rule,
+                alerts,
+                now,
+                lambda alert, rule=rule: book.hush(rule, alert.workflow_id, now),  # type: ignore[misc]
+                lambda rule=rule: _told_times(session, rule, now),  # type: ignore[misc]
+            )
+            session.add_all(alerts)
+            told += [(rule, message) for message in messages]
     session.flush()
     resolve(session, (alert for alerts in touched.values() for alert in alerts), now)
     if told:
@@ -132,7 +133,7 @@ def _put(
 def _told_times(session: Session, rule: AlertRule, now: datetime) -> list[datetime]:
     """When the rule's messages of the last minute were put into the outbox."""
     query = (
-        select(OutboxMessage.id, OutboxMessage.created_at)
+        select(OutboxMessage.id, OutboxMessage.created_at, AlertMessage.alert_id)
         .join(AlertMessage, AlertMessage.message_id == OutboxMessage.id)
         .join(Alert, Alert.id == AlertMessage.alert_id)
         .where(
@@ -140,9 +141,15 @@ def _told_times(session: Session, rule: AlertRule, now: datetime) -> list[dateti
             OutboxMessage.created_at > now - A_MINUTE,
             OutboxMessage.kind != "resolve",
         )
-        .distinct()
+        .order_by(OutboxMessage.id)
     )
-    return [at for _, at in session.execute(query)]
+    times: dict[int, datetime] = {}
+    first_told: dict[tuple[int, datetime], int] = {}
+    for message_id, at, alert_id in session.execute(query):
+        # What comes after the message of many, about one of them alone, opens its incident.
+        if first_told.setdefault((alert_id, at), message_id) == message_id:
+            times[message_id] = at
+    return list(times.values())
 
 
 def _read_channels(

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -48,10 +48,7 @@ class Verdict:
 
 
 class SeenRun(NamedTuple):
-    """A run that has ended, as judges see it.
-
-    One without a public id is only there for what comes after it: nothing is said of it.
-    """
+    """A run that has ended, as judges see it; the last three are known of those that are judged."""
 
     id: int
     workflow_id: int
@@ -97,8 +94,6 @@ class SeenRefused(NamedTuple):
     unstored: int = 0
 
 
-PAST = Verdict(Sign.NOTHING, datetime.min.replace(tzinfo=UTC))
-"""Of a run that is only there for what comes after it."""
 MOST_ERROR = 500
 """Characters of an error message that an alert keeps."""
 

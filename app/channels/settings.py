@@ -90,7 +90,7 @@ def list_secrets(schema: type[Settings]) -> list[str]:
 def keep_secrets(
     schema: type[Settings], saved: Mapping[str, Any], given: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The saved secrets that a form may leave empty.
+    """The saved secrets that a form may leave empty, and that it does not ask to remove.
 
     Where they would go to another place than they were entered for, they are entered anew: who may
     change the place could have them sent to himself.
@@ -101,5 +101,7 @@ def keep_secrets(
     return {
         name: saved[name]
         for name, place in places.items()
-        if saved.get(name) and given.get(place, "").strip() == saved.get(place, "")
+        if saved.get(name)
+        and f"remove_{name}" not in given
+        and given.get(place, "").strip() == saved.get(place, "")
     }

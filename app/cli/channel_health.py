@@ -53,7 +53,10 @@ def check_channel_settings() -> Finding:
         except UnreadableError:
             unreadable.append(channel.name)
     if unreadable:
-        fix = "Put the former secret key back, or enter these channels' settings again."
+        fix = (
+            "Put the former secret key into FLOWPULSE_OLD_SECRET_KEYS, or enter these channels' "
+            "settings again."
+        )
         message = f"Sealed with another secret key: {_list(unreadable)}."
         return Finding(name, "fail", message, fix)
     return Finding(name, "ok", "All can be opened.")

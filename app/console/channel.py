@@ -198,6 +198,7 @@ def describe_fields(kind: Kind, saved: dict[str, Any], typed: Any) -> list[dict[
                 "name": name,
                 "value": "" if look["secret"] else value,
                 "is_saved": is_saved,
+                "removes": f"remove_{name}" in typed,
                 "required": field.required and not is_saved,
                 "optional": not field.required,
                 "options": list(look.get("options", {}).items()),

@@ -13,6 +13,7 @@ from app.console.guards import visible_workspace_ids
 from app.console.reprocessing import Open, find_hindrance, find_open, is_whole, preview
 from app.extensions import db
 from app.ingest.attempts import Checked
+from app.ingest.pings import PINGS
 from app.ingest.schemas import EVENT_KINDS
 from app.models import NAME_LENGTH, SLUG_LENGTH, Event, Workflow
 from app.workspaces.people import RefusedError
@@ -104,12 +105,13 @@ class Fixes:
     @cached_property
     def can_resend(self) -> bool:
         event = self.event
-        return event.workspace_id is not None and event.kind in EVENT_KINDS
+        return event.workspace_id is not None and event.kind in (*EVENT_KINDS, *PINGS)
 
     @cached_property
     def correction(self) -> Correction | None:
         event = self.event
-        if not self.can_resend or not event.body or not is_whole(event):
+        is_report = self.can_resend and event.kind in EVENT_KINDS
+        if not is_report or not event.body or not is_whole(event):
             return None
         content_type = find_content_type(event)
         return correct(event.body, content_type, event.kind or "", event.workspace_id or 0)

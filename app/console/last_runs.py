@@ -95,7 +95,7 @@ def list_last_runs(workflow_ids: Sequence[int], at: datetime) -> dict[int, list[
         chunk = workflow_ids[start : start + _WORKFLOWS_AT_ONCE]
         given = {f"w{number}": each for number, each in enumerate(chunk)}
         statement = _last_runs_of(len(given), connection.dialect.name)
-        for workflow_id, *run, is_ahead in connection.execute(statement, given):
+        for workflow_id, *run, is_ahead in connection.execute(statement, given).all():
             found[workflow_id].append(LastRun(*run))
             if is_ahead:
                 ahead.add(workflow_id)

@@ -12,9 +12,10 @@ from app.clock import now
 from app.extensions import db, writing
 from app.ingest.attempts import Attempt, Checked, Outcome, check, send
 from app.ingest.body import read_object
+from app.ingest.pings import PINGS, read_report
 from app.ingest.records import KnownKey
 from app.ingest.references import REFERENCES
-from app.ingest.schemas import EVENT_KINDS
+from app.ingest.schemas import EVENT_KINDS, EventKind
 from app.models import ApiKey, Event, User, Workflow, of_state
 from app.problems import ProblemError
 from app.workspaces.people import RefusedError
@@ -61,9 +62,9 @@ def find_hindrance(event: Event) -> str | None:
         return "Only a refused request can be reprocessed."
     if event.workspace_id is None:
         return "It belongs to no workspace, so there is nowhere to put it."
-    if event.kind not in EVENT_KINDS:
+    if event.kind not in (*EVENT_KINDS, *PINGS):
         return "It was not sent to an address that takes events."
-    if not event.body:
+    if not event.body and event.kind not in PINGS:
         return "It came without a body."
     if not is_whole(event):
         return "Only a part of its body was kept, so it has to be sent again by the sender."
@@ -72,6 +73,9 @@ def find_hindrance(event: Event) -> str | None:
 
 def is_whole(event: Event) -> bool:
     """Whether all of the body is stored. Needs headers and body."""
+    names = {name.title(): value for name, value in event.headers}
+    if not event.body and "Transfer-Encoding" not in names:
+        return names.get("Content-Length", "0") == "0"
     if event.body_size is None or event.body_size > len(event.body):
         return False
     announced = next((value for name, value in event.headers if name == "Content-Length"), None)
@@ -170,22 +174,35 @@ def _try_again(event: Event, sent_by: str, instead: Workflow | None) -> ProblemE
 
 def _as_attempt(event: Event, sent_by: str, instead: Workflow | None) -> Attempt:
     headers = [(name, value) for name, value in event.headers]
-    body = event.body
+    kind, body = told_by(event)
+    if event.kind in PINGS:
+        headers = _as_json(headers)
     if instead:
         body = _rename_workflow(body, _find_header(headers, "Content-Type"), instead)
-        headers = [pair for pair in headers if pair[0] != "Content-Type"]
-        headers.append(("Content-Type", "application/json"))
+        headers = _as_json(headers)
     return Attempt(
         origin="reprocess",
         sent_by=sent_by,
         workspace_id=event.workspace_id or 0,
-        kind=EVENT_KINDS[event.kind or ""],
+        kind=kind,
         body=body,
         headers=headers,
         api_key=_as_known(event.api_key),
         attempt_of_id=event.attempt_of_id or event.id,
         idempotency_key=f"reprocess:{event.public_id}",
     )
+
+
+def told_by(event: Event) -> tuple[EventKind, bytes]:
+    """The kind and body of what a request told: of a ping, of the report that it stood for."""
+    if event.kind in PINGS:
+        return read_report(event.path, event.body, event.public_id, event.received_at)
+    return EVENT_KINDS[event.kind or ""], event.body
+
+
+def _as_json(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    others = [pair for pair in headers if pair[0] != "Content-Type"]
+    return [*others, ("Content-Type", "application/json")]
 
 
 def _rename_workflow(raw: bytes, content_type: str | None, workflow: Workflow) -> bytes:

@@ -93,7 +93,9 @@ def _quote(text: str) -> str:
 
 
 def _curl(request: StoredRequest) -> str:
-    lines = [f"curl -X {_quote(request.method)} {_quote(request.url)}"]
+    # Told to send HEAD with -X, curl waits for the body.
+    method = "--head" if request.method == "HEAD" else f"-X {_quote(request.method)}"
+    lines = [f"curl {method} {_quote(request.url)}"]
     lines += [f"-H {_quote(f'{name}: {value}')}" for name, value in request.headers.items()]
     if not request.has_body:
         return " \\\n  ".join(lines)

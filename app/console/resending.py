@@ -6,8 +6,9 @@ from app.console.body_places import BodyText
 from app.console.corrections import mend_json
 from app.console.drafts import Draft
 from app.console.fixes import Fixes, find_content_type
-from app.console.reprocessing import resolve
+from app.console.reprocessing import resolve, told_by
 from app.ingest.attempts import Attempt, Outcome, send
+from app.ingest.pings import PINGS
 from app.ingest.schemas import EVENT_KINDS
 from app.models import Event, User, Workflow
 
@@ -35,6 +36,9 @@ def draft_message(event: Event) -> tuple[Message, tuple[str, ...]]:
 
     Needs headers and body.
     """
+    if event.kind in PINGS:
+        told, raw = told_by(event)
+        return Message(told.name, raw.decode()), ()
     kind = event.kind if event.kind in EVENT_KINDS else next(iter(EVENT_KINDS))
     correction = Fixes(event).correction
     if correction:

@@ -1,11 +1,15 @@
 """Pings: a run is told by an address alone, for cron and whatever else can only call a URL."""
 
+import json
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from flask import Blueprint, Response, request
 
+from app.identifiers import is_id
 from app.ingest.acceptance import find_first_answer, read_claim, refuse_encoding, take_in
 from app.ingest.authentication import require_key
 from app.ingest.body import ReadBody
@@ -20,7 +24,7 @@ from app.problems import ProblemError
 MESSAGE_BYTES = 10 * 1024
 """So much of the body becomes the message."""
 MOST_STATUS = 255
-START, PING, FAIL = "ping-start", "ping", "ping-fail"
+START, PING, FAIL = PINGS = "ping-start", "ping", "ping-fail"
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 """What colours a terminal (ECMA-48)."""
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -74,7 +78,7 @@ def accept_ping(slug: str, signal: str = "") -> Response:
         return answer_accepted(first, replayed=True)
     field, workflow = _find_workflow(service, intake, key.workspace_id, slug)
     execution = request.args.get("rid", "") or _find_execution(service, intake, told, workflow)
-    body = ReadBody({field: slug, **_write_members(intake, told, execution, raw)}, [])
+    body = ReadBody({field: slug, **_write_members(told, execution, raw, intake.received_at)}, [])
     answer, is_replayed = take_in(service, intake, told.event, body, claim)
     return answer_accepted(answer, replayed=is_replayed)
 
@@ -106,12 +110,25 @@ def _find_workflow(
     return "workflow_slug", by_slug or (former.workflow if former else None)
 
 
-def _write_members(
-    intake: Intake, told: Signal, execution: str | None, raw: bytes
-) -> dict[str, Any]:
+def read_report(path: str, raw: bytes, event_id: str, at: datetime) -> tuple[EventKind, bytes]:
+    """The report that a stored ping stood for: its kind and its body as JSON.
+
+    Raises ProblemError `not_found` for another address.
+    """
+    parts = urlsplit(path)
+    slug, _, signal = unquote(parts.path.partition("/ping/")[2]).strip("/").partition("/")
+    told = read_signal(signal)
+    execution = parse_qs(parts.query).get("rid", [None])[0]
+    if told.kind == START and not execution:
+        execution = f"ping-{event_id}"
+    field = "workflow_id" if is_id(slug) else "workflow_slug"
+    members = {field: slug, **_write_members(told, execution, raw, at)}
+    return told.event, json.dumps(members, indent=2, ensure_ascii=False).encode()
+
+
+def _write_members(told: Signal, execution: str | None, raw: bytes, at: datetime) -> dict[str, Any]:
     """The body that the ping's event would have had."""
-    message = read_message(raw)
-    moment = write_timestamp(intake.received_at)
+    message, moment = read_message(raw), write_timestamp(at)
     metadata: dict[str, Any] = {}
     if told.exit_status is not None:
         metadata["exit_status"] = told.exit_status

@@ -28,6 +28,25 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
+    def bind_processor(self, dialect: Dialect) -> Any:
+        return _write_text if dialect.name == "sqlite" else super().bind_processor(dialect)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        """Thousands of them are read for a page: as text they are read in one go."""
+        if dialect.name == "sqlite":
+            return _read_text
+        return super().result_processor(dialect, coltype)
+
+
+def _write_text(value: datetime | None) -> str | None:
+    if value is None:
+        return None
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _read_text(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value + "+00:00")
+
 
 class JsonText(TypeDecorator[Any]):
     """JSON in a text column: written and read as it came, also by plain SQL on the hot path."""

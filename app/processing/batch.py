@@ -49,7 +49,8 @@ def _process(session: Session, events: Sequence[ClaimedEvent], moment: datetime)
     recorded = record_runs(session, reports)
     add_up(session, recorded.contributions, moment)
     note_runs(session, recorded.runs, moment)
-    decide(session, recorded.decided, moment)
+    moved = {each.workflow_id for each in recorded.contributions if each.sign < 0}
+    decide(session, recorded.decided, moved, moment)
     finish(session, recorded.run_ids, moment)
 
 

@@ -49,6 +49,20 @@ def fail(team: Team, minute: float, workflow: int = 0, kind: str = "run-failure"
     store_events(team, 1, kind, 0, begin=minute, workflow=workflow)
 
 
+def test_what_opens_incidents_alone_counts_for_no_message_of_the_minute(
+    team: Team, time: Time, pager: int, chat: int
+) -> None:
+    """Four at once, then three in the fifth message, and when the four are past four more."""
+    store_rule(team, channels=[pager, chat])
+    flows = [create_workflow(team.workspace_id, f"Flow {number:02}").id for number in range(11)]
+    for begin, end, minute in ((0, 4, 0.4), (4, 7, 0.8), (7, 11, 1.5)):
+        for number in range(begin, end):
+            fail(team, number / 10, flows[number])
+        time.work(minute)
+    assert len(heard(chat)) == 4 + 1 + 4
+    assert len(heard(pager)) == 11
+
+
 def test_each_of_many_alerts_in_a_message_has_its_own_incident(
     team: Team, time: Time, pager: int, chat: int
 ) -> None:

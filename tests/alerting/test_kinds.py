@@ -1,13 +1,14 @@
 """Each kind's judge, over plain data."""
 
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 import pytest
 from marshmallow import ValidationError
 
 from app.alerting.kinds import KINDS
-from app.alerting.verdicts import SeenRefused, SeenSilence, SeenStuck, Sign
+from app.alerting.verdicts import SeenRefused, SeenSilence, SeenStuck, Sign, Verdict
 from tests.alerting.stories import START, at, runs
 
 LETTERS = {Sign.OPENS: "O", Sign.ADDS: "a", Sign.GOOD: "g", Sign.NOTHING: "-"}
@@ -110,3 +111,40 @@ def test_a_verdict_says_since_when_and_how_many() -> None:
     (*_, last) = KINDS["failed"].judge({"in_a_row": 3}, runs("SFFF"))
     assert (last.since, last.at, last.count) == (at(1), at(3), 3)
     assert last.at - START == timedelta(minutes=3)
+
+
+RULES_ABOUT_RUNS: list[tuple[str, dict[str, Any]]] = [
+    ("failed", {"in_a_row": 1}),
+    ("failed", {"in_a_row": 3}),
+    ("rate", {"percent": 50, "minutes": 5, "least": 3}),
+    ("rate", {"percent": 20, "minutes": 60, "least": 2}),
+    ("slow", {"seconds": 0.5}),
+    ("slow", {"factor": 1.1}),
+]
+
+
+@pytest.mark.parametrize(("kind", "numbers"), RULES_ABOUT_RUNS)
+def test_some_runs_are_judged_as_among_all(kind: str, numbers: dict[str, Any]) -> None:
+    """Only with what the kind says that it needs of the past."""
+    each = KINDS[kind]
+    for seed in range(30):
+        chance = Random(seed)
+        count = chance.choice((3, 30, 400))
+        sights = runs(
+            "".join(chance.choice("SSF") for _ in range(count)),
+            every=chance.choice((0.01, 0.3, 1)),
+            durations=[chance.choice((None, chance.uniform(1, 1_000))) for _ in range(count)],
+        )
+        new = sorted(chance.sample(range(count), min(count, 20)))
+        begin = max(new[0] - each.past(numbers).runs, 0)
+        among_all = list(each.judge(numbers, sights))
+        quick = list(each.judge(numbers, sights[begin : new[-1] + 1], [at - begin for at in new]))
+        assert [_tell(verdict) for verdict in quick] == [_tell(among_all[at]) for at in new]
+
+
+def _tell(verdict: Verdict) -> tuple[Any, ...]:
+    """How long a row was that had been one for long, nobody needs to know."""
+    row = verdict.detail.get("in_a_row")
+    since = None if row else verdict.since
+    count = None if row else (verdict.count, verdict.count_after(at(0.9)))
+    return verdict.sign, verdict.at, since, count, verdict.detail

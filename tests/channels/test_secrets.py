@@ -25,6 +25,19 @@ def test_what_is_sealed_opens_with_the_same_secret_key_alone(app: Flask) -> None
         unseal(sealed)
 
 
+def test_what_a_former_secret_key_has_sealed_opens_and_is_sealed_with_the_one_of_now(
+    app: Flask,
+) -> None:
+    former = app.config["FLOWPULSE_KEY_SECRET"]
+    sealed = seal({"token": SECRET})
+    app.config["FLOWPULSE_KEY_SECRET"] = b"another secret key, quite long enough"
+    app.config["FLOWPULSE_OLD_SECRET_KEYS"] = ["one before that", former.decode()]
+    assert unseal(sealed) == {"token": SECRET}
+    sealed = seal({"token": SECRET})
+    app.config["FLOWPULSE_OLD_SECRET_KEYS"] = []
+    assert unseal(sealed) == {"token": SECRET}
+
+
 def test_a_secret_is_starred_out_however_it_is_written() -> None:
     said = f"bad token {SECRET}, {quote(SECRET, safe='')} and {SECRET}"
     assert mask(said, [SECRET]) == "bad token •••, ••• and •••"

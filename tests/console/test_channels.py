@@ -133,6 +133,32 @@ def test_a_saved_token_goes_to_no_other_server(owner: FlaskClient, receiver: Rec
     assert "token" not in unseal(only_channel().sealed_settings)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_saved_secret_that_is_optional_can_be_removed(
+    owner: FlaskClient, team: Team, kind: str
+) -> None:
+    fields = KINDS[kind].Config().fields
+    secrets = [name for name, field in fields.items() if field.metadata["secret"]]
+    channel = make_channel(team, kind, **dict.fromkeys(secrets, "saved-one"))
+    page = open_page(owner, address(channel))
+    for name in secrets:
+        assert page.has_id(f"field-remove_{name}-1") == (not fields[name].required)
+
+
+def test_what_is_removed_is_gone_and_what_is_entered_instead_is_saved(
+    owner: FlaskClient, receiver: Receiver
+) -> None:
+    add(owner, "ntfy", name="Phone", topic="ops", token="tk_one", server=receiver.url)
+    channel = only_channel()
+    answer = send_form(owner, address(channel), remove_token="1", topic="")
+    assert answer.status_code == 422 and "checked" in answer.text
+    send_form(owner, address(channel), remove_token="1", token="tk_two")
+    assert unseal(only_channel().sealed_settings)["token"] == "tk_two"
+    send_form(owner, address(channel), remove_token="1")
+    assert "token" not in unseal(only_channel().sealed_settings)
+    assert not open_page(owner, address(channel)).has_id("field-remove_token-1")
+
+
 def test_a_name_is_given_once(owner: FlaskClient, team: Team, receiver: Receiver) -> None:
     make_channel(team, name="Ops", url=receiver.url)
     fields = open_page(owner, f"{LIST}/new/webhook").form("").fields

@@ -11,6 +11,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import undefer
 
 from app.console.reprocessing import find_open, reprocess, reprocess_group
+from app.console.reproduction import KEY, reproduce
+from app.console.resending import draft_message, resend
 from app.extensions import db, writing
 from app.ingest.service import ingest_service
 from app.models import ApiKey, Event, Run, User, Workflow
@@ -18,6 +20,7 @@ from app.processing.batch import process_batch
 from app.workspaces.api_keys import revoke_api_key
 from app.workspaces.people import RefusedError, find_by_password
 from app.workspaces.workflows import create_workflow
+from tests.console.pages import sign_in
 from tests.factories import PASSWORD, Team, report
 from tests.server import wait_for
 
@@ -181,3 +184,78 @@ def test_a_whole_group_may_get_another_workflow(
     result = reprocess_group([team.workspace_id], fingerprint, user, instead=workflow)
     assert (result.done, result.left) == (2, 0)
     assert {event.workflow_id for event in stored()[2:]} == {team.workflow_id}
+
+
+def refuse_ping(client: FlaskClient, team: Team, rest: str, method: str, body: bytes) -> Event:
+    answer = client.open(
+        f"/api/v1/ping/nope{rest}", method=method, headers=team.headers, data=body or None
+    )
+    assert answer.status_code == 404
+    wait_for(lambda: len(stored()) == 1)
+    return stored()[0]
+
+
+PINGS: list[tuple[str, str, bytes, dict[str, Any]]] = [
+    ("", "GET", b"", {"outcome": "success", "details": None}),
+    ("?rid=r-1", "HEAD", b"", {"outcome": "success", "external_execution_id": "r-1"}),
+    ("/0", "POST", b"42 rows", {"details": {"exit_status": 0, "message": "42 rows"}}),
+    ("/fail", "POST", b"no space left", {"error_message": "no space left"}),
+    ("/3", "POST", b"", {"outcome": "failure", "error_type": "exit status 3"}),
+    ("/start", "GET", b"", {"outcome": "running"}),
+]
+
+
+@pytest.mark.parametrize(("rest", "method", "body", "told"), PINGS)
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_ping_runs_again_as_the_report_that_it_stood_for(
+    client: FlaskClient,
+    team: Team,
+    user: User,
+    rest: str,
+    method: str,
+    body: bytes,
+    told: dict[str, Any],
+    by_hand: bool,
+) -> None:
+    """By itself or sent by hand from the form; its time is when the ping came."""
+    event = refuse_ping(client, team, rest, method, body)
+    create_workflow(team.workspace_id, "Nope", "nope")
+    again = stored()[0]
+    if by_hand:
+        outcome = resend(again, team.workspace_id, draft_message(again)[0], user)
+    else:
+        outcome = reprocess(again, user)
+    assert outcome.problem is None
+    assert stored()[0].resolved_at is not None
+    process_batch(10)
+    (run,) = db.session.scalars(select(Run)).all()
+    assert (run.ended_at or run.started_at) == event.received_at
+    assert {name: getattr(run, name) for name in told} == told
+
+
+def test_a_ping_of_which_the_body_was_not_kept_does_not_run_again(
+    client: FlaskClient, team: Team, user: User
+) -> None:
+    refuse_ping(client, team, "/fail", "POST", b"no space left")
+    with writing() as session:
+        session.execute(update(Event).values(code="revoked_api_key", body=b"", body_size=None))
+    with pytest.raises(RefusedError, match="Only a part"):
+        reprocess(stored()[0], user)
+
+
+def test_a_ping_is_copied_as_it_came(app: Flask, client: FlaskClient, team: Team) -> None:
+    app.config["FLOWPULSE_PUBLIC_URL"] = "https://flow.example.org"
+    event = refuse_ping(client, team, "/3?rid=a", "HEAD", b"")
+    code = next(each.code for each in reproduce(event) if each.name == "curl")
+    assert code.startswith("curl --head 'https://flow.example.org/api/v1/ping/nope/3?rid=a'")
+    assert f"{KEY}'" in code
+
+
+def test_the_page_of_a_ping_offers_to_mend_it(client: FlaskClient, team: Team) -> None:
+    event = refuse_ping(client, team, "/3", "POST", b"no space left")
+    create_workflow(team.workspace_id, "Nope", "nope")
+    sign_in(client, team.email)
+    page = client.get(f"/events/{event.public_id}").text
+    assert f"/events/{event.public_id}/reprocess" in page
+    form = client.get(f"/events/{event.public_id}/resend").text
+    assert "&#34;workflow_slug&#34;: &#34;nope&#34;" in form and "no space left" in form

@@ -1,24 +1,26 @@
 """Runs that failed: each, or only several in a row."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from app.alerting.kinds.kind import Detail, Kind, Numbers, Past
 from app.alerting.kinds.numbers import NumbersSchema, whole
-from app.alerting.verdicts import PAST, SeenRun, Sign, Verdict, detail_of
+from app.alerting.verdicts import SeenRun, Sign, Verdict, detail_of
 
 
 class FailedNumbers(NumbersSchema):
     in_a_row = whole("Failures in a row", 1, 100, 1, hint="1 tells of every first failure.")
 
 
-def judge(numbers: Numbers, runs: Iterable[SeenRun]) -> Iterator[Verdict]:
-    row, since = 0, None
-    for run in runs:
-        has_failed = run.outcome == "failure"
-        row, since = (row + 1, since or run.ended_at) if has_failed else (0, None)
-        if not run.public_id:
-            yield PAST
-        elif not has_failed:
+def judge(
+    numbers: Numbers, runs: Sequence[SeenRun], chosen: Iterable[int] | None = None
+) -> Iterator[Verdict]:
+    row, since, done = 0, None, 0
+    for at in range(len(runs)) if chosen is None else chosen:
+        for run in runs[done : at + 1]:
+            has_failed = run.outcome == "failure"
+            row, since = (row + 1, since or run.ended_at) if has_failed else (0, None)
+        done = at + 1
+        if not has_failed:
             yield Verdict(Sign.GOOD, run.ended_at)
         elif row >= numbers["in_a_row"]:
             detail = {**detail_of(run), "in_a_row": numbers["in_a_row"]}

@@ -1,6 +1,6 @@
 """What a kind of rule is made of."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, NamedTuple
@@ -30,9 +30,10 @@ def any_run(numbers: Numbers, run: SeenRun) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`judge` says one verdict for each sight, in their order in time. `wakes` tells whether a run
-    can open an alert at all; `past` what has to be read for that.
-    `lasts`: it finds a state rather than events, which nothing new tells of while it lasts."""
+    """`judge` says one verdict for each sight, in their order in time; of runs, only for those
+    at the chosen indexes, in the light of all before them. `wakes` tells whether a run can open an
+    alert at all; `past` what has to be read for that. `lasts`: it finds a state rather than
+    events, which nothing new tells of while it lasts."""
 
     name: str
     label: str
@@ -40,7 +41,7 @@ class Kind:
     icon: str
     source: Source
     schema: NumbersSchema
-    judge: Callable[[Numbers, Iterable[Any]], Iterator[Verdict]]
+    judge: Callable[..., Iterator[Verdict]]
     describe: Callable[[Numbers], str]
     title: Callable[[str, Detail], str]
     over: Callable[[str], str]

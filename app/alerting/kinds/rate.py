@@ -1,12 +1,12 @@
 """Too large a part of the runs of a window failed."""
 
-from collections import deque
-from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 
 from app.alerting.kinds.kind import Detail, Kind, Numbers, Past
 from app.alerting.kinds.numbers import NumbersSchema, whole
-from app.alerting.verdicts import PAST, Findings, SeenRun, Sign, Verdict, detail_of
+from app.alerting.verdicts import Findings, SeenRun, Sign, Verdict, detail_of
 
 NEWEST = 1_000
 """Runs of the window that are looked at: the newest."""
@@ -18,40 +18,37 @@ class RateNumbers(NumbersSchema):
     least = whole("Of at least so many runs", 2, NEWEST, 5, hint="Of fewer, nothing is said.")
 
 
-def judge(numbers: Numbers, runs: Iterable[SeenRun]) -> Iterator[Verdict]:
+def judge(
+    numbers: Numbers, runs: Sequence[SeenRun], chosen: Iterable[int] | None = None
+) -> Iterator[Verdict]:
     length = timedelta(minutes=numbers["minutes"])
-    window: deque[tuple[datetime, bool]] = deque()
-    failures = 0
-    moments: list[datetime] = []
-    for run in runs:
-        has_failed = run.outcome == "failure"
-        window.append((run.ended_at, has_failed))
-        failures += has_failed
-        if has_failed:
-            moments.append(run.ended_at)
-        while len(window) > NEWEST or window[0][0] <= run.ended_at - length:
-            failures -= window.popleft()[1]
-        if not run.public_id:
-            yield PAST
-            continue
-        percent = 100 * failures / len(window)
-        is_bad = len(window) >= numbers["least"] and percent >= numbers["percent"]
-        if not has_failed:
+    failed_at = [at for at, run in enumerate(runs) if run.outcome == "failure"]
+    moments = [runs[at].ended_at for at in failed_at]
+    begin = 0
+    for at in range(len(runs)) if chosen is None else chosen:
+        run = runs[at]
+        begin = max(begin, at + 1 - NEWEST)
+        begin = bisect_right(runs, run.ended_at - length, begin, at, key=lambda run: run.ended_at)
+        oldest, newest = bisect_left(failed_at, begin), bisect_right(failed_at, at)
+        count, failures = at + 1 - begin, newest - oldest
+        percent = 100 * failures / count
+        is_bad = count >= numbers["least"] and percent >= numbers["percent"]
+        if run.outcome != "failure":
             yield Verdict(Sign.NOTHING if is_bad else Sign.GOOD, run.ended_at)
             continue
         detail = {
             **detail_of(run),
             "percent": round(percent, 1),
-            "runs": len(window),
+            "runs": count,
             "minutes": numbers["minutes"],
         }
         yield Verdict(
             Sign.OPENS if is_bad else Sign.ADDS,
             run.ended_at,
-            moments[-failures] if is_bad else None,
+            moments[oldest] if is_bad else None,
             count=failures,
             detail=detail,
-            findings=Findings(moments, len(moments) - failures, len(moments)),
+            findings=Findings(moments, oldest, newest),
         )
 
 

@@ -1,15 +1,13 @@
 """Runs that took longer than a limit, or much longer than the runs before them."""
 
-from bisect import bisect_left, insort
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from marshmallow import ValidationError, validates_schema
 
 from app.alerting.kinds.kind import Kind, Numbers, Past
 from app.alerting.kinds.numbers import NumbersSchema, decimal
-from app.alerting.verdicts import PAST, SeenRun, Sign, Verdict, detail_of
+from app.alerting.verdicts import SeenRun, Sign, Verdict, detail_of
 
 LAST = 200
 """Runs whose durations say what is usual."""
@@ -34,42 +32,46 @@ class SlowNumbers(NumbersSchema):
             raise ValidationError("Fill in one of the two: a limit or a factor.", "seconds")
 
 
-class _Usual:
-    """The p95 of the last durations, kept sorted beside their order in time."""
-
-    def __init__(self) -> None:
-        self._times: deque[float] = deque()
-        self._sorted: list[float] = []
-
-    def add(self, duration: float) -> None:
-        self._times.append(duration)
-        insort(self._sorted, duration)
-        if len(self._times) > LAST:
-            del self._sorted[bisect_left(self._sorted, self._times.popleft())]
-
-    def p95(self) -> float | None:
-        """By nearest rank; None while there are too few."""
-        count = len(self._sorted)
-        return self._sorted[-(-95 * count // 100) - 1] if count >= FROM else None
-
-
-def judge(numbers: Numbers, runs: Iterable[SeenRun]) -> Iterator[Verdict]:
-    fixed = numbers.get("seconds")
-    usual = _Usual()
-    for run in runs:
-        if run.duration_ms is None or not run.public_id:
-            if run.duration_ms is not None:
-                usual.add(run.duration_ms)
-            yield PAST
+def judge(
+    numbers: Numbers, runs: Sequence[SeenRun], chosen: Iterable[int] | None = None
+) -> Iterator[Verdict]:
+    fixed, factor = numbers.get("seconds"), numbers.get("factor")
+    durations: list[float] = []
+    done = 0
+    for at in range(len(runs)) if chosen is None else chosen:
+        run = runs[at]
+        if factor:
+            new = (each.duration_ms for each in runs[done:at])
+            durations += [duration for duration in new if duration is not None]
+            done = at
+        if run.duration_ms is None:
+            yield Verdict(Sign.NOTHING, run.ended_at)
             continue
-        p95 = None if fixed else usual.p95()
-        limit = fixed * 1_000 if fixed else p95 and p95 * numbers["factor"]
-        usual.add(run.duration_ms)
+        p95 = _exceeded_p95(durations[-LAST:], run.duration_ms, factor) if factor else None
+        limit = p95 * factor if factor and p95 is not None else fixed and fixed * 1_000
         if limit is None or run.duration_ms <= limit:
             yield Verdict(Sign.GOOD, run.ended_at)
         else:
             detail = {**detail_of(run), "limit_ms": limit, "p95_ms": p95}
             yield Verdict(Sign.OPENS, run.ended_at, detail=detail)
+
+
+def _exceeded_p95(durations: Sequence[float], duration: float, factor: float) -> float | None:
+    """Their p95 by nearest rank, where the duration is more than so many times it.
+
+    Most are not, which is clear after a few of them: they are sorted only for one that is.
+    """
+    count = len(durations)
+    if count < FROM:
+        return None
+    rank = -(-95 * count // 100)
+    may_be_over = count - rank
+    for each in durations:
+        if each * factor >= duration:
+            if not may_be_over:
+                return None
+            may_be_over -= 1
+    return sorted(durations)[rank - 1]
 
 
 def describe(numbers: Numbers) -> str:

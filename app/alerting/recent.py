@@ -1,0 +1,228 @@
+"""The newest runs of workflows, as far back as rules look, kept in memory from batch to batch.
+
+To read a thousand runs of each workflow for each batch took most of a worker's time. What is kept
+is used only while the sums of the workflow's days are what they must be if nobody else has written
+runs of it since: any number of workers may run at once, and a batch that fails leaves no trace.
+What the sums can't tell (another worker moved the end of a run within its day) is believed for
+MOST_AGE at most.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import starmap
+from math import isclose
+from typing import NamedTuple, cast
+
+from sqlalchemy import Table, func, select
+from sqlalchemy.orm import Session
+
+from app.alerting.kinds import Past
+from app.alerting.verdicts import SeenRun
+from app.models import Rollup, Run
+
+MOST_AGE = timedelta(minutes=5)
+MOST_KEPT = 50_000
+"""Runs in all, about 15 MB."""
+MARGIN, MARGIN_OF_TIME = 300, timedelta(hours=1)
+"""What is read beyond what is asked for, as the next batch may tell of runs a little older."""
+DAYS_COMPARED = timedelta(days=9)
+"""Further back no rule's window reaches, not even from a run that is told of a day late."""
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+Sums = tuple[int, int, int, float]
+"""Successes, failures, runs with a duration, and their durations in ms."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """A workflow's runs in the order of time: all that ended after `floor`."""
+
+    runs: list[SeenRun]
+    floor: datetime
+    most: int
+    sums: Sums
+    since: datetime
+    read_at: datetime
+
+    def reaches(self, first: SeenRun, last: SeenRun, wanted: Iterable[Past]) -> bool:
+        """Whether all is there that is wanted before the last of some new runs."""
+        before = bisect_left(self.runs, in_time(last), key=in_time)
+        return self.floor == _BEGINNING or all(
+            before >= past.runs
+            or (past.window is not None and self.floor <= first.ended_at - past.window)
+            for past in wanted
+        )
+
+    def add(self, new: Iterable[SeenRun]) -> None:
+        for run in new:
+            if run.ended_at > self.floor:
+                insort(self.runs, SeenRun(*run[:5]), key=in_time)
+        self.sums = _add(self.sums, new)
+        if len(self.runs) > 2 * self.most:
+            cut = len(self.runs) - self.most
+            self.floor = self.runs[cut - 1].ended_at
+            del self.runs[:cut]
+
+
+class Told(NamedTuple):
+    """Runs of a workflow in the order of time, and at which indexes those are that are new."""
+
+    runs: Sequence[SeenRun]
+    new: Sequence[int]
+
+
+def in_time(run: SeenRun) -> tuple[datetime, int]:
+    return run.ended_at, run.id
+
+
+def _add(sums: Sums, runs: Iterable[SeenRun]) -> Sums:
+    successes, failures, timed, duration_ms = sums
+    for run in runs:
+        successes += run.outcome == "success"
+        failures += run.outcome == "failure"
+        if run.duration_ms is not None:
+            timed += 1
+            duration_ms += run.duration_ms
+    return successes, failures, timed, duration_ms
+
+
+class RecentRuns:
+    """What one session keeps; the workflow that was used last is the last."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, Kept] = {}
+
+    def forget(self, workflow_ids: Iterable[int]) -> None:
+        """Of these workflows runs that had ended were changed."""
+        for workflow_id in workflow_ids:
+            self._kept.pop(workflow_id, None)
+
+    def add(self, seen: Mapping[int, Sequence[SeenRun]]) -> None:
+        """Runs, by workflow, that are new in this transaction."""
+        for workflow_id, new in seen.items():
+            if workflow_id in self._kept:
+                self._kept[workflow_id].add(new)
+
+    def read(
+        self,
+        session: Session,
+        seen: Mapping[int, Sequence[SeenRun]],
+        wanted: Mapping[int, Sequence[Past]],
+        now: datetime,
+    ) -> dict[int, Told]:
+        """The workflows' runs in the order of time, the last that have been added in full, and
+        before the last of them as many as are wanted."""
+        sums = _read_sums(session, wanted, _first_day(now)) if wanted else {}
+        found = {
+            workflow_id: _put_in(
+                self._read(session, workflow_id, seen, pasts, sums, now), seen[workflow_id]
+            )
+            for workflow_id, pasts in wanted.items()
+        }
+        total = sum(len(kept.runs) for kept in self._kept.values())
+        while total > MOST_KEPT:
+            total -= len(self._kept.pop(next(iter(self._kept))).runs)
+        return found
+
+    def _read(
+        self,
+        session: Session,
+        workflow_id: int,
+        seen: Mapping[int, Sequence[SeenRun]],
+        wanted: Sequence[Past],
+        sums: Mapping[int, Sums],
+        now: datetime,
+    ) -> list[SeenRun]:
+        first, last = seen[workflow_id][0], seen[workflow_id][-1]
+        kept = self._kept.pop(workflow_id, None)
+        its_sums, since = sums.get(workflow_id, (0, 0, 0, 0.0)), _first_day(now)
+        is_good = (
+            kept is not None
+            and kept.since == since
+            and now - kept.read_at < MOST_AGE
+            and _are_equal(kept.sums, its_sums)
+            and kept.reaches(first, last, wanted)
+        )
+        if kept is None or not is_good:
+            most = max(past.runs for past in wanted) + len(seen[workflow_id]) + MARGIN
+            runs, floor = read_runs(session, workflow_id, first, wanted, most)
+            kept = Kept(runs, floor, most, its_sums, since, now)
+        if not kept.reaches(first, last, wanted):
+            return read_runs(session, workflow_id, first, wanted, kept.most, last.ended_at)[0]
+        self._kept[workflow_id] = kept
+        return kept.runs
+
+
+def recent_runs(session: Session) -> RecentRuns:
+    """The session's own: it ends with it."""
+    kept: RecentRuns = session.info.setdefault("recent_runs", RecentRuns())
+    return kept
+
+
+def _put_in(runs: Sequence[SeenRun], new: Iterable[SeenRun]) -> Told:
+    """Those that are new are in the order of time as well."""
+    found, indexes, at = list(runs), [], 0
+    for run in new:
+        at = bisect_left(found, in_time(run), at, key=in_time)
+        found[at : at + (at < len(found) and found[at].id == run.id)] = [run]
+        indexes.append(at)
+    return Told(found, indexes)
+
+
+def _first_day(now: datetime) -> datetime:
+    return (now - DAYS_COMPARED).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _are_equal(one: Sums, other: Sums) -> bool:
+    return one[:3] == other[:3] and isclose(one[3], other[3], rel_tol=1e-9, abs_tol=1e-3)
+
+
+def _read_sums(session: Session, workflow_ids: Collection[int], since: datetime) -> dict[int, Sums]:
+    query = (
+        select(
+            Rollup.workflow_id,
+            func.sum(Rollup.success_count),
+            func.sum(Rollup.failure_count),
+            func.sum(Rollup.timed_count),
+            func.sum(Rollup.duration_sum_ms),
+        )
+        .where(
+            Rollup.workflow_id.in_(workflow_ids),
+            Rollup.period == "day",
+            Rollup.starts_at >= since,
+        )
+        .group_by(Rollup.workflow_id)
+    )
+    return {
+        workflow_id: (int(successes), int(failures), int(timed), float(duration_ms))
+        for workflow_id, successes, failures, timed, duration_ms in session.execute(query)
+    }
+
+
+def read_runs(
+    session: Session,
+    workflow_id: int,
+    first: SeenRun,
+    wanted: Sequence[Past],
+    most: int,
+    until: datetime | None = None,
+) -> tuple[list[SeenRun], datetime]:
+    """The workflow's newest runs in the order of time, and after when they are all."""
+    table, floor = cast(Table, Run.__table__).c, _BEGINNING
+    query = select(
+        table.id, table.workflow_id, table.outcome, table.ended_at, table.duration_ms
+    ).where(table.workflow_id == workflow_id, table.ended_at.is_not(None), table.is_test.is_(False))
+    if all(past.window for past in wanted):
+        longest = max(past.window or timedelta(0) for past in wanted)
+        floor = first.ended_at - longest - MARGIN_OF_TIME
+        query = query.where(table.ended_at > floor)
+    if until is not None:
+        query = query.where(table.ended_at <= until)
+    query = query.order_by(table.ended_at.desc(), table.id.desc()).limit(most)
+    runs = list(starmap(SeenRun, session.connection().execute(query).all()))
+    runs.reverse()
+    if len(runs) == most:
+        floor = runs[0].ended_at
+    return runs, floor

@@ -1,0 +1,136 @@
+"""What is kept of runs from batch to batch changes nothing of what is decided."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from random import Random
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from flask import Flask
+from flask.ctx import AppContext
+from sqlalchemy import delete
+
+from app.alerting import recent
+from app.extensions import writing
+from app.models import Alert, Event, Rollup, Run
+from app.processing import batch
+from app.workspaces.workflows import create_workflow
+from tests.alerting.stories import alerts, at, store_rule
+from tests.factories import Team, make_team
+
+RULES: dict[str, dict[str, Any]] = {
+    "failed": {"in_a_row": 2},
+    "rate": {"percent": 40, "minutes": 10, "least": 3},
+    "slow": {"factor": 1.1},
+}
+
+
+@pytest.fixture
+def team(app: Flask) -> Team:
+    team = make_team()
+    for kind, numbers in RULES.items():
+        store_rule(team, kind=kind, name=kind, numbers=numbers)
+    return team
+
+
+Report = dict[str, Any]
+
+
+def test_with_two_workers_the_alerts_are_those_of_one_that_reads_everything(
+    app: Flask, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With runs that come late, executions that are told of twice, and batches that fail."""
+    other = create_workflow(team.workspace_id, "Invoice sync").id
+    monkeypatch.setattr(recent, "MARGIN", 3)
+    story = tell_story(Random(1), [team.workflow_id, other])
+    courses = []
+    for most_age in (recent.MOST_AGE, timedelta(0)):
+        start_over()
+        with monkeypatch.context() as patch, workers(app) as contexts:
+            patch.setattr(recent, "MOST_AGE", most_age)
+            for number, reports in enumerate(story):
+                with contexts[number % 7 == 3 or number % 5 == 4]:
+                    work(patch, team, number, reports)
+        courses.append([course_of(alert) for alert in alerts()])
+    assert courses[0] == courses[1]
+    assert {kind for kind, *_ in courses[0]} == set(RULES)
+
+
+def tell_story(chance: Random, workflows: list[int]) -> list[list[Report]]:
+    """A batch every minute."""
+    story = []
+    for minute in range(60):
+        failing = 0.7 if minute % 20 > 14 else 0.1
+        story.append(
+            [
+                {
+                    "workflow_id": chance.choice(workflows),
+                    "kind": "run-failure" if chance.random() < failing else "run-success",
+                    "ended_at": at(minute - chance.choice((0, 0, 0, 1, 7)) + chance.random() / 2),
+                    "duration_ms": chance.lognormvariate(7, 1),
+                    "external_execution_id": f"e-{chance.randrange(600)}",
+                }
+                for _ in range(chance.randrange(1, 6))
+            ]
+        )
+    return story
+
+
+def start_over() -> None:
+    with writing() as session:
+        for table in (Alert, Event, Run, Rollup):
+            session.execute(delete(table))
+
+
+@contextmanager
+def workers(app: Flask) -> Iterator[list[AppContext]]:
+    """Two, each with a session of its own that lasts."""
+    with app.app_context() as one, app.app_context() as other:
+        yield [one, other]
+
+
+def work(patch: pytest.MonkeyPatch, team: Team, number: int, reports: list[Report]) -> None:
+    """Every now and then a batch does not come to its end, and is repeated."""
+    store_events(team, number, reports)
+    patch.setattr(batch, "now", lambda: at(number + 1))
+    if number % 11 == 5:
+        with patch.context() as crash, pytest.raises(KeyboardInterrupt):
+            crash.setattr(batch, "finish", Mock(side_effect=KeyboardInterrupt))
+            batch.process_batch(200)
+    assert batch.process_batch(200) == len(reports)
+
+
+def store_events(team: Team, number: int, reports: list[Report]) -> None:
+    rows = [
+        {
+            "public_id": f"e{number:03}x{place:02}".ljust(24, "0"),
+            "workspace_id": team.workspace_id,
+            "workflow_id": report["workflow_id"],
+            "received_at": at(number),
+            "state": "accepted",
+            "kind": report["kind"],
+            "method": "POST",
+            "path": "/",
+            "headers": [],
+            "body": b"",
+            "status": 202,
+            "took_ms": 1.0,
+            "next_attempt_at": at(number),
+            "payload": {
+                "ended_at": report["ended_at"].isoformat(),
+                "duration_ms": report["duration_ms"],
+                "external_execution_id": report["external_execution_id"],
+            },
+        }
+        for place, report in enumerate(reports)
+    ]
+    with writing() as session:
+        session.connection().execute(Event.__table__.insert(), rows)
+
+
+def course_of(alert: Alert) -> tuple[Any, ...]:
+    detail = {name: value for name, value in alert.detail.items() if name != "run"}
+    course = alert.opened_at, alert.began_at, alert.last_at, alert.ended_at, alert.count
+    return alert.kind, alert.workflow_id, *course, detail
