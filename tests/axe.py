@@ -17,6 +17,8 @@ RUN = """(runOnly) => axe.run(document, {runOnly}).then(({violations}) =>
 TWO_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 """A change of scheme takes a frame to reach all colours."""
 
+SETTLE_MS = 500
+
 
 def violations(page: Page, rules: Sequence[str] = ALL) -> list[str]:
     """Each rule that is broken, with the first elements that break it. `rules`: tags, or ids."""
@@ -25,4 +27,7 @@ def violations(page: Page, rules: Sequence[str] = ALL) -> list[str]:
     if not page.evaluate("'axe' in window"):
         page.evaluate(SCRIPT)
     found: list[str] = page.evaluate(RUN, list(rules))
+    if found:  # Colours in folded parts begin to change only when somebody looks at them.
+        page.wait_for_timeout(SETTLE_MS)
+        found = page.evaluate(RUN, list(rules))
     return found

@@ -8,7 +8,8 @@ HIDDEN = """() => {
   const wider = root.scrollWidth > root.clientWidth ? ["the page is wider than its window"] : [];
   const shown = [...document.body.querySelectorAll("*")].filter((each) => {
     const box = each.getBoundingClientRect();
-    return box.width > 1 && box.height > 1 && !each.closest("svg");
+    const scrolls = each.matches("input, textarea");
+    return box.width > 1 && box.height > 1 && !scrolls && !each.closest("svg");
   });
   const cut = shown.filter((each) => {
     const { overflowX, overflowY, textOverflow, webkitLineClamp } = getComputedStyle(each);
@@ -25,6 +26,6 @@ HIDDEN = """() => {
 
 def cut_off(page: Page) -> list[str]:
     """What sticks out of the window, or is hidden by its box; an ellipsis tells that there is more,
-    and so does a bar to scroll with."""
+    and so does a bar to scroll with. What is typed into a field can be longer than the field."""
     found: list[str] = page.evaluate(HIDDEN)
     return found
