@@ -128,16 +128,26 @@ def test_the_watch_sees_what_comes_to_life(page: Page, html: str) -> None:
         Watch(page, url).visit("/events")
 
 
-@pytest.mark.once
-def test_hostile_content_is_shown_as_text_and_does_nothing(
-    make_server: Callable[..., LiveServer], app: Flask, page: Page
-) -> None:
-    server = make_server(WEB_CONCURRENCY="1")
+@pytest.fixture
+def server(make_server: Callable[..., LiveServer]) -> LiveServer:
+    return make_server(WEB_CONCURRENCY="1")
+
+
+@pytest.fixture
+def team(server: LiveServer, app: Flask, page: Page) -> LiveTeam:
+    """With everything named by payloads, and its owner signed in."""
     team = make_live_team(server)
     with app.app_context():
         name_everything()
-    watch = Watch(page, server.url)
     enter(page.context, server, team.email)
+    return team
+
+
+@pytest.mark.once
+def test_what_requests_hold_is_shown_as_text_and_does_nothing(
+    server: LiveServer, team: LiveTeam, app: Flask, page: Page
+) -> None:
+    watch = Watch(page, server.url)
     with live_log_open(page, server) as log:
         send_everything(server, team)
         send_all_at_once(server, team)
@@ -152,7 +162,16 @@ def test_hostile_content_is_shown_as_text_and_does_nothing(
             assert failures[path] in str(page.locator("main").text_content()), path
     for payload in PAYLOADS[::4]:
         watch.visit(f"/events?q={quote(payload[:500])}&state={quote(payload[:500])}")
+
+
+@pytest.mark.once
+@pytest.mark.usefixtures("team")
+def test_names_and_addresses_are_shown_as_text_and_do_nothing(
+    server: LiveServer, app: Flask, page: Page
+) -> None:
+    watch = Watch(page, server.url)
     with app.app_context():
+        make_alerts()
         check_names(watch)
     check_dialog_and_toast(watch)
     page.context.clear_cookies()
