@@ -91,7 +91,7 @@ def score(program: Path, chromium: str, url: str, cookie: str) -> dict[str, int]
         "--preset=desktop",
         "--output=json",
         # A page with an open event stream never falls silent: it is not waited for for long.
-        "--max-wait-for-load=8000",
+        "--max-wait-for-load=4000",
         f"--only-categories={','.join(CATEGORIES)}",
         f"--extra-headers={json.dumps({'Cookie': cookie})}",
         f"--chrome-flags={' '.join(('--headless=new', *browser.ARGUMENTS))}",
