@@ -42,7 +42,7 @@ from app.console import (
 )
 from app.console.bars import bar_path
 from app.console.delivery_problems import find_problem
-from app.console.event_summary import summarise
+from app.console.event_summary import filter_by_outcome, summarise
 from app.console.examples import curl_command
 from app.console.formatting import FILTERS
 from app.console.guards import PublicIdConverter, guard, may, protect_forms
@@ -112,7 +112,7 @@ def init_console(app: Flask) -> None:
     login_manager.user_loader(load_reader)
     app.url_map.converters["public_id"] = PublicIdConverter
     app.jinja_env.filters.update(FILTERS, summary=summarise, visible=show_signs, bar_path=bar_path)
-    app.jinja_env.filters["span"] = span_in_words
+    app.jinja_env.filters.update(span=span_in_words, outcome_to_filter_by=filter_by_outcome)
     app.jinja_env.globals.update(current_user=current_user, may=may, curl_command=curl_command)
     app.jinja_env.filters.update(problem_title=title_of, problem_message=message_of)
     app.jinja_env.filters.update(named_workflow=workflow_of, delivery_problem=find_problem)

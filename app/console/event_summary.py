@@ -4,13 +4,20 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from app.console.signs import show_signs
+from app.console.url_filter import OUTCOMES
 from app.models import Event
 from app.problems import PROBLEMS
-from app.processing.runs import kinds_that_tell
+from app.processing.runs import OUTCOMES_BY_KIND, kinds_that_tell
 
 _MAX_TEXT = 200
 FAILURES = frozenset(kinds_that_tell("failure"))
 """The kinds of events that report a failure."""
+
+
+def filter_by_outcome(event: Event) -> str | None:
+    """The outcome that the log's filter knows for such an event; None for a start."""
+    told = OUTCOMES_BY_KIND.get(event.kind or "")
+    return told if told in OUTCOMES else None
 
 
 class Summary(NamedTuple):

@@ -11,6 +11,8 @@ from app.problems import FieldError
 
 _PROPOSED = re.compile(r'^Send "([^"]+)"\.')
 _AMOUNT = re.compile(r"\s*([\d.]{1,20})\s*(ms|s|sec|seconds?|m|min|minutes?|h|hours?)?\s*")
+_THOUSANDS = re.compile(r"\s*\d{1,3}(,\d{3})+(?![\d,])")
+_DECIMAL_COMMA = re.compile(r"^(\s*\d+),(\d{1,2})(?![\d.,])")
 _MS = {"m": 1, "s": 1_000, "mi": 60_000, "h": 3_600_000}
 _LONGEST = {"source_platform": 64}
 _ODD = re.compile("[\0\ud800-\udfff]")
@@ -77,7 +79,7 @@ def _shorten(draft: Draft, error: FieldError) -> Words:
 
 
 def _convert_number(draft: Draft, error: FieldError) -> Words:
-    found = _AMOUNT.fullmatch(str(draft.read(error.field)).replace(",", ""))
+    found = _AMOUNT.fullmatch(_without_commas(str(draft.read(error.field))))
     try:
         unit = (found[2] or "ms") if found else ""
         factor = 1 if unit == "ms" else _MS["mi" if unit.startswith("m") else unit[0]]
@@ -89,6 +91,13 @@ def _convert_number(draft: Draft, error: FieldError) -> Words:
     number = int(amount) if amount.is_integer() else amount
     draft.put(error.field, number)
     return f"{error.field} is the number {number}, in milliseconds."
+
+
+def _without_commas(text: str) -> str:
+    """1,500 is fifteen hundred, and 1,5 is one and a half; whatever else has commas stays so."""
+    if _THOUSANDS.match(text):
+        return text.replace(",", "")
+    return _DECIMAL_COMMA.sub(r"\1.\2", text)
 
 
 def _clean(draft: Draft, error: FieldError) -> Words:

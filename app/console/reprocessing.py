@@ -94,11 +94,16 @@ def reprocess(event: Event, user: User, instead: Workflow | None = None) -> Outc
     accepted = _find_accepted(event)
     if accepted:
         return Outcome(accepted, is_repeat=True)
-    ids = {event.id, event.attempt_of_id or event.id}
+    root_id = root_of(event)
     outcome = send(_as_attempt(event, user.email, instead))
     if outcome.problem is None:
-        resolve(ids)
+        resolve({root_id})
     return outcome
+
+
+def root_of(event: Event) -> int:
+    """The id of the request that came from the sender; all attempts of it belong together."""
+    return event.attempt_of_id or event.id
 
 
 def preview(event: Event) -> Checked:
@@ -123,17 +128,17 @@ def reprocess_group(
     done, refused = 0, 0
     last_problem: ProblemError | None = None
     for events in _list_open(workspace_ids, fingerprint, before, limit):
-        accepted: set[int] = set()
+        accepted: list[int] = []
         before = min(event.id for event in events)
         try:
             for event in events:
                 problem = _try_again(event, sent_by, instead)
                 if problem is None:
-                    accepted.add(event.id)
+                    accepted.append(root_of(event))
                 else:
                     refused, last_problem = refused + 1, problem
         finally:
-            resolve(accepted)
+            resolve(set(accepted))
         done += len(accepted)
     left = find_open(workspace_ids, fingerprint, before).total
     return GroupResult(done, refused, left, last_problem, before)
@@ -152,13 +157,14 @@ def find_open(
     return Open(total, newest_id or 0)
 
 
-def resolve(event_ids: set[int]) -> None:
-    """Note of refused events that a later attempt of them was accepted."""
-    if event_ids:
+def resolve(root_ids: set[int]) -> None:
+    """Note of refused requests, and of all attempts of them, that one was accepted."""
+    if root_ids:
         with writing() as session:
             session.execute(
                 update(Event)
-                .where(Event.id.in_(event_ids), Event.state == "rejected")
+                .where(Event.id.in_(root_ids) | Event.attempt_of_id.in_(root_ids))
+                .where(Event.state == "rejected")
                 .where(Event.resolved_at.is_(None))
                 .values(resolved_at=now())
             )
@@ -188,8 +194,8 @@ def _as_attempt(event: Event, sent_by: str, instead: Workflow | None) -> Attempt
         body=body,
         headers=headers,
         api_key=_as_known(event.api_key),
-        attempt_of_id=event.attempt_of_id or event.id,
-        idempotency_key=f"reprocess:{event.public_id}",
+        attempt_of_id=root_of(event),
+        idempotency_key=f"reprocess:{root_of(event)}",
     )
 
 
@@ -229,10 +235,8 @@ def _as_known(key: ApiKey | None) -> KnownKey | None:
 
 def _find_accepted(event: Event) -> str | None:
     """The accepted attempt that came of this request before, if any."""
-    if event.resolved_at is None:
-        return None
     query = select(Event.public_id).where(
-        Event.attempt_of_id == (event.attempt_of_id or event.id), Event.state != "rejected"
+        Event.attempt_of_id == root_of(event), Event.state != "rejected"
     )
     return db.session.scalar(query.order_by(Event.id).limit(1))
 

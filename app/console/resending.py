@@ -6,7 +6,7 @@ from app.console.body_places import BodyText
 from app.console.corrections import mend_json
 from app.console.drafts import Draft
 from app.console.fixes import Fixes, find_content_type
-from app.console.reprocessing import resolve, told_by
+from app.console.reprocessing import resolve, root_of, told_by
 from app.ingest.attempts import Attempt, Outcome, send
 from app.ingest.pings import PINGS
 from app.ingest.schemas import EVENT_KINDS
@@ -58,7 +58,7 @@ def resend(event: Event, workspace_id: int, message: Message, user: User) -> Out
     headers = [("Content-Type", "application/json")]
     if event.user_agent:
         headers.append(("User-Agent", event.user_agent))
-    ids = {event.id, event.attempt_of_id or event.id}
+    root_id = root_of(event)
     attempt = Attempt(
         origin="resend",
         sent_by=user.email,
@@ -66,9 +66,9 @@ def resend(event: Event, workspace_id: int, message: Message, user: User) -> Out
         kind=EVENT_KINDS[message.kind],
         body=message.raw,
         headers=headers,
-        attempt_of_id=min(ids),
+        attempt_of_id=root_id,
     )
     outcome = send(attempt)
     if outcome.problem is None:
-        resolve(ids)
+        resolve({root_id})
     return outcome

@@ -43,6 +43,9 @@ FIELDS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "epoch": ({"ended_at": 1768469460}, {"ended_at": DATE}, f"ended_at is {DATE}."),
     "local": ({"ended_at": "01/15/2026 09:31:00"}, {"ended_at": DATE}, "put its offset in place"),
     "number": ({"ended_at": DATE, "duration_ms": "5 s"}, {"duration_ms": 5000}, "5000, in"),
+    "comma": ({"ended_at": DATE, "duration_ms": "1,5 s"}, {"duration_ms": 1500}, "1500, in"),
+    "thousands": ({"ended_at": DATE, "duration_ms": "1,500"}, {"duration_ms": 1500}, "1500, in"),
+    "commas": ({"ended_at": DATE, "duration_ms": "1,5,0"}, {"duration_ms": None}, "is left out"),
     "type": ({"ended_at": DATE, "correlation_id": ["a"]}, {"correlation_id": None}, "is left out"),
     "long": ({"ended_at": DATE, "correlation_id": "x" * 300}, {"correlation_id": "x" * 255}, "cut"),
     "slug": (

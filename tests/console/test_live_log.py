@@ -16,6 +16,7 @@ from app.workspaces.profile import choose_time_zone
 from tests.console.pages import Page, open_page
 from tests.factories import Team, report
 
+OUTCOMES = ("&outcome=success", "&outcome=failure")
 HOSTILE = "<img src=x onerror=alert(1)>" + "A" * 3000
 
 
@@ -155,6 +156,18 @@ def test_the_same_as_a_row_is_a_click_away(owner: FlaskClient, team: Team) -> No
     flush()
     links = open_page(owner, "/events").links
     assert {"/events?state=processed&outcome=failure", "/events?state=rejected"} <= set(links)
+
+
+def test_each_kind_of_event_leads_to_a_list_that_holds_it(owner: FlaskClient, team: Team) -> None:
+    for kind in ("success", "failure"):
+        report(owner, team, kind)
+    for end in ("", "/start", "/fail"):
+        owner.post(f"/api/v1/ping/{team.slug}{end}", headers=team.headers)
+    process_batch(10)
+    page = open_page(owner, "/events")
+    lists = {link for link in page.links if link.startswith("/events?state=processed")}
+    assert lists == {f"/events?state=processed{end}" for end in ("", *OUTCOMES)}
+    assert {row for link in lists for row in rows(open_page(owner, link))} == set(rows(page))
 
 
 def test_an_open_event_is_fetched_beside_the_log(owner: FlaskClient, team: Team) -> None:

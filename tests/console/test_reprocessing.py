@@ -85,6 +85,20 @@ def test_what_is_refused_again_says_why_and_stays_open(
     assert first.resolved_at is None
 
 
+def test_all_attempts_of_a_request_are_one_request(
+    client: FlaskClient, team: Team, user: User
+) -> None:
+    refuse(client, team)
+    assert reprocess(stored()[0], user).problem is not None
+    create_workflow(team.workspace_id, "Nope", "nope")
+    accepted = reprocess(stored()[0], user)
+    again = reprocess(stored()[1], user)
+    assert (again.event_id, again.is_repeat) == (accepted.event_id, True)
+    assert [event.resolved_at is None for event in stored()] == [False, False, True]
+    process_batch(10)
+    assert len(db.session.scalars(select(Run)).all()) == 1
+
+
 def test_another_workflow_takes_the_place_of_the_named_one(
     client: FlaskClient, team: Team, user: User
 ) -> None:
