@@ -220,7 +220,8 @@
   function tellZone() {
     const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
     for (const input of document.querySelectorAll("input[data-browser-zone]")) input.value = timeZone;
-    for (const place of document.querySelectorAll("[data-zone-name]")) place.textContent = timeZone;
+    const shown = document.documentElement.dataset.timeZone || timeZone;
+    for (const place of document.querySelectorAll("[data-zone-name]")) place.textContent = shown;
   }
 
   /* --- toasts ----------------------------------------------------------------------------- */
@@ -334,6 +335,23 @@
     form.requestSubmit(submitter);
   }
 
+  /* --- twice is once ---------------------------------------------------------------------- */
+
+  const ONCE_MS = 10_000;
+  let underWay = new WeakMap();
+
+  window.addEventListener("pageshow", () => {
+    underWay = new WeakMap(); // Who comes back to the page may send again.
+  });
+
+  /* A second press while the first is answered would make a second key, and hide the first one. */
+  function sendOnce(event) {
+    const form = event.target;
+    if (event.defaultPrevented || form.method !== "post") return;
+    if (Date.now() - (underWay.get(form) ?? 0) < ONCE_MS) event.preventDefault();
+    else underWay.set(form, Date.now());
+  }
+
   /* --- steps ------------------------------------------------------------------------------ */
 
   const STEP_MS = 300; // Time to read, and to stop.
@@ -391,6 +409,7 @@
   });
 
   document.addEventListener("submit", askFirst, true);
+  document.addEventListener("submit", sendOnce);
   document.addEventListener("htmx:after:swap", () => refreshTimes(document));
   document.addEventListener("live:parsed", ({ detail }) => refreshTimes(detail));
   document.addEventListener("toast", ({ detail }) => {

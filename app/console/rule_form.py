@@ -187,7 +187,7 @@ def _fill(rule: AlertRule) -> MultiDict[str, str]:
         "quiet_from": rule.quiet_from,
         "quiet_until": rule.quiet_until,
         "quiet_zone": rule.quiet_zone or chart_zone()[0],
-        **{name: f"{value:g}" for name, value in rule.numbers.items()},
+        **{name: f"{value:.15g}" for name, value in rule.numbers.items()},
     }
     form: MultiDict[str, str] = MultiDict(
         {name: "" if value is None else str(value) for name, value in columns.items()}

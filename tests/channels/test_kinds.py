@@ -135,6 +135,7 @@ def test_discord_mentions_nobody_and_finds_no_markup(
     payload = hostile(send, receiver, "discord")
     assert payload["allowed_mentions"] == {"parse": []}
     title, rest = payload["content"].split("\n", 1)
+    assert "\\_i\\_" in title
     assert "\\@everyone" in title and "\\*b\\*" in title and "http\\:\\/\\/" in title
     assert rest.startswith("```\n") and rest.endswith("\n```\n<https://fp.example/>")
     assert rest.count("`") == 6

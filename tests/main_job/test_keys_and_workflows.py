@@ -73,6 +73,21 @@ def test_a_limited_key_is_made_rotated_and_its_old_use_is_seen(
     expect(told.get_by_role("heading")).to_have_text(re.compile(f"Revoked .* by {team.email}"))
 
 
+def test_a_second_press_does_not_hide_the_key(
+    server: LiveServer, team: LiveTeam, page: Page
+) -> None:
+    sign_in_browser(server, team, page)
+    page.goto(server.url + "/keys")
+    page.get_by_label("Name").fill("Twice")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
+    page.get_by_role("button", name="Create key").evaluate(
+        "({ form }) => { form.requestSubmit(); setTimeout(() => form.requestSubmit(), 5); }"
+    )
+    assert send(server, read_key(page), team.slug) == 202
+    assert sent.count("POST") == 1
+
+
 @pytest.mark.everywhere
 def test_a_workflow_is_renamed_archived_and_restored(
     server: LiveServer, team: LiveTeam, page: Page

@@ -15,7 +15,7 @@ HELP = (
 )
 MAX_CONTENT = 2000
 SUPPRESS_EMBEDS = 4
-_MARKUP = re.compile(r"([^\w\s])")
+_MARKUP = re.compile(r"([^\w\s]|_)")
 
 
 class Config(Settings):
