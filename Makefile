@@ -66,7 +66,8 @@ run: $(READY) ## Start the server (web and worker) in the foreground; Ctrl-C sto
 .PHONY: test
 test: $(DEV_READY) test-tools ## Run all tests, with real databases, a real server and a real browser
 	@$(PY) -m pytest -n 3 --dist worksteal -m "$(BESIDE_OTHERS)" $(PYTEST_ARGS) || $(ONCE_MORE)
-	@$(PY) -m pytest -m "$(ALONE)" $(PYTEST_ARGS) || $(ONCE_MORE)
+	@$(PY) -m pytest -m "$(ALONE)" $$(grep -rl "mark.alone" tests --include="test_*.py") \
+	  $(PYTEST_ARGS) || $(ONCE_MORE)
 
 BESIDE_OTHERS := not alone and not drill
 ALONE := alone and not drill
