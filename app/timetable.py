@@ -33,6 +33,31 @@ class UnreadableError(ValueError):
     """A cron expression that is none; the message says what to change."""
 
 
+class WallClock(CronSim):
+    """Finds what fits also where the clock is set by half an hour, as on Lord Howe Island.
+
+    CronSim leaps by hours of sixty minutes: past a minute that comes twice within one of them, and
+    over the first half of the hour that follows.
+    """
+
+    def advance_hour(self) -> bool:
+        has_moved = super().advance_hour()
+        if has_moved and self.dt.minute:
+            zone = self.dt.tzinfo
+            self.dt = self.dt.replace(minute=0).astimezone(UTC).astimezone(zone)
+        return has_moved
+
+    def advance_minute(self) -> bool:
+        if self.dt.minute in self.minutes:
+            return False
+        self.dt = self.dt.replace(second=0)
+        while self.dt.minute not in self.minutes:
+            self.tick(seconds=60)
+            if self.dt.minute == 0:
+                break
+        return True
+
+
 class Timetable(Protocol):
     """The times at which runs are expected, all in UTC."""
 
@@ -108,7 +133,7 @@ class Cron:
     def _times(self, after: datetime) -> Iterator[datetime]:
         """Strictly after the moment and rising: times that the clock skips fall together."""
         zone = UTC if self.zone.key == "UTC" else self.zone
-        for local in CronSim(self.expression, after.astimezone(zone)):
+        for local in WallClock(self.expression, after.astimezone(zone)):
             moment = local.astimezone(UTC)
             if moment > after:
                 after = moment

@@ -6,7 +6,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
 from app.timetable import (
@@ -143,6 +143,8 @@ def fits(local: datetime, minutes: str, hours: str, days: str) -> bool:
 
 @pytest.mark.parametrize("zone", ZONES)
 @settings(max_examples=10, deadline=None)
+@example(fields=("*", "*/3", "*"), first=datetime(2026, 4, 4, tzinfo=UTC))  # Half an hour twice.
+@example(fields=("30", "*", "*"), first=datetime(2026, 4, 4, tzinfo=UTC))
 @given(
     fields=some.tuples(*map(some.sampled_from, (MINUTES, HOURS, DAYS))),
     first=some.sampled_from([SPRING, AUTUMN, datetime(2026, 4, 4, tzinfo=UTC)]),
