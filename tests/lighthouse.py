@@ -1,4 +1,7 @@
-"""`python -m tests.lighthouse`: Lighthouse's scores of the main pages, offline, on a desktop."""
+"""`python -m tests.lighthouse`: Lighthouse's scores of the main pages, offline, on a desktop.
+
+With `--install` it is only installed.
+"""
 
 import json
 import os
@@ -129,6 +132,9 @@ def too_low(scores: Scores) -> list[str]:
 
 def main() -> int:
     try:
+        if "--install" in sys.argv:
+            find_lighthouse()
+            return 0
         scores = measure()
     except MissingError as error:
         print(f"Lighthouse was not run: {error}.", file=sys.stderr)
