@@ -58,16 +58,17 @@ def identify(intake: Intake, credential: str, service: IngestService) -> KnownKe
 
 def require_live(key: KnownKey, intake: Intake) -> None:
     """Raises ProblemError `revoked_api_key` or `expired_api_key`."""
+    code = why_ended(key, intake)
+    if code is not None:
+        raise ProblemError(code)
+
+
+def why_ended(key: KnownKey, intake: Intake) -> str | None:
+    """The code that a key is refused with which was revoked or has expired; None for a live one."""
     if key.revoked_at is not None:
-        raise ProblemError("revoked_api_key")
-    if key.expires_at is not None and key.expires_at <= intake.received_at:
-        raise ProblemError("expired_api_key")
-
-
-def is_live(key: KnownKey, intake: Intake) -> bool:
-    """Whether the key is neither revoked nor expired."""
+        return "revoked_api_key"
     is_over = key.expires_at is not None and key.expires_at <= intake.received_at
-    return key.revoked_at is None and not is_over
+    return "expired_api_key" if is_over else None
 
 
 def require_scope(key: KnownKey, scope: str) -> None:

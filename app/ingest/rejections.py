@@ -6,7 +6,7 @@ from typing import Any
 
 from app.answers import dump
 from app.identifiers import is_id, new_id
-from app.ingest.authentication import is_live, note_sender
+from app.ingest.authentication import note_sender, why_ended
 from app.ingest.expressions import is_unresolved
 from app.ingest.intake import Intake
 from app.ingest.records import NewEvent
@@ -30,7 +30,7 @@ def record_rejection(intake: Intake, problem: ProblemError) -> str | None:
     if intake.api_key is None:
         note_sender(intake, service)
     if service.limits.may_store_rejected():
-        is_known = intake.api_key is not None and is_live(intake.api_key, intake)
+        is_known = intake.api_key is not None and why_ended(intake.api_key, intake) is None
         intake.read_for_log(PATIENCE_SECONDS if is_known else GLANCE_SECONDS)
         if service.recorder.record_later(as_rejected(intake, problem)):
             return intake.event_id
