@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from app.extensions import db, is_sqlite
 from app.models import Rollup, WorkspaceRollup
+from app.models.columns import sqlite_text
 from app.processing.rollups import PERIOD_STARTS
 from app.sketches import percentiles, unpack
 
@@ -176,9 +177,7 @@ def _parts_beside(
 def _is_one_of(column: ColumnElement[datetime], moments: list[datetime]) -> ColumnElement[bool]:
     """As one parameter: to send hundreds of them takes longer than to find their rows."""
     if is_sqlite():
-        texts = json.dumps(
-            [moment.replace(tzinfo=None).isoformat(" ", "microseconds") for moment in moments]
-        )
+        texts = json.dumps([sqlite_text(moment) for moment in moments])
         listed = text("(SELECT value FROM json_each(:moments))").bindparams(moments=texts)
         return column.bool_op("IN")(listed)
     return column == func.any(literal(moments, ARRAY(DateTime(timezone=True))))

@@ -4,7 +4,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -16,6 +16,7 @@ from app.blocking import run_blocking
 from app.ingest.records import NewEvent
 from app.ingest.statements import ROWS_AT_ONCE, insert_events
 from app.ingest.store import BUSY_SECONDS, BusyError, Cursor, Offer, Store
+from app.models.columns import sqlite_text
 from app.write_lock import WriteLock
 
 RETRY_SECONDS = 0.02
@@ -105,11 +106,4 @@ def _open_sqlite(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _adapt_moment(moment: datetime) -> str:
-    """As SQLAlchemy writes it, so that both roads read each other's times."""
-    if moment.tzinfo is not UTC:
-        moment = moment.astimezone(UTC)
-    return moment.isoformat(" ", "microseconds").removesuffix("+00:00")
-
-
-sqlite3.register_adapter(datetime, _adapt_moment)
+sqlite3.register_adapter(datetime, sqlite_text)

@@ -38,10 +38,15 @@ class UtcDateTime(TypeDecorator[datetime]):
         return super().result_processor(dialect, coltype)
 
 
+def sqlite_text(moment: datetime) -> str:
+    """A moment as SQLite keeps it, whichever road writes or looks for it."""
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(" ", "microseconds").removesuffix("+00:00")
+
+
 def _write_text(value: datetime | None) -> str | None:
-    if value is None:
-        return None
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return None if value is None else sqlite_text(value)
 
 
 def _read_text(value: str | None) -> datetime | None:
