@@ -103,8 +103,7 @@ def draw_rate(label: str, rates: Sequence[float | None], marks: Marks) -> Plot:
     """A line between 0 and 1, broken where there is nothing."""
     points = [None if rate is None else HEIGHT * (1 - rate) for rate in rates]
     ticks = [Tick(HEIGHT * (1 - share), f"{share:.0%}".replace("%", " %")) for share in (0, 0.5, 1)]
-    shapes = [Shape("rate", _line(points)), Shape("rate lone", _dots(points))]
-    return _plot(label, len(rates), ticks, marks, shapes)
+    return _plot(label, len(rates), ticks, marks, _line("rate", points))
 
 
 def draw_durations(
@@ -129,9 +128,7 @@ def draw_durations(
         for number, each in enumerate(highs)
         if each is not None and each > top and number not in marked
     ]
-    shapes = [Shape("between", _area(low, high)), Shape("high", _line(high))]
-    shapes += [Shape("high lone", _dots(high)), Shape("median", _line(low))]
-    shapes.append(Shape("median lone", _dots(low)))
+    shapes = [Shape("between", _area(low, high)), *_line("high", high), *_line("median", low)]
     shapes += [
         Shape("outlier", _dot(place * STEP, max(HEIGHT * (1 - each / top), 2)), title)
         for place, each, title in (*outliers, *beyond)
@@ -191,18 +188,16 @@ def _stretches(points: Sequence[float | None]) -> list[list[tuple[float, float]]
     return [each for each in found if each]
 
 
-def _line(points: Sequence[float | None]) -> str:
-    """Through what has a neighbour."""
-    return "".join(
+def _line(kind: str, points: Sequence[float | None]) -> list[Shape]:
+    """A line through what has a neighbour, and dots for what stands between two gaps."""
+    stretches = _stretches(points)
+    lines = (
         "M" + "L".join(f"{_number(x)} {_number(y)}" for x, y in stretch)
-        for stretch in _stretches(points)
+        for stretch in stretches
         if len(stretch) > 1
     )
-
-
-def _dots(points: Sequence[float | None]) -> str:
-    """The points between two gaps, which no line goes through."""
-    return "".join(_dot(*stretch[0]) for stretch in _stretches(points) if len(stretch) == 1)
+    dots = (_dot(*stretch[0]) for stretch in stretches if len(stretch) == 1)
+    return [Shape(kind, "".join(lines)), Shape(f"{kind} lone", "".join(dots))]
 
 
 def _area(low: Sequence[float | None], high: Sequence[float | None]) -> str:
