@@ -31,6 +31,9 @@ MISNAMED = ("invoice-snyc-demo", "lead-enrichmnt-demo")
 """Slugs of no workflow: such a request belongs to none, and goes with the demo all the same."""
 _TIME = re.compile(r'(?<="ended_at": ")[^"]+')
 
+KeyChoice = Callable[[DemoKeys], str | None]
+"""What stands in the header of a request that comes with a wrong key."""
+
 
 @dataclass(frozen=True, slots=True)
 class DemoRequest:
@@ -41,11 +44,7 @@ class DemoRequest:
     platform: Platform
     kind: str
     body: str
-    key: "KeyChoice | None" = None
-
-
-KeyChoice = Callable[[DemoKeys], str | None]
-"""What stands in the header of a request that comes with a wrong key."""
+    key: KeyChoice | None = None
 
 
 @dataclass(frozen=True, slots=True)
