@@ -10,10 +10,9 @@ from sqlalchemy import or_, select
 
 from app.console.corrections import Correction, correct
 from app.console.guards import visible_workspace_ids
-from app.console.reprocessing import Open, find_hindrance, find_open, is_whole, preview
+from app.console.reprocessing import REPORTING, Open, find_hindrance, find_open, is_whole, preview
 from app.extensions import db
 from app.ingest.attempts import Checked
-from app.ingest.pings import PINGS
 from app.ingest.schemas import EVENT_KINDS
 from app.models import NAME_LENGTH, SLUG_LENGTH, Event, Workflow
 from app.workspaces.people import RefusedError
@@ -105,7 +104,7 @@ class Fixes:
     @cached_property
     def can_resend(self) -> bool:
         event = self.event
-        return event.workspace_id is not None and event.kind in (*EVENT_KINDS, *PINGS)
+        return event.workspace_id is not None and event.kind in REPORTING
 
     @cached_property
     def correction(self) -> Correction | None:

@@ -1,7 +1,7 @@
 """Stored requests run again under today's rules, one or all of a group; no sender is touched."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, func, select, update
@@ -24,6 +24,8 @@ STEP = 200
 """Requests of a group that are looked at before somebody is told how far it has come."""
 ALL = 2**63 - 1
 """An id that no event has: below it are all of them."""
+REPORTING = frozenset((*EVENT_KINDS, *PINGS))
+"""The kinds of requests that tell of a run."""
 _CHUNK = 50
 _READ_TO_THE_END = frozenset(
     {
@@ -62,7 +64,7 @@ def find_hindrance(event: Event) -> str | None:
         return "Only a refused request can be reprocessed."
     if event.workspace_id is None:
         return "It belongs to no workspace, so there is nowhere to put it."
-    if event.kind not in (*EVENT_KINDS, *PINGS):
+    if event.kind not in REPORTING:
         return "It was not sent to an address that takes events."
     if not event.body and event.kind not in PINGS:
         return "It came without a body."
@@ -73,12 +75,11 @@ def find_hindrance(event: Event) -> str | None:
 
 def is_whole(event: Event) -> bool:
     """Whether all of the body is stored. Needs headers and body."""
-    names = {name.title(): value for name, value in event.headers}
-    if not event.body and "Transfer-Encoding" not in names:
-        return names.get("Content-Length", "0") == "0"
+    announced = _find_header(event.headers, "Content-Length")
+    if not event.body and _find_header(event.headers, "Transfer-Encoding") is None:
+        return announced in (None, "0")
     if event.body_size is None or event.body_size > len(event.body):
         return False
-    announced = next((value for name, value in event.headers if name == "Content-Length"), None)
     return announced == str(event.body_size) or event.code in _READ_TO_THE_END
 
 
@@ -221,7 +222,7 @@ def _rename_workflow(raw: bytes, content_type: str | None, workflow: Workflow) -
     return json.dumps({"workflow_id": workflow.public_id, **others}).encode()
 
 
-def _find_header(headers: Sequence[tuple[str, str]], name: str) -> str | None:
+def _find_header(headers: Iterable[Sequence[str]], name: str) -> str | None:
     return next((value for each, value in headers if each == name), None)
 
 
