@@ -5,9 +5,10 @@ from datetime import datetime
 from sqlalchemy import select
 
 from app.extensions import db
-from app.models import Rollup, Run
+from app.models import Rollup, Run, WorkspaceRollup
 
 Sums = dict[tuple[str, datetime], tuple[int, int, int, float]]
+Rows = dict[tuple[str, datetime], tuple[int, int, int, float, bytes]]
 
 
 def runs() -> list[Run]:
@@ -30,13 +31,20 @@ def sums_from_runs() -> Sums:
 
 def sums_from_rollups() -> Sums:
     """What they say: successes, failures, timed runs and their milliseconds."""
+    return {key: (a, b, c, d) for key, (a, b, c, d, _) in rows(Rollup).items()}
+
+
+def rows(table: type[Rollup] | type[WorkspaceRollup]) -> Rows:
+    """All that says something, whosoever it is; the sums as above, and the sketch."""
+    db.session.expire_all()
     return {
         (row.period, row.starts_at): (
             row.success_count,
             row.failure_count,
             row.timed_count,
             round(row.duration_sum_ms, 6),
+            row.sketch or b"",
         )
-        for row in db.session.scalars(select(Rollup))
+        for row in db.session.scalars(select(table))
         if row.success_count or row.failure_count
     }

@@ -16,8 +16,7 @@ from app.processing.batch import process_batch
 from app.processing.retention import prune
 from app.processing.rollups import prune_quarters, take_back_workflows
 from tests.factories import Team, make_team, report
-
-Rows = dict[tuple[Any, ...], tuple[Any, ...]]
+from tests.processing.sums import rows
 
 
 @pytest.fixture
@@ -28,22 +27,6 @@ def team(app: Flask) -> Team:
 def drain() -> None:
     while process_batch(200):
         pass
-
-
-def rows(table: type[Rollup] | type[WorkspaceRollup]) -> Rows:
-    """All that says something, whosoever it is."""
-    db.session.expire_all()
-    return {
-        (row.period, row.starts_at): (
-            row.success_count,
-            row.failure_count,
-            row.timed_count,
-            round(row.duration_sum_ms, 6),
-            row.sketch or b"",
-        )
-        for row in db.session.scalars(select(table))
-        if row.success_count or row.failure_count
-    }
 
 
 def send(client: FlaskClient, team: Team, kind: str, minutes_ago: float, **fields: Any) -> None:
