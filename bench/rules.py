@@ -26,7 +26,7 @@ from app.processing.batch import process_batch
 from app.processing.worker import BATCH_SIZE
 from app.workspaces.workflows import create_workflow
 from tests.apps import close_app, make_app
-from tests.factories import Team, make_team
+from tests.factories import Team, accepted_row, make_team
 from tests.postgres import PostgresCluster
 
 WORKFLOWS = 20
@@ -142,26 +142,18 @@ def _event(
 ) -> dict[str, Any]:
     ended_at = moment - timedelta(seconds=chance.random() * 60)
     duration_ms = chance.lognormvariate(7, 0.5)
-    return {
-        "public_id": new_id(),
-        "workspace_id": team.workspace_id,
-        "workflow_id": workflow_id,
-        "received_at": moment,
-        "state": "accepted",
-        "kind": "run-failure" if chance.random() < failing else "run-success",
-        "method": "POST",
-        "path": "/",
-        "headers": [],
-        "body": b"",
-        "status": 202,
-        "took_ms": 1.0,
-        "next_attempt_at": moment,
-        "payload": {
+    return accepted_row(
+        moment,
+        public_id=new_id(),
+        workspace_id=team.workspace_id,
+        workflow_id=workflow_id,
+        kind="run-failure" if chance.random() < failing else "run-success",
+        payload={
             "ended_at": ended_at.isoformat(),
             "duration_ms": duration_ms,
             "error_message": "boom",
         },
-    }
+    )
 
 
 if __name__ == "__main__":

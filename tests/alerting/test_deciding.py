@@ -24,7 +24,7 @@ from tests.alerting.stories import (
     store_rule,
     told,
 )
-from tests.factories import Team, make_team, report
+from tests.factories import Team, accepted_row, make_team, report
 
 
 @pytest.fixture
@@ -97,27 +97,18 @@ def test_a_storm_is_one_alert_and_digests_with_exact_counts(
 def store_events(
     team: Team, count: int, kind: str, seconds: float, begin: float = 0, workflow: int = 0
 ) -> None:
-    """Accepted events as the ingest service leaves them, without going through it."""
     rows = [
-        {
-            "public_id": f"{begin:05.1f}{number:019d}".replace(".", "x")[:24],
-            "workspace_id": team.workspace_id,
-            "workflow_id": workflow or team.workflow_id,
-            "received_at": START,
-            "state": "accepted",
-            "kind": kind,
-            "method": "POST",
-            "path": "/",
-            "headers": [],
-            "body": b"",
-            "status": 202,
-            "took_ms": 1.0,
-            "next_attempt_at": START,
-            "payload": {
+        accepted_row(
+            START,
+            public_id=f"{begin:05.1f}{number:019d}".replace(".", "x")[:24],
+            workspace_id=team.workspace_id,
+            workflow_id=workflow or team.workflow_id,
+            kind=kind,
+            payload={
                 "ended_at": (at(begin) + timedelta(seconds=seconds * number / count)).isoformat(),
                 "error_message": f"boom {number}",
             },
-        }
+        )
         for number in range(count)
     ]
     with writing() as session:

@@ -18,7 +18,7 @@ from app.models import Alert, Event, Rollup, Run
 from app.processing import batch
 from app.workspaces.workflows import create_workflow
 from tests.alerting.stories import alerts, at, store_rule
-from tests.factories import Team, make_team
+from tests.factories import Team, accepted_row, make_team
 
 RULES: dict[str, dict[str, Any]] = {
     "failed": {"in_a_row": 2},
@@ -104,26 +104,18 @@ def work(patch: pytest.MonkeyPatch, team: Team, number: int, reports: list[Repor
 
 def store_events(team: Team, number: int, reports: list[Report]) -> None:
     rows = [
-        {
-            "public_id": f"e{number:03}x{place:02}".ljust(24, "0"),
-            "workspace_id": team.workspace_id,
-            "workflow_id": report["workflow_id"],
-            "received_at": at(number),
-            "state": "accepted",
-            "kind": report["kind"],
-            "method": "POST",
-            "path": "/",
-            "headers": [],
-            "body": b"",
-            "status": 202,
-            "took_ms": 1.0,
-            "next_attempt_at": at(number),
-            "payload": {
+        accepted_row(
+            at(number),
+            public_id=f"e{number:03}x{place:02}".ljust(24, "0"),
+            workspace_id=team.workspace_id,
+            workflow_id=report["workflow_id"],
+            kind=report["kind"],
+            payload={
                 "ended_at": report["ended_at"].isoformat(),
                 "duration_ms": report["duration_ms"],
                 "external_execution_id": report["external_execution_id"],
             },
-        }
+        )
         for place, report in enumerate(reports)
     ]
     with writing() as session:
