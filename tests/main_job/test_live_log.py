@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import CDPSession, Page, Route, expect
 
 from tests.axe import violations
-from tests.main_job.visitors import sign_in_browser
 from tests.server import LiveServer, wait_for
+from tests.sessions import enter
 from tests.teams import LiveTeam, make_live_team
 
 PILL = "[data-live-pill]"
@@ -78,7 +78,7 @@ def open_log(server: LiveServer, team: LiveTeam, page: Page) -> Iterator[Log]:
     heard: list[str] = []
     page.on("pageerror", lambda error: heard.append(str(error)))
     page.set_viewport_size(WIDE)  # type: ignore[arg-type]
-    sign_in_browser(server, team, page)
+    enter(page.context, server, team.email)
     yield Log(server, team, page)
     assert heard == []
 

@@ -10,8 +10,8 @@ import requests
 from playwright.sync_api import Browser, Page, expect
 
 from tests.factories import PASSWORD
-from tests.main_job.visitors import sign_in_browser
 from tests.server import LiveServer, wait_for
+from tests.sessions import enter
 from tests.teams import LiveTeam
 
 LIVE_MS = 1_000
@@ -75,7 +75,7 @@ def test_signing_out_ends_the_session_and_an_open_log(
     live_server: LiveServer, own_team: LiveTeam, page: Page
 ) -> None:
     server = live_server
-    sign_in_browser(server, own_team, page)
+    enter(page.context, server, own_team.email)
     cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
     with requests.get(
         server.url + "/events/stream", cookies=cookies, stream=True, timeout=30

@@ -1,7 +1,6 @@
-"""People who look at a live server, signed in without the detour over the sign-in page's looks."""
+"""People who look at a live server without JavaScript, signed in by the form."""
 
 import requests
-from playwright.sync_api import Page
 
 from tests.console import pages
 from tests.factories import PASSWORD
@@ -17,13 +16,6 @@ def sign_in(server: LiveServer, team: LiveTeam) -> requests.Session:
     answer = session.post(server.url + form.action, data=fields, allow_redirects=False)
     assert answer.status_code == 303
     return session
-
-
-def sign_in_browser(server: LiveServer, team: LiveTeam, page: Page) -> None:
-    """The same for a browser, which gets the session's cookie."""
-    for cookie in sign_in(server, team).cookies:
-        kept = {"name": cookie.name, "value": str(cookie.value), "url": server.url}
-        page.context.add_cookies([kept])  # type: ignore[list-item]
 
 
 def send_form(
