@@ -29,7 +29,7 @@ from app.processing.rollups import Contribution, add_up
 from app.workspaces.workflows import create_workflow
 from bench.__main__ import machine
 from bench.events import _settle as settle
-from bench.servers import ROOT
+from bench.servers import ROOT, collect_as_served
 from tests.apps import close_app, make_app
 from tests.console.pages import sign_in
 from tests.factories import Team, make_team
@@ -180,6 +180,7 @@ def open_pages(app: Flask, team: Team, paths: list[tuple[str, str]]) -> list[Tim
     times: dict[tuple[str, str], list[float]] = {each: [] for each in paths}
     cpu: dict[tuple[str, str], list[float]] = {each: [] for each in paths}
     sizes = {}
+    collect_as_served()
     for number in range(ROUNDS + 1):
         for path, zone in paths:
             client.set_cookie("time_zone", zone)

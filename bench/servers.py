@@ -1,6 +1,8 @@
 """Starts the servers that are measured, each in processes of its own."""
 
+import gc
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -46,6 +48,17 @@ class Server:
         finally:
             started.terminate()
             started.wait(40)
+
+
+def collect_as_served() -> None:
+    """Have this process collect garbage as rarely as the server's processes do."""
+    settings = (ROOT / "gunicorn.conf.py").read_text()
+    found = re.search(r"^OBJECTS_UNTIL_COLLECTION = ([\d_]+)$", settings, re.M)
+    if found is None:
+        raise SystemExit("gunicorn.conf.py no longer says OBJECTS_UNTIL_COLLECTION.")
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(int(found[1]))
 
 
 def free_port() -> int:

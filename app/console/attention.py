@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from app.alerting.kinds import KINDS
 from app.console.alerts import explain_alert, list_alerted, list_open
 from app.console.formatting import number, plural
-from app.console.open_problems import WINDOWS, Group, Scope, describe
+from app.console.open_problems import Group, Scope, load_newest
 from app.console.problem_titles import title_of, workflow_of
 from app.console.signs import show_signs
 from app.console.workflow_health import WorkflowHealth, span
@@ -139,17 +139,20 @@ def _describe_alert(alert: Alert) -> str:
 
 def _look_at_problems(situation: Situation) -> list[Line]:
     recent = [group for group in situation.groups if group.recent and not group.ignored]
+    first = recent[:MAX_LINES]
+    newest = load_newest(first)
     lines = [
         Line(
-            f"problem-{each.group.fingerprint}",
+            f"problem-{group.fingerprint}",
             "amber",
             "ban",
-            f"{number(each.group.recent)} × {title_of(each.newest)}",
-            _describe_sender(each.newest),
-            ("See why", _problem_address(each.group)),
-            each.newest.received_at,
+            f"{number(group.recent)} × {title_of(newest[group.last_id])}",
+            _describe_sender(newest[group.last_id]),
+            ("See why", _problem_address(group)),
+            newest[group.last_id].received_at,
         )
-        for each in describe(recent[:MAX_LINES], situation.scope, WINDOWS["24h"])
+        for group in first
+        if group.last_id in newest
     ]
     address = url_for("problem_groups.show_groups")
     return lines + _count_rest(recent, "more problem", "amber", "ban", address)

@@ -126,7 +126,7 @@ def find_codes(groups: Sequence[Group]) -> dict[str, str]:
 
 def describe(groups: Sequence[Group], scope: Scope, window: Window) -> list[ProblemLine]:
     """The groups as lines, in the same order."""
-    newest = _load_newest(groups)
+    newest = load_newest(groups)
     firsts = select(Event.id, Event.received_at).where(
         Event.id.in_([group.first_id for group in groups])
     )
@@ -144,7 +144,8 @@ def describe(groups: Sequence[Group], scope: Scope, window: Window) -> list[Prob
     ]
 
 
-def _load_newest(groups: Sequence[Group]) -> dict[int, Event]:
+def load_newest(groups: Sequence[Group]) -> dict[int, Event]:
+    """The newest request of each group, by its id; one may have been pruned since."""
     ids = [group.last_id for group in groups]
     query = select(Event).where(Event.id.in_(ids))
     query = query.options(joinedload(Event.api_key), joinedload(Event.workflow))
@@ -156,9 +157,11 @@ def count_by_step(
 ) -> dict[str, list[int]]:
     """How many requests of each group fell into each step of the window."""
     counts = {fingerprint: [0] * window.steps for fingerprint in fingerprints}
+    if not fingerprints:
+        return counts
     bounds = id_bounds(window.starts(now()))
     step = _step_of(Event.id, bounds, 0, len(bounds)).label("step")
-    for each in scope if fingerprints else ():
+    for each in scope:
         placed = (
             select(Event.fingerprint, step)
             .where(Event.workspace_id == each, IS_OPEN, Event.fingerprint.in_(fingerprints))

@@ -67,7 +67,7 @@ class WorkflowHealth:
     stuck: int = 0
     """Runs that are open for too long."""
 
-    @property
+    @cached_property
     def state(self) -> str:
         """One of STATES."""
         if self.runs and self.runs[-1].outcome == "failure":
@@ -87,8 +87,9 @@ class WorkflowHealth:
         """By its schedule; without one, by its usual pace."""
         if self.workflow.schedule:
             return self.workflow.silent_since is not None
-        pace = self.pace
-        return pace is not None and self.silence > pace.silent_after
+        if not self.runs or self.silence <= MIN_SILENCE:
+            return False  # Without learning its pace, which takes longer than all else here.
+        return self.pace is not None and self.silence > self.pace.silent_after
 
     @property
     def silence(self) -> timedelta:
