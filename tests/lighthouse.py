@@ -34,6 +34,10 @@ class MissingError(Exception):
     """Lighthouse can't run here; the message says what is missing."""
 
 
+class NotInstalledError(MissingError):
+    """npm could not install it: the network's fault, or the registry's."""
+
+
 def find_lighthouse() -> Path:
     """Its program, installed into a folder that git ignores. Raises MissingError."""
     program = FOLDER / "node_modules" / ".bin" / "lighthouse"
@@ -47,7 +51,7 @@ def find_lighthouse() -> Path:
                 [*command, PACKAGE], check=True, capture_output=True, timeout=INSTALL_SECONDS
             )
         except (subprocess.SubprocessError, OSError) as error:
-            raise MissingError(f"{PACKAGE} could not be installed with npm") from error
+            raise NotInstalledError(f"{PACKAGE} could not be installed with npm") from error
     return program
 
 
