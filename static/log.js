@@ -20,7 +20,7 @@
   "use strict";
 
   const WIDE = window.matchMedia("(min-width: 75rem)");
-  const PAGE_ONLY = ["before", "after"];
+  const PAGE_ONLY = ["before", "after", "shown"];
   const MOMENTS = ["since", "until"];
   const EVENT_PATH = /\/events\/([a-z0-9]{24})$/;
 

@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Select, bindparam, or_, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy import ColumnElement, bindparam, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
 from app.console.event_bounds import Bounds, find_bounds
 from app.console.event_filter import EventFilter
@@ -95,29 +95,38 @@ def search(
 
 
 def find_exact(scope: Scope, text: str, conditions: Sequence[ColumnElement[bool]]) -> list[int]:
-    """The newest events whose id, execution id or correlation id is the text, by indexes alone."""
+    """The newest events whose id, execution id or correlation id is the text, newest first, by
+    indexes alone."""
     if "\0" in text:
         return []
     own = [workspace_id for workspace_id in scope if workspace_id is not None]
     workflows = select(Workflow.id).where(Workflow.workspace_id.in_(own))
     of_execution = Run.workflow_id.in_(workflows) & (Run.external_execution_id == text)
-    of_correlation = Run.workspace_id.in_(own) & (Run.correlation_id == text)
     # One after the other: a join lets SQLite begin at the wrong end, with all events.
-    conditions_of_runs = (of_execution, of_correlation)
-    runs = [each for found in conditions_of_runs for each in _first(select(Run.id).where(found))]
-    is_refused = of_state("rejected") & Event.workspace_id.in_(own)
-    queries: list[Select[Any]] = [
-        select(Event.id).where(Event.public_id == text, _in_scope(scope)),
-        select(Event.id).where(Event.run_id.in_(runs)),
-        select(Event.id).where(is_refused, Event.execution_id == text),
-        select(Event.id).where(is_refused, Event.correlation_id == text),
-    ]
-    ids = [event_id for query in queries for event_id in _first(query)]
+    runs = _newest_of_several(Run.id, of_execution)
+    ids = _newest_of_several(Event.id, (Event.public_id == text) & _in_scope(scope))
+    for workspace_id in own:
+        mine = Run.workspace_id == workspace_id
+        refused = of_state("rejected") & (Event.workspace_id == workspace_id)
+        runs += _newest(Run.id, mine & (Run.correlation_id == text))
+        ids += _newest(Event.id, refused & (Event.execution_id == text))
+        ids += _newest(Event.id, refused & (Event.correlation_id == text))
+    ids += _newest_of_several(Event.id, Event.run_id.in_(runs)) if runs else []
     fitting = select(Event.id).where(Event.id.in_(ids), *conditions)
     return sorted(set(db.session.scalars(fitting)) if ids else (), reverse=True)
 
 
-def _first(query: Select[Any]) -> list[int]:
+def _newest(column: InstrumentedAttribute[int], condition: ColumnElement[bool]) -> list[int]:
+    """Where an index holds what fits in the order of the ids."""
+    query = select(column).where(condition).order_by(column.desc())
+    return list(db.session.scalars(query.limit(CHUNK)))
+
+
+def _newest_of_several(
+    column: InstrumentedAttribute[int], condition: ColumnElement[bool]
+) -> list[int]:
+    """Where none does: plus 0, or SQLite would walk through all rows, which are in this order."""
+    query = select(column).where(condition).order_by((column + 0).desc())
     return list(db.session.scalars(query.limit(CHUNK)))
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -12,13 +12,7 @@ from sqlalchemy import func, or_, select
 from app.clock import now
 from app.console.event_bounds import newest_id
 from app.console.event_filter import EventFilter, read_filter
-from app.console.event_search import (
-    Scope,
-    find_exact,
-    list_ids,
-    load_events,
-    search,
-)
+from app.console.event_pages import MAX_ID, Page, Place, find_page, read_id, read_shown
 from app.console.filter_choices import list_choices
 from app.console.guards import current_workspace, visible_workspace_ids
 from app.console.overview import first_slug, worker_stands_still
@@ -26,24 +20,12 @@ from app.console.url_filter import LIMITS
 from app.extensions import db
 from app.models import Event, UnstoredCount, Workspace, of_state
 
-PAGE_SIZE = 40
 UNSTORED_WINDOW = timedelta(hours=24)
 WAITING_LOOKBACK = 20_000
 """How many ids back a filtered stream looks for events that still wait for the worker."""
-MAX_ID = 2**63 - 1
 _PUBLIC_ID = re.compile("[a-z0-9]{24}")
 
 blueprint = Blueprint("live_log", __name__)
-
-
-class Page(NamedTuple):
-    """Events, newest first, and the ids from which its neighbours go on."""
-
-    events: list[Event]
-    newer: int | None
-    older: int | None
-    stopped_at: int | None = None
-    """Where the search ran out of time."""
 
 
 @blueprint.get("/events")
@@ -51,12 +33,12 @@ def show_events() -> ResponseReturnValue:
     workspace, scope = current_workspace(), visible_workspace_ids()
     wanted = read_filter(request.args, workspace.id)
     if any(request.args[part.name] != part.text for part in wanted.parts if part.name in LIMITS):
-        others = {name: request.args.get(name) for name in ("before", "after", "event")}
+        others = {name: request.args.get(name) for name in ("before", "after", "shown", "event")}
         return redirect(_page_url(wanted)(**others))  # With the offset, for whoever it is given to.
-    before, after = read_id(request.args.get("before")), read_id(request.args.get("after"))
-    start, unreadable = newest_id(), _find_unreadable(before, after)
+    place = _read_place()
+    start, unreadable = newest_id(), _find_unreadable(place)
     is_wrong = bool(wanted.errors or unreadable)
-    page = Page([], None, None) if is_wrong else find_page(scope, wanted, before, after)
+    page = Page([]) if is_wrong else find_page(scope, wanted, place)
     is_live = not is_wrong and page.newer is None and wanted.reaches(now())
     return render_template(
         "console/live_log.html",
@@ -65,7 +47,7 @@ def show_events() -> ResponseReturnValue:
         unreadable=unreadable,
         choices=list_choices(workspace.id, wanted),
         stream_url=_stream_url(wanted, page, start) if is_live else None,
-        searched_back_to=_moment_of(page.stopped_at, scope),
+        searched_to=_moment_of(page.stopped_at, scope),
         oldest=_oldest_kept(scope),
         kept_days=_kept_days(workspace),
         opened=_read_public_id(request.args.get("event")),
@@ -76,45 +58,16 @@ def show_events() -> ResponseReturnValue:
     ), 422 if is_wrong else 200
 
 
-def _find_unreadable(before: int | None, after: int | None) -> dict[str, str]:
+def _read_place() -> Place:
+    given = request.args.get
+    return Place(read_id(given("before")), read_id(given("after")), read_shown(given("shown")))
+
+
+def _find_unreadable(place: Place) -> dict[str, str]:
     """The parameters that tell where the page begins and can't be read, with what came."""
-    read = {"before": before, "after": after}
+    read = {"before": place.before, "after": place.after}
     given = {name: request.args.get(name, "") for name in read}
     return {name: text for name, text in given.items() if text and read[name] is None}
-
-
-def find_page(
-    scope: Scope, wanted: EventFilter, before: int | None = None, after: int | None = None
-) -> Page:
-    """The page of events older than `before`, or the one just newer than `after`."""
-    if after is not None:
-        ids, stopped_at = _find(scope, wanted, after=after)
-        if len(ids) > PAGE_SIZE:
-            shown = ids[1:]
-            return Page(load_events(shown), newer=shown[0], older=shown[-1])
-        if stopped_at is not None:
-            return Page(load_events(ids), newer=stopped_at - 1, older=after + 1)
-    ids, stopped_at = _find(scope, wanted, before=before)
-    shown = ids[:PAGE_SIZE]
-    newer = shown[0] if shown and before is not None else None
-    if before is not None and not shown:
-        newer = before - 1
-    if len(ids) > PAGE_SIZE:
-        return Page(load_events(shown), newer, older=shown[-1])
-    return Page(load_events(shown), newer, older=stopped_at, stopped_at=stopped_at)
-
-
-def _find(
-    scope: Scope, wanted: EventFilter, before: int | None = None, after: int | None = None
-) -> tuple[list[int], int | None]:
-    """One more id than a page shows, newest first, and where the search ran out of time."""
-    if not wanted:
-        return list_ids(scope, PAGE_SIZE + 1, before=before, after=after), None
-    found = search(scope, wanted, PAGE_SIZE + 1, before, after)
-    ids = set(found.ids)
-    if before is None and after is None and (text := wanted.value("q")):
-        ids |= set(find_exact(scope, text, wanted.conditions())[: PAGE_SIZE + 1])
-    return sorted(ids, reverse=True)[: PAGE_SIZE + 1], found.stopped_at
 
 
 def _stream_url(wanted: EventFilter, page: Page, start: int) -> str:
@@ -134,7 +87,7 @@ def _oldest_waiting() -> int:
     return db.session.scalar(select(func.min(waiting.c.id))) or MAX_ID
 
 
-def _moment_of(event_id: int | None, scope: Scope) -> datetime | None:
+def _moment_of(event_id: int | None, scope: Sequence[int | None]) -> datetime | None:
     """When the event at this id, or the next after it, came."""
     if event_id is None:
         return None
@@ -147,11 +100,11 @@ def _moment_of(event_id: int | None, scope: Scope) -> datetime | None:
         ).first()
         for each in scope
     ]
-    nearest = min((row.tuple() for row in found if row is not None), default=None)
+    nearest = min(((row.id, row.received_at) for row in found if row is not None), default=None)
     return nearest[1] if nearest else None
 
 
-def _oldest_kept(scope: Scope) -> datetime | None:
+def _oldest_kept(scope: Sequence[int | None]) -> datetime | None:
     found = [
         db.session.scalar(
             select(Event.received_at).where(Event.workspace_id == each).order_by(Event.id).limit(1)
@@ -197,9 +150,3 @@ def _changed(texts: Mapping[str, str], changes: Mapping[str, Any]) -> dict[str, 
 
 def _read_public_id(text: str | None) -> str | None:
     return text if text and _PUBLIC_ID.fullmatch(text) else None
-
-
-def read_id(text: str | None) -> int | None:
-    if text and text.isascii() and text.isdigit() and len(text) <= len(str(MAX_ID)):
-        return min(int(text), MAX_ID)
-    return None

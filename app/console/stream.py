@@ -16,6 +16,7 @@ from flask import (
 from sqlalchemy import select
 
 from app.console.event_filter import EventFilter, read_filter
+from app.console.event_pages import MAX_ID, read_id
 from app.console.event_search import list_ids, load_events, match_ids, search
 from app.console.guards import (
     current_membership,
@@ -23,7 +24,7 @@ from app.console.guards import (
     signed_in_user,
     visible_workspace_ids,
 )
-from app.console.live_log import MAX_ID, blueprint, read_id
+from app.console.live_log import blueprint
 from app.console.tail import MAX_PENDING, Notice, Subscription, Tail, drain
 from app.extensions import db
 from app.models import Event, Membership, of_state

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from app.clock import now
-from app.console.live_log import PAGE_SIZE
+from app.console.event_pages import PAGE_SIZE
 from app.extensions import db, writing
 from app.ingest.service import ingest_service
 from app.models import Event, UnstoredCount, User
