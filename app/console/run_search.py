@@ -15,6 +15,8 @@ from app.extensions import db
 from app.models import Run, Workflow
 
 PAGE_SIZE = 50
+MOST_EXACT = 20
+MOST_COMPARED = 1_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _MAX_DIGITS = 18
@@ -45,17 +47,17 @@ class Place(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Places of runs, the latest first, and from where its neighbours go on."""
+    """Places of runs, the latest first, and from where its neighbours go on.
+
+    The first page holds in `exact` the runs whose id is what was searched for, however old they
+    are; no list has them once more. `stopped_at` is where the search ran out of time.
+    """
 
     places: list[Place]
     newer: Place | None = None
     older: Place | None = None
     stopped_at: Place | None = None
-    """Where the search ran out of time."""
-
-    @property
-    def ids(self) -> list[int]:
-        return [place.id for place in self.places]
+    exact: list[Place] = []  # noqa: RUF012
 
 
 def find_page(
@@ -65,32 +67,43 @@ def find_page(
     after: Place | None = None,
 ) -> Page:
     """The page of runs behind `before`, or the one just ahead of `after`."""
+    text = wanted.value("q")
+    exact = _find_exact(workspace_id, wanted, text) if text else []
     if after is not None:
-        found, stopped_at = _search(workspace_id, wanted, after, is_upward=True)
+        found, stopped_at = _search(workspace_id, wanted, after, exact, is_upward=True)
         if len(found) > PAGE_SIZE:
             shown = found[PAGE_SIZE - 1 :: -1]
             return Page(shown, newer=shown[0], older=shown[-1])
         if stopped_at is not None:
             return Page(found[::-1], newer=stopped_at, older=found[0] if found else after)
         before = None
-    found, stopped_at = _search(workspace_id, wanted, before, is_upward=False)
-    if before is None and (text := wanted.value("q")):
-        found = sorted({*found, *_find_exact(workspace_id, wanted, text)}, reverse=True)
+    found, stopped_at = _search(workspace_id, wanted, before, exact, is_upward=False)
     shown = found[:PAGE_SIZE]
     newer = (shown[0] if shown else before) if before is not None else None
+    first = exact if before is None else []
     if len(found) > PAGE_SIZE:
-        return Page(shown, newer, older=shown[-1])
-    return Page(shown, newer, older=stopped_at, stopped_at=stopped_at)
+        return Page(shown, newer, older=shown[-1], exact=first)
+    return Page(shown, newer, older=stopped_at, stopped_at=stopped_at, exact=first)
 
 
 def _search(
-    workspace_id: int, wanted: RunFilter, start: Place | None, *, is_upward: bool
+    workspace_id: int,
+    wanted: RunFilter,
+    start: Place | None,
+    exact: Sequence[Place],
+    *,
+    is_upward: bool,
 ) -> tuple[list[Place], Place | None]:
-    """One more than a page shows, in the order of the search, and where it ran out of time."""
+    """One more than a page shows, in the order of the search, and where it ran out of time.
+
+    Without what is exact. Where an index has answered, the rest is left to whoever goes on.
+    """
     indexed, others = wanted.indexed_conditions(workspace_id), wanted.other_conditions()
     if not others:
         return _list(wanted, indexed, start, PAGE_SIZE + 1, is_upward), None
-    end = time.monotonic() + SECONDS
+    if exact:
+        others = [*others, Run.id.not_in([place.id for place in exact])]
+    end = time.monotonic() + (0 if exact and start is None else SECONDS)
     found: list[Place] = []
     size = FIRST_WINDOW
     while True:
@@ -159,7 +172,7 @@ def _up_to(wanted: RunFilter, place: Place, is_upward: bool) -> Condition:
 
 
 def _find_exact(workspace_id: int, wanted: RunFilter, text: str) -> list[Place]:
-    """Runs whose id, execution id or correlation id is the text, by indexes alone."""
+    """The latest runs whose id, execution id or correlation id is the text, by indexes alone."""
     if "\0" in text:
         return []
     workflows = select(Workflow.id).where(Workflow.workspace_id == workspace_id)
@@ -170,11 +183,13 @@ def _find_exact(workspace_id: int, wanted: RunFilter, text: str) -> list[Place]:
         Run.workflow_id.in_(workflows) & (Run.external_execution_id == text),
         mine & (Run.correlation_id == text),
     ):
-        # One after the other: with OR, SQLite begins with all runs.
-        ids |= set(db.session.scalars(select(Run.id).where(condition).limit(PAGE_SIZE + 1)))
+        # One after the other: with OR, SQLite begins with all runs. Plus 0, or the order would lead
+        # it through all of them, too.
+        newest = select(Run.id).where(condition).order_by((Run.id + 0).desc())
+        ids |= set(db.session.scalars(newest.limit(MOST_COMPARED)))
     if not ids:
         return []
     fitting: Any = select(wanted.moment, Run.id).where(
         Run.id.in_(ids), mine, wanted.moment.is_not(None), *wanted.conditions()
     )
-    return [Place(*row) for row in db.session.execute(fitting)]
+    return sorted((Place(*row) for row in db.session.execute(fitting)), reverse=True)[:MOST_EXACT]

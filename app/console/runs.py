@@ -37,7 +37,8 @@ def show_runs() -> ResponseReturnValue:
     return render_template(
         "console/runs.html",
         page=page,
-        runs=load_runs(page.ids),
+        runs=load_runs([place.id for place in page.places]),
+        exact=load_runs([place.id for place in page.exact]),
         wanted=wanted,
         outcomes=list(RUN_OUTCOMES.items()),
         periods=[(name, label) for name, (label, _) in PERIODS.items()],

@@ -137,6 +137,22 @@ def test_a_search_that_takes_too_long_goes_on_from_where_it_came(
     assert shown(page) == ["e-0"] and steps > 2
 
 
+@pytest.mark.parametrize("seconds", [-1, 60])
+def test_a_run_with_exactly_the_id_is_shown_at_once_and_once(
+    owner: FlaskClient, team: Team, seconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_search, "FIRST_WINDOW", 7)
+    monkeypatch.setattr(run_search, "SECONDS", seconds)
+    fill(team, 130)
+    page = open_page(owner, "/runs?q=e-5")
+    assert shown(page)[0] == "e-5" and "With exactly this id" in page.text
+    found = shown(page)
+    while go_on := [link for link in page.links if "before=" in link]:
+        page = open_page(owner, go_on[0])
+        found += shown(page)
+    assert found == ["e-5", *(f"e-{number}" for number in reversed(range(50, 60)))]
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
