@@ -9,7 +9,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.extensions import is_sqlite
 from app.models import Event
-from app.problems import PROBLEMS
+from app.problems import PROBLEMS, public_code
 
 Condition = ColumnElement[bool]
 
@@ -39,10 +39,16 @@ def contains_text(text: str) -> Condition:
     places = [holds(type_coerce(column, Text), escaped) for column in JSON]
     if _NUL not in needle:
         places += [holds(column, needle) for column in PLAIN]
-    codes = [code for code, problem in PROBLEMS.items() if needle in fold(problem.title)]
+    codes = [code for code in PROBLEMS if any(needle in fold(name) for name in _names_of(code))]
     if codes:
         places.append(Event.code.in_(codes))
     return or_(*places, _body_holds(needle))
+
+
+def _names_of(code: str) -> tuple[str, ...]:
+    """How the console calls a problem, and what a sender was told."""
+    said = public_code(code)
+    return PROBLEMS[code].title, said, PROBLEMS[said].title
 
 
 def contains_code(code: str) -> Condition:
