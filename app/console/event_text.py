@@ -42,7 +42,7 @@ def contains_text(text: str) -> Condition:
     codes = [code for code in PROBLEMS if any(needle in fold(name) for name in _names_of(code))]
     if codes:
         places.append(Event.code.in_(codes))
-    return or_(*places, _body_holds(needle))
+    return or_(*places, body_holds(needle))
 
 
 def _names_of(code: str) -> tuple[str, ...]:
@@ -72,7 +72,8 @@ def holds(column: InstrumentedAttribute[Any] | ColumnElement[Any], needle: str) 
     return func.strpos(func.lower(column.collate("C")), needle) > 0
 
 
-def _body_holds(needle: str) -> Condition:
+def body_holds(needle: str) -> Condition:
+    """Whether the body, without case, holds a text that `fold` has made."""
     return (_sqlite_body_holds if is_sqlite() else _postgres_body_holds)(needle.encode())
 
 
