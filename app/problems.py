@@ -126,6 +126,11 @@ def public_code(code: str) -> str:
     return _PUBLIC_CODES.get(code, code)
 
 
+def exact_codes(code: str) -> tuple[str, ...]:
+    """What the log may say where an answer said `code`: the code itself, and those behind it."""
+    return (code, *(exact for exact, said in _PUBLIC_CODES.items() if said == code))
+
+
 def presentable(text: str) -> str:
     """`text`, as long as before, without what must not be answered or can't be stored."""
     if not text.isascii() or "\0" in text:

@@ -214,7 +214,7 @@ def introduction(count: int) -> str:
         f"{WORKFLOWS} workflows. The workflow is the busiest of them. The median of pages with "
         f"charts may be {LIMIT_MS} ms. CPU is the median of what the process itself worked, with "
         "SQLite and without PostgreSQL's server: it tells more than the median where other "
-        "programs keep the machine busy. A search for a text that is nowhere takes the 250 ms that "
+        "programs keep the machine busy. A search for a text that is nowhere takes the 50 ms that "
         "a search may take, and offers to go on.\n\n"
         f"Machine: {machine()}. Date: {datetime.now(UTC):%Y-%m-%d}."
     )

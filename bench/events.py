@@ -99,7 +99,7 @@ def _make(
     fields: Row = {
         "workflow_slug": f"workflow-{workflow_id}",
         "ended_at": at.isoformat(),
-        "external_execution_id": f"run_{number:08d}",
+        "external_execution_id": f"run_{number:08d}-{new_id()[-6:]}",
         "source_platform": platform,
         "metadata": {"items": random.randint(0, 500), "note": "x" * random.randint(20, 200)},
     }
@@ -169,7 +169,7 @@ def _run_of(event: Row, fields: Row, kind: str) -> Row:
         "public_id": new_id(),
         "workspace_id": event["workspace_id"],
         "workflow_id": event["workflow_id"],
-        "external_execution_id": f"{fields['external_execution_id']}-{event['public_id'][-6:]}",
+        "external_execution_id": fields["external_execution_id"],
         "outcome": kind,
         "ended_at": event["received_at"],
         "duration_ms": 1_200.0,
@@ -210,7 +210,9 @@ def list_filters(team: Team) -> dict[str, str]:
     )
     key = db.session.scalar(select(ApiKey.public_id).order_by(ApiKey.id).limit(1))
     oldest = db.session.scalar(select(Event.public_id).order_by(Event.id).limit(1))
-    middle = (now() - timedelta(days=15)).strftime("%Y-%m-%dT%H:%M")
+    execution = db.session.scalar(select(Run.external_execution_id).order_by(Run.id).limit(1))
+    middle = now() - timedelta(days=15)
+    since, until = (f"{each:%Y-%m-%dT%H:%M}Z" for each in (middle, middle + timedelta(hours=1)))
     return {
         "no filter": "",
         "state, common": "state=processed",
@@ -227,11 +229,13 @@ def list_filters(team: Team) -> dict[str, str]:
         "outcome": "outcome=failure",
         "last 15 minutes": "period=15m",
         "last 7 days": "period=7d",
-        "until 15 days ago": f"until={middle}",
-        "one hour, 15 days ago": f"since={middle}&until={middle[:-2]}59",
+        "until 15 days ago": f"until={since}",
+        "one hour, 15 days ago": f"since={since}&until={until}",
         "text, common": "q=Timeout",
         "text, the oldest event alone": f"q={NEEDLE}",
-        "text, an id": f"q={oldest}",
+        "text, none fits": "q=no-such-text",
+        "text, the oldest event's id": f"q={oldest}",
+        "text, the oldest run's execution id": f"q={execution}",
         "text and failures": "q=ENOTFOUND&outcome=failure",
         "page in the middle": "before=500000",
     }

@@ -1,4 +1,5 @@
-"""`python -m bench.pages`: the server time of every page of the console with many events.
+"""`python -m bench.pages`: the server time of every page of the console with many events, and of
+the log with each kind of filter.
 
 Writes the table to docs/performance-pages.md. `make bench-pages` calls it.
 """
@@ -20,7 +21,7 @@ from sqlalchemy import select
 from app.extensions import db
 from app.models import Alert, AlertRule, ApiKey, Channel, Delivery, Event, Run, Workflow
 from bench.__main__ import machine
-from bench.events import fill
+from bench.events import fill, list_filters
 from bench.servers import ROOT
 from tests.apps import close_app, make_app
 from tests.channels.deliveries import store_channels
@@ -83,7 +84,8 @@ def measure(url: str, folder: Path, count: int) -> list[Timing]:
         fill(team, count)
         store_channels(team.workspace_id, ["On call"])
         make_alert(team.workspace_id, team.workflow_id)
-        paths = list(addresses(find_ids()))
+        filters = [f"/events?{query}" for query in list_filters(team).values() if query]
+        paths = list(dict.fromkeys([*addresses(find_ids()), *filters]))
         db.session.remove()
         times = open_pages(app, team, paths)
         db.session.remove()

@@ -15,6 +15,7 @@ from app.problems import (
     FieldError,
     Problem,
     ProblemError,
+    exact_codes,
     presentable,
     public_code,
     shorten,
@@ -118,9 +119,12 @@ def test_the_rows_of_the_reference_are_in_it() -> None:
 
 
 def test_the_reasons_for_which_a_key_is_not_known_look_alike_outside() -> None:
-    for code in ("unknown_api_key", "revoked_api_key", "expired_api_key"):
+    alike = {"unknown_api_key", "revoked_api_key", "expired_api_key"}
+    for code in alike:
         assert public_code(code) == "unauthorized"
     assert public_code("missing_api_key") == "missing_api_key"
+    assert set(exact_codes("unauthorized")) == {*alike, "unauthorized"}
+    assert exact_codes("missing_api_key") == ("missing_api_key",)
     assert public_code("validation_failed") == "validation_failed"
 
 

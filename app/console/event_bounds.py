@@ -17,6 +17,9 @@ a demo that was loaded into a log in use."""
 LONGEST_WAIT = timedelta(days=1)
 """An accepted event is found by its next attempt, which is not so long after it came."""
 
+BY_WORKSPACE = frozenset({"processed", "failed"})
+"""States whose index begins with the workspace."""
+
 
 class Bounds(NamedTuple):
     """Ids from `low` up to, and without, `high`."""
@@ -34,9 +37,9 @@ def find_bounds(
     since, until = wanted.since, wanted.value("until")
     states = [wanted.value("state")] if wanted.value("state") else list(STATES)
     if since is not None:
-        low = max(low, _lowest_since(states, since, high))
+        low = max(low, _lowest_since(states, scope, since, high))
     if until is not None:
-        high = min(high, _highest_until(states, until) + 1)
+        high = min(high, _highest_until(states, scope, until) + 1)
     return Bounds(low, high)
 
 
@@ -55,37 +58,41 @@ def newest_id() -> int:
     return db.session.scalar(select(func.max(Event.id))) or 0
 
 
-def _lowest_since(states: Sequence[str], since: datetime, otherwise: int) -> int:
+def _lowest_since(
+    states: Sequence[str], scope: Sequence[int | None], since: datetime, otherwise: int
+) -> int:
     """The lowest id that came since then; `otherwise` where none did."""
     found = [
-        _extreme("min", state, _moment_of(state) >= since, _moment_of(state).asc())
+        _extreme("min", place & (_moment_of(state) >= since), _moment_of(state).asc())
         for state in states
+        for place in _places(state, scope)
     ]
     return min((each for each in found if each is not None), default=otherwise)
 
 
-def _highest_until(states: Sequence[str], until: datetime) -> int:
+def _highest_until(states: Sequence[str], scope: Sequence[int | None], until: datetime) -> int:
+    limits = dict.fromkeys(states, until) | {"accepted": until + LONGEST_WAIT}
     found = [
-        _extreme(
-            "max",
-            state,
-            _moment_of(state) < (until + LONGEST_WAIT if state == "accepted" else until),
-            _moment_of(state).desc(),
-        )
+        _extreme("max", place & (_moment_of(state) < limits[state]), _moment_of(state).desc())
         for state in states
+        for place in _places(state, scope)
     ]
     return max((each for each in found if each is not None), default=0)
 
 
 def _extreme(
-    extreme: str,
-    state: str,
-    condition: ColumnElement[bool],
-    order: ColumnElement[datetime],
+    extreme: str, condition: ColumnElement[bool], order: ColumnElement[datetime]
 ) -> int | None:
-    nearest = select(Event.id).where(of_state(state), condition).order_by(order)
+    nearest = select(Event.id).where(condition).order_by(order)
     ids = nearest.limit(OUT_OF_ORDER).subquery()
     return db.session.scalar(select(getattr(func, extreme)(ids.c.id)))
+
+
+def _places(state: str, scope: Sequence[int | None]) -> list[ColumnElement[bool]]:
+    """Where the state's index holds its events in the order of their times."""
+    if state not in BY_WORKSPACE:
+        return [of_state(state)]
+    return [of_state(state) & (Event.workspace_id == each) for each in scope]
 
 
 def _moment_of(state: str) -> InstrumentedAttribute[datetime]:

@@ -27,7 +27,7 @@ from app.console.url_filter import (
 )
 from app.extensions import db
 from app.models import ApiKey, Event
-from app.problems import PROBLEMS
+from app.problems import PROBLEMS, exact_codes
 from app.processing.runs import kinds_that_tell
 
 STATE_LABELS = {
@@ -75,7 +75,7 @@ _OF_PROCESSING: dict[str, Callable[[], Condition]] = {
 def _of_code(code: str) -> Condition:
     if code in _OF_PROCESSING:
         return _OF_PROCESSING[code]()
-    return Event.code == code if _is_of_request(code) else contains_code(code)
+    return Event.code.in_(exact_codes(code)) if _is_of_request(code) else contains_code(code)
 
 
 def _is_of_request(code: str | None) -> bool:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, or_, select
+from sqlalchemy import ColumnElement, bindparam, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
 from app.console.event_bounds import Bounds, find_bounds
@@ -12,7 +12,7 @@ from app.console.event_filter import EventFilter
 from app.extensions import db
 from app.models import IS_WARNED, Event, Run, Workflow, of_state
 
-SECONDS = 0.25
+SECONDS = 0.05
 """How long a page may search; it says how far it came, and goes on from there."""
 FIRST_WINDOW = 1_000
 LARGEST_WINDOW = 200_000
@@ -251,7 +251,8 @@ def _list_few(wanted: EventFilter) -> list[int] | None:
     ):
         if condition is not None:
             query = select(Event.id).where(condition).limit(FEW[name] + 1)
-            ids = list(db.session.scalars(query))
-            if len(ids) <= FEW[name]:
-                return ids
+            # Counting is left to the database: to read that many ids takes ten times as long.
+            count = db.session.scalar(select(func.count()).select_from(query.subquery())) or 0
+            if count <= FEW[name]:
+                return list(db.session.scalars(query))
     return None

@@ -22,7 +22,7 @@ from app.console.open_problems import (
     list_groups,
     list_requests,
 )
-from app.problems import PROBLEMS
+from app.problems import PROBLEMS, exact_codes
 from app.workspaces.ignored_problems import ignore_problem, show_problem_again
 
 PAGE_SIZE = 25
@@ -54,14 +54,15 @@ def show_groups() -> str:
     groups = list_groups(scope, current_workspace().id)
     codes = find_codes(groups)
     chosen = [group for group in groups if VIEWS[filters.view][1](group)]
-    wanted = [group for group in chosen if filters.code in (None, codes.get(group.fingerprint))]
+    fitting = exact_codes(filters.code) if filters.code else None
+    wanted = [each for each in chosen if not fitting or codes.get(each.fingerprint) in fitting]
     start = filters.page * PAGE_SIZE
     return render_template(
         "console/problem_groups.html",
         lines=describe(wanted[start : start + PAGE_SIZE], scope, WINDOWS[filters.window]),
         filters=filters,
         views={name: (label, sum(map(fits, groups))) for name, (label, fits) in VIEWS.items()},
-        codes=sorted({codes[each.fingerprint] for each in chosen if each.fingerprint in codes}),
+        codes=_list_codes(filters.code, [codes.get(each.fingerprint) for each in chosen]),
         windows=WINDOWS,
         has_more=len(wanted) > start + PAGE_SIZE,
         unstored=count_unstored(scope),
@@ -121,6 +122,11 @@ def find_line(fingerprint: str, scope: Scope) -> ProblemLine:
     if not lines:
         abort(404, "None of its requests is refused any more, or they are past their time.")
     return lines[0]
+
+
+def _list_codes(given: str | None, found: Sequence[str | None]) -> list[str]:
+    """What can be chosen: the codes of the groups, and what the address asks for."""
+    return sorted({code for code in (given, *found) if code})
 
 
 def _read_filters() -> Filters:

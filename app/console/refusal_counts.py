@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Text, func, or_, select, type_coerce
 from app.clock import now
 from app.extensions import db
 from app.models import IS_WARNED, Event, UnstoredCount, of_state
+from app.problems import exact_codes, public_code
 
 WINDOW = timedelta(hours=24)
 MAX_ROWS = 5_000
@@ -42,6 +43,8 @@ def count_codes(scope: Sequence[int | None]) -> Counts:
         for each in {code, *_CODE.findall(errors or "")}:
             counts[each] += times
     counts.update(_count_unstored(scope, since))
+    for said in {public_code(code) for code in counts} - set(counts):
+        counts[said] = sum(counts[code] for code in exact_codes(said))
     failed = _count_failed(scope, since)
     if failed:
         counts["processing_failed"] += failed

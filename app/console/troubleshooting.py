@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from app.console.guards import is_reader, protect_reading, visible_workspace_ids
 from app.console.refusal_counts import count_codes
-from app.problems import PROBLEMS, Problem
+from app.problems import PROBLEMS, Problem, exact_codes
 
 KIND_TITLES = {
     "request": ("Requests that are refused", "Each of these is the answer to a whole request."),
@@ -84,7 +84,12 @@ def requests_url(problem: Problem) -> str:
 
 
 def _top(by_code: dict[str, int], *, is_warning: bool) -> list[tuple[Problem, int]]:
-    rows = [(PROBLEMS[code], count) for code, count in by_code.items() if code in PROBLEMS]
+    # One that only a sender is told stands for others, which are counted themselves.
+    rows = [
+        (PROBLEMS[code], count)
+        for code, count in by_code.items()
+        if code in PROBLEMS and len(exact_codes(code)) == 1
+    ]
     found = [row for row in rows if (row[0].kind == "warning") is is_warning]
     return sorted(found, key=lambda each: -each[1])[:TOP]
 

@@ -24,11 +24,15 @@ from tests.factories import Team, make_team
 HOSTILE = [
     "%", "_", "\\", "'", '"', "\\\\", "%%", "a_b", "\\000", "303", "134", "\0", "a\0b",
     "; DROP TABLE", "é", "É", "日本", "💥", "\u202e", "\ufffd", "ÿ", "<img src=x>", "{{ 7*7 }}",
-    "\t", "A", "boom",
+    "\t", "A", "boom", "unauthorized", "Invalid API",
     "BOOM", 'say "hi"', "line\nbreak", "x" * 500,
 ]  # fmt: skip
 PIECES = [*HOSTILE[:-1], "abc", "Timeout", " ", "0", "\\x", "\\303", "ß"]
-CODES = ["workflow_not_found", "validation_failed", "invalid_json", "unknown_api_key"]
+CODES = [
+    "workflow_not_found", "validation_failed", "invalid_json", "unknown_api_key", "expired_api_key",
+]  # fmt: skip
+SAID = {"unknown_api_key": "unauthorized", "expired_api_key": "unauthorized"}
+"""What a sender was told, where that is less than the log says."""
 
 
 def text(random: Random, most: int = 4) -> str:
@@ -102,10 +106,15 @@ def as_json(value: Any) -> str:
     return "" if value is None else json.dumps(value, separators=(",", ":"))
 
 
+def codes_of(event: Event) -> set[str]:
+    return {event.code, SAID.get(event.code, event.code)} if event.code else set()
+
+
 def holds(event: Event, sought: str) -> bool:
     plain = [
         event.public_id, event.execution_id, event.correlation_id, event.reference, event.code,
-        event.detail, event.failure, PROBLEMS[event.code].title if event.code else None,
+        event.detail, event.failure, *(PROBLEMS[code].title for code in codes_of(event)),
+        *codes_of(event),
     ]  # fmt: skip
     written = [as_json(event.errors), as_json(event.warnings), as_json(event.payload)]
     return (
@@ -117,7 +126,7 @@ def holds(event: Event, sought: str) -> bool:
 
 def has_code(event: Event, code: str) -> bool:
     entries = [*(event.errors or []), *(event.warnings or [])]
-    return event.code == code or any(entry["code"] == code for entry in entries)
+    return code in codes_of(event) or any(entry["code"] == code for entry in entries)
 
 
 def moment(value: str) -> datetime:
@@ -147,7 +156,7 @@ def choose(random: Random, name: str) -> str:
         "state": lambda: random.choice(STATES),
         "q": lambda: text(random, 2) or random.choice(HOSTILE),
         "outcome": lambda: random.choice(["success", "failure"]),
-        "code": lambda: random.choice([*CODES, "missing", "blank"]),
+        "code": lambda: random.choice([*CODES, "missing", "blank", "unauthorized"]),
         "workflow": lambda: random.choice(list(db.session.scalars(db.select(Workflow.public_id)))),
         "key": lambda: random.choice(list(db.session.scalars(db.select(ApiKey.public_id)))),
         "platform": lambda: random.choice(["n8n", "MAKE", "zapier"]),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy.event import listen
 
 from app.clock import now
 from app.console import event_pages, event_search
@@ -13,6 +14,7 @@ from app.console.event_pages import PAGE_SIZE, Page, Place, find_page
 from app.console.event_search import search
 from app.extensions import db, writing
 from app.models import Event, Run
+from bench.events import fill, list_filters
 from tests.console.pages import open_page
 from tests.factories import Team, accepted_row
 
@@ -175,3 +177,34 @@ def test_a_page_holds_no_more_than_its_size(team: Team) -> None:
 def test_no_list_of_shown_events_breaks_the_page(owner: FlaskClient, text: str) -> None:
     answer = owner.get("/events", query_string={"q": "a", "before": "5", "shown": text})
     assert answer.status_code == 200
+
+
+def test_each_address_that_is_measured_answers_at_once(team: Team, owner: FlaskClient) -> None:
+    fill(team, 60)
+    for name, query in list_filters(team).items():
+        assert owner.get(f"/events?{query}").status_code == 200, name
+
+
+def test_no_filter_sorts_all_events_of_a_kind(
+    team: Team, owner: FlaskClient, database_kind: str
+) -> None:
+    """As SQLite tells it, whose plans do not depend on how many events there are."""
+    if database_kind != "sqlite":
+        return
+    fill(team, 60)
+    sorts, asked = [], []
+
+    def explain(conn: Any, cursor: Any, statement: str, values: Any, *rest: Any) -> None:
+        if statement.startswith("SELECT"):
+            plan = conn.connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+            steps = " ".join(step for *_, step in plan)
+            if "SCAN events" in steps and "TEMP B-TREE FOR ORDER BY" in steps:
+                sorts.append((steps, statement))
+            asked.append(statement)
+
+    filters = list_filters(team).values()
+    listen(db.engine, "before_cursor_execute", explain)
+    for query in filters:
+        owner.get(f"/events?{query}")
+    assert len(asked) > len(filters)
+    assert sorts == []

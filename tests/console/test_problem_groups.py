@@ -289,6 +289,9 @@ def test_one_code_can_be_picked(owner: FlaskClient, team: Team) -> None:
     assert "No problem with this code" in open_page(owner, "/problems?code=rate_limited").text
     for nonsense in ("?code=x", "?window=x", "?show=x", "?page=x", "?page=-1", "?page=٣"):
         assert len(group_links(open_page(owner, "/problems" + nonsense))) == 2, nonsense
+    store_refusals(team, 1, "b" * 16, code="revoked_api_key", errors=None)
+    assert only_group(owner, "/problems?code=unauthorized") == f"/problems/{'b' * 16}"
+    assert "<option selected>unauthorized</option>" in owner.get("/problems?code=unauthorized").text
 
 
 def test_pages_show_each_group_once_the_last_seen_first(owner: FlaskClient, team: Team) -> None:

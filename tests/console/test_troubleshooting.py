@@ -9,12 +9,13 @@ from sqlalchemy import update
 
 from app.clock import now
 from app.console.refusal_counts import count_codes
-from app.console.troubleshooting import KIND_TITLES
+from app.console.troubleshooting import KIND_TITLES, _top
 from app.extensions import writing
 from app.ingest.service import ingest_service
 from app.models import Event, UnstoredCount
 from app.problems import KINDS, PROBLEMS
 from tests.console.pages import open_page
+from tests.console.refusals import store_refusals
 from tests.console.test_problem_groups import explain, fill_log, note_statements
 from tests.factories import Team, make_team, report
 
@@ -94,6 +95,25 @@ def test_each_row_says_how_often_it_happened_here(
     found = open_page(owner, "/troubleshooting?q=workflow_not_found").text
     assert "2 times in 24 h" in found
     assert "in 24 h" not in open_page(client, "/troubleshooting").text
+
+
+def test_what_a_sender_is_told_counts_all_that_it_may_mean(
+    client: FlaskClient, owner: FlaskClient, team: Team
+) -> None:
+    for code in ("unknown_api_key", "revoked_api_key", "expired_api_key", "missing_api_key"):
+        store_refusals(team, 2, code=code, errors=None)
+    page = open_page(owner, "/troubleshooting?q=unauthorized")
+    assert "/events?code=unauthorized&period=24h" in page.links
+    assert page.text.count("6 times in 24 h") == 1
+    log = owner.get("/events?code=unauthorized&period=24h")
+    assert log.text.count("<tr id=") == 6
+    top = _top(count_codes([team.workspace_id]).by_code, is_warning=False)
+    assert {(problem.code, count) for problem, count in top} == {
+        ("unknown_api_key", 2),
+        ("revoked_api_key", 2),
+        ("expired_api_key", 2),
+        ("missing_api_key", 2),
+    }
 
 
 def test_what_is_older_than_a_day_or_a_persons_own_is_not_counted(
