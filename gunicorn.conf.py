@@ -231,12 +231,14 @@ def post_worker_init(worker: Any) -> None:
     gc.freeze()  # What was loaded stays: going over it again and again cost a tenth of the time.
     gc.set_threshold(OBJECTS_UNTIL_COLLECTION)
     worker.wsgi.extensions["flowpulse_stopping"] = lambda: not worker.alive
+    worker.wsgi.extensions["flowpulse_web_beat"].start()
 
 
 def worker_exit(server: Any, worker: Any) -> None:
     """Have what still waits in the process written: refused requests, counts, last uses of keys."""
     app = getattr(worker, "wsgi", None)
     if app is not None:
+        app.extensions["flowpulse_web_beat"].stop()
         app.extensions["flowpulse_ingest"].close()
 
 

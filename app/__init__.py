@@ -17,6 +17,7 @@ from app.flask_app import FlowPulse
 from app.ingest.pings import blueprint as pings_blueprint
 from app.ingest.routes import blueprint as ingest_blueprint
 from app.ingest.service import init_ingest
+from app.processing.web_beat import WebBeat
 
 __version__ = "0.1.0"
 __all__ = ["create_app", "models"]
@@ -41,6 +42,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     init_cli(app)
     app.register_blueprint(ingest_blueprint)
     app.register_blueprint(pings_blueprint)
+    app.extensions["flowpulse_web_beat"] = WebBeat(app)
     return app
 
 

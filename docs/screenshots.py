@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from sqlalchemy import Select, select
 
 from app.extensions import db
-from app.models import Alert, AlertRule, Event, Workflow
+from app.models import Alert, AlertRule, Channel, Delivery, Event, Workflow
+from docs.pictured import SILENT, prepare
 from tests import browser
 from tests.apps import close_app, make_app
 from tests.factories import PASSWORD
@@ -25,7 +26,7 @@ LOOKS = {
 }
 """Scheme, width and height by the ending of the file's name."""
 QUALITY = 78
-"""Of WebP: the letters are still sharp, and all pictures together stay below 1.5 MB."""
+"""Of WebP: the letters are still sharp, and all pictures together stay below 2 MB."""
 PAGES = {
     "overview": "/",
     "live-log": "/events",
@@ -38,6 +39,11 @@ PAGES = {
     "workflow": "/workflows/{workflow}",
     "alerts": "/alerts?view=all",
     "alert-rule": "/alerts/rules/{rule}",
+    "channels": "/alerts/channels",
+    "channel": "/alerts/channels/{channel}",
+    "delivery": "/alerts/deliveries/{delivery}",
+    "schedule": "/workflows/{scheduled}/schedule",
+    "silent-workflow": "/workflows/{silent}",
     "connect": "/connect?tool=n8n&workflow={workflow}",
 }
 ONLY_WIDE = {"live-log-event"}
@@ -52,6 +58,12 @@ IDS: dict[str, Select[tuple[str]]] = {
     "rule": select(AlertRule.public_id)
     .join(Alert, Alert.rule_id == AlertRule.id)
     .order_by(Alert.id.desc()),
+    "channel": select(Channel.public_id).where(Channel.disabled_at.is_not(None)),
+    "delivery": select(Delivery.public_id)
+    .where(Delivery.state != "waiting")
+    .order_by(Delivery.attempts.desc(), Delivery.id),
+    "scheduled": select(Workflow.public_id).where(Workflow.slug == "nightly-backup-demo"),
+    "silent": select(Workflow.public_id).where(Workflow.name == SILENT),
 }
 """What stands for {…} in an address: the first of each."""
 
@@ -63,6 +75,7 @@ def main() -> None:
             *("user", "create", EMAIL, "--role", "owner", "--password-stdin"), stdin=PASSWORD
         )
         server.cli("demo")
+        prepare(server, EMAIL)
         ids = choose(server)
         with sync_playwright() as playwright:
             executable = browser.find_chromium(playwright)

@@ -95,11 +95,16 @@ class Reporter:
             say("FlowPulse did not answer in time; the report may be lost")
 
     def _send_aside(self, kind, fields, deadline, tries):
-        if self.url:
-            thread = threading.Thread(
-                target=self._send, args=(kind, fields, deadline, tries), daemon=True
-            )
+        if not self.url:
+            return
+        thread = threading.Thread(
+            target=self._send, args=(kind, fields, deadline, tries), daemon=True
+        )
+        try:
             thread.start()
+        except (RuntimeError, MemoryError) as error:  # As many run as this user may have.
+            say(f"the {kind[4:]} can't be sent: {error}")
+        else:
             self.sending.append(thread)
 
     def _send(self, kind, fields, deadline, tries):
@@ -227,10 +232,20 @@ class Job:
 
     def let_go(self):
         """What the command has left running may still write: a process of its own passes it on."""
-        if any(key.data for key in self.selector.get_map().values()) and os.fork() == 0:
-            while any(key.data for key in self.selector.get_map().values()):
+        if not self._is_open():
+            return
+        try:
+            is_own = os.fork() == 0
+        except OSError as error:  # As many run as this user may have.
+            say(f"what the command has left running is not passed on: {error.strerror}")
+            return
+        if is_own:
+            while self._is_open():
                 self._pump(None)
             os._exit(0)
+
+    def _is_open(self):
+        return any(key.data for key in self.selector.get_map().values())
 
 
 def write_all(target, chunk):

@@ -23,8 +23,9 @@ def put(
     workspace_id: int,
     channel_ids: Iterable[int],
     now: datetime,
+    recipients: Iterable[str] = (),
 ) -> int:
-    """Leave a message for channels of the workspace; returns its row's id.
+    """Leave a message for channels of the workspace, and addresses; returns its row's id.
 
     Within the caller's transaction: it is sent once that has committed, and never if it doesn't.
     Channels that are gone or switched off are passed over. Raises IntegrityError for a stable id
@@ -38,7 +39,9 @@ def put(
     # A channel that somebody deletes meanwhile must not fail the caller's transaction.
     locked = wanted.order_by(Channel.id).with_for_update(read=True, key_share=True)
     ids = list(connection.scalars(locked))
-    return _insert(connection, message, workspace_id, [{"channel_id": each} for each in ids], now)
+    ways: list[dict[str, Any]] = [{"channel_id": each, "recipient": None} for each in ids]
+    ways += [{"channel_id": None, "recipient": each} for each in recipients]
+    return _insert(connection, message, workspace_id, ways, now)
 
 
 def put_mail(
@@ -48,9 +51,8 @@ def put_mail(
     recipients: Iterable[str],
     now: datetime,
 ) -> int:
-    """Leave a message for e-mail addresses, without a channel; otherwise as `put`."""
-    ways = [{"recipient": each} for each in recipients]
-    return _insert(connection, message, workspace_id, ways, now)
+    """Leave a message for e-mail addresses alone; otherwise as `put`."""
+    return put(connection, message, workspace_id, (), now, recipients)
 
 
 def read_message(row: OutboxMessage) -> Message:

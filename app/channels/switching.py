@@ -1,20 +1,22 @@
 """Switching a channel off that has failed for days, with notice, and on again."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from app.channels.kinds import WITH_INCIDENTS
 from app.channels.message import Message
 from app.channels.network import read_mail_server
-from app.channels.outbox import put_mail
+from app.channels.outbox import put
 from app.models import Channel, Delivery, Membership, User
 
 SWITCH_OFF_AFTER = timedelta(days=5)
 
 
 def switch_off(session: Session, channel: Channel, why: str, now: datetime) -> None:
-    """Within the caller's transaction: nothing more goes to it, and the owners are told by mail."""
+    """Within the caller's transaction: nothing more goes to it; the team is told otherwise."""
     channel.disabled_at = now
     channel.disabled_why = why
     waiting = (Delivery.channel_id == channel.id) & (Delivery.state == "waiting")
@@ -23,8 +25,7 @@ def switch_off(session: Session, channel: Channel, why: str, now: datetime) -> N
         .where(waiting)
         .values(state="failed", next_try_at=None, lease_until=None, finished_at=now)
     )
-    if read_mail_server() is not None:
-        _tell_owners(session, channel, why, now)
+    _tell_team(session, channel, why, now)
 
 
 def switch_on(channel: Channel) -> None:
@@ -34,10 +35,12 @@ def switch_on(channel: Channel) -> None:
     channel.failing_since = None
 
 
-def _tell_owners(session: Session, channel: Channel, why: str, now: datetime) -> None:
-    owners = select(User.email).join(Membership, Membership.user_id == User.id)
-    owners = owners.where(Membership.workspace_id == channel.workspace_id)
-    addresses = session.scalars(owners.where(Membership.role == "owner")).all()
+def _tell_team(session: Session, channel: Channel, why: str, now: datetime) -> None:
+    """One message: by mail to the owners, where that can be sent, and over channels that work."""
+    addresses = _list_owners(session, channel.workspace_id) if read_mail_server() else []
+    channel_ids = _choose_others(session, channel, is_told=bool(addresses))
+    if not addresses and not channel_ids:
+        return
     message = Message(
         id=f"off-{channel.public_id}-{int(now.timestamp())}",
         kind="notice",
@@ -52,4 +55,24 @@ def _tell_owners(session: Session, channel: Channel, why: str, now: datetime) ->
         incident="",
         at=now,
     )
-    put_mail(session.connection(), message, channel.workspace_id, addresses, now)
+    put(session.connection(), message, channel.workspace_id, channel_ids, now, addresses)
+
+
+def _list_owners(session: Session, workspace_id: int) -> Sequence[str]:
+    owners = select(User.email).join(Membership, Membership.user_id == User.id)
+    owners = owners.where(Membership.workspace_id == workspace_id, Membership.role == "owner")
+    return session.scalars(owners).all()
+
+
+def _choose_others(session: Session, channel: Channel, *, is_told: bool) -> list[int]:
+    """The ids of the workspace's channels that work. Those with incidents, of which this would open
+    one that nothing ends, only where there is no other way to tell anybody."""
+    working = select(Channel.id, Channel.kind).where(
+        Channel.workspace_id == channel.workspace_id,
+        Channel.id != channel.id,
+        Channel.disabled_at.is_(None),
+        Channel.failing_since.is_(None),
+    )
+    rows = session.execute(working).all()
+    quiet = [channel_id for channel_id, kind in rows if kind not in WITH_INCIDENTS]
+    return quiet if quiet or is_told else [channel_id for channel_id, _ in rows]

@@ -109,4 +109,6 @@ class Instance(Entity):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, default=1)
     owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     set_up_at: Mapped[Moment] = mapped_column(default=now)
-    worker_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # Any of them, at last.
+    # Any of them, at last.
+    worker_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    web_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -63,6 +63,25 @@ class Event(Entity):
             "fingerprint",
             "id",
         ),
+        _partial_index(
+            "ix_events_refused_workflow",
+            "state = 'rejected' AND workflow_id IS NOT NULL",
+            "workflow_id",
+            "received_at",
+        ),
+        _partial_index(
+            "ix_events_refused_reference",
+            "state = 'rejected' AND reference IS NOT NULL",
+            "workspace_id",
+            "reference",
+            "received_at",
+        ),
+        _partial_index(
+            "ix_events_refused_key",
+            "state = 'rejected' AND reference IS NULL",
+            "api_key_id",
+            "received_at",
+        ),
         _partial_index("ix_events_warned", "warnings IS NOT NULL", "workspace_id", "received_at"),
         _partial_index("ix_events_attempt_of_id", "attempt_of_id IS NOT NULL", "attempt_of_id"),
         _partial_index(

@@ -112,7 +112,7 @@ class Silence(Entity):
 
 
 class Downtime(Entity):
-    """A time in which no worker lived; what was expected then may have come unseen."""
+    """A time in which no worker or no web process lived; what was expected may have come unseen."""
 
     __tablename__ = "downtimes"
 

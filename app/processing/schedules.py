@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.clock import now
 from app.extensions import db, writing
 from app.models import Downtime, Event, Schedule, Silence, Workflow
+from app.processing.downtimes import Span, look_for_web
 
 FUTURE_TRUSTED = timedelta(minutes=5)
 """A run counts by its sender's clock, but no further ahead of ours than this."""
@@ -93,7 +94,7 @@ def judge_schedules(moment: datetime | None = None) -> int:
 
     A workflow of which an event waits to be processed is left for later: it may be the run.
     """
-    at = moment or now()
+    at, lasting = look_for_web(db.session(), moment or now())
     overdue = (Schedule.overdue_at <= at) & Schedule.workflow_id.in_(
         select(Workflow.id).where(Workflow.archived_at.is_(None))
     )
@@ -107,6 +108,7 @@ def judge_schedules(moment: datetime | None = None) -> int:
         schedules = schedules[:MOST_JUDGED_AT_ONCE]
         silences = _find_open_silences(session, schedules)
         downtimes = _list_downtimes(session, schedules)
+        downtimes += [lasting] if lasting else []
         for schedule in schedules:
             _judge(session, schedule, silences.get(schedule.workflow_id), downtimes, at)
     return len(schedules)
@@ -122,7 +124,7 @@ def _judge(
     session: Session,
     schedule: Schedule,
     silence: Silence | None,
-    downtimes: Sequence[Downtime],
+    downtimes: Sequence[Span],
     at: datetime,
 ) -> None:
     for _ in range(MOST_MISSED_AT_ONCE):
@@ -131,6 +133,10 @@ def _judge(
         expected_at, since = schedule.next_expected_at, schedule.overdue_at
         lost = any(_may_have_lost(downtime, expected_at, since) for downtime in downtimes)
         if silence and silence.during_downtime and not lost:
+            begins_anew_at = _begin_anew(schedule, downtimes)
+            if begins_anew_at and begins_anew_at > expected_at:
+                schedule.expect(begins_anew_at)
+                continue
             silence.ended_at = since
             session.flush()  # At most one of a workflow is open.
             silence = None
@@ -147,24 +153,34 @@ def _judge(
         schedule.expect(schedule.timetable.after_time(expected_at))
 
 
-def _may_have_lost(downtime: Downtime, expected_at: datetime, overdue_at: datetime) -> bool:
+def _begin_anew(schedule: Schedule, downtimes: Sequence[Span]) -> datetime | None:
+    """When the next run is expected after the last downtime, if it lost one: an interval counts
+    from its end, since nobody knows when the run ended that could not be told."""
+    ends = [each.ended_at for each in downtimes if each.ended_at < schedule.next_expected_at]
+    return schedule.timetable.after_time(max(ends)) if ends else None
+
+
+def _may_have_lost(downtime: Span, expected_at: datetime, overdue_at: datetime) -> bool:
     """Whether a run may have come, or come late, while nobody could take it.
 
     A short downtime within a long grace time is no excuse.
     """
-    began_at, ended_at = downtime.began_at, downtime.ended_at
-    if any(began_at <= at < ended_at for at in (expected_at, overdue_at)):
+    began_at, ended_at = downtime
+    if any(began_at <= at <= ended_at for at in (expected_at, overdue_at)):
         return True
     covered = min(ended_at, overdue_at) - max(began_at, expected_at)
     return covered > (overdue_at - expected_at) / 2
 
 
-def _list_downtimes(session: Session, schedules: Sequence[Schedule]) -> Sequence[Downtime]:
+def _list_downtimes(session: Session, schedules: Sequence[Schedule]) -> list[Span]:
     """Those that may have a part in what is overdue."""
     if not schedules:
         return []
-    first = min(each.next_expected_at for each in schedules)
-    return session.scalars(select(Downtime).where(Downtime.ended_at > first)).all()
+    first = min(
+        each.next_expected_at - timedelta(seconds=each.every_seconds or 0) for each in schedules
+    )
+    query = select(Downtime.began_at, Downtime.ended_at).where(Downtime.ended_at > first)
+    return [Span(*row) for row in session.execute(query)]
 
 
 def _find_open_silences(session: Session, schedules: Sequence[Schedule]) -> dict[int, Silence]:

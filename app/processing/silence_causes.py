@@ -1,20 +1,19 @@
 """Why a workflow may be silent: the requests that were refused since its last good one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, select, union_all
 from sqlalchemy.orm import Session
 
 from app.models import ApiKey, Event, FormerSlug, User, Workflow, of_state
 from app.problems import PROBLEMS
 
-LOOKED_AT = 2_000
-"""The newest refused requests of the server among which are looked for."""
 GOOD_LOOKED_AT = 50
 """The newest good events of the workflow, which tell the keys that its senders have."""
 MOST_COUNTED = 1_000
+"""So many are counted; in each way that a request can belong to the workflow, no more are read."""
 WITHOUT_EVENTS = timedelta(days=7)
 """How far back is looked for a workflow of which no good event is kept."""
 
@@ -47,34 +46,49 @@ def explain_silence(session: Session, workflow: Workflow, now: datetime) -> Sile
     """
     good = _list_good(session, workflow)
     since = good[0][1] if good else now - WITHOUT_EVENTS
-    newest = select(Event.id).where(of_state("rejected"), Event.received_at > since)
-    newest = newest.order_by(Event.received_at.desc()).limit(LOOKED_AT)
     keys = {key_id for _, _, key_id in good if key_id is not None}
-    fitting = (
-        select(Event.id)
-        .where(
-            Event.id.in_(newest),
-            Event.workspace_id == workflow.workspace_id,
-            Event.received_at <= now,
-            Event.attempt_of_id.is_(None),
-            Event.origin.is_(None),
-            or_(
-                Event.workflow_id == workflow.id,
-                Event.reference.in_(_list_references(session, workflow)),
-                Event.reference.is_(None) & Event.api_key_id.in_(keys),
-            ),
-        )
-        .order_by(Event.id.desc())
-        .limit(MOST_COUNTED)
-    )
-    ids = list(session.scalars(fitting))
-    event = session.get(Event, ids[0]) if ids else None
+    ids = _find_refused(session, _list_ways(session, workflow, keys), since, now)
+    event = session.get(Event, max(ids)) if ids else None
     if event is None:
         return None
     code = event.code or ""
     tell = _REASONS.get(code, _tell_problem)
     reason = tell(session, event)
-    return SilenceCause(event.public_id, code, event.status, event.received_at, reason, len(ids))
+    count = min(len(ids), MOST_COUNTED)
+    return SilenceCause(event.public_id, code, event.status, event.received_at, reason, count)
+
+
+def _list_ways(
+    session: Session, workflow: Workflow, keys: set[int]
+) -> Iterator[ColumnElement[bool]]:
+    """The ways in which a refused request can belong to the workflow, each with an index."""
+    yield Event.workflow_id == workflow.id
+    for reference in _list_references(session, workflow):
+        yield (Event.workspace_id == workflow.workspace_id) & (Event.reference == reference)
+    for key_id in sorted(keys):
+        yield (Event.api_key_id == key_id) & Event.reference.is_(None)
+
+
+def _find_refused(
+    session: Session, ways: Iterator[ColumnElement[bool]], since: datetime, until: datetime
+) -> set[int]:
+    """The ids of the newest in each of these ways; others' requests are not looked at."""
+    within = (
+        of_state("rejected"),
+        Event.received_at > since,
+        Event.received_at <= until,
+        Event.attempt_of_id.is_(None),
+        Event.origin.is_(None),
+    )
+    newest = (
+        select(Event.id)
+        .where(way, *within)
+        .order_by(Event.received_at.desc())
+        .limit(MOST_COUNTED)
+        .subquery()
+        for way in ways
+    )
+    return set(session.scalars(union_all(*(select(each.c.id) for each in newest))))
 
 
 def _list_good(session: Session, workflow: Workflow) -> list[tuple[int, datetime, int | None]]:

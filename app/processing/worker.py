@@ -14,15 +14,15 @@ from types import FrameType
 from typing import ParamSpec, TypeVar, cast
 
 from flask import Flask, current_app
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from app.alerting.ticking import tick
 from app.channels.courier import Courier
 from app.clock import now
 from app.extensions import db, writing
-from app.models import Downtime, Instance, WorkerHeartbeat
+from app.models import WorkerHeartbeat
 from app.processing.batch import OUTAGES, process_batch
+from app.processing.downtimes import BEAT_EVERY, note_worker
+from app.processing.downtimes import STALLED_AFTER as STALLED_AFTER
 from app.processing.retention import prune
 from app.processing.schedules import judge_schedules
 from app.processing.silence_causes import explain_silence
@@ -32,12 +32,9 @@ from app.processing.weekly_digests import send_weekly_digests
 BATCH_SIZE = 200
 IDLE_SECONDS = 0.1
 OUTAGE_SECONDS = 1.0
-HEARTBEAT_EVERY = timedelta(seconds=5)
 PRUNE_EVERY = timedelta(seconds=30)
 JUDGE_EVERY = timedelta(seconds=1)
 WATCH_EVERY = timedelta(seconds=1)
-STALLED_AFTER = timedelta(seconds=30)
-"""A worker that was last seen longer ago than this stands still."""
 
 logger = logging.getLogger(__name__)
 
@@ -93,14 +90,14 @@ class Worker:
         return "SUPERVISOR_ENABLED" in os.environ and os.getppid() != self._parent
 
     def beat(self) -> None:
-        """Say that this worker lives; not more often than HEARTBEAT_EVERY."""
-        if self._beat_at is not None and now() - self._beat_at < HEARTBEAT_EVERY:
+        """Say that this worker lives; not more often than BEAT_EVERY."""
+        if self._beat_at is not None and now() - self._beat_at < BEAT_EVERY:
             return
         self._beat_at = now()
         beat = WorkerHeartbeat(name=self.name, started_at=self._started_at, seen_at=self._beat_at)
         with writing() as session:
             session.merge(beat)
-            _note_downtime(session, self._beat_at)
+            note_worker(session, self._beat_at)
 
     def judge(self) -> None:
         """Find what did not come and what does not end; not more often than JUDGE_EVERY."""
@@ -145,14 +142,3 @@ def attempt(
         db.session.rollback()
         logger.exception("The worker's part %s failed; the others go on.", task.__name__)
         return None
-
-
-def _note_downtime(session: Session, beat_at: datetime) -> None:
-    """Keep when a worker was last seen, and the time until now if nobody worked in it."""
-    instance = session.scalar(select(Instance).with_for_update())
-    if instance is None:
-        return
-    seen_at = instance.worker_seen_at
-    if seen_at is not None and beat_at - seen_at > STALLED_AFTER:
-        session.add(Downtime(began_at=seen_at, ended_at=beat_at))
-    instance.worker_seen_at = max(seen_at or beat_at, beat_at)

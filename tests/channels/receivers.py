@@ -41,11 +41,13 @@ class Reply:
 
 
 class Receiver:
-    """Keeps what it gets and answers as `reply` says; `with Receiver() as receiver:`"""
+    """Keeps what it gets and answers as `reply` says, and then does `after`;
+    `with Receiver() as receiver:`"""
 
     def __init__(self) -> None:
         self.received: list[Received] = []
         self.reply: Callable[[Received], Reply] = lambda _: Reply()
+        self.after: Callable[[Received], None] = lambda _: None
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -67,6 +69,7 @@ class Receiver:
                     self.wfile.write(reply.body)
                 except OSError:
                     pass  # Whoever asked is gone: it was killed.
+                receiver.after(request)
 
             def log_message(self, format: str, *args: Any) -> None: ...
 

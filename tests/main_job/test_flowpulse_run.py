@@ -105,6 +105,48 @@ def test_a_job_that_is_not_there_or_must_not_run(around: Any, tmp_path: Path) ->
     assert around(str(tmp_path)).returncode == 126
 
 
+WITHOUT_PROCESSES = """
+import os, runpy, sys, threading
+
+def refuse(*arguments):
+    raise RuntimeError("can't start new thread")
+
+def refuse_too(*arguments):
+    raise BlockingIOError(11, "Resource temporarily unavailable")
+
+threading.Thread.start, os.fork = refuse, refuse_too
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("job", "status"),
+    [
+        ("echo done", 0),
+        ("echo done; exit 3", 3),
+        ("echo done; kill -TERM $$", -signal.SIGTERM),
+        ("sleep 2 & echo done; exit 4", 4),
+    ],
+)
+def test_a_job_stays_as_it_is_where_no_thread_or_process_can_be_started(
+    job: str, status: int
+) -> None:
+    """As with a limit on them, which root would not be held to."""
+    command = [str(SCRIPT), "lead-enrichment", "--", "sh", "-c", job]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PROCESSES, *command],
+        env=environment("http://127.0.0.1:9", "fp_x"),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (status, b"done\n")
+    assert b"the start can't be sent: can't start new thread" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
 def start(url: str, key: str, *job: str) -> "subprocess.Popen[bytes]":
     command = [sys.executable, str(SCRIPT), "lead-enrichment", "--", *job]
     return subprocess.Popen(command, env=environment(url, key), stdout=subprocess.PIPE)

@@ -1,0 +1,135 @@
+"""Why a workflow is silent: found among its own refused requests, whatever else was refused."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy import insert, text
+
+from app.clock import now
+from app.extensions import db, is_sqlite, writing
+from app.identifiers import new_id
+from app.models import Event, Workflow
+from app.processing.silence_causes import MOST_COUNTED, SilenceCause, explain_silence
+from app.workspaces.workflows import rename_workflow
+from tests.factories import Team, accepted_row, make_team
+
+FLOOD = 2_500
+
+
+@pytest.fixture
+def team(app: Flask) -> Team:
+    return make_team()
+
+
+def ago(minutes: float) -> datetime:
+    return now() - timedelta(minutes=minutes)
+
+
+def store(team: Team, at: datetime, count: int = 1, **columns: Any) -> None:
+    """Refused requests of the team's key, each a millisecond after the one before."""
+    usual = {"workspace_id": team.workspace_id, "api_key_id": team.api_key_id}
+    refusal = {"state": "rejected", "status": 400, "code": "validation_failed"}
+    refusal |= {"next_attempt_at": None, **usual, **columns}
+    rows = [
+        accepted_row(at + timedelta(milliseconds=number), public_id=new_id(), **refusal)
+        for number in range(count)
+    ]
+    with writing() as session:
+        session.execute(insert(Event), rows)
+
+
+def store_good(team: Team, at: datetime) -> None:
+    good = {"state": "processed", "status": 202, "code": None}
+    store(team, at, workflow_id=team.workflow_id, **good)
+
+
+def cause(team: Team) -> SilenceCause | None:
+    db.session.rollback()
+    workflow = db.session.get_one(Workflow, team.workflow_id)
+    return explain_silence(db.session(), workflow, now())
+
+
+NAMED: dict[str, Any] = {"by slug": {}, "by key": {"reference": None, "status": 401}}
+
+
+def own_refusal(team: Team, kind: str) -> dict[str, Any]:
+    """A refused request that names the workflow, or that came with its key and was not read."""
+    named = {"reference": team.slug, "workflow_id": team.workflow_id}
+    return named | NAMED[kind] | ({"workflow_id": None} if kind == "by key" else {})
+
+
+@pytest.mark.parametrize("kind", NAMED)
+def test_a_flood_of_another_workspace_does_not_hide_the_cause(team: Team, kind: str) -> None:
+    other = make_team(first=False)
+    store_good(team, ago(60))
+    store(team, ago(30), 2, **own_refusal(team, kind))
+    store(other, ago(20), FLOOD, reference=other.slug)
+    found = cause(team)
+    assert found is not None and found.count == 2
+    assert found.status == (401 if kind == "by key" else 400)
+
+
+@pytest.mark.parametrize("kind", NAMED)
+def test_nor_does_one_of_another_workflow_or_key_of_its_workspace(team: Team, kind: str) -> None:
+    store_good(team, ago(60))
+    store(team, ago(30), 2, **own_refusal(team, kind))
+    store(team, ago(20), FLOOD, reference="another-one")
+    store(team, ago(10), FLOOD, reference=None, api_key_id=None)
+    found = cause(team)
+    assert found is not None and found.count == 2
+
+
+def test_a_flood_of_its_own_is_counted_up_to_a_bound_and_the_newest_is_told(team: Team) -> None:
+    store_good(team, ago(60))
+    store(team, ago(30), FLOOD, **own_refusal(team, "by slug"))
+    store(team, ago(5), code="clock_ahead", **own_refusal(team, "by slug"))
+    found = cause(team)
+    assert found is not None and (found.count, found.code) == (MOST_COUNTED, "clock_ahead")
+
+
+def test_only_what_came_since_the_last_good_one_and_within_a_week_counts(team: Team) -> None:
+    week = 7 * 24 * 60
+    store(team, ago(week + 1), **own_refusal(team, "by slug"))
+    assert cause(team) is None
+    store(team, ago(week - 1), **own_refusal(team, "by slug"))
+    assert cause(team) is not None
+    store_good(team, ago(60))
+    assert cause(team) is None
+
+
+def test_a_request_that_named_it_by_a_name_that_it_had_still_counts(team: Team) -> None:
+    store(team, ago(30), **{**own_refusal(team, "by slug"), "reference": team.name})
+    rename_workflow(db.session.get_one(Workflow, team.workflow_id), "Other", "other")
+    assert cause(team) is not None
+
+
+def test_the_search_goes_along_indexes_of_the_workflow_the_reference_and_the_key(
+    team: Team,
+) -> None:
+    other = make_team(first=False)
+    store_good(team, ago(60))
+    for each, reference in ((other, other.slug), (team, "another-one"), (team, None)):
+        store(each, ago(30), 1_000, reference=reference, api_key_id=None)
+    if not is_sqlite():
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM ANALYZE events"))
+    noted: list[tuple[str, Any]] = []
+
+    def note(connection: Any, cursor: Any, statement: str, parameters: Any, *rest: Any) -> None:
+        noted.append((statement, parameters))
+
+    sqlalchemy_event.listen(db.engine, "before_cursor_execute", note)
+    cause(team)
+    sqlalchemy_event.remove(db.engine, "before_cursor_execute", note)
+    (search,) = [each for each in noted if "UNION" in each[0]]
+    word = "EXPLAIN QUERY PLAN" if is_sqlite() else "EXPLAIN"
+    with db.engine.connect() as connection:
+        plan = "\n".join(
+            str(row[-1]) for row in connection.exec_driver_sql(f"{word} {search[0]}", search[1])
+        )
+    for index in ("workflow", "reference", "key"):
+        assert f"ix_events_refused_{index}" in plan, plan
+    assert "Seq Scan" not in plan and "SCAN events" not in plan, plan
