@@ -15,7 +15,7 @@ from itertools import starmap
 from math import isclose
 from typing import NamedTuple, cast
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import ColumnElement, Table, func, select
 from sqlalchemy.orm import Session
 
 from app.alerting.kinds import Past
@@ -29,6 +29,7 @@ MARGIN, MARGIN_OF_TIME = 300, timedelta(hours=1)
 """What is read beyond what is asked for, as the next batch may tell of runs a little older."""
 DAYS_COMPARED = timedelta(days=9)
 """Further back no rule's window reaches, not even from a run that is told of a day late."""
+_COLUMNS = cast(Table, Run.__table__).c
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 Sums = tuple[int, int, int, float]
@@ -46,9 +47,9 @@ class Kept:
     since: datetime
     read_at: datetime
 
-    def reaches(self, first: SeenRun, last: SeenRun, wanted: Iterable[Past]) -> bool:
-        """Whether all is there that is wanted before the last of some new runs."""
-        before = bisect_left(self.runs, in_time(last), key=in_time)
+    def reaches(self, first: SeenRun, wanted: Iterable[Past]) -> bool:
+        """Whether all is there that is wanted before the first of some new runs."""
+        before = bisect_left(self.runs, in_time(first), key=in_time)
         return self.floor == _BEGINNING or all(
             before >= past.runs
             or (past.window is not None and self.floor <= first.ended_at - past.window)
@@ -112,8 +113,8 @@ class RecentRuns:
         wanted: Mapping[int, Sequence[Past]],
         now: datetime,
     ) -> dict[int, Told]:
-        """The workflows' runs in the order of time, the last that have been added in full, and
-        before the last of them as many as are wanted."""
+        """The workflows' runs in the order of time up to the newest, the last that have been added
+        in full, and before the first of them as many as are wanted."""
         sums = _read_sums(session, wanted, _first_day(now)) if wanted else {}
         found = {
             workflow_id: _put_in(
@@ -135,7 +136,7 @@ class RecentRuns:
         sums: Mapping[int, Sums],
         now: datetime,
     ) -> list[SeenRun]:
-        first, last = seen[workflow_id][0], seen[workflow_id][-1]
+        first = seen[workflow_id][0]
         kept = self._kept.pop(workflow_id, None)
         its_sums, since = sums.get(workflow_id, (0, 0, 0, 0.0)), _first_day(now)
         is_good = (
@@ -143,15 +144,15 @@ class RecentRuns:
             and kept.since == since
             and now - kept.read_at < MOST_AGE
             and _are_equal(kept.sums, its_sums)
-            and kept.reaches(first, last, wanted)
+            and kept.reaches(first, wanted)
         )
         if kept is None or not is_good:
             most = max(past.runs for past in wanted) + len(seen[workflow_id]) + MARGIN
             runs, floor = read_runs(session, workflow_id, first, wanted, most)
             kept = Kept(runs, floor, most, its_sums, since, now)
-        if not kept.reaches(first, last, wanted):
-            return read_runs(session, workflow_id, first, wanted, kept.most, last.ended_at)[0]
         self._kept[workflow_id] = kept
+        if not kept.reaches(first, wanted):
+            return read_around(session, workflow_id, first, max(past.runs for past in wanted))
         return kept.runs
 
 
@@ -202,27 +203,47 @@ def _read_sums(session: Session, workflow_ids: Collection[int], since: datetime)
 
 
 def read_runs(
-    session: Session,
-    workflow_id: int,
-    first: SeenRun,
-    wanted: Sequence[Past],
-    most: int,
-    until: datetime | None = None,
+    session: Session, workflow_id: int, first: SeenRun, wanted: Sequence[Past], most: int
 ) -> tuple[list[SeenRun], datetime]:
     """The workflow's newest runs in the order of time, and after when they are all."""
-    table, floor = cast(Table, Run.__table__).c, _BEGINNING
-    query = select(
-        table.id, table.workflow_id, table.outcome, table.ended_at, table.duration_ms
-    ).where(table.workflow_id == workflow_id, table.ended_at.is_not(None), table.is_test.is_(False))
+    floor, conditions = _BEGINNING, []
     if all(past.window for past in wanted):
         longest = max(past.window or timedelta(0) for past in wanted)
         floor = first.ended_at - longest - MARGIN_OF_TIME
-        query = query.where(table.ended_at > floor)
-    if until is not None:
-        query = query.where(table.ended_at <= until)
-    query = query.order_by(table.ended_at.desc(), table.id.desc()).limit(most)
-    runs = list(starmap(SeenRun, session.connection().execute(query).all()))
-    runs.reverse()
+        conditions = [_COLUMNS.ended_at > floor]
+    runs = _read_newest(session, workflow_id, most, *conditions)
     if len(runs) == most:
         floor = runs[0].ended_at
     return runs, floor
+
+
+def read_around(session: Session, workflow_id: int, first: SeenRun, before: int) -> list[SeenRun]:
+    """In the order of time so many of the workflow's runs before one, and what came later."""
+    later = _read_newest(session, workflow_id, None, _COLUMNS.ended_at >= first.ended_at)
+    return read_before(session, workflow_id, first, before) + later
+
+
+def read_before(session: Session, workflow_id: int, run: SeenRun, most: int) -> list[SeenRun]:
+    """The newest of those that ended at an earlier moment."""
+    return _read_newest(session, workflow_id, most, _COLUMNS.ended_at < run.ended_at)
+
+
+def _read_newest(
+    session: Session, workflow_id: int, most: int | None, *conditions: ColumnElement[bool]
+) -> list[SeenRun]:
+    query = select(
+        _COLUMNS.id,
+        _COLUMNS.workflow_id,
+        _COLUMNS.outcome,
+        _COLUMNS.ended_at,
+        _COLUMNS.duration_ms,
+    ).where(
+        _COLUMNS.workflow_id == workflow_id,
+        _COLUMNS.ended_at.is_not(None),
+        _COLUMNS.is_test.is_(False),
+        *conditions,
+    )
+    query = query.order_by(_COLUMNS.ended_at.desc(), _COLUMNS.id.desc()).limit(most)
+    runs = list(starmap(SeenRun, session.connection().execute(query).all()))
+    runs.reverse()
+    return runs
