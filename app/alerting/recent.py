@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import starmap
 from math import isclose
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, Table, func, select
+from sqlalchemy import ColumnElement, Select, Table, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from app.alerting.kinds import Past
@@ -27,6 +27,8 @@ MOST_KEPT = 50_000
 """Runs in all, about 15 MB."""
 MARGIN, MARGIN_OF_TIME = 300, timedelta(hours=1)
 """What is read beyond what is asked for, as the next batch may tell of runs a little older."""
+MOST_LATER = 2_000
+"""Known runs after one that is new; with more it is history, and judged no more."""
 DAYS_COMPARED = timedelta(days=9)
 """Further back no rule's window reaches, not even from a run that is told of a day late."""
 _COLUMNS = cast(Table, Run.__table__).c
@@ -51,7 +53,7 @@ class Kept:
         """Whether all is there that is wanted before the first of some new runs."""
         before = bisect_left(self.runs, in_time(first), key=in_time)
         return self.floor == _BEGINNING or all(
-            before >= past.runs
+            (before >= past.runs and self.floor < first.ended_at)
             or (past.window is not None and self.floor <= first.ended_at - past.window)
             for past in wanted
         )
@@ -72,6 +74,11 @@ class Told(NamedTuple):
 
     runs: Sequence[SeenRun]
     new: Sequence[int]
+
+    @property
+    def is_late(self) -> bool:
+        """Whether a run is known that ended after the first of the new ones."""
+        return bool(self.new) and self.new[0] != len(self.runs) - len(self.new)
 
 
 def in_time(run: SeenRun) -> tuple[datetime, int]:
@@ -114,12 +121,11 @@ class RecentRuns:
         now: datetime,
     ) -> dict[int, Told]:
         """The workflows' runs in the order of time up to the newest, the last that have been added
-        in full, and before the first of them as many as are wanted."""
+        in full, and before the first of them as many as are wanted. Without those that are
+        history."""
         sums = _read_sums(session, wanted, _first_day(now)) if wanted else {}
         found = {
-            workflow_id: _put_in(
-                self._read(session, workflow_id, seen, pasts, sums, now), seen[workflow_id]
-            )
+            workflow_id: self._read(session, workflow_id, seen, pasts, sums, now)
             for workflow_id, pasts in wanted.items()
         }
         total = sum(len(kept.runs) for kept in self._kept.values())
@@ -135,7 +141,7 @@ class RecentRuns:
         wanted: Sequence[Past],
         sums: Mapping[int, Sums],
         now: datetime,
-    ) -> list[SeenRun]:
+    ) -> Told:
         first = seen[workflow_id][0]
         kept = self._kept.pop(workflow_id, None)
         its_sums, since = sums.get(workflow_id, (0, 0, 0, 0.0)), _first_day(now)
@@ -152,8 +158,8 @@ class RecentRuns:
             kept = Kept(runs, floor, most, its_sums, since, now)
         self._kept[workflow_id] = kept
         if not kept.reaches(first, wanted):
-            return read_around(session, workflow_id, first, max(past.runs for past in wanted))
-        return kept.runs
+            return read_around(session, seen[workflow_id], max(past.runs for past in wanted))
+        return _put_in(kept.runs, seen[workflow_id])
 
 
 def recent_runs(session: Session) -> RecentRuns:
@@ -217,15 +223,43 @@ def read_runs(
     return runs, floor
 
 
-def read_around(session: Session, workflow_id: int, first: SeenRun, before: int) -> list[SeenRun]:
-    """In the order of time so many of the workflow's runs before one, and what came later."""
-    later = _read_newest(session, workflow_id, None, _COLUMNS.ended_at >= first.ended_at)
-    return read_before(session, workflow_id, first, before) + later
+def read_around(session: Session, new: Sequence[SeenRun], before: int) -> Told:
+    """So many runs before the new ones, and all later ones."""
+    first, most = new[0], MOST_LATER + len(new)
+    later = _read_newest(session, first.workflow_id, most, _COLUMNS.ended_at >= first.ended_at)
+    if len(later) == most:
+        oldest = in_time(later[before])
+        return _put_in(later, [run for run in new if in_time(run) >= oldest])
+    earlier = _read_newest(session, first.workflow_id, before, _COLUMNS.ended_at < first.ended_at)
+    return _put_in(earlier + later, new)
 
 
-def read_before(session: Session, workflow_id: int, run: SeenRun, most: int) -> list[SeenRun]:
-    """The newest of those that ended at an earlier moment."""
-    return _read_newest(session, workflow_id, most, _COLUMNS.ended_at < run.ended_at)
+def read_before(session: Session, run: SeenRun, most: int) -> list[SeenRun]:
+    """The workflow's newest runs before this one."""
+    at = _COLUMNS.ended_at
+    is_before = (at < run.ended_at) | ((at == run.ended_at) & (_COLUMNS.id < run.id))
+    return _read_newest(session, run.workflow_id, most, at <= run.ended_at, is_before)
+
+
+def find_late(session: Session, seen: Mapping[int, Sequence[SeenRun]]) -> set[int]:
+    """The workflows of which a run is known that ended after the first of these new ones."""
+    if not seen:
+        return set()
+    counts = [_count_from(workflow_id, new) for workflow_id, new in seen.items()]
+    rows: Sequence[Any] = session.connection().execute(union_all(*counts)).all()
+    return {workflow_id for workflow_id, count in rows if count > len(seen[workflow_id])}
+
+
+def _count_from(workflow_id: int, new: Sequence[SeenRun]) -> Select[int, int]:
+    at, first = _COLUMNS.ended_at, new[0]
+    from_first = select(_COLUMNS.id).where(
+        _COLUMNS.workflow_id == workflow_id,
+        at >= first.ended_at,
+        (at > first.ended_at) | (_COLUMNS.id >= first.id),
+        _COLUMNS.is_test.is_(False),
+    )
+    counted = from_first.limit(len(new) + 1).subquery()
+    return select(literal(workflow_id), func.count()).select_from(counted)
 
 
 def _read_newest(
