@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.alerting.course import step
 from app.alerting.kinds import KINDS, Past
 from app.alerting.late import decide_late
-from app.alerting.recent import Told, find_late, recent_runs
+from app.alerting.recent import Told, find_late, in_time, recent_runs
 from app.alerting.rulebook import Rulebook, read_rulebook
 from app.alerting.telling import lock_rules, read_previous, tell
 from app.alerting.verdicts import SeenRun, Sign, Verdict
@@ -49,8 +49,8 @@ def _decide(
 ) -> None:
     workspaces = {run["workflow_id"]: run["workspace_id"] for run in ended}
     seen: dict[int, list[SeenRun]] = defaultdict(list)
-    for run in sorted(ended, key=lambda run: (run["ended_at"], run["id"])):
-        seen[run["workflow_id"]].append(_see(run))
+    for run in sorted(map(_see, ended), key=in_time):
+        seen[run.workflow_id].append(run)
     pairs = [
         (rule, workflow_id)
         for workflow_id in seen
@@ -106,7 +106,7 @@ def _see(run: Mapping[str, Any]) -> SeenRun:
         run["id"],
         run["workflow_id"],
         run["outcome"],
-        run["ended_at"],
+        min(run["ended_at"], run["updated_at"]),
         run["duration_ms"],
         run["public_id"],
         run["error_type"],

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.alerting.course import follow, open_alert, step
 from app.alerting.kinds import KINDS
-from app.alerting.recent import Told, read_before
+from app.alerting.recent import Told, read_around
 from app.alerting.rulebook import Rulebook
 from app.alerting.telling import read_previous
 from app.alerting.verdicts import SeenRun, Sign, Verdict
@@ -124,12 +124,11 @@ def _look_back(session: Session, rule: AlertRule, told: Told) -> Hindsight:
     hindsight = judge_again(rule, told, told.new[0])
     if hindsight.course.is_open is not None:
         return hindsight
-    lacking = LOOK_BACK + KINDS[rule.kind].past(rule.numbers).runs - told.new[0]
-    if lacking > 0:
-        first = told.runs[0]
-        earlier = read_before(session, first, lacking)
-        told = Told([*earlier, *told.runs], [at + len(earlier) for at in told.new])
-    return judge_again(rule, told, max(told.new[0] - LOOK_BACK, 0))
+    new = [told.runs[at] for at in told.new]
+    around = read_around(session, new, LOOK_BACK + KINDS[rule.kind].past(rule.numbers).runs)
+    if not around.new:
+        return hindsight
+    return judge_again(rule, around, max(around.new[0] - LOOK_BACK, 0))
 
 
 def judge_again(rule: AlertRule, told: Told, start: int) -> Hindsight:

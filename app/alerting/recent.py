@@ -11,7 +11,6 @@ from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import starmap
 from math import isclose
 from typing import Any, NamedTuple, cast
 
@@ -20,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from app.alerting.kinds import Past
 from app.alerting.verdicts import SeenRun
-from app.models import Rollup, Run
+from app.models import Rollup, Run, told_before_its_end
 
 MOST_AGE = timedelta(minutes=5)
 MOST_KEPT = 50_000
@@ -217,28 +216,52 @@ def read_runs(
         longest = max(past.window or timedelta(0) for past in wanted)
         floor = first.ended_at - longest - MARGIN_OF_TIME
         conditions = [_COLUMNS.ended_at > floor]
-    runs = _read_newest(session, workflow_id, most, *conditions)
-    if len(runs) == most:
-        floor = runs[0].ended_at
-    return runs, floor
+    rows = _read_newest(session, workflow_id, most, *conditions)
+    return _place(rows), rows[-1].ended_at if len(rows) == most else floor
 
 
 def read_around(session: Session, new: Sequence[SeenRun], before: int) -> Told:
-    """So many runs before the new ones, and all later ones."""
-    first, most = new[0], MOST_LATER + len(new)
-    later = _read_newest(session, first.workflow_id, most, _COLUMNS.ended_at >= first.ended_at)
-    if len(later) == most:
-        oldest = in_time(later[before])
-        return _put_in(later, [run for run in new if in_time(run) >= oldest])
-    earlier = _read_newest(session, first.workflow_id, before, _COLUMNS.ended_at < first.ended_at)
-    return _put_in(earlier + later, new)
+    """So many runs before the new ones, and all later ones; without those that are history."""
+    workflow_id, since, most = new[0].workflow_id, new[0].ended_at, MOST_LATER + len(new)
+    rows = _read_newest(session, workflow_id, most, _COLUMNS.ended_at >= since)
+    if len(rows) == most:
+        runs = _place(rows)
+        oldest = in_time(runs[min(before, most - 1)])
+        return _put_in(runs, [run for run in new if in_time(run) >= oldest])
+    rows += _read_newest(session, workflow_id, before, _COLUMNS.ended_at < since)
+    return _put_in(_place(rows), new)
 
 
-def read_before(session: Session, run: SeenRun, most: int) -> list[SeenRun]:
-    """The workflow's newest runs before this one."""
+def _read_newest(
+    session: Session, workflow_id: int, most: int, *conditions: ColumnElement[bool]
+) -> list[Any]:
+    """By their ends as told, the newest first."""
     at = _COLUMNS.ended_at
-    is_before = (at < run.ended_at) | ((at == run.ended_at) & (_COLUMNS.id < run.id))
-    return _read_newest(session, run.workflow_id, most, at <= run.ended_at, is_before)
+    query = select(
+        _COLUMNS.id,
+        _COLUMNS.workflow_id,
+        _COLUMNS.outcome,
+        at,
+        _COLUMNS.duration_ms,
+        told_before_its_end(),
+    ).where(
+        _COLUMNS.workflow_id == workflow_id,
+        at.is_not(None),
+        _COLUMNS.is_test.is_(False),
+        *conditions,
+    )
+    query = query.order_by(at.desc(), _COLUMNS.id.desc()).limit(most)
+    return list(session.connection().execute(query).all())
+
+
+def _place(rows: Sequence[Any]) -> list[SeenRun]:
+    """In the order of time."""
+    runs = [
+        SeenRun(run_id, workflow_id, outcome, early or ended_at, duration_ms)
+        for run_id, workflow_id, outcome, ended_at, duration_ms, early in reversed(rows)
+    ]
+    runs.sort(key=in_time)
+    return runs
 
 
 def find_late(session: Session, seen: Mapping[int, Sequence[SeenRun]]) -> set[int]:
@@ -251,33 +274,13 @@ def find_late(session: Session, seen: Mapping[int, Sequence[SeenRun]]) -> set[in
 
 
 def _count_from(workflow_id: int, new: Sequence[SeenRun]) -> Select[int, int]:
-    at, first = _COLUMNS.ended_at, new[0]
+    first = new[0]
+    at = func.coalesce(told_before_its_end(), _COLUMNS.ended_at)
     from_first = select(_COLUMNS.id).where(
         _COLUMNS.workflow_id == workflow_id,
-        at >= first.ended_at,
-        (at > first.ended_at) | (_COLUMNS.id >= first.id),
+        _COLUMNS.ended_at >= first.ended_at,
+        (at > first.ended_at) | ((at == first.ended_at) & (_COLUMNS.id >= first.id)),
         _COLUMNS.is_test.is_(False),
     )
     counted = from_first.limit(len(new) + 1).subquery()
     return select(literal(workflow_id), func.count()).select_from(counted)
-
-
-def _read_newest(
-    session: Session, workflow_id: int, most: int | None, *conditions: ColumnElement[bool]
-) -> list[SeenRun]:
-    query = select(
-        _COLUMNS.id,
-        _COLUMNS.workflow_id,
-        _COLUMNS.outcome,
-        _COLUMNS.ended_at,
-        _COLUMNS.duration_ms,
-    ).where(
-        _COLUMNS.workflow_id == workflow_id,
-        _COLUMNS.ended_at.is_not(None),
-        _COLUMNS.is_test.is_(False),
-        *conditions,
-    )
-    query = query.order_by(_COLUMNS.ended_at.desc(), _COLUMNS.id.desc()).limit(most)
-    runs = list(starmap(SeenRun, session.connection().execute(query).all()))
-    runs.reverse()
-    return runs

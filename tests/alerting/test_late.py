@@ -11,6 +11,7 @@ from sqlalchemy import select
 from app.alerting import recent
 from app.alerting.course import step
 from app.alerting.kinds import KINDS, rate, slow
+from app.alerting.replay import replay
 from app.alerting.verdicts import SeenRun
 from app.extensions import db, writing
 from app.models import Alert, AlertRule, Event, Run
@@ -244,3 +245,31 @@ def test_a_run_with_very_many_newer_ones_is_history(
     tell(team, ("F", 30.1), ("F", 30.2))
     time.work(42)
     assert courses() == [(2, 30.1, 31)]
+
+
+# --- A sender's clock that is ahead ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("numbers", [{"in_a_row": 1}, {"in_a_row": 2}])
+def test_a_failure_whose_end_lies_ahead_puts_off_no_recovery(
+    team: Team, time: Time, numbers: dict[str, int]
+) -> None:
+    store_rule(team, numbers=numbers, recovery_after=2)
+    tell(team, ("F", -1), ("F", 600))
+    time.work(0)
+    for minute in (5, 6):
+        tell(team, ("S", minute))
+        time.work(minute)
+    assert [each.count for each in alerts()] == [2]
+    assert [(each.last_at, each.ended_at) for each in alerts()] == [(at(0), at(6))]
+
+
+def test_a_good_run_whose_end_lies_ahead_hides_no_later_failure(team: Team, time: Time) -> None:
+    store_rule(team)
+    tell(team, ("S", 600))
+    time.work(0)
+    tell(team, ("F", 5))
+    time.work(5)
+    assert courses() == [(1, 5, None)]
+    (rule,) = db.session.scalars(select(AlertRule))
+    assert [each.ended_at for each in replay(db.session(), rule, at(700)).alerts] == [None]
