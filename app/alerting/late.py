@@ -5,7 +5,7 @@ had all come in the order of their ends. What is over by then is told in one mes
 belongs to an alert that has ended is counted there, and not told.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import dropwhile
@@ -19,8 +19,8 @@ from app.alerting.kinds import KINDS
 from app.alerting.recent import Told, read_around
 from app.alerting.rulebook import Rulebook
 from app.alerting.telling import read_previous
-from app.alerting.verdicts import SeenRun, Sign, Verdict
-from app.models import Alert, AlertRule
+from app.alerting.verdicts import SeenRun, Sign, Verdict, detail_of
+from app.models import Alert, AlertRule, Run
 
 LOOK_BACK = 100
 """Runs before a late one that are judged again where what came after it does not tell whether an
@@ -69,9 +69,10 @@ def trace(verdicts: Sequence[Verdict], recovery_after: int) -> Course:
 
 
 class Hindsight(NamedTuple):
-    """The verdicts from the first late run on, and what they come to; which of them are about runs
-    that are new, and which were in an alert before those came."""
+    """The runs from the first late one on with their verdicts, and what those come to; which of
+    them are new, and which were in an alert before the new ones came."""
 
+    runs: Sequence[SeenRun]
     verdicts: list[Verdict]
     course: Course
     new: frozenset[int]
@@ -83,18 +84,18 @@ class Hindsight(NamedTuple):
         span = range(begin, len(self.verdicts) if end is None else end)
         return [at for at in span if self.verdicts[at].sign in FINDINGS and at not in but]
 
-    def list_open(self) -> list[Verdict]:
-        """The findings that open an alert and belong to it. One that a person has closed is opened
-        by new ones alone."""
+    def list_open(self) -> list[int]:
+        """The indexes of the findings that open an alert and belong to it. One that a person has
+        closed is opened by new ones alone."""
         begin, end = self.course.stretches[-1]
         if end is not None:
             return []
-        fresh = [self.verdicts[at] for at in self.find(begin, None, but=self.counted)]
-        found = list(_from_first_that_opens(fresh))
-        if found or self.was_open:
-            return found
-        first, *rest = fresh or [self.verdicts[begin]]
-        return [replace(first, sign=Sign.OPENS), *rest]
+        fresh = self.find(begin, None, but=self.counted)
+        found = self.from_first_that_opens(fresh)
+        return found if found or self.was_open else fresh or [begin]
+
+    def from_first_that_opens(self, indexes: Iterable[int]) -> list[int]:
+        return list(dropwhile(lambda at: self.verdicts[at].sign is not Sign.OPENS, indexes))
 
 
 def decide_late(
@@ -117,7 +118,7 @@ def decide_late(
         return []
     previous = read_previous(session, [(rule, workflow_id)], now).get((rule.id, workflow_id))
     past = _read_past(session, rule, workflow_id, hindsight)
-    return _find_more(rule, previous, past, workflow_id, hindsight, hushes, now)
+    return _find_more(session, rule, previous, past, workflow_id, hindsight, hushes, now)
 
 
 def _look_back(session: Session, rule: AlertRule, told: Told) -> Hindsight:
@@ -142,7 +143,8 @@ def judge_again(rule: AlertRule, told: Told, start: int) -> Hindsight:
         before = trace(_judge_from(rule, [runs[at] for at in known], start), rule.recovery_after)
         indexes, was_open = [at - start for at in known[start:]], before.is_open
         counted = frozenset(at for begin, end in before.stretches for at in indexes[begin:end])
-    return Hindsight(verdicts, course, frozenset(at - start for at in new), counted, was_open)
+    fresh = frozenset(at - start for at in new)
+    return Hindsight(runs[start:], verdicts, course, fresh, counted, was_open)
 
 
 def _judge_from(rule: AlertRule, runs: Sequence[SeenRun], start: int) -> list[Verdict]:
@@ -184,6 +186,7 @@ def _read_past(
 
 
 def _find_more(
+    session: Session,
     rule: AlertRule,
     previous: Alert | None,
     past: Sequence[Alert],
@@ -203,7 +206,7 @@ def _find_more(
         if held:
             held[-1].count += len(hindsight.new.intersection(fresh))
             continue
-        for verdict in _from_first_that_opens(verdicts[at] for at in fresh):
+        for verdict in _name(session, hindsight, hindsight.from_first_that_opens(fresh)):
             if over is None:
                 over = open_alert(rule, workflow_id, verdict, now, last_told_at)
                 over.is_muted = hushes(verdict.at)
@@ -211,7 +214,7 @@ def _find_more(
                 follow(rule, over, verdict)
             over.ended_at = verdicts[end].at
     alert = over
-    for verdict in hindsight.list_open():
+    for verdict in _name(session, hindsight, hindsight.list_open()):
         alert = step(rule, alert or previous, verdict, workflow_id, now, hushes(verdict.at))
     if alert is not None and alert.ended_at is None:
         alert.good_count = hindsight.course.good
@@ -222,5 +225,16 @@ def _holds(alert: Alert, begin: datetime, end: datetime) -> bool:
     return alert.ended_at is not None and alert.began_at <= end and begin <= alert.ended_at
 
 
-def _from_first_that_opens(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
-    return dropwhile(lambda verdict: verdict.sign is not Sign.OPENS, verdicts)
+def _name(session: Session, hindsight: Hindsight, indexes: Sequence[int]) -> list[Verdict]:
+    """The verdicts of an alert, the first of which opens it, and the last of which tells what its
+    run was: of runs that are not new, that has to be read."""
+    found = [hindsight.verdicts[at] for at in indexes]
+    if not found:
+        return []
+    found[0] = replace(found[0], sign=Sign.OPENS)
+    if indexes[-1] not in hindsight.new:
+        run = hindsight.runs[indexes[-1]]
+        told = select(Run.public_id, Run.error_type, Run.error_message).where(Run.id == run.id)
+        named = SeenRun(*run[:5], *session.execute(told).one())
+        found[-1] = replace(found[-1], detail={**found[-1].detail, **detail_of(named)})
+    return found

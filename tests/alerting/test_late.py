@@ -166,6 +166,26 @@ def test_a_failure_that_completes_a_row_with_later_ones_opens_an_alert(
     work_through(team, time, ("S", 0), ("F", 1), ("F", 3), ("F", 2))
     assert courses() == [(3, 1, None)]
     assert told() == [("alert", "Lead enrichment failed 3 times in a row")]
+    newest = select(Run.public_id).where(Run.ended_at == at(3))
+    assert alerts()[0].detail["run"] == db.session.scalar(newest)
+
+
+def test_a_good_run_that_makes_them_enough_for_a_rate_opens_an_alert_of_the_last_failure(
+    team: Team, time: Time
+) -> None:
+    store_rule(team, kind="rate", numbers={"percent": 50, "minutes": 60, "least": 3})
+    work_through(team, time, ("F", 1), ("F", 3), ("S", 2))
+    assert courses() == [(2, 1, None)]
+    assert told() == [("alert", "Lead enrichment: 66.7 % of 3 runs failed")]
+    newest = select(Run.public_id).where(Run.ended_at == at(3))
+    assert alerts()[0].detail["run"] == db.session.scalar(newest)
+
+
+def test_an_open_alert_goes_on_to_tell_of_its_newest_failure(team: Team, time: Time) -> None:
+    store_rule(team)
+    work_through(team, time, ("F", 3), ("F", 2))
+    newest = select(Run.public_id).where(Run.ended_at == at(3))
+    assert alerts()[0].detail["run"] == db.session.scalar(newest)
 
 
 def test_a_failure_that_is_over_when_it_is_told_of_is_one_message(team: Team, time: Time) -> None:

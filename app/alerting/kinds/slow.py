@@ -97,4 +97,5 @@ KIND = Kind(
     unit=("slow run", "slow runs"),
     past=lambda numbers: Past(0 if numbers.get("seconds") else LAST),
     wakes=lambda numbers, run: run.duration_ms is not None,
+    heeds_any_late=True,  # One without a duration moves what is usual too.
 )
