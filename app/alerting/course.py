@@ -122,8 +122,9 @@ def follow(rule: AlertRule, alert: Alert, verdict: Verdict) -> None:
         return
     alert.good_count = 0
     alert.count += verdict.new
-    alert.last_at = max(alert.last_at, verdict.at)
-    alert.detail = {**alert.detail, **verdict.detail}
+    if verdict.at >= alert.last_at:
+        alert.last_at = verdict.at
+        alert.detail = {**alert.detail, **verdict.detail}
 
 
 def _look_for_end(rule: AlertRule, alert: Alert, at: datetime) -> None:

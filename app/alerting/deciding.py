@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from app.alerting.course import step
 from app.alerting.kinds import KINDS, Past
-from app.alerting.recent import Told, recent_runs
+from app.alerting.late import decide_late
+from app.alerting.recent import Told, find_late, in_time, recent_runs
 from app.alerting.rulebook import Rulebook, read_rulebook
 from app.alerting.telling import lock_rules, read_previous, tell
 from app.alerting.verdicts import SeenRun, Sign, Verdict
@@ -48,8 +49,8 @@ def _decide(
 ) -> None:
     workspaces = {run["workflow_id"]: run["workspace_id"] for run in ended}
     seen: dict[int, list[SeenRun]] = defaultdict(list)
-    for run in sorted(ended, key=lambda run: (run["ended_at"], run["id"])):
-        seen[run["workflow_id"]].append(_see(run))
+    for run in sorted(map(_see, ended), key=in_time):
+        seen[run.workflow_id].append(run)
     pairs = [
         (rule, workflow_id)
         for workflow_id in seen
@@ -58,30 +59,46 @@ def _decide(
     recent = recent_runs(session)
     recent.add(seen)
     are_open = _find_open(session, pairs)
-    pairs = [pair for pair in pairs if _is_concerned(pair, seen, are_open)]
+    pairs = _choose_concerned(session, pairs, seen, are_open)
     if not pairs:
         return
     rules = {rule.id: rule for rule, _ in pairs}
     lock_rules(session, list(rules))
     found = read_open(session, pairs)
-    told = recent.read(session, seen, _list_pasts(pairs), now)
-    verdicts = [
-        judge_new(rule, told.get(workflow_id) or Told(new, range(len(new))))
-        for rule, workflow_id in pairs
-        for new in [seen[workflow_id]]
-    ]
+    alone = {key: Told(new, range(len(new))) for key, new in seen.items()}
+    told = alone | recent.read(session, seen, _list_pasts(session, pairs, seen), now)
+    in_order = [pair for pair in pairs if told[pair[1]].new and not told[pair[1]].is_late]
+    touched = _decide_in_order(session, book, in_order, told, found, now)
+    for rule, workflow_id in pairs:
+        if told[workflow_id].is_late:
+            alert = found.get((rule.id, workflow_id))
+            touched += decide_late(session, book, rule, told[workflow_id], alert, now)
+    by_rule: dict[int, list[Alert]] = defaultdict(list)
+    for alert in touched:
+        by_rule[alert.rule_id or 0].append(alert)
+    tell(session, book, by_rule, rules, now)
+
+
+def _decide_in_order(
+    session: Session,
+    book: Rulebook,
+    pairs: Sequence[tuple[AlertRule, int]],
+    told: Mapping[int, Told],
+    found: OpenAlerts,
+    now: datetime,
+) -> list[Alert]:
+    """The alerts that runs change which are the newest of their workflows."""
+    verdicts = [judge_new(rule, told[workflow_id]) for rule, workflow_id in pairs]
     opening = [
         (rule, workflow_id)
         for (rule, workflow_id), each in zip(pairs, verdicts, strict=True)
         if (rule.id, workflow_id) not in found and _opens(each)
     ]
     found = read_previous(session, opening, now) | found
-    touched: dict[int, list[Alert]] = {}
+    touched: list[Alert] = []
     for (rule, workflow_id), each in zip(pairs, verdicts, strict=True):
-        alerts = _apply(book, rule, workflow_id, found, each, now)
-        if alerts:
-            touched.setdefault(rule.id, []).extend(alerts)
-    tell(session, book, touched, rules, now)
+        touched += _apply(book, rule, workflow_id, found, each, now)
+    return touched
 
 
 def _see(run: Mapping[str, Any]) -> SeenRun:
@@ -89,7 +106,7 @@ def _see(run: Mapping[str, Any]) -> SeenRun:
         run["id"],
         run["workflow_id"],
         run["outcome"],
-        run["ended_at"],
+        min(run["ended_at"], run["updated_at"]),
         run["duration_ms"],
         run["public_id"],
         run["error_type"],
@@ -118,27 +135,38 @@ def _find_open(
     return {(rule_id, workflow_id) for rule_id, workflow_id in session.execute(query)}
 
 
-def _is_concerned(
-    pair: tuple[AlertRule, int],
+def _choose_concerned(
+    session: Session,
+    pairs: Iterable[tuple[AlertRule, int]],
     seen: Mapping[int, list[SeenRun]],
     are_open: Collection[tuple[int | None, int | None]],
-) -> bool:
-    """Whether the new runs can open an alert, or there is one to continue or end."""
-    rule, workflow_id = pair
-    wakes = KINDS[rule.kind].wakes
-    return (rule.id, workflow_id) in are_open or any(
-        wakes(rule.numbers, run) for run in seen[workflow_id]
-    )
+) -> list[tuple[AlertRule, int]]:
+    """Those where the new runs can open an alert, or there is one to continue or end."""
+    chosen: list[tuple[AlertRule, int]] = []
+    others: list[tuple[AlertRule, int]] = []
+    for rule, workflow_id in pairs:
+        wakes = KINDS[rule.kind].wakes
+        is_concerned = (rule.id, workflow_id) in are_open or any(
+            wakes(rule.numbers, run) for run in seen[workflow_id]
+        )
+        (chosen if is_concerned else others).append((rule, workflow_id))
+    others = [(rule, key) for rule, key in others if KINDS[rule.kind].heeds_any_late]
+    late = find_late(session, {key: seen[key] for _, key in others})
+    return chosen + [(rule, key) for rule, key in others if key in late]
 
 
-def _list_pasts(pairs: Iterable[tuple[AlertRule, int]]) -> dict[int, list[Past]]:
+def _list_pasts(
+    session: Session, pairs: Iterable[tuple[AlertRule, int]], seen: Mapping[int, list[SeenRun]]
+) -> dict[int, list[Past]]:
     """What the rules need to know of each workflow, where it is more than the new runs."""
-    pasts: dict[int, list[Past]] = defaultdict(list)
+    pasts: dict[int, list[Past]] = {workflow_id: [] for _, workflow_id in pairs}
     for rule, workflow_id in pairs:
         past = KINDS[rule.kind].past(rule.numbers)
         if past.runs:
             pasts[workflow_id].append(past)
-    return pasts
+    without = {key: seen[key] for key, wanted in pasts.items() if not wanted}
+    late = find_late(session, without)
+    return {key: wanted or [Past()] for key, wanted in pasts.items() if wanted or key in late}
 
 
 def judge_new(rule: AlertRule, told: Told) -> list[Verdict]:
@@ -165,11 +193,10 @@ def _apply(
     alert = found.get((rule.id, workflow_id))
     if (alert is None or alert.ended_at is not None) and not _opens(verdicts):
         return []
-    is_hushed_now = book.hush(rule, workflow_id, now) is not None
     touched: list[Alert] = []
     for verdict in verdicts:
-        is_hushed = is_hushed_now or book.hush(rule, workflow_id, verdict.at) is not None
-        stepped = step(rule, alert, verdict, workflow_id, now, is_hushed)
+        hushes = book.hushes(rule, workflow_id, verdict.at, now)
+        stepped = step(rule, alert, verdict, workflow_id, now, hushes)
         if stepped is None:
             continue
         alert = stepped

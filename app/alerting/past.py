@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from app.alerting.deciding import TOO_OLD
 from app.alerting.kinds import KINDS
 from app.alerting.rulebook import Rulebook, looks_at
 from app.alerting.verdicts import SeenRefused, SeenRun, SeenSilence, SeenStuck, Sign, Verdict
-from app.models import AlertRule, Event, Run, Silence, Workflow, of_state
+from app.models import AlertRule, Event, Run, Silence, Workflow, of_state, told_before_its_end
 
 PERIOD = timedelta(days=30)
 MOST = 10_000
@@ -80,7 +80,7 @@ def _read_runs(
         Run.id,
         Run.workflow_id,
         Run.outcome,
-        Run.ended_at,
+        func.coalesce(told_before_its_end(), Run.ended_at),
         Run.duration_ms,
         Run.public_id,
         Run.created_at,

@@ -11,24 +11,26 @@ from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import starmap
 from math import isclose
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import ColumnElement, Select, Table, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from app.alerting.kinds import Past
 from app.alerting.verdicts import SeenRun
-from app.models import Rollup, Run
+from app.models import Rollup, Run, told_before_its_end
 
 MOST_AGE = timedelta(minutes=5)
 MOST_KEPT = 50_000
 """Runs in all, about 15 MB."""
 MARGIN, MARGIN_OF_TIME = 300, timedelta(hours=1)
 """What is read beyond what is asked for, as the next batch may tell of runs a little older."""
+MOST_LATER = 2_000
+"""Known runs after one that is new; with more it is history, and judged no more."""
 DAYS_COMPARED = timedelta(days=9)
 """Further back no rule's window reaches, not even from a run that is told of a day late."""
+_COLUMNS = cast(Table, Run.__table__).c
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 Sums = tuple[int, int, int, float]
@@ -46,11 +48,11 @@ class Kept:
     since: datetime
     read_at: datetime
 
-    def reaches(self, first: SeenRun, last: SeenRun, wanted: Iterable[Past]) -> bool:
-        """Whether all is there that is wanted before the last of some new runs."""
-        before = bisect_left(self.runs, in_time(last), key=in_time)
+    def reaches(self, first: SeenRun, wanted: Iterable[Past]) -> bool:
+        """Whether all is there that is wanted before the first of some new runs."""
+        before = bisect_left(self.runs, in_time(first), key=in_time)
         return self.floor == _BEGINNING or all(
-            before >= past.runs
+            (before >= past.runs and self.floor < first.ended_at)
             or (past.window is not None and self.floor <= first.ended_at - past.window)
             for past in wanted
         )
@@ -71,6 +73,11 @@ class Told(NamedTuple):
 
     runs: Sequence[SeenRun]
     new: Sequence[int]
+
+    @property
+    def is_late(self) -> bool:
+        """Whether a run is known that ended after the first of the new ones."""
+        return bool(self.new) and self.new[0] != len(self.runs) - len(self.new)
 
 
 def in_time(run: SeenRun) -> tuple[datetime, int]:
@@ -112,13 +119,12 @@ class RecentRuns:
         wanted: Mapping[int, Sequence[Past]],
         now: datetime,
     ) -> dict[int, Told]:
-        """The workflows' runs in the order of time, the last that have been added in full, and
-        before the last of them as many as are wanted."""
+        """The workflows' runs in the order of time up to the newest, the last that have been added
+        in full, and before the first of them as many as are wanted. Without those that are
+        history."""
         sums = _read_sums(session, wanted, _first_day(now)) if wanted else {}
         found = {
-            workflow_id: _put_in(
-                self._read(session, workflow_id, seen, pasts, sums, now), seen[workflow_id]
-            )
+            workflow_id: self._read(session, workflow_id, seen, pasts, sums, now)
             for workflow_id, pasts in wanted.items()
         }
         total = sum(len(kept.runs) for kept in self._kept.values())
@@ -134,8 +140,8 @@ class RecentRuns:
         wanted: Sequence[Past],
         sums: Mapping[int, Sums],
         now: datetime,
-    ) -> list[SeenRun]:
-        first, last = seen[workflow_id][0], seen[workflow_id][-1]
+    ) -> Told:
+        first = seen[workflow_id][0]
         kept = self._kept.pop(workflow_id, None)
         its_sums, since = sums.get(workflow_id, (0, 0, 0, 0.0)), _first_day(now)
         is_good = (
@@ -143,16 +149,16 @@ class RecentRuns:
             and kept.since == since
             and now - kept.read_at < MOST_AGE
             and _are_equal(kept.sums, its_sums)
-            and kept.reaches(first, last, wanted)
+            and kept.reaches(first, wanted)
         )
         if kept is None or not is_good:
             most = max(past.runs for past in wanted) + len(seen[workflow_id]) + MARGIN
             runs, floor = read_runs(session, workflow_id, first, wanted, most)
             kept = Kept(runs, floor, most, its_sums, since, now)
-        if not kept.reaches(first, last, wanted):
-            return read_runs(session, workflow_id, first, wanted, kept.most, last.ended_at)[0]
         self._kept[workflow_id] = kept
-        return kept.runs
+        if not kept.reaches(first, wanted):
+            return read_around(session, seen[workflow_id], max(past.runs for past in wanted))
+        return _put_in(kept.runs, seen[workflow_id])
 
 
 def recent_runs(session: Session) -> RecentRuns:
@@ -202,27 +208,79 @@ def _read_sums(session: Session, workflow_ids: Collection[int], since: datetime)
 
 
 def read_runs(
-    session: Session,
-    workflow_id: int,
-    first: SeenRun,
-    wanted: Sequence[Past],
-    most: int,
-    until: datetime | None = None,
+    session: Session, workflow_id: int, first: SeenRun, wanted: Sequence[Past], most: int
 ) -> tuple[list[SeenRun], datetime]:
     """The workflow's newest runs in the order of time, and after when they are all."""
-    table, floor = cast(Table, Run.__table__).c, _BEGINNING
-    query = select(
-        table.id, table.workflow_id, table.outcome, table.ended_at, table.duration_ms
-    ).where(table.workflow_id == workflow_id, table.ended_at.is_not(None), table.is_test.is_(False))
+    floor, conditions = _BEGINNING, []
     if all(past.window for past in wanted):
         longest = max(past.window or timedelta(0) for past in wanted)
         floor = first.ended_at - longest - MARGIN_OF_TIME
-        query = query.where(table.ended_at > floor)
-    if until is not None:
-        query = query.where(table.ended_at <= until)
-    query = query.order_by(table.ended_at.desc(), table.id.desc()).limit(most)
-    runs = list(starmap(SeenRun, session.connection().execute(query).all()))
-    runs.reverse()
-    if len(runs) == most:
-        floor = runs[0].ended_at
-    return runs, floor
+        conditions = [_COLUMNS.ended_at > floor]
+    rows = _read_newest(session, workflow_id, most, *conditions)
+    return _place(rows), rows[-1].ended_at if len(rows) == most else floor
+
+
+def read_around(session: Session, new: Sequence[SeenRun], before: int) -> Told:
+    """So many runs before the new ones, and all later ones; without those that are history."""
+    workflow_id, since, most = new[0].workflow_id, new[0].ended_at, MOST_LATER + len(new)
+    rows = _read_newest(session, workflow_id, most, _COLUMNS.ended_at >= since)
+    if len(rows) == most:
+        runs = _place(rows)
+        oldest = in_time(runs[min(before, most - 1)])
+        return _put_in(runs, [run for run in new if in_time(run) >= oldest])
+    rows += _read_newest(session, workflow_id, before, _COLUMNS.ended_at < since)
+    return _put_in(_place(rows), new)
+
+
+def _read_newest(
+    session: Session, workflow_id: int, most: int, *conditions: ColumnElement[bool]
+) -> list[Any]:
+    """By their ends as told, the newest first."""
+    at = _COLUMNS.ended_at
+    query = select(
+        _COLUMNS.id,
+        _COLUMNS.workflow_id,
+        _COLUMNS.outcome,
+        at,
+        _COLUMNS.duration_ms,
+        told_before_its_end(),
+    ).where(
+        _COLUMNS.workflow_id == workflow_id,
+        at.is_not(None),
+        _COLUMNS.is_test.is_(False),
+        *conditions,
+    )
+    query = query.order_by(at.desc(), _COLUMNS.id.desc()).limit(most)
+    return list(session.connection().execute(query).all())
+
+
+def _place(rows: Sequence[Any]) -> list[SeenRun]:
+    """In the order of time."""
+    runs = [
+        SeenRun(run_id, workflow_id, outcome, early or ended_at, duration_ms)
+        for run_id, workflow_id, outcome, ended_at, duration_ms, early in reversed(rows)
+    ]
+    runs.sort(key=in_time)
+    return runs
+
+
+def find_late(session: Session, seen: Mapping[int, Sequence[SeenRun]]) -> set[int]:
+    """The workflows of which a run is known that ended after the first of these new ones."""
+    if not seen:
+        return set()
+    counts = [_count_from(workflow_id, new) for workflow_id, new in seen.items()]
+    rows: Sequence[Any] = session.connection().execute(union_all(*counts)).all()
+    return {workflow_id for workflow_id, count in rows if count > len(seen[workflow_id])}
+
+
+def _count_from(workflow_id: int, new: Sequence[SeenRun]) -> Select[int, int]:
+    first = new[0]
+    at = func.coalesce(told_before_its_end(), _COLUMNS.ended_at)
+    from_first = select(_COLUMNS.id).where(
+        _COLUMNS.workflow_id == workflow_id,
+        _COLUMNS.ended_at >= first.ended_at,
+        (at > first.ended_at) | ((at == first.ended_at) & (_COLUMNS.id >= first.id)),
+        _COLUMNS.is_test.is_(False),
+    )
+    counted = from_first.limit(len(new) + 1).subquery()
+    return select(literal(workflow_id), func.count()).select_from(counted)

@@ -42,6 +42,12 @@ class Rulebook:
             return None
         return hush_until(rule, chosen, moment)
 
+    def hushes(
+        self, rule: AlertRule, workflow_id: int | None, moment: datetime, now: datetime
+    ) -> bool:
+        """Whether what was found at a moment must not be told of now."""
+        return any(self.hush(rule, workflow_id, at) is not None for at in (now, moment))
+
 
 def looks_at(rule: AlertRule, workflow_id: int, labels: Collection[str]) -> bool:
     if rule.workflow_id is not None:

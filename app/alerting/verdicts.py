@@ -48,7 +48,10 @@ class Verdict:
 
 
 class SeenRun(NamedTuple):
-    """A run that has ended, as judges see it; the last three are known of those that are judged."""
+    """A run that has ended, as judges see it; the last three are known of those that are judged.
+
+    Where its sender's clock is ahead, it ended when it was told of: it hides no later one.
+    """
 
     id: int
     workflow_id: int

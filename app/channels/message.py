@@ -7,6 +7,8 @@ from typing import Literal, get_args
 MessageKind = Literal["alert", "reminder", "recovery", "digest", "resolve", "notice", "test"]
 """`resolve`: an end that nobody is told of; it only closes incidents."""
 MESSAGE_KINDS: tuple[str, ...] = get_args(MessageKind)
+TRIED_ONCE = frozenset({"test"})
+"""Kinds of messages that somebody waits for: the answer counts, not the arrival."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from typing import TypeVar
 from sqlalchemy.orm import Session
 
 from app.channels.claims import Claim
-from app.channels.switching import SWITCH_OFF_AFTER, switch_off
+from app.channels.message import TRIED_ONCE
+from app.channels.switching import keeps_failing, switch_off
 from app.models import Channel, Delivery, DeliveryAttempt
 
 RETRY_DELAYS = tuple(
@@ -17,8 +18,6 @@ RETRY_DELAYS = tuple(
 """Pauses after the first, second, … failure: 23 h 48 min in all, then it is given up."""
 JITTER = 0.1
 """Each pause is longer or shorter by up to this part: what failed together comes back apart."""
-TRIED_ONCE = frozenset({"test"})
-"""Kinds of messages that somebody waits for: the answer counts, not the arrival."""
 KEPT_ANSWER = 2048
 KEPT_ERROR = 1000
 
@@ -95,5 +94,6 @@ def _judge(session: Session, channel: Channel, outcome: Outcome, now: datetime) 
         channel.failing_since = None
         return
     channel.failing_since = channel.failing_since or now
-    if channel.disabled_at is None and now - channel.failing_since >= SWITCH_OFF_AFTER:
+    is_real = outcome.claim.message.kind not in TRIED_ONCE
+    if is_real and channel.disabled_at is None and keeps_failing(session, channel, now):
         switch_off(session, channel, outcome.error, now)

@@ -7,12 +7,45 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.channels.kinds import WITH_INCIDENTS
-from app.channels.message import Message
+from app.channels.message import TRIED_ONCE, Message
 from app.channels.network import read_mail_server
 from app.channels.outbox import put
-from app.models import Channel, Delivery, Membership, User
+from app.models import Channel, Delivery, DeliveryAttempt, Membership, OutboxMessage, User
 
 SWITCH_OFF_AFTER = timedelta(days=5)
+QUIET_FOR = timedelta(days=2)
+"""A longer time without a try says nothing of a channel: from the next the days count anew."""
+
+LONGEST_TRY = timedelta(minutes=1)
+"""What lies at most between the begin of a try and its record."""
+
+
+def keeps_failing(session: Session, channel: Channel, now: datetime) -> bool:
+    """Whether its messages have failed for all the days, with no long pause between the tries.
+
+    Nothing has arrived since `failing_since`; tests do not count.
+    """
+    since = channel.failing_since
+    if since is None or now - since < SWITCH_OFF_AFTER:
+        return False
+    tries = (
+        select(DeliveryAttempt.at)
+        .join(Delivery, Delivery.id == DeliveryAttempt.delivery_id)
+        .join(OutboxMessage, OutboxMessage.id == Delivery.message_id)
+        .where(
+            Delivery.channel_id == channel.id,
+            OutboxMessage.kind.not_in(TRIED_ONCE),
+            DeliveryAttempt.at >= max(since - LONGEST_TRY, now - SWITCH_OFF_AFTER - QUIET_FOR),
+        )
+    )
+    later = now
+    for at in session.scalars(tries.order_by(DeliveryAttempt.at.desc())):
+        if later - at > QUIET_FOR:
+            return False
+        if now - at >= SWITCH_OFF_AFTER:
+            return True
+        later = at
+    return False
 
 
 def switch_off(session: Session, channel: Channel, why: str, now: datetime) -> None:
@@ -45,7 +78,7 @@ def _tell_team(session: Session, channel: Channel, why: str, now: datetime) -> N
         id=f"off-{channel.public_id}-{int(now.timestamp())}",
         kind="notice",
         title=f"The channel “{channel.name}” was switched off",
-        text="Nothing has reached it for 5 days, so that no more messages go to it. Mend its "
+        text="All messages to it have failed for 5 days, so that no more go to it. Mend its "
         "settings under Alerts → Channels, send a test, and switch it on again.",
         facts=(
             ("Failing since", f"{channel.failing_since or now:%Y-%m-%d %H:%M} UTC"),

@@ -49,6 +49,7 @@ from app.models.run import (
     Run,
     WorkspaceRollup,
     is_open,
+    told_before_its_end,
 )
 from app.models.schedule import (
     EXPRESSION_LENGTH,
@@ -123,4 +124,5 @@ __all__ = [
     "WorkspaceRollup",
     "is_open",
     "of_state",
+    "told_before_its_end",
 ]

@@ -13,6 +13,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    case,
     false,
     literal_column,
     text,
@@ -109,6 +110,12 @@ def is_open() -> ColumnElement[bool]:
     """The condition that a run has started and not ended, spelt out: SQLite looks along the index
     of open runs only where it sees that it fits."""
     return Run.outcome == literal_column(f"'{RUNNING}'")
+
+
+def told_before_its_end() -> ColumnElement[datetime]:
+    """When a run was told of whose end lay ahead of the clock then: that is when it counts. Null
+    for all others."""
+    return case((Run.ended_at > Run.updated_at, Run.updated_at))
 
 
 class _Sums:

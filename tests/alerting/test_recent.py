@@ -126,3 +126,36 @@ def course_of(alert: Alert) -> tuple[Any, ...]:
     detail = {name: value for name, value in alert.detail.items() if name != "run"}
     course = alert.opened_at, alert.began_at, alert.last_at, alert.ended_at, alert.count
     return alert.kind, alert.workflow_id, *course, detail
+
+
+def test_a_late_run_beside_a_current_one_is_judged_in_the_light_of_its_own_past(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second failure in a row is told with a run of now, when what is kept begins after it."""
+    team = make_team()
+    store_rule(team, numbers={"in_a_row": 2})
+    monkeypatch.setattr(recent, "MARGIN", 3)
+    monkeypatch.setattr(batch, "now", lambda: at(60))
+    past = [tell(team, "run-failure", 0)]
+    past += [tell(team, "run-success", minute) for minute in range(1, 30)]
+    past += [tell(team, "run-failure", 30), tell(team, "run-success", 31)]
+    late, current = tell(team, "run-failure", 0.5), tell(team, "run-success", 40)
+    courses = []
+    for batches in ([[late, current]], [[late], [current]]):
+        start_over()
+        with app.app_context():
+            for number, reports in enumerate([*([each] for each in past), *batches]):
+                store_events(team, number, reports)
+                batch.process_batch(200)
+        courses.append([(alert.began_at, alert.count) for alert in alerts()])
+    assert courses == [[(at(0), 2)], [(at(0), 2)]]
+
+
+def tell(team: Team, kind: str, minute: float) -> Report:
+    return {
+        "workflow_id": team.workflow_id,
+        "kind": kind,
+        "ended_at": at(minute),
+        "duration_ms": 1_000.0,
+        "external_execution_id": f"e-{minute}",
+    }

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -137,14 +137,11 @@ def test_after_five_days_of_failures_a_channel_is_switched_off_with_notice(
     app.config.update(mail_box.settings)
     receiver.reply = lambda _: Reply(404, b"gone")
     channel = make_channel(team, url=receiver.url)
-    for pause in (timedelta(0), timedelta(days=4, hours=23.9)):
-        clock.moment += pause
-        post_to(channel, at=clock.moment)
-        deliver()
+    began = clock.moment
+    for hours in (0, 48, 96, 119.9):
+        fail(channel, clock, began + timedelta(hours=hours))
         assert channel.disabled_at is None
-    clock.moment = channel.failing_since + SWITCH_OFF_AFTER  # type: ignore[operator]
-    post_to(channel, at=clock.moment)
-    deliver()
+    fail(channel, clock, began + SWITCH_OFF_AFTER)
     assert channel.disabled_at == clock.moment
     assert "answered 404" in str(channel.disabled_why)
     assert {each.state for each in deliveries_of(channel)} <= {"failed", "given_up"}
@@ -157,6 +154,64 @@ def test_after_five_days_of_failures_a_channel_is_switched_off_with_notice(
     receiver.reply = lambda _: Reply()
     post_to(channel, at=clock.moment)
     assert deliver() == 1 and channel.last_ok_at == clock.moment
+
+
+def fail(channel: Channel, clock: Clock, moment: datetime, kind: str = "alert") -> None:
+    """One try of one message, and no more: it is given up at once."""
+    clock.moment = moment
+    post_to(channel, at=moment, kind=kind)
+    assert deliver() >= 1
+    with writing() as session:
+        session.query(Delivery).filter_by(state="waiting").update(
+            {"state": "given_up", "next_try_at": None}
+        )
+
+
+def test_a_test_that_fails_does_not_begin_the_five_days(
+    team: Team, receiver: Receiver, clock: Clock
+) -> None:
+    receiver.reply = lambda _: Reply(404)
+    channel = make_channel(team, url=receiver.url)
+    began = clock.moment
+    fail(channel, clock, began, kind="test")
+    for hours in (24, 72, 120, 120 + 23.9):
+        fail(channel, clock, began + timedelta(hours=hours))
+        assert channel.disabled_at is None
+    fail(channel, clock, began + timedelta(hours=144), kind="test")
+    assert channel.disabled_at is None
+    fail(channel, clock, began + timedelta(hours=144))
+    assert channel.disabled_at == clock.moment
+
+
+@pytest.mark.parametrize(("pause", "is_off"), [(48, True), (48.1, False)])
+def test_after_a_longer_pause_without_tries_the_five_days_begin_anew(
+    team: Team, receiver: Receiver, clock: Clock, pause: float, is_off: bool
+) -> None:
+    receiver.reply = lambda _: Reply(404)
+    channel = make_channel(team, url=receiver.url)
+    began = clock.moment
+    for hours in (0, 40, 40 + pause, 119):
+        fail(channel, clock, began + timedelta(hours=hours))
+    fail(channel, clock, began + timedelta(hours=60), kind="test")  # It counts for nothing.
+    fail(channel, clock, began + timedelta(hours=121))
+    assert (channel.disabled_at is not None) == is_off
+    assert channel.failing_since == began
+    if not is_off:
+        for hours in (160, 200, 40 + pause + 119.9):
+            fail(channel, clock, began + timedelta(hours=hours))
+            assert channel.disabled_at is None
+        fail(channel, clock, began + timedelta(hours=40 + pause + 120))
+        assert channel.disabled_at == clock.moment
+
+
+def test_one_failure_after_a_quiet_week_switches_nothing_off(
+    team: Team, receiver: Receiver, clock: Clock
+) -> None:
+    receiver.reply = lambda _: Reply(404)
+    channel = make_channel(team, url=receiver.url)
+    for days in (0, 7):
+        fail(channel, clock, clock.moment + timedelta(days=days))
+        assert channel.disabled_at is None
 
 
 def test_one_delivery_of_a_channel_is_on_its_way_at_a_time(team: Team, clock: Clock) -> None:

@@ -32,7 +32,8 @@ def any_run(numbers: Numbers, run: SeenRun) -> bool:
 class Kind:
     """`judge` says one verdict for each sight, in their order in time; of runs, only for those
     at the chosen indexes, in the light of all before them. `wakes` tells whether a run can open an
-    alert at all; `past` what has to be read for that. `lasts`: it finds a state rather than
+    alert at all, `heeds_any_late` whether any run can that is told of after a newer one; `past`
+    what has to be read for that. `lasts`: it finds a state rather than
     events, which nothing new tells of while it lasts."""
 
     name: str
@@ -49,3 +50,4 @@ class Kind:
     past: Callable[[Numbers], Past] = no_past
     wakes: Callable[[Numbers, SeenRun], bool] = any_run
     lasts: bool = False
+    heeds_any_late: bool = False

@@ -37,17 +37,20 @@ def judge(
 ) -> Iterator[Verdict]:
     fixed, factor = numbers.get("seconds"), numbers.get("factor")
     durations: list[float] = []
-    done = 0
+    before = [0]
     for at in range(len(runs)) if chosen is None else chosen:
         run = runs[at]
         if factor:
-            new = (each.duration_ms for each in runs[done:at])
-            durations += [duration for duration in new if duration is not None]
-            done = at
+            for each in runs[len(before) - 1 : at]:
+                if each.duration_ms is not None:
+                    durations.append(each.duration_ms)
+                before.append(len(durations))
         if run.duration_ms is None:
             yield Verdict(Sign.NOTHING, run.ended_at)
             continue
-        p95 = _exceeded_p95(durations[-LAST:], run.duration_ms, factor) if factor else None
+        # Those of the last runs, however many of them tell none: as if each was judged alone.
+        last = durations[before[max(at - LAST, 0)] :] if factor else ()
+        p95 = _exceeded_p95(last, run.duration_ms, factor) if factor else None
         limit = p95 * factor if factor and p95 is not None else fixed and fixed * 1_000
         if limit is None or run.duration_ms <= limit:
             yield Verdict(Sign.GOOD, run.ended_at)
@@ -94,4 +97,5 @@ KIND = Kind(
     unit=("slow run", "slow runs"),
     past=lambda numbers: Past(0 if numbers.get("seconds") else LAST),
     wakes=lambda numbers, run: run.duration_ms is not None,
+    heeds_any_late=True,  # One without a duration moves what is usual too.
 )
