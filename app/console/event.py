@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping
+from html import escape
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -19,7 +20,9 @@ from app.console.body_view import view_body
 from app.console.clocks import compare_clocks
 from app.console.fixes import Fixes, find_content_type
 from app.console.guards import visible_workspace_ids
+from app.console.header_view import view_headers, write_headers
 from app.console.overview import worker_stands_still
+from app.console.related import MOST as MOST_RELATED
 from app.console.related import find_related
 from app.console.reproduction import FILE_NAMES, reproduce
 from app.errors import RETRIED, RETRY_SECONDS, problem_document
@@ -32,6 +35,9 @@ from app.processing.inbox import MAX_ATTEMPTS, retry
 NO_ERRORS: Mapping[str, list[str]] = MappingProxyType({})
 NO_FORM: Mapping[str, str] = MappingProxyType({})
 
+_MOST_ENCODED = 3_000
+_MOST_OF_AN_ANSWER = 6_000
+"""Bytes of the HTML that shows it."""
 _HEADER_IN_DETAIL = {
     "rate_limited": ("Retry-After", r"again in (\d+) s\.$"),
     "method_not_allowed": ("Allow", r"; send ([A-Z, ]+)\.$"),
@@ -70,10 +76,12 @@ def render_event(
         clocks=compare_clocks(event),
         fixes=Fixes(event) if event.state == "rejected" else None,
         related=find_related(event),
+        most_related=MOST_RELATED,
         body=body,
-        encoded="" if body.is_utf8 else base64.encodebytes(event.body).decode("ascii"),
-        view=view_body(body, places, whole=request.args.get("body") == "all"),
-        answer=json.dumps(rebuild_answer(event), indent=2, ensure_ascii=False),
+        encoded=_encode(body),
+        headers=view_headers(event.headers),
+        view=view_body(body, places, begin=request.args.get("body", type=int)),
+        answer=_fit(json.dumps(rebuild_answer(event), indent=2, ensure_ascii=False)),
         answer_headers=rebuild_headers(event),
         reproductions=reproduce(event),
         phrase=HTTPStatus(event.status).phrase,
@@ -90,6 +98,14 @@ def download_body(public_id: str) -> Response:
     event = find_event(public_id)
     response = Response(event.body, content_type="application/octet-stream")
     response.headers.set("Content-Disposition", "attachment", filename=f"{public_id}.bin")
+    return response
+
+
+@blueprint.get("/events/<public_id:public_id>/headers")
+def download_headers(public_id: str) -> Response:
+    text = write_headers(find_event(public_id).headers)
+    response = Response(text, content_type="text/plain; charset=utf-8")
+    response.headers.set("Content-Disposition", "attachment", filename=f"{public_id}-headers.txt")
     return response
 
 
@@ -185,6 +201,23 @@ def rebuild_headers(event: Event) -> list[tuple[str, str]]:
     name, pattern = _HEADER_IN_DETAIL.get(event.code, ("", ""))
     found = re.search(pattern, event.detail or "") if name else None
     return [(name, found[1])] if found else []
+
+
+def _fit(answer: str) -> str:
+    """Its first lines, where all of them would be too much: the page tells each finding above."""
+    lines, weight = answer.split("\n"), 0
+    for index, line in enumerate(lines):
+        weight += len(escape(line).encode())
+        if weight > _MOST_OF_AN_ANSWER:
+            return "\n".join([*lines[:index], "…"])
+    return answer
+
+
+def _encode(body: BodyText) -> str:
+    """As base64 what is no text, unless that is too long for a page."""
+    if body.is_utf8 or len(body.raw) > _MOST_ENCODED:
+        return ""
+    return base64.encodebytes(body.raw).decode("ascii")
 
 
 def read_body(event: Event) -> BodyText:

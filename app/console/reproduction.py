@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from html import escape
 from typing import NamedTuple
 
 from app.identifiers import new_id
@@ -13,7 +14,8 @@ from app.links import public_url
 from app.models import Event
 
 KEY = "fp_your_key"
-LONGEST_SHOWN = 8_000
+MOST_SHOWN = 4_000
+"""Bytes of the HTML that shows one: a page has four."""
 FILE_NAMES = {
     "curl": "send.sh",
     "javascript": "send.mjs",
@@ -66,7 +68,7 @@ class Reproduction(NamedTuple):
     @property
     def is_long(self) -> bool:
         """Whether it is too long for a page, and only to be downloaded."""
-        return len(self.code) > LONGEST_SHOWN
+        return len(escape(self.code).encode()) > MOST_SHOWN
 
 
 def reproduce(event: Event) -> list[Reproduction]:
