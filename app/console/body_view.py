@@ -19,6 +19,8 @@ _WIDEST, _NARROWEST = 20_000, 64
 _MOST_MARKS = 30
 _NEAR = 100
 """Less than so many characters are not worth leaving out."""
+_LINES_BEFORE = 8
+"""The most that are shown before a mark: it stands in sight without scrolling."""
 _BYTES_A_LINE = 45
 _CLASSES = {
     "key": "jk",
@@ -119,6 +121,8 @@ def _choose_spans(text: str, anchors: Sequence[int], width: int, before: int) ->
     for anchor in anchors:
         near = max(before, min(width // 2, _NEAR))
         start, end = max(0, anchor - before), min(len(text), anchor + width)
+        further, *lines = text[start:anchor].rsplit("\n", _LINES_BEFORE)
+        start += len(further) + 1 if len(lines) == _LINES_BEFORE else 0
         line_start, line_end = text.rfind("\n", 0, start) + 1, text.find("\n", end, end + near)
         start = line_start if start - line_start <= near else start
         end = line_end if line_end >= 0 else end
