@@ -196,8 +196,12 @@ def _n8n(request: StoredRequest) -> str:
 
 
 def _literal(text: str) -> str:
-    """n8n takes a value that begins with = for an expression: then it is made to be one."""
-    return f"={{{{ {json.dumps(text)} }}}}" if text.startswith("=") else text
+    """n8n takes a value that begins with = for an expression: then it is made to be one. n8n ends
+    it at the first }}, also within a text: there, braces are escaped."""
+    if not text.startswith("="):
+        return text
+    quoted = json.dumps(text).replace("{", "\\u007b").replace("}", "\\u007d")
+    return f"={{{{ {quoted} }}}}"
 
 
 LANGUAGES: dict[str, tuple[str, str, Callable[[StoredRequest], str]]] = {
