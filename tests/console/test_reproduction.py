@@ -76,7 +76,7 @@ const shown = value[0] === "="
   : value;
 process.stdout.write(shown);
 """
-"""What n8n makes of a parameter: after a =, what stands between {{ and the next }} is JavaScript."""
+"""What n8n makes of a parameter: after a =, all between {{ and the next }} is JavaScript."""
 
 
 @pytest.mark.once
