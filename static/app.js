@@ -125,6 +125,7 @@
   }
 
   const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+  const MINUTE = { ...CLOCK, second: undefined };
   const DAY = { day: "numeric", month: "short" };
   const DATE = { ...DAY, year: "numeric" };
   const NAMED_ZONE = { timeZoneName: "short" };
@@ -182,14 +183,14 @@
     return written(then, DATE) === today ? time : `${written(then, DAY)}, ${time}`;
   }
 
-  /* Same words as `exact` in app/console/formatting.py. */
-  function exact(then) {
+  /* Same words as `exact` in app/console/formatting.py, and as `planned` with MINUTE. */
+  function exact(then, time = CLOCK) {
     const [date, utcDate] = [written(then, DATE), written(then, DATE, "UTC")];
-    const utc = `${written(then, CLOCK, "UTC")} UTC`;
+    const utc = `${written(then, time, "UTC")} UTC`;
     const name = zoneName(then);
     if (name === "UTC") return `${utcDate}, ${utc}`;
     const universal = date === utcDate ? utc : `${utcDate}, ${utc}`;
-    return `${date}, ${written(then, CLOCK)} ${name} · ${universal}`;
+    return `${date}, ${written(then, time)} ${name} · ${universal}`;
   }
 
   /* What an element says at all times, and what changes as time passes: a clock's with the day. */
@@ -199,7 +200,8 @@
     const then = new Date(element.dateTime);
     if (Number.isNaN(then.getTime())) return;
     if (!("told" in kind)) {
-      if ("exact" in kind) element.textContent = exact(then);
+      const isShort = kind.exact === "planned" && !then.getUTCSeconds();
+      if ("exact" in kind) element.textContent = exact(then, isShort ? MINUTE : CLOCK);
       else element.title = exact(then);
     }
     kind.told = today;
