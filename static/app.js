@@ -21,12 +21,12 @@
  *   <time datetime="…Z" data-relative>                         "3 min ago", ticking; exact on hover
  *   <time datetime="…Z" data-clock>                            the time of day; exact on hover
  *   <time datetime="…Z" data-exact>                            written out
+ *     data-exact="planned"                                   without seconds where there are none
  *   <input type="hidden" data-browser-zone>                    gets the browser's zone
  *   <span data-zone-name>                                      says it
- *   <form data-confirm="text" data-confirm-title="…" data-confirm-label="Revoke">
+ *   <form> with <input name="asked"> for title, text, label, variant
  *                                                              asks in <dialog id="confirm"> first;
- *                                                              {name} is what its select "name" shows;
- *     data-confirm-variant="primary"                         for what destroys nothing
+ *                                                              {name} is what its select "name" shows
  *   <form data-continue>                                       is sent by itself: the next step
  *   <details data-menu>                                        closes on Escape and on a click outside
  *   <button data-dismiss>                                      removes the closest [data-dismissible]
@@ -304,7 +304,7 @@
   const confirmed = new WeakSet();
 
   /* What is asked names what was chosen in the form. */
-  function asked(form, text) {
+  function fillIn(form, text) {
     return text.replace(/\{(\w+)\}/g, (all, name) => {
       const field = form.elements.namedItem(name);
       const isChoice = field instanceof HTMLSelectElement && field.selectedOptions.length;
@@ -315,17 +315,17 @@
   function askFirst(event) {
     const form = event.target;
     const dialog = document.getElementById("confirm");
-    if (!form.matches?.("form[data-confirm]") || !dialog || confirmed.delete(form)) return;
+    const asked = form.querySelectorAll?.("input[name=asked]") ?? [];
+    if (!asked.length || !dialog || confirmed.delete(form)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     const submitter = event.submitter;
-    dialog.querySelector("[data-confirm-slot=title]").textContent =
-      asked(form, form.dataset.confirmTitle || "Are you sure?");
-    dialog.querySelector("[data-confirm-slot=text]").textContent = asked(form, form.dataset.confirm);
-    dialog.querySelector("[data-confirm-slot=label]").textContent =
-      form.dataset.confirmLabel || "Continue";
-    dialog.querySelector("[data-confirm-slot=label]").dataset.variant =
-      form.dataset.confirmVariant || "destructive";
+    const [title, text, label, variant] = Array.from(asked, (field) => field.value);
+    const slot = (name) => dialog.querySelector(`[data-confirm-slot=${name}]`);
+    slot("title").textContent = fillIn(form, title);
+    slot("text").textContent = text;
+    slot("label").textContent = label;
+    slot("label").dataset.variant = variant;
     dialog.returnValue = "";
     dialog.addEventListener("close", () => proceed(dialog, form, submitter), { once: true });
     dialog.showModal();
@@ -334,6 +334,8 @@
   function proceed(dialog, form, submitter) {
     if (dialog.returnValue !== "yes") return;
     confirmed.add(form);
+    // A form that has asked says so by leaving its question out.
+    for (const field of form.querySelectorAll("input[name=asked]")) field.disabled = true;
     form.requestSubmit(submitter);
   }
 
