@@ -13,7 +13,7 @@ from app.extensions import db, writing
 from app.ingest.service import ingest_service
 from app.models import ApiKey, Event, Workflow
 from app.problems import PROBLEMS
-from app.workspaces.api_keys import revoke_api_key
+from app.workspaces.api_keys import create_api_key, revoke_api_key
 from app.workspaces.workflows import archive_workflow, create_workflow
 from tests.console.pages import Page, open_page, send_form
 from tests.factories import Team, report
