@@ -2,12 +2,12 @@
 
 import base64
 import json
-import re
 from collections.abc import Mapping
 from html import escape
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -25,8 +25,9 @@ from app.console.overview import worker_stands_still
 from app.console.related import MOST as MOST_RELATED
 from app.console.related import find_related
 from app.console.reproduction import FILE_NAMES, reproduce
-from app.errors import RETRIED, RETRY_SECONDS, problem_document
+from app.errors import RETRIED, RETRY_SECONDS, allowed_methods, problem_document
 from app.extensions import db, writing
+from app.ingest.limits import told_wait
 from app.links import public_url
 from app.models import ApiKey, Event
 from app.problems import PROBLEMS, Problem, public_code
@@ -38,11 +39,6 @@ NO_FORM: Mapping[str, str] = MappingProxyType({})
 _MOST_ENCODED = 3_000
 _MOST_OF_AN_ANSWER = 6_000
 """Bytes of the HTML that shows it."""
-_HEADER_IN_DETAIL = {
-    "rate_limited": ("Retry-After", r"again in (\d+) s\.$"),
-    "method_not_allowed": ("Allow", r"; send ([A-Z, ]+)\.$"),
-}
-
 blueprint = Blueprint("event", __name__)
 
 
@@ -191,16 +187,17 @@ def rebuild_answer(event: Event) -> dict[str, Any]:
 
 
 def rebuild_headers(event: Event) -> list[tuple[str, str]]:
-    """The headers of the answer that told the sender what to do; two of them its words repeat."""
+    """The headers of the answer that told the sender what to do."""
     if event.code is None:
         return [("Location", f"/api/v1/events/{event.public_id}")]
     if event.status == HTTPStatus.UNAUTHORIZED:
         return [("WWW-Authenticate", "Bearer")]
     if event.code in RETRIED:
         return [("Retry-After", RETRY_SECONDS)]
-    name, pattern = _HEADER_IN_DETAIL.get(event.code, ("", ""))
-    found = re.search(pattern, event.detail or "") if name else None
-    return [(name, found[1])] if found else []
+    if event.code == "method_not_allowed":
+        return [("Allow", allowed_methods(urlsplit(event.path).path))]
+    wait = told_wait(event.detail or "") if event.code == "rate_limited" else None
+    return [("Retry-After", wait)] if wait else []
 
 
 def _fit(answer: str) -> str:
