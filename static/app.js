@@ -226,6 +226,20 @@
     for (const place of document.querySelectorAll("[data-zone-name]")) place.textContent = shown;
   }
 
+  /* --- marks in long texts ---------------------------------------------------------------- */
+
+  /* A text scrolls in its own box: its first mark may lie below the box's edge. */
+  function showMarks() {
+    for (const lines of document.querySelectorAll(".lines:not([data-shown])")) {
+      lines.dataset.shown = "";
+      const mark = lines.querySelector("mark, ins")?.getBoundingClientRect();
+      const box = lines.getBoundingClientRect();
+      if (mark && mark.bottom > box.bottom) {
+        lines.scrollTop = mark.top - box.top - lines.clientHeight / 3;
+      }
+    }
+  }
+
   /* --- toasts ----------------------------------------------------------------------------- */
 
   const TOAST_MS = 6000;
@@ -415,6 +429,7 @@
   document.addEventListener("submit", askFirst, true);
   document.addEventListener("submit", sendOnce);
   document.addEventListener("htmx:after:swap", () => refreshTimes(document));
+  document.addEventListener("htmx:after:swap", showMarks);
   document.addEventListener("live:parsed", ({ detail }) => refreshTimes(detail));
   document.addEventListener("toast", ({ detail }) => {
     for (const { category, text } of detail.toasts ?? []) toast(category, text);
@@ -424,6 +439,7 @@
   watchToasts();
   showCurrentPage();
   refreshTimes(document);
+  showMarks();
   tellZone();
   setInterval(() => refreshTimes(document), TICK_MS);
 })();
