@@ -1,11 +1,12 @@
 """The one door where exceptions become answers: problem JSON under /api/, pages elsewhere."""
 
 import logging
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, current_app, render_template, request
 from sqlalchemy.exc import InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
@@ -122,7 +123,7 @@ def _answer_http(error: HTTPException) -> Any:
             return error
         return answer_page(error.code or 500, error.name, error.description or "")
     if isinstance(error, MethodNotAllowed):
-        allowed = ", ".join(sorted(set(error.valid_methods or ()) - {"OPTIONS"}))
+        allowed = _list_methods(error.valid_methods)
         detail = f"{request.method[:20]} is not possible here; send {allowed}."
         return _answer_problem(
             ProblemError("method_not_allowed", detail, headers={"Allow": allowed})
@@ -132,6 +133,15 @@ def _answer_http(error: HTTPException) -> Any:
     if (error.code or 500) >= 500:
         return _answer_problem(ProblemError("server_error"))
     return _answer_problem(ProblemError("bad_request", error.description))
+
+
+def allowed_methods(path: str) -> str:
+    """The methods that an address takes, as the header Allow lists them."""
+    return _list_methods(current_app.url_map.bind("").allowed_methods(path))
+
+
+def _list_methods(methods: Iterable[str] | None) -> str:
+    return ", ".join(sorted(set(methods or ()) - {"OPTIONS"}))
 
 
 def _answer_outage(error: Exception) -> Any:

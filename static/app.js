@@ -21,12 +21,12 @@
  *   <time datetime="…Z" data-relative>                         "3 min ago", ticking; exact on hover
  *   <time datetime="…Z" data-clock>                            the time of day; exact on hover
  *   <time datetime="…Z" data-exact>                            written out
+ *     data-exact="planned"                                   without seconds where there are none
  *   <input type="hidden" data-browser-zone>                    gets the browser's zone
  *   <span data-zone-name>                                      says it
- *   <form data-confirm="text" data-confirm-title="…" data-confirm-label="Revoke">
+ *   <form> with <input name="asked"> for title, text, label, variant
  *                                                              asks in <dialog id="confirm"> first;
- *                                                              {name} is what its select "name" shows;
- *     data-confirm-variant="primary"                         for what destroys nothing
+ *                                                              {name} is what its select "name" shows
  *   <form data-continue>                                       is sent by itself: the next step
  *   <details data-menu>                                        closes on Escape and on a click outside
  *   <button data-dismiss>                                      removes the closest [data-dismissible]
@@ -125,6 +125,7 @@
   }
 
   const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+  const MINUTE = { ...CLOCK, second: undefined };
   const DAY = { day: "numeric", month: "short" };
   const DATE = { ...DAY, year: "numeric" };
   const NAMED_ZONE = { timeZoneName: "short" };
@@ -182,14 +183,14 @@
     return written(then, DATE) === today ? time : `${written(then, DAY)}, ${time}`;
   }
 
-  /* Same words as `exact` in app/console/formatting.py. */
-  function exact(then) {
+  /* Same words as `exact` in app/console/formatting.py, and as `planned` with MINUTE. */
+  function exact(then, time = CLOCK) {
     const [date, utcDate] = [written(then, DATE), written(then, DATE, "UTC")];
-    const utc = `${written(then, CLOCK, "UTC")} UTC`;
+    const utc = `${written(then, time, "UTC")} UTC`;
     const name = zoneName(then);
     if (name === "UTC") return `${utcDate}, ${utc}`;
     const universal = date === utcDate ? utc : `${utcDate}, ${utc}`;
-    return `${date}, ${written(then, CLOCK)} ${name} · ${universal}`;
+    return `${date}, ${written(then, time)} ${name} · ${universal}`;
   }
 
   /* What an element says at all times, and what changes as time passes: a clock's with the day. */
@@ -199,7 +200,8 @@
     const then = new Date(element.dateTime);
     if (Number.isNaN(then.getTime())) return;
     if (!("told" in kind)) {
-      if ("exact" in kind) element.textContent = exact(then);
+      const isShort = kind.exact === "planned" && !then.getUTCSeconds();
+      if ("exact" in kind) element.textContent = exact(then, isShort ? MINUTE : CLOCK);
       else element.title = exact(then);
     }
     kind.told = today;
@@ -222,6 +224,20 @@
     for (const input of document.querySelectorAll("input[data-browser-zone]")) input.value = timeZone;
     const shown = document.documentElement.dataset.timeZone || timeZone;
     for (const place of document.querySelectorAll("[data-zone-name]")) place.textContent = shown;
+  }
+
+  /* --- marks in long texts ---------------------------------------------------------------- */
+
+  /* A text scrolls in its own box: its first mark may lie below the box's edge. */
+  function showMarks() {
+    for (const lines of document.querySelectorAll(".lines:not([data-shown])")) {
+      lines.dataset.shown = "";
+      const mark = lines.querySelector("mark, ins")?.getBoundingClientRect();
+      const box = lines.getBoundingClientRect();
+      if (mark && mark.bottom > box.bottom) {
+        lines.scrollTop = mark.top - box.top - lines.clientHeight / 3;
+      }
+    }
   }
 
   /* --- toasts ----------------------------------------------------------------------------- */
@@ -302,7 +318,7 @@
   const confirmed = new WeakSet();
 
   /* What is asked names what was chosen in the form. */
-  function asked(form, text) {
+  function fillIn(form, text) {
     return text.replace(/\{(\w+)\}/g, (all, name) => {
       const field = form.elements.namedItem(name);
       const isChoice = field instanceof HTMLSelectElement && field.selectedOptions.length;
@@ -313,17 +329,17 @@
   function askFirst(event) {
     const form = event.target;
     const dialog = document.getElementById("confirm");
-    if (!form.matches?.("form[data-confirm]") || !dialog || confirmed.delete(form)) return;
+    const asked = form.querySelectorAll?.("input[name=asked]") ?? [];
+    if (!asked.length || !dialog || confirmed.delete(form)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     const submitter = event.submitter;
-    dialog.querySelector("[data-confirm-slot=title]").textContent =
-      asked(form, form.dataset.confirmTitle || "Are you sure?");
-    dialog.querySelector("[data-confirm-slot=text]").textContent = asked(form, form.dataset.confirm);
-    dialog.querySelector("[data-confirm-slot=label]").textContent =
-      form.dataset.confirmLabel || "Continue";
-    dialog.querySelector("[data-confirm-slot=label]").dataset.variant =
-      form.dataset.confirmVariant || "destructive";
+    const [title, text, label, variant] = Array.from(asked, (field) => field.value);
+    const slot = (name) => dialog.querySelector(`[data-confirm-slot=${name}]`);
+    slot("title").textContent = fillIn(form, title);
+    slot("text").textContent = text;
+    slot("label").textContent = label;
+    slot("label").dataset.variant = variant;
     dialog.returnValue = "";
     dialog.addEventListener("close", () => proceed(dialog, form, submitter), { once: true });
     dialog.showModal();
@@ -332,6 +348,8 @@
   function proceed(dialog, form, submitter) {
     if (dialog.returnValue !== "yes") return;
     confirmed.add(form);
+    // A form that has asked says so by leaving its question out.
+    for (const field of form.querySelectorAll("input[name=asked]")) field.disabled = true;
     form.requestSubmit(submitter);
   }
 
@@ -411,6 +429,7 @@
   document.addEventListener("submit", askFirst, true);
   document.addEventListener("submit", sendOnce);
   document.addEventListener("htmx:after:swap", () => refreshTimes(document));
+  document.addEventListener("htmx:after:swap", showMarks);
   document.addEventListener("live:parsed", ({ detail }) => refreshTimes(detail));
   document.addEventListener("toast", ({ detail }) => {
     for (const { category, text } of detail.toasts ?? []) toast(category, text);
@@ -420,6 +439,7 @@
   watchToasts();
   showCurrentPage();
   refreshTimes(document);
+  showMarks();
   tellZone();
   setInterval(() => refreshTimes(document), TICK_MS);
 })();

@@ -57,6 +57,7 @@ NO_PAGES = frozenset(
         "badges.show_svg",
         "connect.listen_once",
         "event.download_body",
+        "event.download_headers",
         "event.download_reproduction",
         "health.show_health",
         "live_log.stream_events",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from docs import screenshots
 from docs.tables import PAGES, ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -20,6 +21,25 @@ def test_a_drawn_page_is_fresh(name: str) -> None:
 def test_a_link_to_a_file_leads_to_it(path: Path) -> None:
     for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", path.read_text()):
         assert (path.parent / target).exists(), target
+
+
+def test_each_picture_is_shown_by_a_document_and_each_that_is_shown_is_there() -> None:
+    shown = {
+        (path.parent / target).resolve()
+        for path in DOCUMENTS
+        for target in re.findall(r'src(?:set)?="(?!https?:)([^"]+)"', path.read_text())
+    }
+    assert set((ROOT / "docs/images").iterdir()) == shown
+
+
+def test_a_picture_is_taken_of_each_page_that_is_shown() -> None:
+    taken = {
+        f"{name}-{look}.webp"
+        for name in screenshots.PAGES
+        for look in screenshots.LOOKS
+        if look != "phone" or name not in screenshots.ONLY_WIDE
+    }
+    assert {path.name for path in screenshots.IMAGES.iterdir()} == taken
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ MAX_ADDRESSES = 3
 """So many of a name's addresses are tried."""
 GOOD = range(200, 300)
 REDIRECTS = range(300, 400)
+SERVER_ERRORS = range(500, 600)
+NO_ANSWER, REFUSED_ADDRESS = "delivery_no_answer", "delivery_address_refused"
 PORTS = {"http": 80, "https": 443}
 
 
@@ -37,17 +39,19 @@ def resolve(host: str, port: int, network: Network) -> list[Place]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise DeliveryError(f"The name {host} can't be resolved: {error}.") from error
+        words = f"The name {host} can't be resolved: {error}."
+        raise DeliveryError(words, problem=NO_ANSWER) from error
     places = [Place(family, sockaddr) for family, _, _, _, sockaddr in found]
     allowed = [
         place for place in places if network.allow_private or is_public(str(place.sockaddr[0]))
     ]
+    if not places:
+        raise DeliveryError(f"The name {host} has no address.", problem=NO_ANSWER)
     if not allowed:
         raise DeliveryError(
             f"{host} leads to {places[0].sockaddr[0]}, which is not on the public internet. To "
-            "send there, set FLOWPULSE_ALLOW_PRIVATE_ADDRESSES=1 for the server."
-            if places
-            else f"The name {host} has no address."
+            "send there, set FLOWPULSE_ALLOW_PRIVATE_ADDRESSES=1 for the server.",
+            problem=REFUSED_ADDRESS,
         )
     return allowed[:MAX_ADDRESSES]
 
@@ -66,7 +70,8 @@ def connect(host: str, port: int, network: Network) -> socket.socket:
             continue
         plug.settimeout(READ_SECONDS)
         return plug
-    raise DeliveryError(f"No connection to {host}, port {port}: {problem}.") from problem
+    words = f"No connection to {host}, port {port}: {problem}."
+    raise DeliveryError(words, problem=NO_ANSWER) from problem
 
 
 @contextmanager
@@ -141,10 +146,16 @@ def post(url: str, body: bytes, network: Network, headers: Mapping[str, str]) ->
             answer = _exchange(plug, parts, body, headers)
     except (OSError, ValueError, http.client.HTTPException) as error:
         words = f"{host} gave no answer that can be read: {str(error) or type(error).__name__}."
-        raise DeliveryError(words) from error
+        raise DeliveryError(words, problem=name_problem(error, NO_ANSWER)) from error
     finally:
         plug.close()
     return _judge(host, answer)
+
+
+def name_problem(error: Exception, usual: str) -> str:
+    """The row of the troubleshooting table for an error of a connection."""
+    is_certificate = isinstance(error, ssl.SSLCertVerificationError)
+    return "delivery_certificate" if is_certificate else usual
 
 
 def split_url(url: str) -> SplitResult:
@@ -155,7 +166,8 @@ def split_url(url: str) -> SplitResult:
     except ValueError:
         is_good = False
     if not is_good:
-        raise DeliveryError("The saved address is no http:// or https:// address.")
+        words = "The saved address is no http:// or https:// address."
+        raise DeliveryError(words, problem=REFUSED_ADDRESS)
     return parts
 
 
@@ -189,5 +201,7 @@ def _judge(host: str, answer: Answer) -> Answer:
         return answer
     said = f"{host} answered {answer.status}"
     if answer.status in REDIRECTS:
-        raise DeliveryError(f"{said}, a redirect, and redirects are not followed.", answer)
-    raise DeliveryError(f"{said}.", answer)
+        said += ", a redirect, and redirects are not followed"
+    is_their_fault = (answer.status or 0) in SERVER_ERRORS
+    problem = "delivery_server_error" if is_their_fault else "delivery_rejected"
+    raise DeliveryError(f"{said}.", answer, problem=problem)

@@ -155,13 +155,15 @@ def _try(claimed: Claim, sending: Sending) -> Outcome:
         answer = KINDS[claimed.kind].send(sending)
     except DeliveryError as error:
         words, answered, reached = mask(str(error), secrets), error.answer, error.reached
+        problem = error.problem
     except Exception as error:  # Whatever it is, it is this delivery's alone.
         words, answered, reached = mask(f"{type(error).__name__}: {error}", secrets), None, ()
+        problem = None
     else:
         return Outcome(claimed, at, _ms(began), answer.status, mask(answer.text, secrets), None)
     answered = answered or Answer(None, "")
     text = mask(answered.text, secrets) or None
-    return Outcome(claimed, at, _ms(began), answered.status, text, words, reached)
+    return Outcome(claimed, at, _ms(began), answered.status, text, words, reached, problem)
 
 
 def _secrets(claimed: Claim, sending: Sending) -> Iterable[str]:

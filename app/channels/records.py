@@ -36,6 +36,7 @@ class Outcome:
     answer: str | None
     error: str | None
     reached: tuple[str, ...] = ()
+    problem: str | None = None
 
 
 def record(session: Session, outcome: Outcome, now: datetime) -> None:
@@ -52,6 +53,7 @@ def record(session: Session, outcome: Outcome, now: datetime) -> None:
             status=outcome.status,
             answer=outcome.answer[:KEPT_ANSWER] if outcome.answer else None,
             error=outcome.error[:KEPT_ERROR] if outcome.error else None,
+            problem=outcome.problem,
         )
     )
     delivery.lease_until = None

@@ -49,11 +49,19 @@ class Answer:
 
 
 class DeliveryError(Exception):
-    """A try that failed: why, in words for people, and what the other side answered, if it did."""
+    """A try that failed: why, in words for people, and what the other side answered, if it did.
+
+    `problem` is its row of the troubleshooting table.
+    """
 
     def __init__(
-        self, words: str, answer: Answer | None = None, reached: tuple[str, ...] = ()
+        self,
+        words: str,
+        answer: Answer | None = None,
+        reached: tuple[str, ...] = (),
+        problem: str = "delivery_failed",
     ) -> None:
         super().__init__(words)
+        self.problem = problem
         self.answer = answer
         self.reached = reached

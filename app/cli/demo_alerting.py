@@ -206,7 +206,13 @@ def _deliver(
         delivery.state = "given_up" if is_given_up else "failed"
         delivery.finished_at = times[-1] if is_given_up else off_at
         tries = [
-            DeliveryAttempt(at=each, took_ms=90.0, status=503, error=REFUSED)
+            DeliveryAttempt(
+                at=each,
+                took_ms=90.0,
+                status=503,
+                error=REFUSED,
+                problem="delivery_server_error",
+            )
             for each in times
             if each < off_at
         ]

@@ -1,4 +1,4 @@
-"""A body as numbered lines, coloured, with the places marked; a long one around the first mark."""
+"""A body as numbered lines, coloured, with places marked; of a long one the parts around them."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,10 +11,17 @@ from app.console.body_places import BodyText, Place
 from app.console.json_view import Token
 from app.console.signs import show_signs
 
-FOLDED_LENGTH = 8_000
-_BEFORE_THE_MARK = 2_000
-_MOST_COLOURED = 1_500
-"""Beyond so many coloured pieces a page grows too large: the rest stays plain."""
+MOST_BYTES = 20_000
+"""Of the HTML that shows a body, or a corrected one: a page holds both beside all else."""
+MOST_LINES = 300
+_WIDEST, _NARROWEST = 20_000, 64
+"""Characters to show from a mark on: as many as fit, found by halving."""
+_MOST_MARKS = 30
+_NEAR = 100
+"""Less than so many characters are not worth leaving out."""
+_LINES_BEFORE = 8
+"""The most that are shown before a mark: it stands in sight without scrolling."""
+_BYTES_A_LINE = 45
 _CLASSES = {
     "key": "jk",
     "string": "js",
@@ -25,6 +32,7 @@ _CLASSES = {
 }
 
 Piece = tuple[str, int, int, Place | None]
+Span = tuple[int, int]
 
 
 class Line(NamedTuple):
@@ -34,55 +42,123 @@ class Line(NamedTuple):
     html: Markup
     is_marked: bool
 
+    @property
+    def weight(self) -> int:
+        """In bytes, with what stands around it on the page."""
+        return len(self.html.encode()) + _BYTES_A_LINE
+
+
+class Part(NamedTuple):
+    """A part that is shown, and how many characters were left out just before it."""
+
+    start: int
+    end: int
+    left_out: int
+    lines: list[Line]
+
 
 class BodyView(NamedTuple):
-    """The lines that are shown, and how many characters were left out before and after them."""
+    """The parts that are shown, and how many characters were left out after the last."""
 
-    lines: list[Line]
-    left_out_before: int
+    parts: list[Part]
     left_out_after: int
     places: list[Place]
-    end: int
 
     def shows(self, place: Place) -> bool:
         """Whether the place is not folded away."""
-        return self.left_out_before <= place.start <= self.end
+        at, is_empty = place.start, place.start == place.end
+        return any(part.start <= at < part.end + is_empty for part in self.parts)
 
     @property
     def is_folded(self) -> bool:
-        return bool(self.left_out_before or self.left_out_after)
+        return bool(self.left_out_after or any(part.left_out for part in self.parts))
+
+    @property
+    def end(self) -> int:
+        return self.parts[-1].end
 
 
-def view_body(body: BodyText, places: list[Place], whole: bool = False) -> BodyView:
-    """The lines of a body; unless `whole`, of a long one those around the first mark."""
-    return _view(body.text, body.tokens, places, _OpenLine("mark"), whole)
+def view_body(body: BodyText, places: list[Place], begin: int | None = None) -> BodyView:
+    """The lines of a body; of a long one those around its marks, or from `begin` on."""
+    return _view(body.text, body.tokens, places, "mark", begin)
 
 
 def view_new(text: str, tokens: Sequence[Token], places: list[Place]) -> BodyView:
     """The lines of a text, with the places marked as new in it; folded likewise."""
-    return _view(text, tokens, places, _OpenLine("ins"), False)
+    return _view(text, tokens, places, "ins", None)
 
 
 def _view(
-    text: str, tokens: Sequence[Token], places: list[Place], line: "_OpenLine", whole: bool
+    text: str, tokens: Sequence[Token], places: list[Place], element: str, begin: int | None
 ) -> BodyView:
-    start, end = 0, len(text)
-    if not whole and len(text) > FOLDED_LENGTH:
-        start, end = _choose_window(text, places)
-    pieces = _cut(tokens, places, start, end)
-    lines = _write_lines(text, pieces, text.count("\n", 0, start) + 1, line)
-    return BodyView(lines, start, len(text) - end, places, end)
+    """The largest parts that are light enough; the smallest always are."""
+    return next(
+        view
+        for spans in _propose_spans(text, places, begin)
+        if (view := _write_parts(text, spans, tokens, places, _OpenLine(element)))
+    )
 
 
-def _choose_window(text: str, places: Sequence[Place]) -> tuple[int, int]:
-    first = places[0].start if places else 0
-    start = max(0, first - _BEFORE_THE_MARK)
-    line_start = text.rfind("\n", 0, start) + 1
-    if start - line_start < _BEFORE_THE_MARK:
-        start = line_start
-    end = min(len(text), start + FOLDED_LENGTH)
-    line_end = text.find("\n", end, end + 500)
-    return start, end if line_end < 0 else line_end
+def _propose_spans(text: str, places: Sequence[Place], begin: int | None) -> Iterator[list[Span]]:
+    """Spans of the text to show, each time smaller or fewer ones."""
+    if begin is None and len(text) <= MOST_BYTES and text.count("\n") < MOST_LINES:
+        yield [(0, len(text))]
+    anchors = [place.start for place in places[:_MOST_MARKS]] or [0]
+    if begin is not None:
+        anchors = [max(0, min(begin, len(text)))]
+    width = _WIDEST
+    while width > _NARROWEST:
+        yield _choose_spans(text, anchors, width, before=0 if begin is not None else width // 3)
+        width //= 2
+    while anchors:
+        yield _choose_spans(text, anchors, width, before=0)
+        anchors = anchors[: len(anchors) // 2]
+
+
+def _choose_spans(text: str, anchors: Sequence[int], width: int, before: int) -> list[Span]:
+    """Around each anchor, from the beginning of a line to the end of one where these are near."""
+    spans: list[Span] = []
+    for anchor in anchors:
+        near = max(before, min(width // 2, _NEAR))
+        start, end = max(0, anchor - before), min(len(text), anchor + width)
+        further, *lines = text[start:anchor].rsplit("\n", _LINES_BEFORE)
+        start += len(further) + 1 if len(lines) == _LINES_BEFORE else 0
+        line_start, line_end = text.rfind("\n", 0, start) + 1, text.find("\n", end, end + near)
+        start = line_start if start - line_start <= near else start
+        end = line_end if line_end >= 0 else end
+        end = len(text) if len(text) - end <= _NEAR else end
+        if spans and start - spans[-1][1] <= _NEAR:
+            spans[-1] = spans[-1][0], max(end, spans[-1][1])
+        else:
+            spans.append((start, end))
+    return spans
+
+
+def _write_parts(
+    text: str,
+    spans: Sequence[Span],
+    tokens: Sequence[Token],
+    places: list[Place],
+    line: "_OpenLine",
+) -> BodyView | None:
+    """None where they would weigh too much. Each sign weighs a byte or more."""
+    if sum(end - start for start, end in spans) > MOST_BYTES:
+        return None
+    if sum(text.count("\n", *span) for span in spans) > MOST_LINES:
+        return None
+    parts: list[Part] = []
+    weight = count = shown = 0
+    for start, end in spans:
+        lines: list[Line] = []
+        number = text.count("\n", 0, start) + 1
+        for each in _write_lines(text, _cut(tokens, places, start, end), number, line):
+            weight, count = weight + each.weight, count + 1
+            if weight > MOST_BYTES or count > MOST_LINES:
+                return None
+            lines.append(each)
+        parts.append(Part(start, end, start - shown, lines))
+        shown = end
+    return BodyView(parts, len(text) - shown, places)
 
 
 def _cut(tokens: Sequence[Token], places: Sequence[Place], start: int, end: int) -> Iterator[Piece]:
@@ -90,7 +166,8 @@ def _cut(tokens: Sequence[Token], places: Sequence[Place], start: int, end: int)
     edges = sorted({edge for place in places for edge in (place.start, place.end)})
     starts = [place.start for place in places]
     first = max(0, bisect_right(tokens, start, key=lambda token: token.start) - 1)
-    for token in tokens[first:]:
+    for index in range(first, len(tokens)):
+        token = tokens[index]
         at, stop = max(token.start, start), min(token.end, end)
         if at >= end:
             break
@@ -109,18 +186,17 @@ def _place_at(places: Sequence[Place], starts: Sequence[int], at: int) -> Place 
     return places[found] if found >= 0 and at < places[found].end else None
 
 
-def _write_lines(text: str, pieces: Iterable[Piece], number: int, line: "_OpenLine") -> list[Line]:
-    lines: list[Line] = []
-    coloured = 0
+def _write_lines(
+    text: str, pieces: Iterable[Piece], number: int, line: "_OpenLine"
+) -> Iterator[Line]:
     for kind, start, end, place in pieces:
-        css = _CLASSES.get(kind, "") if coloured < _MOST_COLOURED else ""
-        coloured += bool(css)
+        css = _CLASSES.get(kind, "")
         for index, part in enumerate(text[start:end].split("\n")):
             if index:
-                lines.append(line.close(number + len(lines)))
+                yield line.close(number)
+                number += 1
             line.add(part, css, place)
-    lines.append(line.close(number + len(lines)))
-    return lines
+    yield line.close(number)
 
 
 class _OpenLine:

@@ -2,11 +2,12 @@
 
 import base64
 import json
-import re
 from collections.abc import Mapping
+from html import escape
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -19,11 +20,14 @@ from app.console.body_view import view_body
 from app.console.clocks import compare_clocks
 from app.console.fixes import Fixes, find_content_type
 from app.console.guards import visible_workspace_ids
+from app.console.header_view import view_headers, write_headers
 from app.console.overview import worker_stands_still
+from app.console.related import MOST as MOST_RELATED
 from app.console.related import find_related
 from app.console.reproduction import FILE_NAMES, reproduce
-from app.errors import RETRIED, RETRY_SECONDS, problem_document
+from app.errors import RETRIED, RETRY_SECONDS, allowed_methods, problem_document
 from app.extensions import db, writing
+from app.ingest.limits import told_wait
 from app.links import public_url
 from app.models import ApiKey, Event
 from app.problems import PROBLEMS, Problem, public_code
@@ -32,11 +36,9 @@ from app.processing.inbox import MAX_ATTEMPTS, retry
 NO_ERRORS: Mapping[str, list[str]] = MappingProxyType({})
 NO_FORM: Mapping[str, str] = MappingProxyType({})
 
-_HEADER_IN_DETAIL = {
-    "rate_limited": ("Retry-After", r"again in (\d+) s\.$"),
-    "method_not_allowed": ("Allow", r"; send ([A-Z, ]+)\.$"),
-}
-
+_MOST_ENCODED = 3_000
+_MOST_OF_AN_ANSWER = 6_000
+"""Bytes of the HTML that shows it."""
 blueprint = Blueprint("event", __name__)
 
 
@@ -70,10 +72,12 @@ def render_event(
         clocks=compare_clocks(event),
         fixes=Fixes(event) if event.state == "rejected" else None,
         related=find_related(event),
+        most_related=MOST_RELATED,
         body=body,
-        encoded="" if body.is_utf8 else base64.encodebytes(event.body).decode("ascii"),
-        view=view_body(body, places, whole=request.args.get("body") == "all"),
-        answer=json.dumps(rebuild_answer(event), indent=2, ensure_ascii=False),
+        encoded=_encode(body),
+        headers=view_headers(event.headers),
+        view=view_body(body, places, begin=request.args.get("body", type=int)),
+        answer=_fit(json.dumps(rebuild_answer(event), indent=2, ensure_ascii=False)),
         answer_headers=rebuild_headers(event),
         reproductions=reproduce(event),
         phrase=HTTPStatus(event.status).phrase,
@@ -90,6 +94,14 @@ def download_body(public_id: str) -> Response:
     event = find_event(public_id)
     response = Response(event.body, content_type="application/octet-stream")
     response.headers.set("Content-Disposition", "attachment", filename=f"{public_id}.bin")
+    return response
+
+
+@blueprint.get("/events/<public_id:public_id>/headers")
+def download_headers(public_id: str) -> Response:
+    text = write_headers(find_event(public_id).headers)
+    response = Response(text, content_type="text/plain; charset=utf-8")
+    response.headers.set("Content-Disposition", "attachment", filename=f"{public_id}-headers.txt")
     return response
 
 
@@ -175,16 +187,34 @@ def rebuild_answer(event: Event) -> dict[str, Any]:
 
 
 def rebuild_headers(event: Event) -> list[tuple[str, str]]:
-    """The headers of the answer that told the sender what to do; two of them its words repeat."""
+    """The headers of the answer that told the sender what to do."""
     if event.code is None:
         return [("Location", f"/api/v1/events/{event.public_id}")]
     if event.status == HTTPStatus.UNAUTHORIZED:
         return [("WWW-Authenticate", "Bearer")]
     if event.code in RETRIED:
         return [("Retry-After", RETRY_SECONDS)]
-    name, pattern = _HEADER_IN_DETAIL.get(event.code, ("", ""))
-    found = re.search(pattern, event.detail or "") if name else None
-    return [(name, found[1])] if found else []
+    if event.code == "method_not_allowed":
+        return [("Allow", allowed_methods(urlsplit(event.path).path))]
+    wait = told_wait(event.detail or "") if event.code == "rate_limited" else None
+    return [("Retry-After", wait)] if wait else []
+
+
+def _fit(answer: str) -> str:
+    """Its first lines, where all of them would be too much: the page tells each finding above."""
+    lines, weight = answer.split("\n"), 0
+    for index, line in enumerate(lines):
+        weight += len(escape(line).encode())
+        if weight > _MOST_OF_AN_ANSWER:
+            return "\n".join([*lines[:index], "…"])
+    return answer
+
+
+def _encode(body: BodyText) -> str:
+    """As base64 what is no text, unless that is too long for a page."""
+    if body.is_utf8 or len(body.raw) > _MOST_ENCODED:
+        return ""
+    return base64.encodebytes(body.raw).decode("ascii")
 
 
 def read_body(event: Event) -> BodyText:

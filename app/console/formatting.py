@@ -69,15 +69,22 @@ def _amount(seconds: float, rounding: float = 0) -> str:
 
 def exact(moment: datetime | None, zone: tzinfo = UTC) -> str:
     """`24 Nov 2026, 11:42:07 CET · 10:42:07 UTC`; the second part has its date if that differs."""
-    if moment is None:
-        return NOTHING
+    return NOTHING if moment is None else _write_out(moment, zone, "%H:%M:%S")
+
+
+def planned(moment: datetime, zone: tzinfo = UTC) -> str:
+    """The same of what a person has set, without seconds where none were given."""
+    return _write_out(moment, zone, "%H:%M:%S" if moment.second else "%H:%M")
+
+
+def _write_out(moment: datetime, zone: tzinfo, clock_format: str) -> str:
     utc, local = moment.astimezone(UTC), in_zone(moment, zone)
-    universal = f"{utc:%H:%M:%S} UTC"
+    universal = f"{utc:{clock_format}} UTC"
     if zone_name(local) == "UTC":
         return f"{date(utc)}, {universal}"
     if utc.date() != local.date():
         universal = f"{date(utc)}, {universal}"
-    return f"{date(moment, zone)}, {local:%H:%M:%S} {zone_name(local)} · {universal}"
+    return f"{date(moment, zone)}, {local:{clock_format}} {zone_name(local)} · {universal}"
 
 
 def in_zone(moment: datetime, zone: tzinfo) -> datetime:
@@ -176,6 +183,7 @@ TIME_FILTERS: dict[str, Callable[..., str]] = {
     "clock": time_of_day,
     "date": date,
     "exact": exact,
+    "planned": planned,
     "relative": relative,
     "wall": wall,
 }

@@ -20,6 +20,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 from werkzeug.routing import BaseConverter
 
+from app.console.confirmations import ask_first
 from app.console.form_body import read_form
 from app.console.kept_forms import keep_form, sent_from, show_kept
 from app.extensions import csrf, db
@@ -125,7 +126,7 @@ def _check_access() -> ResponseReturnValue | None:
     access = ACCESS[str(request.blueprint)]
     if not may(access.look if request.method in READING else access.change):
         abort(403, f"Your role in this workspace is {current_membership().role}: it can't do this.")
-    return None
+    return None if request.method in READING else ask_first()
 
 
 def protect_reading(blueprint: Blueprint) -> None:

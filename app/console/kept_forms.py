@@ -5,7 +5,6 @@ nothing of it: the answer holds what was typed, and passes it on through signing
 """
 
 import json
-import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -13,6 +12,8 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
+from app.channels.kinds import KINDS
+from app.channels.settings import list_secrets
 from app.htmx import is_for_htmx
 from app.links import local_path
 
@@ -20,8 +21,13 @@ CARRIED = "kept"
 """The field of the sign-in form that carries another form along."""
 MAX_LINE = 80
 """Longer values, and those of several lines, are shown as texts that can be edited."""
-_SECRET = re.compile("password|secret|token")
-_UNTYPED = frozenset({"before", "do", "done", "instead", "next", "quick", "refused", "up_to"})
+SECRETS = frozenset({"new_password", "old_password", "password"}).union(
+    *(list_secrets(kind.Config) for kind in KINDS.values())
+)
+"""The fields whose values no answer repeats: passwords, and what channels' settings call secret."""
+_UNTYPED = frozenset(
+    {"asked", "before", "do", "done", "form_id", "instead", "next", "quick", "refused", "up_to"}
+)
 """What pages put into forms by themselves: passed on, and nobody's loss."""
 
 
@@ -61,7 +67,7 @@ def keep_form() -> KeptForm | None:
     given = [
         (name, value) for name, value in request.form.items(multi=True) if name != "csrf_token"
     ]
-    fields = tuple(pair for pair in given if not _SECRET.search(pair[0]))
+    fields = tuple(pair for pair in given if pair[0] not in SECRETS)
     address = request.full_path if request.query_string else request.path
     kept = KeptForm(local_path(address), sent_from(), fields, len(fields) < len(given))
     return kept if kept.shown else None

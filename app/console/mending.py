@@ -14,6 +14,7 @@ from app.console.guards import current_workspace, signed_in_user, visible_worksp
 from app.console.reprocessing import find_open, reprocess
 from app.console.resending import Message, draft_message, resend
 from app.console.workflow_list import find_workflow
+from app.identifiers import is_id, new_id
 from app.ingest.schemas import EVENT_KINDS
 from app.models import Event
 from app.workspaces.people import RefusedError
@@ -109,6 +110,7 @@ def _show_form(
         "console/event_resend.html",
         event=event,
         message=message,
+        form_id=new_id(),
         kinds=[(name, name) for name in EVENT_KINDS],
         workflow_choices=[
             ("", "as the body says"),
@@ -130,7 +132,9 @@ def _read_message(form: ImmutableMultiDict[str, str]) -> Message:
     kind = kind if kind in EVENT_KINDS else next(iter(EVENT_KINDS))
     chosen = form.get("workflow", "")
     # A browser writes line breaks as CR LF.
-    message = Message(kind, form.get("body", "").replace("\r\n", "\n"))
+    text = form.get("body", "").replace("\r\n", "\n")
+    form_id = form.get("form_id", "")
+    message = Message(kind, text, form_id if is_id(form_id) else new_id())
     return message.with_workflow(find_workflow(chosen)) if chosen else message
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import joinedload
 from app.extensions import db
 from app.models import Event, Run, Workflow, of_state
 
-MOST = 20
+MOST = 10
 MOST_COMPARED = 500
 
 

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from html import escape
 from typing import NamedTuple
 
 from app.identifiers import new_id
@@ -13,7 +14,8 @@ from app.links import public_url
 from app.models import Event
 
 KEY = "fp_your_key"
-LONGEST_SHOWN = 8_000
+MOST_SHOWN = 4_000
+"""Bytes of the HTML that shows one: a page has four."""
 FILE_NAMES = {
     "curl": "send.sh",
     "javascript": "send.mjs",
@@ -66,7 +68,7 @@ class Reproduction(NamedTuple):
     @property
     def is_long(self) -> bool:
         """Whether it is too long for a page, and only to be downloaded."""
-        return len(self.code) > LONGEST_SHOWN
+        return len(escape(self.code).encode()) > MOST_SHOWN
 
 
 def reproduce(event: Event) -> list[Reproduction]:
@@ -194,8 +196,12 @@ def _n8n(request: StoredRequest) -> str:
 
 
 def _literal(text: str) -> str:
-    """n8n takes a value that begins with = for an expression: then it is made to be one."""
-    return f"={{{{ {json.dumps(text)} }}}}" if text.startswith("=") else text
+    """n8n takes a value that begins with = for an expression: then it is made to be one. n8n ends
+    it at the first }}, also within a text: there, braces are escaped."""
+    if not text.startswith("="):
+        return text
+    quoted = json.dumps(text).replace("{", "\\u007b").replace("}", "\\u007d")
+    return f"={{{{ {quoted} }}}}"
 
 
 LANGUAGES: dict[str, tuple[str, str, Callable[[StoredRequest], str]]] = {

@@ -1,16 +1,26 @@
 """A request that a person has changed and sends again."""
 
+from hashlib import sha256
 from typing import NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import undefer
 
 from app.console.body_places import BodyText
 from app.console.corrections import mend_json
 from app.console.drafts import Draft
 from app.console.fixes import Fixes, find_content_type
 from app.console.reprocessing import resolve, root_of, told_by
+from app.extensions import db
 from app.ingest.attempts import Attempt, Outcome, send
 from app.ingest.pings import PINGS
 from app.ingest.schemas import EVENT_KINDS
 from app.models import Event, User, Workflow
+from app.problems import ProblemError
+
+_SEND_ID = "X-Form-Id"
+"""The header by which what a form has sent is found again."""
+_MOST_COMPARED = 50
 
 
 class Message(NamedTuple):
@@ -18,10 +28,18 @@ class Message(NamedTuple):
 
     kind: str
     text: str
+    form_id: str = ""
+    """Of the form that it was typed into: sent twice, it is one event."""
 
     @property
     def raw(self) -> bytes:
         return self.text.encode("utf-8", "replace")
+
+    @property
+    def send_id(self) -> str:
+        """The same for whoever sends the same form twice; another one once it was changed."""
+        digest = sha256(self.kind.encode() + b"\n" + self.raw).hexdigest()
+        return f"{self.form_id}-{digest[:16]}"
 
     def with_workflow(self, workflow: Workflow) -> "Message":
         """The same about another workflow; as it was where the body is no JSON object."""
@@ -51,14 +69,18 @@ def draft_message(event: Event) -> tuple[Message, tuple[str, ...]]:
 
 
 def resend(event: Event, workspace_id: int, message: Message, user: User) -> Outcome:
-    """Send it in the user's name as a further attempt of the event.
+    """Send it in the user's name as a further attempt of the event; twice is once.
 
     Raises ProblemError `unavailable`.
     """
-    headers = [("Content-Type", "application/json")]
+    root_id, send_id = root_of(event), message.send_id
+    sent = _find_sent(root_id, send_id)
+    if sent:
+        problem = ProblemError(sent.code, sent.detail) if sent.code else None
+        return Outcome(sent.public_id, problem, is_repeat=True)
+    headers = [("Content-Type", "application/json"), (_SEND_ID, send_id)]
     if event.user_agent:
         headers.append(("User-Agent", event.user_agent))
-    root_id = root_of(event)
     attempt = Attempt(
         origin="resend",
         sent_by=user.email,
@@ -67,8 +89,22 @@ def resend(event: Event, workspace_id: int, message: Message, user: User) -> Out
         body=message.raw,
         headers=headers,
         attempt_of_id=root_id,
+        idempotency_key=f"resend:{send_id}",
     )
     outcome = send(attempt)
     if outcome.problem is None:
         resolve({root_id})
     return outcome
+
+
+def _find_sent(root_id: int, send_id: str) -> Event | None:
+    """What this form has sent before, accepted or refused."""
+    query = (
+        select(Event)
+        .where(Event.attempt_of_id == root_id, Event.origin == "resend")
+        .options(undefer(Event.headers))
+        .order_by(Event.id.desc())
+        .limit(_MOST_COMPARED)
+    )
+    header = [_SEND_ID, send_id]
+    return next((each for each in db.session.scalars(query) if header in each.headers), None)

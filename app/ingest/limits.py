@@ -6,6 +6,7 @@ bucket that is nearly empty is nobody's business, so that a quiet server writes 
 
 import logging
 import math
+import re
 import threading
 import time
 from collections import Counter
@@ -22,6 +23,7 @@ BURST_FACTOR = 10
 """A key's burst, as a multiple of its rate per second."""
 _SHARED_FROM = 0.25
 """How full a bucket must be before the other processes are told."""
+_AGAIN = "Send it again in {} s."
 _MAX_BUCKETS = 10_000
 
 SHARE_BUCKET = """
@@ -212,6 +214,12 @@ def _rate_limited(reason: str, wait: float) -> ProblemError:
     seconds = max(1, math.ceil(wait))
     return ProblemError(
         "rate_limited",
-        f"{reason} Send it again in {seconds} s.",
+        f"{reason} {_AGAIN.format(seconds)}",
         headers={"Retry-After": str(seconds)},
     )
+
+
+def told_wait(detail: str) -> str | None:
+    """The seconds after which a refusal told its sender to come again."""
+    found = re.search(f"{re.escape(_AGAIN).replace(re.escape('{}'), '([0-9]+)')}$", detail)
+    return found[1] if found else None

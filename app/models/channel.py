@@ -125,6 +125,8 @@ class DeliveryAttempt(Entity):
     status: Mapped[int | None]
     answer: Mapped[str | None] = mapped_column(Text)
     error: Mapped[str | None] = mapped_column(Text)
+    problem: Mapped[str | None] = mapped_column(String(40))
+    """The error's row of the troubleshooting table."""
 
 
 class WeeklyDigest(Entity):

@@ -38,6 +38,8 @@ class Page(HTMLParser):
         if tag == "form":
             method = (attributes.get("method") or "get").lower()
             self.forms.append(Form(attributes.get("action") or "", method))
+        elif tag == "input" and name == "asked" and self.forms:
+            self.forms[-1].fields.setdefault(name, []).append(attributes.get("value") or "")
         elif tag == "input" and name and self.forms:
             is_choice = attributes.get("type") in ("checkbox", "radio")
             if not is_choice:
@@ -59,6 +61,11 @@ class Page(HTMLParser):
     def has_id(self, identifier: str) -> bool:
         return any(values.get("id") == identifier for _, values in self.tags)
 
+    @property
+    def questions(self) -> list[list[str]]:
+        """What its forms ask before they are sent: title, text, label and variant."""
+        return [form.fields["asked"] for form in self.forms if "asked" in form.fields]
+
     def form(self, action: str) -> Form:
         return next(form for form in self.forms if form.action == action)
 
@@ -78,8 +85,21 @@ def send_form(
 ) -> Any:
     """Open the page at `path`, fill in the form with this action, and send it."""
     form = open_page(client, path).form(action or path)
+    return submit(client, form, environ_overrides, **values)
+
+
+def submit(
+    client: FlaskClient, form: Form, environ_overrides: dict[str, Any] | None = None, **values: Any
+) -> Any:
+    """Send the form, and say yes where it asks first."""
     data = {**form.fields, **values}
-    return client.post(form.action, data=data, environ_overrides=environ_overrides)
+    answer = client.post(form.action, data=data, environ_overrides=environ_overrides)
+    if "asked" not in data or answer.status_code != 200:
+        return answer
+    page = Page(answer.text)
+    assert page.has_id("confirmation") and data["asked"][0] in page.text
+    again = page.form(form.action)
+    return client.post(again.action, data=again.fields, environ_overrides=environ_overrides)
 
 
 def sign_in(client: FlaskClient, email: str, **values: Any) -> Any:

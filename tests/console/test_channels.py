@@ -256,7 +256,7 @@ def test_deleting_asks_first_by_name_and_takes_the_log_along(
     channel = make_channel(team, name="Old chat", url=receiver.url)
     post_to(channel)
     page = open_page(owner, address(channel))
-    titles = [values.get("data-confirm-title") for tag, values in page.tags if tag == "form"]
+    titles = [title for title, *_ in page.questions]
     assert "Delete Old chat?" in titles
     assert send_form(owner, address(channel), f"{address(channel)}/delete").location == LIST
     assert db.session.scalars(select(Delivery)).all() == []

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,7 +19,7 @@ from app.extensions import db
 from app.ingest.service import ingest_service
 from app.keys import make_key
 from app.models import SCOPES, ApiKey, Workflow
-from app.workspaces.api_keys import create_api_key, find_by_secret, revoke_api_key
+from app.workspaces.api_keys import MAX_NAME, create_api_key, find_by_secret, revoke_api_key
 from app.workspaces.workflows import archive_workflow, create_workflow
 from tests.console.pages import Form, Page, open_page, send_form
 from tests.factories import Team, make_team, report, success
@@ -52,6 +53,15 @@ def next_address(answer: Any) -> str:
 
 
 # --- the steps ------------------------------------------------------------------------------------
+
+
+def test_a_key_name_that_is_cut_ends_with_no_space(owner: FlaskClient, team: Team) -> None:
+    name = "x" * (MAX_NAME - 5 - len("Python: ") - 1) + " and more"
+    workflow = create_workflow(team.workspace_id, name)
+    address = settle(owner, replace(team, workflow_public_id=workflow.public_id))
+    fields = [values for tag, values in open_page(owner, address).tags if tag == "input"]
+    (proposed,) = [values["value"] for values in fields if values.get("name") == "name"]
+    assert proposed == f"Python: {name.removesuffix(' and more')}"
 
 
 def test_the_first_step_offers_every_tool(owner: FlaskClient) -> None:

@@ -134,4 +134,4 @@ def test_where_nothing_can_be_derived_nothing_is_shown(mend: Any, raw: str) -> N
 
 def test_new_parts_are_marked(mend: Any) -> None:
     correction = mend(HEAD + ', "duration_ms": undefined}')
-    assert "<ins>" in correction.view.lines[0].html
+    assert "<ins>" in correction.view.parts[0].lines[0].html

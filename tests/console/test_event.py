@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from app.clock import now
 from app.console.signs import show_signs
@@ -18,6 +18,7 @@ from app.processing.batch import process_batch
 from app.workspaces.api_keys import revoke_api_key
 from app.workspaces.people import find_by_password
 from tests.console.pages import Page, open_page, send_form
+from tests.console.refusals import store_refusals
 from tests.factories import PASSWORD, Team, report
 
 SUCCESS = "/api/v1/ingest/run-success"
@@ -66,6 +67,15 @@ def test_the_headers_of_the_answer_are_shown_as_they_were_sent(
     assert answers["Retry-After"].status_code == 429
     for name, answer in answers.items():
         assert f"{name}: {answer.headers[name]}" in page_of(owner, answer).text
+
+
+def test_the_methods_that_an_address_takes_are_known_without_the_answers_words(
+    owner: FlaskClient, team: Team
+) -> None:
+    told = {"code": "method_not_allowed", "status": 405, "detail": "No.", "errors": None}
+    store_refusals(team, 1, method="PUT", path=f"{SUCCESS}?a=1", **told)
+    public_id = db.session.scalar(select(Event.public_id))
+    assert "Allow: POST" in open_page(owner, f"/events/{public_id}").text
 
 
 def test_what_came_is_shown_without_the_key(owner: FlaskClient, team: Team) -> None:

@@ -31,6 +31,30 @@ def refuse(server: LiveServer, team: LiveTeam, **fields: Any) -> str:
     return f"{server.url}/events/{answer['event_id']}"
 
 
+@pytest.mark.once
+def test_a_mark_far_down_in_a_body_stands_in_sight(
+    live_server: LiveServer, team: LiveTeam, page: Page
+) -> None:
+    metadata = {f"key{number:03}": number for number in range(120)}
+    body = {"workflow_slug": team.slug, "metadata": metadata, "ended_at": "yesterday"}
+    answer = live_server.post(
+        "/api/v1/ingest/run-success",
+        data=json.dumps(body, indent=1),
+        headers={**team.headers, "Content-Type": "application/json"},
+    ).json()
+    path = f"/api/v1/events/{answer['event_id']}"
+    wait_for(lambda: live_server.get(path, headers=team.headers).ok)
+    page.goto(f"{live_server.url}/events/{answer['event_id']}")
+    expect(page.locator("#place-1")).to_have_text('"ended_at": "yesterday"')
+    page.wait_for_function(
+        """() => {
+          const mark = document.querySelector("#place-1").getBoundingClientRect();
+          const box = document.querySelector(".lines:has(#place-1)").getBoundingClientRect();
+          return box.top < mark.top && mark.bottom < box.bottom;
+        }"""
+    )
+
+
 @pytest.mark.everywhere
 def test_a_refused_request_is_edited_checked_and_sent_again(
     live_server: LiveServer, team: LiveTeam, page: Page

@@ -89,6 +89,13 @@ def test_a_moment_is_told_in_the_zone_and_in_utc(zone: str, hour: int, text: str
     assert formatting.exact(NOW.replace(hour=hour), ZoneInfo(zone)) == text
 
 
+def test_a_planned_moment_has_seconds_only_where_it_was_given_with_seconds() -> None:
+    berlin, planned = ZoneInfo("Europe/Berlin"), NOW.replace(second=0)
+    assert formatting.planned(planned, berlin) == "24 Nov 2026, 11:42 CET · 10:42 UTC"
+    assert formatting.planned(planned) == "24 Nov 2026, 10:42 UTC"
+    assert formatting.planned(NOW, berlin) == formatting.exact(NOW, berlin)
+
+
 def test_the_hour_that_comes_twice_is_told_apart_by_the_zones_name() -> None:
     """26 Oct 2025 has 25 hours in Berlin, 30 Mar 2025 has 23."""
     berlin, first = ZoneInfo("Europe/Berlin"), datetime(2025, 10, 26, 0, 30, tzinfo=UTC)

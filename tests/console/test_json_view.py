@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.console.body_places import BodyText, find_places
-from app.console.body_view import FOLDED_LENGTH, view_body
+from app.console.body_view import MOST_BYTES, view_body
 from app.console.json_view import list_form_members, list_members, scan, scan_form
 
 SLOW = ["[", '"', '"\\', "1", "[,", "-", "1.", '"\n', "true", '"a":', "\\", "{ ", "é"]
@@ -86,22 +86,25 @@ def test_each_finding_has_its_place() -> None:
 
 
 @pytest.mark.usefixtures("app")
-def test_a_long_body_is_folded_around_the_mark_and_shown_whole_on_request() -> None:
-    fields = {f"key{i}": "value" for i in range(3_000)} | {"ended_at": "yesterday"}
+def test_a_long_body_is_folded_around_its_marks_and_can_be_read_on_from_anywhere() -> None:
+    fields = {"started_at": 1} | {f"key{i}": "value" for i in range(3_000)} | {"ended_at": 1}
     body = BodyText(json.dumps(fields, indent=1).encode(), "application/json", False)
-    places, _ = find_places(body, [error("ended_at", "not_a_datetime")], [])
+    wrong = [error(name, "not_a_datetime") for name in ("started_at", "ended_at")]
+    places, _ = find_places(body, wrong, [])
     view = view_body(body, places)
-    assert view.is_folded and view.shows(places[0])
-    assert sum(len(line.html.striptags()) for line in view.lines) < 2 * FOLDED_LENGTH
-    assert view.lines[-1].number == 3_003
-    whole = view_body(body, places, whole=True)
-    assert (len(whole.lines), whole.is_folded) == (3_003, False)
+    assert view.is_folded and all(view.shows(place) for place in places)
+    first, last = view.parts
+    assert sum(line.weight for part in view.parts for line in part.lines) <= MOST_BYTES
+    assert (first.lines[0].number, last.lines[-1].number) == (1, 3_004)
+    assert (first.left_out, last.left_out) == (0, last.start - first.end)
+    (further,) = view_body(body, places, begin=first.end).parts
+    assert further.lines[0].number == first.lines[-1].number
 
 
 @given(st.text(alphabet="<>&\"'{}:,\n\ra\0\u202e", max_size=60), st.integers(0, 60))
 def test_lines_show_the_text_and_nothing_else_is_markup(text: str, cut: int) -> None:
     body = BodyText(text.encode(), None, False)
-    html = "\n".join(line.html for line in view_body(body, []).lines)
+    html = "\n".join(line.html for line in view_body(body, []).parts[0].lines)
     for ours in ('<span class="jk">', '<span class="js">', '<span class="jb">', "</span>"):
         html = html.replace(ours, "")
     assert "<" not in html.replace("&lt;", "") and ">" not in html

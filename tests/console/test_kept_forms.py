@@ -6,6 +6,9 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import delete, select
 
+from app.channels.kinds import KINDS
+from app.channels.settings import list_secrets
+from app.console.kept_forms import SECRETS
 from app.extensions import db, writing
 from app.models import Event, UserSession, Workflow
 from tests.console.pages import Page, open_page, send_form
@@ -83,6 +86,25 @@ def test_no_password_is_kept(owner: FlaskClient, team: Team) -> None:
     answer = owner.post("/account/profile", data=typed)
     assert secret not in answer.text
     assert "Passwords are not kept" in Page(answer.text).text
+
+
+SECRET_SETTINGS = [(kind, name) for kind in KINDS for name in list_secrets(KINDS[kind].Config)]
+
+
+@pytest.mark.parametrize(("kind", "name"), SECRET_SETTINGS)
+def test_no_secret_of_a_channel_is_kept(owner: FlaskClient, kind: str, name: str) -> None:
+    typed = {"name": "Ops chat", name: "s3cr3t-of-a-channel"}
+    answer = owner.post(f"/alerts/channels/new/{kind}", data=typed)
+    assert answer.status_code == 400 and "Ops chat" in answer.text
+    assert "s3cr3t-of-a-channel" not in answer.text
+    assert "Passwords are not kept" in Page(answer.text).text
+
+
+def test_what_a_form_hides_while_it_is_typed_is_a_secret(owner: FlaskClient, team: Team) -> None:
+    paths = [*(f"/alerts/channels/new/{kind}" for kind in KINDS), "/account", "/sign-in", "/keys"]
+    tags = [tag for path in paths for tag in Page(owner.get(path).text).tags]
+    hidden = {values.get("name") for _, values in tags if values.get("type") == "password"}
+    assert hidden and hidden <= SECRETS
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from app.console.key_usage import count_by_day
 from app.extensions import db, writing
 from app.models import ApiKey, KeyUsage
 from app.workspaces.api_keys import create_api_key, revoke_api_key, rotate_api_key
-from tests.console.pages import Page, open_page, send_form
+from tests.console.pages import Page, open_page, send_form, submit
 from tests.factories import Team, make_team, success
 
 KEY = re.compile(r"fp_[0-9A-Za-z]{36}")
@@ -295,7 +295,7 @@ def test_a_key_that_was_rotated_is_not_rotated_again(owner: FlaskClient, team: T
     path = address(team.api_key_id)
     form = open_page(owner, path).form(f"{path}/rotate")
     rotate(owner, team)
-    answer = owner.post(form.action, data={**form.fields, "keep": "now"})
+    answer = submit(owner, form, keep="now")
     assert answer.status_code == 422 and "rotated already" in answer.text
     assert f"{path}/rotate" not in [each.action for each in open_page(owner, path).forms]
 

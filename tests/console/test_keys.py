@@ -115,7 +115,7 @@ def test_a_revoked_key_is_refused_on_the_next_request(owner: FlaskClient, team: 
 
 def test_revoking_asks_first_and_names_the_key(owner: FlaskClient) -> None:
     page = open_page(owner, "/keys")
-    titles = [values.get("data-confirm-title") for tag, values in page.tags if tag == "form"]
+    titles = [title for title, *_ in page.questions]
     assert "Revoke n8n-prod?" in titles
 
 

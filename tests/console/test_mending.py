@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,11 +10,14 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from app.console.fixes import FIXES
+from app.console.test_events import make_attempts
+from app.console.test_kinds import TESTS
 from app.extensions import db, writing
+from app.ingest.attempts import send as send_attempt
 from app.ingest.service import ingest_service
 from app.models import ApiKey, Event, Workflow
 from app.problems import PROBLEMS
-from app.workspaces.api_keys import revoke_api_key
+from app.workspaces.api_keys import create_api_key, revoke_api_key
 from app.workspaces.workflows import archive_workflow, create_workflow
 from tests.console.pages import Page, open_page, send_form
 from tests.factories import Team, report
@@ -63,6 +67,32 @@ def test_a_refused_request_is_edited_sent_again_and_solved(owner: FlaskClient, t
     page = open_page(owner, path)
     assert "a later attempt was accepted" in page.text
     assert sent.headers["Location"] in page.links
+
+
+@pytest.mark.parametrize("is_good", [True, False])
+def test_a_form_that_is_sent_twice_makes_one_event_and_shows_it_twice(
+    owner: FlaskClient, team: Team, is_good: bool
+) -> None:
+    path = refuse(owner, team, ended_at="yesterday")
+    form = open_page(owner, f"{path}/resend").form(f"{path}/resend")
+    body = json.dumps({"workflow_slug": team.slug, "ended_at": RECENT if is_good else "never"})
+    typed = {**form.fields, "body": body, "kind": "run-success", "workflow": "", "do": "send"}
+    first, second = (owner.post(form.action, data=typed) for _ in range(2))
+    assert first.status_code == second.status_code == 303
+    assert first.location == second.location
+    text = "The request was accepted" if is_good else "The request was refused again"
+    assert text in open_page(owner, second.location).text
+    assert len(db.session.scalars(select(Event)).all()) == 2
+    edited = owner.post(form.action, data={**typed, "body": body + " "})
+    assert edited.location != first.location
+
+
+def test_each_form_sends_an_event_of_its_own(owner: FlaskClient, team: Team) -> None:
+    path = refuse(owner, team, ended_at="yesterday")
+    body = json.dumps({"workflow_slug": team.slug, "ended_at": RECENT})
+    values = {"body": body, "kind": "run-success", "workflow": "", "do": "send"}
+    sent = [send_form(owner, f"{path}/resend", **values).location for _ in range(2)]
+    assert len(set(sent)) == 2
 
 
 def test_check_explains_and_sends_nothing(owner: FlaskClient, team: Team) -> None:
@@ -210,3 +240,40 @@ def test_the_request_can_be_downloaded_as_code(owner: FlaskClient, team: Team, n
     assert "fp_your_key" in answer.text and team.key not in answer.text
     assert answer.headers["Content-Disposition"].startswith("attachment")
     assert owner.get(f"{path}/as/cobol").status_code == 404
+
+
+def primary_buttons(page: Page) -> list[str | None]:
+    return [
+        values.get("href") or values.get("type")
+        for tag, values in page.tags
+        if tag in ("a", "button") and values.get("class") == "btn" and "data-variant" not in values
+    ]
+
+
+def test_a_refused_events_page_has_one_primary_button_at_most(
+    owner: FlaskClient, team: Team
+) -> None:
+    """Of test events of every kind, and of what one sender with a revoked key has sent."""
+    workflow = db.session.get_one(Workflow, team.workflow_id)
+    refused = [test for test in TESTS.values() if test.code]
+    for attempt in [each for test in refused for each in make_attempts(test, workflow, "a@b.c")]:
+        send_attempt(attempt)
+    revoke_api_key(db.session.get_one(ApiKey, team.api_key_id), None)
+    refuse(owner, team)
+    refuse(owner, team)
+    ids = db.session.scalars(select(Event.public_id).where(Event.code.is_not(None))).all()
+    buttons = {each: primary_buttons(open_page(owner, f"/events/{each}")) for each in ids}
+    assert len(buttons) > 20
+    assert {each: found for each, found in buttons.items() if len(found) > 1} == {}
+
+
+def test_a_workflow_that_the_key_may_not_report_leads_to_that_key(
+    owner: FlaskClient, team: Team
+) -> None:
+    other = create_workflow(team.workspace_id, "Other")
+    key, secret = create_api_key(team.workspace_id, "Limited", workflow_ids=[other.id])
+    path = refuse(owner, replace(team, key=secret))
+    page = open_page(owner, path)
+    assert f"/keys/{key.public_id}" in page.links
+    assert primary_buttons(page) == [f"/keys/{key.public_id}"]
+    assert "can't be changed" in page.text and "/keys#new-key" in page.links

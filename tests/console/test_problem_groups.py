@@ -23,7 +23,7 @@ from app.ingest.service import ingest_service
 from app.models import Event, UnstoredCount
 from app.problems import PROBLEMS
 from app.workspaces.workflows import create_workflow
-from tests.console.pages import Page, open_page, send_form
+from tests.console.pages import Page, open_page, send_form, submit
 from tests.console.refusals import refuse, store_refusals
 from tests.factories import Team, make_team, report, success
 
@@ -172,14 +172,14 @@ def test_what_runs_again_is_asked_first_with_its_exact_number(
 ) -> None:
     refuse(owner, team, 3, workflow_slug="lead-enrichmnt")
     link = only_group(owner)
-    asked = [tag for _, tag in open_page(owner, link).tags if "data-confirm" in tag]
-    titles = [tag["data-confirm-title"] for tag in asked]
+    asked = open_page(owner, link).questions
+    titles = [title for title, *_ in asked]
     assert titles == ["It was Lead enrichment?", "It was {instead}?", "Reprocess 3 requests?"]
-    assert all("3 requests" in str(tag["data-confirm"]) for tag in asked)
+    assert all("3 requests" in text for _, text, *_ in asked)
     form = open_page(owner, link).form(f"{link}/reprocess")
     refuse(owner, team, workflow_slug="lead-enrichmnt")
     create_workflow(team.workspace_id, "Typo", "lead-enrichmnt")
-    owner.post(form.action, data=form.fields)
+    submit(owner, form)
     assert "1 request refused" in open_page(owner, link).text
 
 

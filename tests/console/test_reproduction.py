@@ -67,3 +67,37 @@ def test_pasted_code_reproduces_the_row(
     event_id = again["event_id"]
     stored = wait_for(lambda: reader.get(f"{live_server.url}/events/{event_id}/body"))
     assert stored.content == body
+
+
+N8N = """
+const value = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const shown = value[0] === "="
+  ? value.slice(1).replace(/{{([^]*?)}}/g, (_, code) => String(eval(code)))
+  : value;
+process.stdout.write(shown);
+"""
+"""What n8n makes of a parameter: after a =, all between {{ and the next }} is JavaScript."""
+
+
+@pytest.mark.once
+@pytest.mark.usefixtures("app")
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"metadata": {"a": {}}}',
+        "{{ $json.name }}",
+        "={{ $json.name }}",
+        '={"metadata": {"a": "}} {{ 1 }} \\" \\\\ \\u007d"}}',
+        "=}}{{\n'`${1}\u2028ü🎉",
+    ],
+)
+def test_a_pasted_n8n_node_sends_the_same_body(text: str) -> None:
+    request = StoredRequest("POST", "http://x.example/", {"X-Note": text}, text.encode())
+    (node,) = json.loads(LANGUAGES["n8n"][2](request))["nodes"]
+    parameters = node["parameters"]
+    (header,) = parameters["headerParameters"]["parameters"]
+    for value in (parameters["body"], header["value"]):
+        done = subprocess.run(
+            ["node", "-e", N8N], input=json.dumps(value).encode(), capture_output=True, check=False
+        )
+        assert done.stdout.decode() == text, done.stderr.decode()

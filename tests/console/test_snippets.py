@@ -25,6 +25,7 @@ AWKWARD = "He said \"no\": C:\\new\\table\nline two\ttabbed\n{{ $json }} }} 'sin
 Done = subprocess.CompletedProcess[str]
 Job = Callable[[Part, Path, str], Done]
 pytestmark = pytest.mark.once  # A snippet does not know which database the server has.
+SHELLS = [shell for shell in ("bash", "dash") if shutil.which(shell)] or ["sh"]
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="no node here")
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
 
@@ -285,6 +286,7 @@ def test_the_wrapper_is_fetched_and_reports(
 
 
 @needs_curl
+@pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize(("job", "outcome"), [("true", "success"), ("(exit 7)", "failure")])
 def test_a_ping_tells_the_exit_status(
     target: Target,
@@ -293,14 +295,40 @@ def test_a_ping_tells_the_exit_status(
     live_team: LiveTeam,
     job: str,
     outcome: str,
+    shell: str,
 ) -> None:
     before = newest_id(live_server, live_team)
     code = parts_of("cron", target)["ping"].code.replace("/path/to/job", job)
-    done = run(["sh", "-c", code], tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = run([shell, "-c", f"set -eu\n{code}"], tmp_path)
+    status = 7 if outcome == "failure" else 0
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
     report = newest_run(live_server, live_team, before)
     assert report["outcome"] == outcome
     assert report["error_type"] == ("exit status 7" if outcome == "failure" else None)
+
+
+@needs_curl
+def test_an_outage_changes_nothing_about_a_job_with_a_ping(
+    drawing_app: Flask, tmp_path: Path
+) -> None:
+    target = Target(f"http://127.0.0.1:{free_port()}", "w" * 24, "lead", "fp_" + "k" * 36)
+    code = parts_of("cron", target)["ping"].code
+    scripts = [
+        [shell, "-c", f"{options}\n{code.replace('/path/to/job', job)}\necho after $?"]
+        for shell in SHELLS
+        for options in ("set -eu", "true")
+        for job in ("echo job", "(exit 7)")
+    ]
+    with ThreadPoolExecutor(len(scripts)) as pool:  # curl waits between its tries.
+        done = list(pool.map(lambda command: run(command, tmp_path), scripts))
+    told = [(each.returncode, each.stdout) for each in done]
+    assert told == len(SHELLS) * [
+        (0, "job\nafter 0\n"),
+        (7, ""),
+        (0, "job\nafter 0\n"),
+        (0, "after 7\n"),
+    ]
+    assert all("curl" in each.stderr for each in done)
 
 
 @pytest.fixture

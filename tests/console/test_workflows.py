@@ -88,7 +88,7 @@ def test_an_archived_workflow_takes_no_events_until_it_is_restored(
 
 def test_archiving_asks_first_and_names_the_workflow(owner: FlaskClient, team: Team) -> None:
     page = open_page(owner, address(team))
-    titles = [values.get("data-confirm-title") for tag, values in page.tags if tag == "form"]
+    titles = [title for title, *_ in page.questions]
     assert "Archive Lead enrichment?" in titles
 
 

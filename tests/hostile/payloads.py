@@ -71,7 +71,7 @@ HTMX = (
     '" hx-get=/pwned hx-trigger=load "',
 )
 OWN = (
-    "<form data-confirm=pwned action=/pwned></form>",
+    "<form action=/pwned><input name=asked value=pwned></form>",
     "<section data-live><tbody data-live-list hx-sse:connect=/pwned></tbody></section>",
     "<div id=announcer>pwned</div><div id=confirm>pwned</div>",
     "</td></tr></tbody></table><script>window.__pwned=1</script>",

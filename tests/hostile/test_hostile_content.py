@@ -48,7 +48,7 @@ CANARY = """
 ODD_NAMES = ("X-<img/src=x/onerror=window.__pwned=1>", "X-{{7*7}}-pwned", 'X-"><svg/onload=1>')
 LIVING = """() => {
   const alive = /^(on|hx-|style$|srcdoc$|formaction$|src$|srcset$|action$|http-equiv$)/i;
-  const ours = /^(data-copy|data-confirm|data-label|data-correction)/;
+  const ours = /^(data-copy|data-confirm-slot|data-label|data-correction)/;
   const found = [];
   for (const element of document.querySelectorAll("*")) {
     const name = element.localName;
@@ -379,7 +379,7 @@ def check_dialog_and_toast(watch: Watch) -> None:
     """What a script puts into a dialog and into a toast is text as well."""
     page = watch.page
     watch.visit("/keys")
-    page.locator("form[data-confirm] button").first.click()
+    page.locator("form:has([name=asked]) button").first.click()
     expect(page.locator("#confirm")).to_contain_text("pwned")
     watch.check("the dialog")
     page.locator("#confirm button[value=yes]").click()

@@ -10,7 +10,7 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from app.channels.connections import TOTAL_SECONDS
+from app.channels.connections import NO_ANSWER, TOTAL_SECONDS
 from app.channels.sending import Answer, DeliveryError, Sending
 from app.channels.settings import Settings, is_plain, text
 from app.channels.wording import title_of, write_body
@@ -79,7 +79,8 @@ def send(sending: Sending) -> Answer:
         )
         told = json.loads(done.stdout)
     except subprocess.TimeoutExpired as error:
-        raise DeliveryError("The service did not answer in time.") from error
+        words = "The service did not answer in time."
+        raise DeliveryError(words, problem=NO_ANSWER) from error
     except ValueError as error:
         raise DeliveryError("Apprise ended without a word.") from error
     answer = Answer(None, told["log"])

@@ -13,7 +13,13 @@ from typing import Any
 
 from marshmallow import ValidationError, validate
 
-from app.channels.connections import CONNECT_SECONDS, READ_SECONDS, time_limit, tls_context
+from app.channels.connections import (
+    CONNECT_SECONDS,
+    READ_SECONDS,
+    name_problem,
+    time_limit,
+    tls_context,
+)
 from app.channels.message import Message
 from app.channels.sending import Answer, DeliveryError, MailServer, Sending
 from app.channels.settings import Settings, is_plain, text
@@ -26,6 +32,7 @@ HELP = (
 )
 MAX_RECIPIENTS, MAX_ADDRESS, MAX_BODY = 20, 254, 60_000
 SEPARATOR = re.compile(r"[\s,;]+")
+FAILED = "delivery_mail_failed"
 PROBLEMS = (smtplib.SMTPException, OSError, ValueError, MessageError)
 _is_address = validate.Email(error="{input} is no e-mail address.")
 
@@ -63,7 +70,8 @@ def send(sending: Sending) -> Answer:
     """To those whom no earlier try has reached; one who is refused holds up no other."""
     server = sending.network.mail_server
     if server is None:
-        raise DeliveryError("No SMTP server is set: FLOWPULSE_SMTP_HOST is empty.")
+        words = "No SMTP server is set: FLOWPULSE_SMTP_HOST is empty."
+        raise DeliveryError(words, problem=FAILED)
     everybody = list_recipients(sending.settings["recipients"])
     reached, problems, said = list(sending.reached), [], ""
     try:
@@ -78,9 +86,11 @@ def send(sending: Sending) -> Answer:
                     problems.append(f"{recipient}: {describe(error)}")
     except PROBLEMS as error:
         words = f"{server.host}, port {server.port}: {describe(error)}."
-        raise DeliveryError(words, reached=tuple(reached)) from error
+        problem = name_problem(error, FAILED)
+        raise DeliveryError(words, reached=tuple(reached), problem=problem) from error
     if problems:
-        raise DeliveryError("Refused for " + "; ".join(problems), reached=tuple(reached))
+        words = "Refused for " + "; ".join(problems)
+        raise DeliveryError(words, reached=tuple(reached), problem=FAILED)
     return Answer(250, said)
 
 
