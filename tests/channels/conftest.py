@@ -12,7 +12,8 @@ from app.channels.kinds import webhook
 from app.channels.sealing import seal
 from app.clock import now
 from app.extensions import db, writing
-from app.models import Channel
+from app.models import Channel, Delivery
+from tests.channels.deliveries import deliver, post_to
 from tests.channels.receivers import MailBox, Receiver
 from tests.factories import Team, make_team
 
@@ -73,3 +74,14 @@ def make_channel(team: Team, kind: str = "webhook", name: str = "Ops", **setting
     with writing() as session:
         session.add(channel)
     return channel
+
+
+def fail(channel: Channel, clock: Clock, moment: datetime, kind: str = "alert") -> None:
+    """One try of one message, and no more: it is given up at once."""
+    clock.moment = moment
+    post_to(channel, at=moment, kind=kind)
+    assert deliver() >= 1
+    with writing() as session:
+        session.query(Delivery).filter_by(state="waiting").update(
+            {"state": "given_up", "next_try_at": None}
+        )

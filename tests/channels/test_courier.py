@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -20,7 +20,7 @@ from app.channels.switching import SWITCH_OFF_AFTER, switch_on
 from app.clock import now
 from app.extensions import db, writing
 from app.models import Channel, Delivery, DeliveryAttempt, OutboxMessage
-from tests.channels.conftest import Clock, make_channel
+from tests.channels.conftest import Clock, fail, make_channel
 from tests.channels.deliveries import deliver, deliveries_of, make_message, post_to
 from tests.channels.receivers import MailBox, Receiver, Reply
 from tests.factories import Team, make_team
@@ -154,17 +154,6 @@ def test_after_five_days_of_failures_a_channel_is_switched_off_with_notice(
     receiver.reply = lambda _: Reply()
     post_to(channel, at=clock.moment)
     assert deliver() == 1 and channel.last_ok_at == clock.moment
-
-
-def fail(channel: Channel, clock: Clock, moment: datetime, kind: str = "alert") -> None:
-    """One try of one message, and no more: it is given up at once."""
-    clock.moment = moment
-    post_to(channel, at=moment, kind=kind)
-    assert deliver() >= 1
-    with writing() as session:
-        session.query(Delivery).filter_by(state="waiting").update(
-            {"state": "given_up", "next_try_at": None}
-        )
 
 
 def test_a_test_that_fails_does_not_begin_the_five_days(

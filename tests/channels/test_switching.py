@@ -8,7 +8,7 @@ from flask import Flask
 from app.channels.switching import SWITCH_OFF_AFTER
 from app.extensions import db, writing
 from app.models import Channel, Delivery, OutboxMessage
-from tests.channels.conftest import Clock, make_channel
+from tests.channels.conftest import Clock, fail, make_channel
 from tests.channels.deliveries import deliver, post_to
 from tests.channels.receivers import MailBox, Receiver, Reply
 from tests.factories import Team, make_team
@@ -21,8 +21,11 @@ def failing(team: Team, receiver: Receiver, clock: Clock) -> Channel:
     """A channel whose next failure switches it off."""
     receiver.reply = lambda request: Reply(404 if request.path == "/gone" else 200)
     channel = make_channel(team, url=f"{receiver.url}/gone")
-    with writing():
-        channel.failing_since = clock.moment - SWITCH_OFF_AFTER
+    began = clock.moment
+    for days in range(SWITCH_OFF_AFTER.days):
+        fail(channel, clock, began + timedelta(days=days))
+    clock.go(days=1)
+    receiver.received.clear()
     return channel
 
 
