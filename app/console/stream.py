@@ -1,7 +1,7 @@
 """The live log's stream: server-sent events that lose nothing and double nothing."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
 from flask import (
@@ -83,7 +83,7 @@ def _follow(reader: Reader) -> Iterator[str]:
 
 def _catch_up(tail: Tail, subscription: Subscription, reader: Reader) -> Iterator[str]:
     """What came between the page's newest row and the subscription; the oldest goes first."""
-    missed = load_events(_list_missed(subscription.position, reader))
+    missed = load_events((yield from find_missed(subscription.position, reader)))
     shown = load_events(_list_waiting(subscription.position, reader))
     fitting = match_ids(reader.wanted, [event.id for event in shown])
     waiting = {event.id for event in (*missed, *shown) if event.state == "accepted"}
@@ -99,15 +99,27 @@ def _catch_up(tail: Tail, subscription: Subscription, reader: Reader) -> Iterato
             yield Notice(event, is_change=True).message(_render, reader.wanted, fits)
 
 
-def _list_missed(position: int, reader: Reader) -> list[int]:
-    if reader.start is None or reader.start >= position:
+def find_missed(position: int, reader: Reader) -> Generator[str, None, list[int]]:
+    """The ids of the newest rows up to the position; what is to be sent while that takes long."""
+    scope, wanted, start, _ = reader
+    if start is None or start >= position:
         return []
-    if not reader.wanted:
-        return list_ids(reader.scope, MAX_BACKLOG, before=position + 1, after=reader.start)
-    found = search(
-        reader.scope, reader.wanted, MAX_BACKLOG, position + 1, reader.start, seconds=None
-    )
-    return found.ids
+    if not wanted:
+        return list_ids(scope, MAX_BACKLOG, before=position + 1, after=start)
+    ids: list[int] = []
+    before, beat_at = position + 1, time.monotonic()
+    while True:
+        found = search(scope, wanted, MAX_BACKLOG - len(ids), before, start, WAKE_SECONDS)
+        ids += found.ids
+        if found.stopped_at is None:
+            return ids
+        if _is_stopping():
+            return []  # Not by halves: the page would go on behind what it was told of.
+        before = found.stopped_at
+        if time.monotonic() - beat_at >= BEAT_SECONDS:
+            db.session.remove()
+            yield _BEAT
+            beat_at = time.monotonic()
 
 
 def _list_waiting(position: int, reader: Reader) -> list[int]:
@@ -143,14 +155,17 @@ def _watch_over_access() -> Iterator[bool]:
     """Whether the stream may go on: asked often, looked up every few seconds."""
     token, membership_id = str(signed_in_user().session_token), current_membership().id
     db.session.remove()
-    is_stopping = current_app.extensions.get("flowpulse_stopping", lambda: False)
     checked_at, allowed = time.monotonic(), True
     while True:
         if time.monotonic() - checked_at >= CHECK_SECONDS:
             allowed = is_live(token) and _is_member(membership_id)
             db.session.remove()
             checked_at = time.monotonic()
-        yield allowed and not is_stopping()
+        yield allowed and not _is_stopping()
+
+
+def _is_stopping() -> bool:
+    return bool(current_app.extensions.get("flowpulse_stopping", lambda: False)())
 
 
 def _is_member(membership_id: int) -> bool:
