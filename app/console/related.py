@@ -1,4 +1,5 @@
-"""What belongs to an event: its other attempts, and events of the same execution or correlation."""
+"""What belongs to an event: its other attempts, and events of the same execution or correlation;
+of more than are shown, the newest."""
 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
@@ -34,10 +35,10 @@ def find_related(event: Event) -> Related:
 
 
 def list_attempts(event: Event) -> Sequence[Event]:
-    """The first attempt and the further ones, without the event itself."""
+    """The newest, and the first that all others are attempts of, without the event itself."""
     first = event.attempt_of_id or event.id
-    ids = {first, *_list_ids(Event.attempt_of_id == first)} - {event.id}
-    return _load(event, ids, MOST)
+    others = [each for each in _list_ids(Event.attempt_of_id == first) if each != event.id]
+    return _load(event, {*others[:MOST], first} - {event.id})
 
 
 def _same_execution(event: Event) -> Sequence[Event]:
@@ -51,7 +52,8 @@ def _same_execution(event: Event) -> Sequence[Event]:
         runs = runs.where(Run.workflow_id == event.workflow_id)
     else:
         runs = runs.where(Run.workflow_id.in_(of_workspace))
-    return _merge(rejected, _of_runs(event, db.session.scalars(runs.limit(MOST)).all()))
+    newest = runs.order_by((Run.id + 0).desc()).limit(MOST)
+    return _merge(rejected, _of_runs(event, db.session.scalars(newest).all()))
 
 
 def _same_correlation(event: Event) -> Sequence[Event]:
@@ -67,7 +69,9 @@ def _same_correlation(event: Event) -> Sequence[Event]:
 
 
 def _of_runs(event: Event, run_ids: Sequence[int]) -> Sequence[Event]:
-    return _load(event, _list_ids(Event.run_id.in_(run_ids))) if run_ids else ()
+    """One run after the other, along the index: one alone may have very many events."""
+    newest = [_list_ids(Event.run_id == run_id) for run_id in run_ids]
+    return _load(event, [event_id for ids in newest for event_id in ids]) if newest else ()
 
 
 def _merge(*lists: Sequence[Event]) -> list[Event]:
@@ -79,11 +83,13 @@ def _list_refused(event: Event, condition: ColumnElement[bool]) -> Sequence[int]
 
 
 def _list_ids(condition: ColumnElement[bool]) -> Sequence[int]:
-    """Without an order, which would lead SQLite through all of the workspace's events."""
-    return db.session.scalars(select(Event.id).where(condition).limit(MOST_COMPARED)).all()
+    """The newest first, as an index of what is asked for holds them behind its own columns."""
+    query = select(Event.id).where(condition).order_by(Event.id.desc())
+    return db.session.scalars(query.limit(MOST_COMPARED)).all()
 
 
-def _load(event: Event, ids: Collection[int], most: int = 2 * MOST) -> Sequence[Event]:
+def _load(event: Event, ids: Collection[int]) -> Sequence[Event]:
     query = select(Event).where(Event.workspace_id == event.workspace_id, Event.id.in_(ids))
     options = (joinedload(Event.workflow), joinedload(Event.run), joinedload(Event.api_key))
-    return db.session.scalars(query.options(*options).order_by(Event.id.desc()).limit(most)).all()
+    newest = query.options(*options).order_by(Event.id.desc()).limit(2 * MOST)
+    return db.session.scalars(newest).all()
