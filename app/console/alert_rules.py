@@ -12,7 +12,7 @@ from app.alerting.kinds import KINDS
 from app.alerting.rulebook import looks_at
 from app.clock import now
 from app.console.guards import current_workspace, signed_in_user
-from app.console.paging import read_page
+from app.console.paging import Paged
 from app.extensions import db
 from app.models import Alert, AlertRule, Channel, Workflow
 from app.workspaces.alert_rules import (
@@ -38,16 +38,15 @@ blueprint = Blueprint("alert_rules", __name__)
 
 @blueprint.get("/alerts/rules")
 def show_rules() -> str:
-    workspace_id, page = current_workspace().id, read_page()
-    first = (page - 1) * PAGE_SIZE
+    workspace_id = current_workspace().id
     every = list_rules(workspace_id)
-    rules = every[first : first + PAGE_SIZE]
+    paged = Paged(len(every), PAGE_SIZE, "alert_rules.show_rules")
+    rules = every[paged.part]
     return render_template(
         "console/alert_rules.html",
         rules=rules,
         has_rules=bool(every),
-        previous=page - 1,
-        next=page + 1 if len(every) > first + PAGE_SIZE else 0,
+        paged=paged,
         open_counts=_count_open(rules),
         kinds=KINDS,
         snoozes=SNOOZES,

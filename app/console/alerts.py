@@ -12,7 +12,7 @@ from app.alerting.kinds import KINDS
 from app.alerting.quiet import zone_named
 from app.clock import now
 from app.console.guards import current_workspace
-from app.console.paging import read_page
+from app.console.paging import Paged
 from app.console.reader import current_reader
 from app.console.run_list import ListedRun, load_runs
 from app.extensions import db
@@ -58,15 +58,15 @@ class Explanation(NamedTuple):
 
 @blueprint.get("/alerts")
 def show_alerts() -> str:
-    workspace_id, page, wanted = current_workspace().id, read_page(), _read_filter()
-    query = _of(workspace_id, wanted).options(joinedload(Alert.workflow))
-    query = query.order_by(Alert.id.desc()).offset((page - 1) * PAGE_SIZE)
-    found = list(db.session.scalars(query.limit(PAGE_SIZE + 1)))
+    workspace_id, wanted = current_workspace().id, _read_filter()
+    query = _of(workspace_id, wanted)
+    count = db.session.scalar(query.with_only_columns(func.count(Alert.id))) or 0
+    paged = Paged(count, PAGE_SIZE, "alerts.show_alerts", kept=("view", "kind", "workflow"))
+    newest = query.options(joinedload(Alert.workflow)).order_by(Alert.id.desc())
     return render_template(
         "console/alerts.html",
-        alerts=found[:PAGE_SIZE],
-        newer=page - 1,
-        older=page + 1 if len(found) > PAGE_SIZE else 0,
+        alerts=list(db.session.scalars(newest.offset(paged.start).limit(PAGE_SIZE))),
+        paged=paged,
         filter=wanted,
         views=VIEWS,
         open_count=_count_open(workspace_id),

@@ -4,14 +4,14 @@ from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
 from app.channels.kinds import KINDS, Kind
 from app.console.channels import describe
 from app.console.guards import current_workspace, signed_in_user
 from app.console.overview import worker_stands_still
-from app.console.paging import read_page
+from app.console.paging import Paged
 from app.extensions import db
 from app.models import Channel, Delivery
 from app.workspaces.channels import (
@@ -162,11 +162,12 @@ def _show_secret(channel: Channel, secret: str) -> str:
 
 
 def _show_channel(channel: Channel, errors: Errors) -> str:
-    kind, page = find_kind(channel.kind), read_page()
+    kind = find_kind(channel.kind)
     saved = open_settings(channel)
     query = select(Delivery).where(Delivery.channel_id == channel.id)
-    query = query.options(joinedload(Delivery.message)).order_by(Delivery.id.desc())
-    rows = db.session.scalars(query.offset((page - 1) * PAGE_SIZE).limit(PAGE_SIZE + 1)).all()
+    count = db.session.scalar(query.with_only_columns(func.count())) or 0
+    paged = Paged(count, PAGE_SIZE, "channel.show_channel")
+    newest = query.options(joinedload(Delivery.message)).order_by(Delivery.id.desc())
     return render_template(
         "console/channel.html",
         channel=channel,
@@ -177,9 +178,8 @@ def _show_channel(channel: Channel, errors: Errors) -> str:
         name=request.form.get("name", channel.name),
         tested=_find_test(channel, request.args.get("test", "")),
         worker_stands_still=worker_stands_still(),
-        deliveries=rows[:PAGE_SIZE],
-        newer=page - 1,
-        older=page + 1 if len(rows) > PAGE_SIZE else 0,
+        deliveries=db.session.scalars(newest.offset(paged.start).limit(PAGE_SIZE)).all(),
+        paged=paged,
         is_signed=channel.kind == SIGNED,
         errors=errors,
     )

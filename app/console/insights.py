@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app.console.guards import current_workspace
 from app.console.insight_view import LEGEND, look_at_workspace
-from app.console.paging import read_page
+from app.console.paging import Paged
 from app.console.ranges import RANGES, USUAL, read_range
 from app.console.rollup_sums import SHARES, Sum, count_workflows, merge_durations
 from app.extensions import db
@@ -35,17 +35,15 @@ class WorkflowLine(NamedTuple):
 def show_insights() -> str:
     workspace, range_name = current_workspace(), read_range(request.args.get("range"))
     insights = look_at_workspace(workspace.id, range_name)
-    page = read_page()
-    first = (page - 1) * WORKFLOWS_SHOWN
     ranked = rank_workflows(workspace.id, insights.start, insights.end)
+    paged = Paged(len(ranked), WORKFLOWS_SHOWN, "insights.show_insights", kept=("range",))
     return render_template(
         "console/insights.html",
         insights=insights,
         levels=LEGEND,
-        lines=describe(ranked[first : first + WORKFLOWS_SHOWN], insights.start, insights.end),
+        lines=describe(ranked[paged.part], insights.start, insights.end),
         range_url=range_url("insights.show_insights"),
-        previous=page - 1,
-        next=page + 1 if len(ranked) > first + WORKFLOWS_SHOWN else 0,
+        paged=paged,
     )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from app.alerting.quiet import window_at
 from app.clock import now
 from app.console.guards import current_workspace, signed_in_user
-from app.console.paging import read_page
+from app.console.paging import Paged
 from app.extensions import db
 from app.models import MaintenanceWindow
 from app.workspaces.alert_scopes import list_scopes
@@ -74,13 +74,12 @@ def _show(errors: dict[str, list[str]]) -> str:
         "ends": (local + timedelta(hours=2)).isoformat(timespec="minutes"),
         "zone": zone,
     }
-    page, every = read_page(), list_windows(workspace_id)
-    first = (page - 1) * PAGE_SIZE
+    every = list_windows(workspace_id)
+    paged = Paged(len(every), PAGE_SIZE, "maintenance.show_windows")
     return render_template(
         "console/maintenance.html",
-        windows=[(window, state_of(window)) for window in every[first : first + PAGE_SIZE]],
-        previous=page - 1,
-        next=page + 1 if len(every) > first + PAGE_SIZE else 0,
+        windows=[(window, state_of(window)) for window in every[paged.part]],
+        paged=paged,
         scopes=list_scopes(workspace_id),
         zones=time_zones(),
         form=request.form if errors else usual,

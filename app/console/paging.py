@@ -64,5 +64,6 @@ class Paged:
 
     def _address(self, number: int) -> str:
         kept: dict[str, Any] = {name: request.args.get(name) for name in self.kept}
+        kept |= request.view_args or {}
         anchor = None if self.name == "page" else self.name
         return url_for(self.endpoint, **{**kept, self.name: number}, _anchor=anchor)

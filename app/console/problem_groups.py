@@ -22,10 +22,13 @@ from app.console.open_problems import (
     list_groups,
     list_requests,
 )
+from app.console.paging import Paged
 from app.problems import PROBLEMS, exact_codes
 from app.workspaces.ignored_problems import ignore_problem, show_problem_again
 
 PAGE_SIZE = 25
+KEPT = ("show", "code", "window")
+"""Parameters that the pages of the list share."""
 REQUESTS_SHOWN = 50
 _FINGERPRINT = re.compile("[0-9a-f]{16}")
 
@@ -44,7 +47,6 @@ class Filters(NamedTuple):
     view: str
     code: str | None
     window: str
-    page: int
 
 
 @blueprint.get("/problems")
@@ -56,15 +58,15 @@ def show_groups() -> str:
     chosen = [group for group in groups if VIEWS[filters.view][1](group)]
     fitting = exact_codes(filters.code) if filters.code else None
     wanted = [each for each in chosen if not fitting or codes.get(each.fingerprint) in fitting]
-    start = filters.page * PAGE_SIZE
+    paged = Paged(len(wanted), PAGE_SIZE, "problem_groups.show_groups", kept=KEPT)
     return render_template(
         "console/problem_groups.html",
-        lines=describe(wanted[start : start + PAGE_SIZE], scope, WINDOWS[filters.window]),
+        lines=describe(wanted[paged.part], scope, WINDOWS[filters.window]),
         filters=filters,
         views={name: (label, sum(map(fits, groups))) for name, (label, fits) in VIEWS.items()},
         codes=_list_codes(filters.code, [codes.get(each.fingerprint) for each in chosen]),
         windows=WINDOWS,
-        has_more=len(wanted) > start + PAGE_SIZE,
+        paged=paged,
         unstored=count_unstored(scope),
         page_url=lambda **changes: _page_url(filters, **changes),
     )
@@ -134,7 +136,6 @@ def _read_filters() -> Filters:
         _read_choice("show", tuple(VIEWS)),
         request.args.get("code") if request.args.get("code") in PROBLEMS else None,
         _read_choice("window", tuple(WINDOWS)),
-        min(_read_number("page") or 0, 1_000),
     )
 
 
@@ -150,12 +151,13 @@ def _read_number(name: str) -> int | None:
 
 def _page_url(filters: Filters, **changes: Any) -> str:
     """The page's own address with some of its filters changed; what is usual is left out."""
-    changed = filters._replace(**{"page": 0, **changes})
-    usual = Filters(next(iter(VIEWS)), None, next(iter(WINDOWS)), 0)
+    page: dict[str, Any] = {"page": changes.pop("page", 1)}
+    changed = filters._replace(**changes)
+    usual = Filters(next(iter(VIEWS)), None, next(iter(WINDOWS)))
     names = {"view": "show"}
     given: dict[str, Any] = {
         names.get(name, name): value
         for name, value, default in zip(Filters._fields, changed, usual, strict=True)
         if value != default
     }
-    return url_for("problem_groups.show_groups", **given)
+    return url_for("problem_groups.show_groups", **given, **(page if page["page"] > 1 else {}))

@@ -11,7 +11,7 @@ from sqlalchemy.orm import joinedload, undefer
 from app.console.error_list import count_groups, describe_groups
 from app.console.filter_choices import PLATFORMS, list_workflow_choices
 from app.console.guards import current_workspace
-from app.console.paging import read_page
+from app.console.paging import Paged
 from app.console.run_filter import PERIODS, RUN_OUTCOMES, RunFilter
 from app.console.run_links import find_source_link
 from app.console.run_list import MOST_RELATED, find_related, find_start, load_runs
@@ -58,17 +58,15 @@ def show_errors() -> ResponseReturnValue:
         if wanted.errors
         else count_groups(workspace.id, wanted.value("period"), wanted.value("workflow"))
     )
-    page = read_page()
-    first = (page - 1) * ERRORS_SHOWN
+    paged = Paged(len(groups), ERRORS_SHOWN, "runs.show_errors", kept=("period", "workflow"))
     return render_template(
         "console/run_errors.html",
-        groups=describe_groups(workspace.id, groups[first : first + ERRORS_SHOWN]),
+        groups=describe_groups(workspace.id, groups[paged.part]),
         total=sum(group.failures for group in groups),
         wanted=wanted,
         periods=list(PERIODS),
         workflows=list_workflow_choices(workspace.id, wanted),
-        previous=page - 1,
-        next=page + 1 if len(groups) > first + ERRORS_SHOWN else 0,
+        paged=paged,
         page_url=_page_url("runs.show_errors", wanted.texts),
     ), 422 if wanted.errors else 200
 

@@ -300,7 +300,7 @@ def test_pages_show_each_group_once_the_last_seen_first(owner: FlaskClient, team
         store_refusals(team, 1, f"{number:016x}")
     links: list[str] = []
     for number in range(3):
-        links += group_links(open_page(owner, f"/problems?page={number}"))
+        links += group_links(open_page(owner, f"/problems?page={number + 1}"))
     assert links == [f"/problems/{number:016x}" for number in reversed(range(count))]
 
 
