@@ -101,6 +101,7 @@ def unsteady(unsteady_server: LiveServer, page: Page) -> Iterator[Log]:
         yield log
 
 
+@pytest.mark.everywhere
 def test_a_filtered_log_follows_what_fits_and_nothing_else(log: Log) -> None:
     log.open("?outcome=failure")
     sent = []
@@ -112,6 +113,7 @@ def test_a_filtered_log_follows_what_fits_and_nothing_else(log: Log) -> None:
     expect(log.page.locator("#log tbody > tr").first).to_contain_text("Failed")
 
 
+@pytest.mark.everywhere
 def test_rows_enter_and_leave_a_list_of_one_state(unsteady: Log) -> None:
     log = unsteady
     log.server.kill_worker()
@@ -229,6 +231,7 @@ def test_the_newest_filter_wins_and_a_pause_outlives_it(log: Log) -> None:
     assert log.rows() == [failed]
 
 
+@pytest.mark.everywhere
 def test_rows_are_held_while_the_reader_points_scrolls_or_pauses(log: Log) -> None:
     first = [log.send("failure", error_message="long " * 40) for _ in range(30)]
     log.open()
@@ -300,6 +303,7 @@ def test_the_keyboard_opens_reads_and_closes_an_event(log: Log) -> None:
     expect(log.page.locator(LIVE)).to_be_visible()
 
 
+@pytest.mark.everywhere
 def test_a_filter_acts_in_place_and_a_pasted_address_shows_the_same(log: Log) -> None:
     log.send()
     failed = log.send("failure", source_platform="make", error_message="The CRM is down")
