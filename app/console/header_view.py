@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from html import escape
+from itertools import accumulate
 from typing import NamedTuple
 
 from app.console.signs import show_signs
 
 MOST_BYTES = 8_000
-LONGEST_VALUE = 400
+LONGEST_VALUE = 200
 _BYTES_A_ROW = 120
 
 
@@ -20,19 +21,24 @@ class HeaderView(NamedTuple):
 
 
 def view_headers(headers: Sequence[Sequence[str]]) -> HeaderView:
-    """The first of them, in their order."""
-    shown: list[tuple[str, str]] = []
-    weight = 0
-    for name, value in headers:
-        text = show_signs(value)
-        text = text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
-        weight += len(escape(name + text).encode()) + _BYTES_A_ROW
-        if weight > MOST_BYTES:
-            break
-        shown.append((name, text))
-    left_out = len(headers) - len(shown)
+    """The shortest of them, in the order in which they came."""
+    rows = [(name, _cut(show_signs(value))) for name, value in headers]
+    weights = sorted((_weigh(*row), index) for index, row in enumerate(rows))
+    sums = accumulate(weight for weight, _ in weights)
+    chosen = sorted(
+        index for (_, index), sum_ in zip(weights, sums, strict=True) if sum_ <= MOST_BYTES
+    )
+    shown = [rows[index] for index in chosen]
     is_cut = any(len(value) > LONGEST_VALUE for _, value in headers)
-    return HeaderView(shown, left_out, is_cut or left_out > 0)
+    return HeaderView(shown, len(rows) - len(shown), is_cut or len(shown) < len(rows))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
+
+
+def _weigh(name: str, text: str) -> int:
+    return len(escape(name + text).encode()) + _BYTES_A_ROW
 
 
 def write_headers(headers: Sequence[Sequence[str]]) -> str:

@@ -151,6 +151,7 @@ def test_headers_that_a_page_cuts_are_downloaded_whole(owner: FlaskClient, team:
     event_id = send(owner, team, b"{")
     page = open_page(owner, f"/events/{event_id}")
     assert "of 9" in page.text and "long values are cut" in page.text
+    assert "Content-Type application/json" in page.text
     text = owner.get(f"/events/{event_id}/headers").text
     assert "X-Header-89: " + "<&" * 150 in text and "X-Api-Key: •" in text
 
