@@ -1,6 +1,6 @@
 """What the charts of a workflow or a workspace show: numbers, words and shapes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
 from typing import Any, NamedTuple
 
@@ -18,6 +18,13 @@ from app.console.charts import (
 )
 from app.console.formatting import duration, plural, rate
 from app.console.last_runs import STRIP_LENGTH, LastRun
+from app.console.outliers import (
+    OUTLIER_FACTOR,
+    Outliers,
+    find_outliers,
+    find_outliers_of_all,
+    place_outliers,
+)
 from app.console.ranges import CALENDAR_DAYS, RANGES, Range, day_edges
 from app.console.reader import chart_zone
 from app.console.rollup_sums import Owner, Sum, of_workflow, of_workspace, read_sums
@@ -25,9 +32,8 @@ from app.console.workflow_health import Bars, draw_strip, strip_in_words
 from app.extensions import db
 from app.models import Run
 
-OUTLIER_FACTOR = 2
-"""A run is an outlier that took longer than so many times the p95 of the range."""
-OUTLIERS_SHOWN = 40
+FindOutliers = Callable[[float, datetime, datetime], Outliers]
+"""By the p95 of all in ms, from when and until when."""
 LEGEND = [(name, words) for name, words, _ in LEVELS]
 
 
@@ -38,14 +44,6 @@ class Point(NamedTuple):
     sum: Sum
     median_ms: float | None
     high_ms: float | None
-
-
-class Outliers(NamedTuple):
-    """Runs longer than a limit: the longest of them, and whether there are more."""
-
-    limit_ms: float
-    runs: Sequence[tuple[datetime, float]]
-    has_more: bool
 
 
 class Insights(NamedTuple):
@@ -74,17 +72,24 @@ class Insights(NamedTuple):
 
 def look_at_workflow(workflow_id: int, range_name: str) -> Insights:
     mine = Run.workflow_id == workflow_id
-    return _look(of_workflow(workflow_id), mine, range_name, workflow_id)
+
+    def find(high_ms: float, start: datetime, end: datetime) -> Outliers:
+        return find_outliers(workflow_id, OUTLIER_FACTOR * high_ms, start, end)
+
+    return _look(of_workflow(workflow_id), mine, range_name, find)
 
 
 def look_at_workspace(workspace_id: int, range_name: str) -> Insights:
-    """Without outliers: what is long for one workflow is usual for another."""
-    return _look(of_workspace(workspace_id), Run.workspace_id == workspace_id, range_name, None)
+    mine = Run.workspace_id == workspace_id
+
+    def find(high_ms: float, start: datetime, end: datetime) -> Outliers:
+        """What is long for one workflow is usual for another: each has its own limit."""
+        return find_outliers_of_all(workspace_id, start, end)
+
+    return _look(of_workspace(workspace_id), mine, range_name, find)
 
 
-def _look(
-    owner: Owner, mine: ColumnElement[bool], range_name: str, workflow_id: int | None
-) -> Insights:
+def _look(owner: Owner, mine: ColumnElement[bool], range_name: str, find: FindOutliers) -> Insights:
     at, (zone_name, zone) = now(), chart_zone()
     wanted = RANGES[range_name]
     edges = wanted.edges(at, zone)
@@ -98,10 +103,8 @@ def _look(
         for start, each in zip(edges, sums, strict=False)
     ]
     marks = wanted.marks(edges[:-1], zone)
-    outliers = None
-    if workflow_id is not None and high_ms:
-        outliers = find_outliers(workflow_id, OUTLIER_FACTOR * high_ms, edges[0], edges[-1])
-    placed = _place_outliers(outliers, edges, zone)
+    outliers = find(high_ms, edges[0], edges[-1]) if high_ms else None
+    placed = place_outliers(outliers, edges, zone)
     days = day_edges(CALENDAR_DAYS, at, zone)
     daily = sums if edges == days else read_sums(owner, days, with_durations=False)
     dates = [each.astimezone(zone).date() for each in days[:-1]]
@@ -187,37 +190,9 @@ def _last_runs(mine: ColumnElement[bool]) -> list[LastRun]:
     return [LastRun(*row) for row in reversed(rows)]
 
 
-def find_outliers(workflow_id: int, limit_ms: float, start: datetime, end: datetime) -> Outliers:
-    """The longest runs of the workflow that ended in this time and took longer than that."""
-    query: Any = select(Run.ended_at, Run.duration_ms).where(
-        Run.workflow_id == workflow_id,
-        Run.duration_ms > limit_ms,
-        Run.ended_at >= start,
-        Run.ended_at < end,
-        Run.is_test.is_(False),
-    )
-    rows = db.session.execute(query.order_by(Run.duration_ms.desc()).limit(OUTLIERS_SHOWN + 1))
-    found = [(row[0], row[1] or 0.0) for row in rows]
-    return Outliers(limit_ms, found[:OUTLIERS_SHOWN], len(found) > OUTLIERS_SHOWN)
-
-
 def _longest(
     placed: Sequence[tuple[float, float, str]], points: Sequence[Point]
 ) -> dict[str, float]:
     """The longest outlier of each step that has one, in ms by the step's name."""
     by_length = sorted(placed, key=lambda each: each[1])
     return {points[int(place)].name: took_ms for place, took_ms, _ in by_length}
-
-
-def _place_outliers(
-    outliers: Outliers | None, edges: Sequence[datetime], zone: tzinfo
-) -> list[tuple[float, float, str]]:
-    """Where each stands, in steps from the left."""
-    found = []
-    for ended_at, took_ms in outliers.runs if outliers else ():
-        step = next(number for number, edge in enumerate(edges[1:]) if ended_at < edge)
-        share = (ended_at - edges[step]) / (edges[step + 1] - edges[step])
-        local = ended_at.astimezone(zone)
-        title = f"{local:%a} {local.day} {local:%b}, {local:%H:%M}: {duration(took_ms)}"
-        found.append((step + share, took_ms, title))
-    return found

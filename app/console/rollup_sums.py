@@ -118,7 +118,7 @@ def _read_rows(owner: Owner, edges: Sequence[datetime], with_durations: bool) ->
         return rows("quarter", inside)
     quarters = [hour + quarter for hour in sorted(cut) for quarter in _QUARTERS]
     whole = [row for row in rows("hour", inside) if row[0] not in cut]
-    return [*whole, *rows("quarter", inside & _is_one_of(columns.starts_at, quarters))]
+    return [*whole, *rows("quarter", inside & is_one_of(columns.starts_at, quarters))]
 
 
 def _query(owner: Owner, with_durations: bool) -> Select[Any]:
@@ -142,7 +142,7 @@ def _read_days(owner: Owner, edges: Sequence[datetime], with_durations: bool) ->
         place = bisect_right(nearest, start) - 1
         totals[place] = totals[place].plus(Sum(successes, failures, unpack(packed)))
     for period, parts in _parts_beside(edges, nearest).items():
-        condition = _is_one_of(columns.starts_at, list(parts))
+        condition = is_one_of(columns.starts_at, list(parts))
         for start, successes, failures, packed in _fetch(
             query.where(columns.period == period, condition)
         ):
@@ -174,7 +174,7 @@ def _parts_beside(
     return found
 
 
-def _is_one_of(column: ColumnElement[datetime], moments: list[datetime]) -> ColumnElement[bool]:
+def is_one_of(column: ColumnElement[datetime], moments: list[datetime]) -> ColumnElement[bool]:
     """As one parameter: to send hundreds of them takes longer than to find their rows."""
     if is_sqlite():
         texts = json.dumps([sqlite_text(moment) for moment in moments])

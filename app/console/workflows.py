@@ -154,7 +154,7 @@ def show_one(workflow: Workflow, errors: dict[str, list[str]]) -> str:
 
 def _outliers_href(workflow: Workflow, insights: Insights) -> str | None:
     """The list of the runs that took too long."""
-    if insights.outliers is None:
+    if insights.outliers is None or insights.outliers.limit_ms is None:
         return None
     seconds = f"{insights.outliers.limit_ms / 1_000:.3f}"
     since = insights.start.isoformat(timespec="minutes")

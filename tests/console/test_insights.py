@@ -3,7 +3,9 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
 from xml.etree import ElementTree
 
@@ -17,10 +19,10 @@ from app.extensions import db, writing
 from app.models import Run, Workflow
 from app.processing.rollups import add_up
 from app.processing.runs import Report, record_runs
-from app.workspaces.workflows import archive_workflow, rename_workflow
+from app.workspaces.workflows import archive_workflow, create_workflow, rename_workflow
 from tests.console.pages import Page, open_page, send_form
 from tests.console.test_rollup_sums import make_report
-from tests.factories import Team
+from tests.factories import Team, make_team
 
 HOSTILE = "<script>alert(1)</script>\" onload='x' {{7*7}}"
 PAGE_LIMIT = 100 * 1024
@@ -50,6 +52,13 @@ def record(team: Team, *told: tuple[float, str, float | None]) -> None:
     with writing() as session:
         contributions = record_runs(session, reports).contributions
         add_up(session, contributions, at)
+
+
+def outlier_titles(owner: FlaskClient, range_name: str = "7d") -> list[str]:
+    """What the marks of runs say in the workspace's charts; steps can be marked, too."""
+    html = owner.get(f"/insights?range={range_name}").text
+    shapes = re.findall(r'<path class="outlier"[^>]*>(?:<title>(.*?)</title>)?', html)
+    return [unescape(each) for each in shapes if "95 % took" not in each]
 
 
 def table_of(page: Page) -> str:
@@ -110,7 +119,43 @@ def test_an_outlier_is_marked_and_leads_to_its_runs(
     assert "Outlier" in table_of(page) and "991 ms 991 ms 1 min" in table_of(page)
     listed = open_page(owner, next(link for link in page.links if "longer=" in link))
     assert listed.text.count("Succeeded") == 2  # One row, and the segment of the filter.
-    assert not [v for t, v in open_page(owner, "/insights").tags if v.get("class") == "outlier"]
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_the_workspace_marks_what_is_long_for_its_own_workflow(
+    owner: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Ten seconds are usual for one and stand out at another, below the p95 of all."""
+    stop_the_clock(monkeypatch)
+    quick = replace(team, workflow_id=create_workflow(team.workspace_id, HOSTILE).id)
+    record(team, *[(20, "success", 60_000.0)] * 40, (25, "success", 110_000.0))
+    record(quick, *[(30, "success", 1_000.0)] * 40, (35, "failure", 10_000.0), (5, "success", None))
+    page = open_page(owner, f"/insights?range={name}")
+    (title,) = outlier_titles(owner, name)
+    assert title.endswith(": 10.0 s") and "alert(1)" in title
+    assert "1 run took longer than twice the p95 of its own workflow." in page.text
+    assert "10.0 s" in table_of(page)
+
+
+def test_of_many_outliers_of_a_workspace_the_furthest_beyond_are_marked(
+    owner: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_the_clock(monkeypatch)
+    tail = [(20, "success", 5_000.0 + number) for number in range(60)]
+    record(team, *[(20, "success", 1_000.0)] * 2_000, *tail, (20, "success", 9_000.0))
+    page = open_page(owner, "/insights")
+    titles = outlier_titles(owner)
+    assert len(titles) == 40 and sum(title.endswith(": 9.0 s") for title in titles) == 1
+    assert "More than 40 runs took longer" in page.text
+
+
+def test_workflows_with_few_runs_and_other_workspaces_mark_nothing(
+    owner: FlaskClient, team: Team
+) -> None:
+    record(team, *[(20, "success", 1_000.0)] * 18, (30, "success", 60_000.0))
+    other = make_team(first=False)
+    record(other, *[(20, "success", 1_000.0)] * 40, (30, "success", 60_000.0))
+    assert outlier_titles(owner) == []
 
 
 def test_days_are_those_of_the_reader(owner: FlaskClient, team: Team) -> None:
