@@ -8,17 +8,18 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.channels.kinds import KINDS
+from app.channels.kinds import KINDS, WITH_INCIDENTS
 from app.channels.kinds.webhook import make_secret
 from app.channels.message import Message
 from app.channels.outbox import put
 from app.channels.sealing import UnreadableError, seal, unseal
 from app.channels.settings import keep_secrets
 from app.channels.switching import switch_on
+from app.channels.wording import OVER
 from app.clock import now
 from app.extensions import db, writing
 from app.identifiers import new_id
-from app.models import Channel, Delivery, OutboxMessage, User
+from app.models import Alert, Channel, Delivery, OutboxMessage, User
 from app.workspaces.names import UnfitNameError, clean_label
 
 NAME_LENGTH = 120
@@ -124,11 +125,25 @@ def try_again(delivery: Delivery) -> None:
     with writing() as session:
         # What the worker is sending right now, or has sent, is let be.
         session.refresh(delivery, with_for_update={"of": Delivery})
-        if delivery.state != "delivered" and not is_leased(delivery):
+        is_open = delivery.state != "delivered" and not is_leased(delivery)
+        if is_open and not reopens_incident(delivery):
             delivery.state = "waiting"
             delivery.attempts = 0
             delivery.next_try_at = now()
             delivery.finished_at = None
+
+
+def reopens_incident(delivery: Delivery) -> bool:
+    """Whether it opens an incident of an alert that is over: nothing would resolve that again."""
+    channel, message = delivery.channel, delivery.message
+    if channel is None or channel.kind not in WITH_INCIDENTS:
+        return False
+    if not message.incident or message.kind in OVER:
+        return False
+    open_ones = select(Alert.id).where(
+        Alert.public_id == message.incident, Alert.ended_at.is_(None)
+    )
+    return db.session.scalar(open_ones) is None
 
 
 def is_leased(delivery: Delivery) -> bool:
