@@ -125,12 +125,19 @@ def set_rules(team: Team, count: int) -> None:
 
 
 def store_events(team: Team, count: int, failing: float, seed: int) -> None:
-    """Accepted events that wait, of all workflows in turn, as the ingest service leaves them."""
+    """Accepted events that wait, of all workflows in turn, as the ingest service leaves them; told
+    of in the order of their ends."""
     chance, moment = Random(seed), now()
     query = select(Workflow.id).where(Workflow.workspace_id == team.workspace_id)
     workflows = db.session.scalars(query).all()
     rows = [
-        _event(team, workflows[number % len(workflows)], chance, failing, moment)
+        _event(
+            team,
+            workflows[number % len(workflows)],
+            chance,
+            failing,
+            moment - timedelta(milliseconds=(count - number) / 10),
+        )
         for number in range(count)
     ]
     with writing() as session:
@@ -140,7 +147,6 @@ def store_events(team: Team, count: int, failing: float, seed: int) -> None:
 def _event(
     team: Team, workflow_id: int, chance: Random, failing: float, moment: datetime
 ) -> dict[str, Any]:
-    ended_at = moment - timedelta(seconds=chance.random() * 60)
     duration_ms = chance.lognormvariate(7, 0.5)
     return accepted_row(
         moment,
@@ -149,7 +155,7 @@ def _event(
         workflow_id=workflow_id,
         kind="run-failure" if chance.random() < failing else "run-success",
         payload={
-            "ended_at": ended_at.isoformat(),
+            "ended_at": moment.isoformat(),
             "duration_ms": duration_ms,
             "error_message": "boom",
         },

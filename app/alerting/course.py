@@ -70,7 +70,9 @@ def _reopen(rule: AlertRule, alert: Alert, verdict: Verdict) -> None:
     alert.good_count = 0
     alert.count += max(verdict.count_after(alert.last_at), 1)
     alert.last_at = max(alert.last_at, verdict.at)
-    alert.detail = {**alert.detail, **verdict.detail}
+    detail = {**alert.detail, **verdict.detail}
+    detail.pop("ended", None)
+    alert.detail = detail
     if alert.told_at is not None and alert.last_told_at is not None:
         alert.told_at = None
         alert.not_before = alert.last_told_at + timedelta(minutes=rule.cool_down_minutes)
@@ -134,9 +136,11 @@ def _look_for_end(rule: AlertRule, alert: Alert, at: datetime) -> None:
         alert.ended_at = at
 
 
-def end_quietly(alert: Alert, now: datetime) -> None:
-    """End an alert whose rule or workflow is no longer looked at; nobody is told."""
-    alert.ended_at = alert.ended_at or now
+def end_quietly(alert: Alert, why: str, now: datetime) -> None:
+    """End an alert that has not recovered; nobody is told. One that has is told of no more."""
+    if alert.ended_at is None:
+        alert.ended_at = now
+        alert.detail = {**alert.detail, "ended": why}
     alert.is_muted = True
     alert.due_at = None
 

@@ -69,14 +69,19 @@ def _decide(
     told = alone | recent.read(session, seen, _list_pasts(session, pairs, seen), now)
     in_order = [pair for pair in pairs if told[pair[1]].new and not told[pair[1]].is_late]
     touched = _decide_in_order(session, book, in_order, told, found, now)
-    for rule, workflow_id in pairs:
-        if told[workflow_id].is_late:
-            alert = found.get((rule.id, workflow_id))
-            touched += decide_late(session, book, rule, told[workflow_id], alert, now)
+    late = [(rule, key) for rule, key in pairs if told[key].is_late]
+    previous = read_previous(session, [pair for pair in late if _key(pair) not in found], now)
+    for rule, workflow_id in late:
+        alert, before = (each.get((rule.id, workflow_id)) for each in (found, previous))
+        touched += decide_late(session, book, rule, told[workflow_id], alert, before, now)
     by_rule: dict[int, list[Alert]] = defaultdict(list)
     for alert in touched:
         by_rule[alert.rule_id or 0].append(alert)
     tell(session, book, by_rule, rules, now)
+
+
+def _key(pair: tuple[AlertRule, int]) -> tuple[int, int | None]:
+    return pair[0].id, pair[1]
 
 
 def _decide_in_order(
@@ -90,9 +95,9 @@ def _decide_in_order(
     """The alerts that runs change which are the newest of their workflows."""
     verdicts = [judge_new(rule, told[workflow_id]) for rule, workflow_id in pairs]
     opening = [
-        (rule, workflow_id)
-        for (rule, workflow_id), each in zip(pairs, verdicts, strict=True)
-        if (rule.id, workflow_id) not in found and _opens(each)
+        pair
+        for pair, each in zip(pairs, verdicts, strict=True)
+        if _key(pair) not in found and _opens(each)
     ]
     found = read_previous(session, opening, now) | found
     touched: list[Alert] = []

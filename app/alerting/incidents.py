@@ -7,22 +7,13 @@ from typing import cast
 from sqlalchemy import Table, insert, select, union
 from sqlalchemy.orm import Session
 
-from app.alerting.course import end_quietly, is_left_open
+from app.alerting.course import is_left_open
 from app.alerting.words import resolution_of
 from app.channels.kinds import WITH_INCIDENTS
 from app.channels.outbox import put
 from app.models import Alert, AlertMessage, AlertRuleChannel, Channel, Delivery
 
 ALERT_MESSAGES = cast(Table, AlertMessage.__table__)
-
-
-def end(session: Session, alerts: Collection[Alert], now: datetime) -> None:
-    """End alerts whose rule or workflow is no longer looked at, or that a person has closed;
-    nobody is told, but their incidents are resolved."""
-    for alert in alerts:
-        end_quietly(alert, now)
-    session.flush()
-    resolve(session, alerts, now)
 
 
 def resolve(session: Session, alerts: Iterable[Alert], now: datetime) -> None:

@@ -18,7 +18,6 @@ from app.alerting.course import follow, open_alert, step
 from app.alerting.kinds import KINDS
 from app.alerting.recent import Told, read_around
 from app.alerting.rulebook import Rulebook
-from app.alerting.telling import read_previous
 from app.alerting.verdicts import SeenRun, Sign, Verdict, detail_of
 from app.models import Alert, AlertRule, Run
 
@@ -76,13 +75,21 @@ class Hindsight(NamedTuple):
     verdicts: list[Verdict]
     course: Course
     new: frozenset[int]
-    counted: frozenset[int]
-    was_open: bool | None
+    counted: frozenset[int] = frozenset()
+    was_open: bool | None = None
 
     def find(self, begin: int, end: int | None, but: Collection[int] = ()) -> list[int]:
         """The indexes of the findings of a stretch."""
         span = range(begin, len(self.verdicts) if end is None else end)
         return [at for at in span if self.verdicts[at].sign in FINDINGS and at not in but]
+
+    def has_news(self) -> bool:
+        """Whether a finding belongs to an alert and was in none, or one is open that was not."""
+        stretches = self.course.stretches
+        is_open = stretches[-1].end is None
+        return (is_open and not self.was_open) or any(
+            self.find(begin, end, but=self.counted) for begin, end in stretches
+        )
 
     def list_open(self) -> list[int]:
         """The indexes of the findings that open an alert and belong to it. One that a person has
@@ -104,11 +111,14 @@ def decide_late(
     rule: AlertRule,
     told: Told,
     alert: Alert | None,
+    previous: Alert | None,
     now: datetime,
 ) -> list[Alert]:
     """The alerts that the new ones of the runs have opened, changed or ended; `alert` is the one
-    that is open."""
-    hindsight = _look_back(session, rule, told)
+    that is open, `previous` the one before, as far as it reaches into the cool-down."""
+    hindsight = judge_again(rule, told, told.new[0])
+    if hindsight.course.is_open is None:
+        told, hindsight = _look_back(session, rule, told, hindsight)
     workflow_id = told.runs[0].workflow_id
     hushes: Hushes = lambda at: book.hushes(rule, workflow_id, at, now)  # noqa: E731
     if alert is not None:
@@ -116,35 +126,40 @@ def decide_late(
         return [alert]
     if not hindsight.course.stretches:
         return []
-    previous = read_previous(session, [(rule, workflow_id)], now).get((rule.id, workflow_id))
+    hindsight = _compare(rule, told, hindsight)
+    if not hindsight.has_news():
+        return []
     past = _read_past(session, rule, workflow_id, hindsight)
     return _find_more(session, rule, previous, past, workflow_id, hindsight, hushes, now)
 
 
-def _look_back(session: Session, rule: AlertRule, told: Told) -> Hindsight:
-    hindsight = judge_again(rule, told, told.new[0])
-    if hindsight.course.is_open is not None:
-        return hindsight
+def _look_back(
+    session: Session, rule: AlertRule, told: Told, hindsight: Hindsight
+) -> tuple[Told, Hindsight]:
+    """The same from an earlier run on, as what came after does not tell what was before."""
     new = [told.runs[at] for at in told.new]
     around = read_around(session, new, LOOK_BACK + KINDS[rule.kind].past(rule.numbers).runs)
     if not around.new:
-        return hindsight
-    return judge_again(rule, around, max(around.new[0] - LOOK_BACK, 0))
+        return told, hindsight
+    return around, judge_again(rule, around, max(around.new[0] - LOOK_BACK, 0))
 
 
 def judge_again(rule: AlertRule, told: Told, start: int) -> Hindsight:
-    """All runs from an index on, with the new ones and without them."""
-    runs, new = told.runs, frozenset(told.new)
-    verdicts = _judge_from(rule, runs, start)
+    """All runs from an index on."""
+    verdicts = _judge_from(rule, told.runs, start)
     course = trace(verdicts, rule.recovery_after)
-    counted, was_open = frozenset[int](), None
-    if course.stretches:
-        known = [at for at in range(len(runs)) if at not in new]
-        before = trace(_judge_from(rule, [runs[at] for at in known], start), rule.recovery_after)
-        indexes, was_open = [at - start for at in known[start:]], before.is_open
-        counted = frozenset(at for begin, end in before.stretches for at in indexes[begin:end])
-    fresh = frozenset(at - start for at in new)
-    return Hindsight(runs[start:], verdicts, course, fresh, counted, was_open)
+    return Hindsight(told.runs[start:], verdicts, course, frozenset(at - start for at in told.new))
+
+
+def _compare(rule: AlertRule, told: Told, hindsight: Hindsight) -> Hindsight:
+    """With what the known runs came to without the new ones."""
+    start, new = len(told.runs) - len(hindsight.runs), set(told.new)
+    known = [at for at in range(len(told.runs)) if at not in new]
+    before = _judge_from(rule, [told.runs[at] for at in known], start)
+    course = trace(before, rule.recovery_after)
+    indexes = [at - start for at in known[start:]]
+    counted = frozenset(at for begin, end in course.stretches for at in indexes[begin:end])
+    return hindsight._replace(counted=counted, was_open=course.is_open)
 
 
 def _judge_from(rule: AlertRule, runs: Sequence[SeenRun], start: int) -> list[Verdict]:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from math import isclose
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, Select, Table, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Table, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from app.alerting.kinds import Past
@@ -265,22 +265,29 @@ def _place(rows: Sequence[Any]) -> list[SeenRun]:
 
 
 def find_late(session: Session, seen: Mapping[int, Sequence[SeenRun]]) -> set[int]:
-    """The workflows of which a run is known that ended after the first of these new ones."""
+    """The workflows of which a run is known that ended after the first of these new ones; where
+    there are many such runs, all of them may be."""
     if not seen:
         return set()
-    counts = [_count_from(workflow_id, new) for workflow_id, new in seen.items()]
-    rows: Sequence[Any] = session.connection().execute(union_all(*counts)).all()
-    return {workflow_id for workflow_id, count in rows if count > len(seen[workflow_id])}
+    new = {run.id for runs in seen.values() for run in runs}
+    since, most = min(runs[0].ended_at for runs in seen.values()), len(new) + MARGIN
+    given = {"workflow_ids": list(seen), "since": since, "most": most}
+    rows: Sequence[Any] = session.connection().execute(_SINCE, given).all()
+    if len(rows) == most:
+        return set(seen)
+    return {
+        workflow_id
+        for run_id, workflow_id, ended_at, early in rows
+        if run_id not in new and (early or ended_at, run_id) > in_time(seen[workflow_id][0])
+    }
 
 
-def _count_from(workflow_id: int, new: Sequence[SeenRun]) -> Select[int, int]:
-    first = new[0]
-    at = func.coalesce(told_before_its_end(), _COLUMNS.ended_at)
-    from_first = select(_COLUMNS.id).where(
-        _COLUMNS.workflow_id == workflow_id,
-        _COLUMNS.ended_at >= first.ended_at,
-        (at > first.ended_at) | ((at == first.ended_at) & (_COLUMNS.id >= first.id)),
+_SINCE = (
+    select(_COLUMNS.id, _COLUMNS.workflow_id, _COLUMNS.ended_at, told_before_its_end())
+    .where(
+        _COLUMNS.workflow_id.in_(bindparam("workflow_ids", expanding=True)),
+        _COLUMNS.ended_at >= bindparam("since"),
         _COLUMNS.is_test.is_(False),
     )
-    counted = from_first.limit(len(new) + 1).subquery()
-    return select(literal(workflow_id), func.count()).select_from(counted)
+    .limit(bindparam("most"))
+)

@@ -8,20 +8,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.alerting.course import step
 from app.alerting.deciding import OpenAlerts
+from app.alerting.endings import end, end_stale, find_stale
 from app.alerting.explanations import Explain
-from app.alerting.incidents import end
 from app.alerting.kinds import KINDS
 from app.alerting.rulebook import Rulebook, complete, looks_at, read_rulebook
 from app.alerting.sights import FACTS, Fact, see_refused
 from app.alerting.telling import lock_rules, read_previous, tell
 from app.alerting.verdicts import Sign, Verdict
+from app.alerting.words import Ending
 from app.extensions import db, writing
-from app.models import Alert, AlertRule, Silence, Workflow
+from app.models import Alert, AlertRule, Silence
 
 
 class Change(NamedTuple):
@@ -39,7 +40,7 @@ class Work:
 
     changes: list[Change] = field(default_factory=list)
     due: list[Alert] = field(default_factory=list)
-    stale: list[Alert] = field(default_factory=list)
+    stale: list[tuple[Alert, Ending]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.changes or self.due or self.stale)
@@ -65,8 +66,8 @@ def tick(now: datetime, explain: Explain | None = None) -> None:
 
 
 def find_work(session: Session, now: datetime) -> Work:
-    stale = _read_stale(session)
-    gone = {alert.id for alert in stale}
+    stale = find_stale(session)
+    gone = {alert.id for alert, _ in stale}
     due = session.scalars(select(Alert).where(Alert.due_at <= now).order_by(Alert.due_at))
     book = read_rulebook(session, {"silences", "stuck", "refused"})
     return Work(
@@ -77,7 +78,7 @@ def find_work(session: Session, now: datetime) -> Work:
 
 
 def do_work(session: Session, work: Work, now: datetime, explain: Explain | None) -> None:
-    end(session, work.stale, now)
+    end_stale(session, work.stale, now)
     rules = work.rules()
     book = complete(session, list(rules.values()))
     touched: dict[int, list[Alert]] = {}
@@ -90,25 +91,6 @@ def do_work(session: Session, work: Work, now: datetime, explain: Explain | None
         if alert not in alerts:
             alerts.append(alert)
     tell(session, book, touched, rules, now, explain)
-
-
-def _read_stale(session: Session) -> list[Alert]:
-    """Alerts that are open or due, and whose workflow is archived or whose rule is off."""
-    query = (
-        select(Alert)
-        .outerjoin(Workflow, Workflow.id == Alert.workflow_id)
-        .outerjoin(AlertRule, AlertRule.id == Alert.rule_id)
-        .where(
-            or_(
-                Workflow.archived_at.is_not(None),
-                AlertRule.id.is_(None),
-                AlertRule.is_on.is_(False),
-            )
-        )
-    )
-    # One after the other, each along its index.
-    living = (Alert.ended_at.is_(None), Alert.ended_at.is_not(None) & Alert.due_at.is_not(None))
-    return [alert for condition in living for alert in session.scalars(query.where(condition))]
 
 
 def _find_changes(session: Session, book: Rulebook, now: datetime) -> Iterator[Change]:
@@ -184,7 +166,7 @@ def _apply(session: Session, book: Rulebook, change: Change, now: datetime) -> A
         and alert.ended_at is not None
         and _ended_without_a_run(session, rule, alert)
     ):
-        end(session, [alert], now)
+        end(session, [alert], "unscheduled", now)
         return None
     return alert
 

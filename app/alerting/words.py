@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from flask import current_app
@@ -18,6 +19,17 @@ ANY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]", ""})  # noqa: S104 - Nothing l
 MOST_LINES = 20
 """Alerts that a message for many names; the rest is a number."""
 
+Ending = Literal["archived", "changed", "closed", "deleted", "off", "uncovered", "unscheduled"]
+ENDINGS: dict[Ending, str] = {
+    "archived": "The workflow was archived.",
+    "changed": "The rule looks for something else now.",
+    "closed": "Somebody closed it.",
+    "deleted": "The rule was deleted.",
+    "off": "The rule was switched off.",
+    "uncovered": "The rule no longer covers this workflow.",
+    "unscheduled": "The workflow's schedule was changed or removed.",
+}
+"""Why an alert ended that has not recovered, as its detail keeps it."""
 MESSAGE_KIND: dict[Saying, MessageKind] = {
     "opened": "alert",
     "digest": "digest",
@@ -129,13 +141,18 @@ def _about_many(
     )
 
 
+def ending_of(alert: Alert) -> str:
+    """Why it ended, where it has not recovered; else empty."""
+    return ENDINGS.get(alert.detail.get("ended", ""), "") if alert.ended_at else ""
+
+
 def resolution_of(alert: Alert, now: datetime) -> Message:
     """For channels that keep an incident of an alert whose end nobody is told of."""
     return Message(
         id=new_id(),
         kind="resolve",
         title=f"{alert.what}: no longer open",
-        text="It is over or no longer looked at. This only closes the incident.",
+        text=f"{ending_of(alert) or 'It is over.'} This only closes the incident.",
         facts=(("Rule", alert.rule_name),),
         link=_link(f"/alerts/{alert.public_id}"),
         incident=alert.public_id,

@@ -10,6 +10,7 @@ from sqlalchemy.orm import joinedload
 from app.alerting.explanations import describe_silence
 from app.alerting.kinds import KINDS
 from app.alerting.quiet import zone_named
+from app.alerting.words import ending_of
 from app.clock import now
 from app.console.guards import current_workspace
 from app.console.paging import Paged
@@ -88,6 +89,7 @@ def show_alert(public_id: str) -> str:
         told=_list_told(alert),
         runs=_list_runs(alert, [each for each in run_ids if each]),
         waits_for=_explain_wait(alert),
+        ending=ending_of(alert),
         explanation=explain_alert(alert),
     )
 
@@ -201,6 +203,8 @@ def explain_alert(alert: Alert) -> Explanation:
 
 def _explain_wait(alert: Alert) -> str:
     """Why nobody was told of it, or not yet."""
+    if ending_of(alert) and alert.last_told_at is None:
+        return "It was not told: it had ended before."
     if alert.is_muted and alert.last_told_at is None:
         return "It was not told: a snooze or a maintenance window silenced it."
     if alert.last_told_at is not None or alert.rule is None:

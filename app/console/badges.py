@@ -22,18 +22,20 @@ blueprint = Blueprint("badges", __name__)
 
 
 class BadgeState(NamedTuple):
-    """What a badge says, and its colour: the name is of shields.io, the number for our own."""
+    """What a badge says, and its colour: the name is of shields.io, the number for our own. An
+    error keeps its colour whatever the address of the picture asks for."""
 
     message: str
     colour: str
     fill: str
+    is_error: bool = False
 
 
 STATES = {
     "ok": BadgeState("passing", "brightgreen", "#2b7a4b"),
-    "failing": BadgeState("failing", "red", "#b3253a"),
-    "stuck": BadgeState("stuck", "red", "#b3253a"),
-    "silent": BadgeState("silent", "orange", "#9a5b06"),
+    "failing": BadgeState("failing", "red", "#b3253a", is_error=True),
+    "stuck": BadgeState("stuck", "red", "#b3253a", is_error=True),
+    "silent": BadgeState("silent", "orange", "#9a5b06", is_error=True),
     "never": BadgeState("no runs", "lightgrey", "#666666"),
     "archived": BadgeState("archived", "lightgrey", "#666666"),
 }
@@ -54,14 +56,13 @@ def show_svg(token: str) -> Response:
 def show_json(token: str) -> Response:
     """As https://shields.io/badges/endpoint-badge asks for it."""
     workflow = find_workflow(token)
-    name = find_state(workflow)
-    state = STATES[name]
+    state = STATES[find_state(workflow)]
     document = {
         "schemaVersion": 1,
         "label": _shorten(workflow.name),
         "message": state.message,
         "color": state.colour,
-        "isError": name == "failing",
+        "isError": state.is_error,
         "cacheSeconds": 300,
     }
     return _answer(json.dumps(document), "application/json")

@@ -16,8 +16,6 @@ from app.extensions import db
 from app.models import Channel, Delivery
 from app.workspaces.channels import (
     SIGNED,
-    Errors,
-    RefusedFormError,
     add_channel,
     change_channel,
     delete_channel,
@@ -28,6 +26,7 @@ from app.workspaces.channels import (
     send_test,
     switch_channel_on,
 )
+from app.workspaces.mistakes import Errors, RefusedError
 
 PAGE_SIZE = 25
 
@@ -47,7 +46,7 @@ def add(kind: str) -> ResponseReturnValue:
         channel, secret = add_channel(
             current_workspace().id, found.KIND, request.form, signed_in_user()
         )
-    except RefusedFormError as error:
+    except RefusedError as error:
         return _show_new(found, error.errors), 422
     if secret:
         return _show_secret(channel, secret)
@@ -65,7 +64,7 @@ def save(public_id: str) -> ResponseReturnValue:
     channel = _find(public_id)
     try:
         change_channel(channel, request.form)
-    except RefusedFormError as error:
+    except RefusedError as error:
         return _show_channel(channel, error.errors), 422
     flash("The channel is saved.", "success")
     return redirect(address_of(channel), 303)

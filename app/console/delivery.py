@@ -7,10 +7,11 @@ from sqlalchemy import select
 from app.console.guards import current_workspace
 from app.extensions import db
 from app.models import Delivery, DeliveryAttempt
-from app.workspaces.channels import find_delivery, is_leased, try_again
+from app.workspaces.channels import find_delivery, is_leased, reopens_incident, try_again
 
 MOST_TRIES = 20
 """The newest ones; each may hold 2 KB of an answer."""
+ENDED = "Its alert has ended: sent now, it would open an incident that nothing resolves."
 
 blueprint = Blueprint("delivery", __name__)
 
@@ -27,6 +28,7 @@ def show_delivery(public_id: str) -> str:
         channel=delivery.channel,
         tries=db.session.scalars(newest).all(),
         is_under_way=is_leased(delivery),
+        ended=ENDED if delivery.state != "delivered" and reopens_incident(delivery) else "",
     )
 
 
@@ -35,6 +37,8 @@ def send_again(public_id: str) -> ResponseReturnValue:
     delivery = _find(public_id)
     if delivery.channel is not None and delivery.channel.disabled_at is not None:
         flash("This channel is switched off. Switch it on first.", "error")
+    elif reopens_incident(delivery):
+        flash(ENDED, "error")
     else:
         try_again(delivery)
         flash(

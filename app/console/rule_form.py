@@ -46,15 +46,13 @@ def show_new() -> str:
 def add() -> ResponseReturnValue:
     workspace_id, kind = current_workspace().id, _wanted_kind()
     draft = read_draft(workspace_id, kind, request.form)
-    if not draft.errors:
-        try:
-            rule = create_rule(workspace_id, draft, signed_in_user())
-        except RefusedError as error:
-            draft.errors[error.field] = [str(error)]
-        else:
-            flash(f"The rule “{rule.name}” is on.", "success")
-            return redirect(url_for("alert_rules.show_rules"), 303)
-    return _show(kind, None, request.form, draft.errors), 422
+    try:
+        draft.mistakes.refuse()
+        rule = create_rule(workspace_id, draft, signed_in_user())
+    except RefusedError as error:
+        return _show(kind, None, request.form, error.errors), 422
+    flash(f"The rule “{rule.name}” is on.", "success")
+    return redirect(url_for("alert_rules.show_rules"), 303)
 
 
 @blueprint.get("/alerts/rules/<public_id:public_id>")
@@ -68,15 +66,13 @@ def save(public_id: str) -> ResponseReturnValue:
     rule = find_rule(public_id)
     kind = KINDS[rule.kind]
     draft = read_draft(rule.workspace_id, kind, request.form)
-    if not draft.errors:
-        try:
-            change_rule(rule, draft)
-        except RefusedError as error:
-            draft.errors[error.field] = [str(error)]
-        else:
-            flash(f"The rule “{rule.name}” was saved.", "success")
-            return redirect(url_for("alert_rules.show_rules"), 303)
-    return _show(kind, rule, request.form, draft.errors), 422
+    try:
+        draft.mistakes.refuse()
+        change_rule(rule, draft)
+    except RefusedError as error:
+        return _show(kind, rule, request.form, error.errors), 422
+    flash(f"The rule “{rule.name}” was saved.", "success")
+    return redirect(url_for("alert_rules.show_rules"), 303)
 
 
 @blueprint.post("/alerts/rules/preview")

@@ -8,8 +8,9 @@ from sqlalchemy import delete, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.alerting.incidents import end
+from app.alerting.endings import end, end_stale, find_stale
 from app.alerting.telling import lock_rules, look_again
+from app.alerting.words import Ending
 from app.clock import now
 from app.extensions import db, writing
 from app.models import Alert, AlertRule, AlertRuleChannel, Channel, User
@@ -19,7 +20,7 @@ from app.workspaces.rule_drafts import RuleDraft
 MOST_RULES = 100
 """Rules of a workspace: each is looked at with each batch of runs."""
 SUGGESTED_NAME = "Tell me when anything fails"
-_WATCHED = ("kind", "numbers", "workflow_id", "label")
+_SOUGHT = ("kind", "numbers")
 """What decides which alerts there are: with another one, those that are open end."""
 
 
@@ -70,10 +71,12 @@ def change_rule(rule: AlertRule, draft: RuleDraft) -> None:
         with writing() as session:
             lock_rules(session, [rule_id])
             _refuse_taken(session, workspace_id, name, but=rule_id)
-            if any(getattr(rule, each) != draft.columns[each] for each in _WATCHED):
-                _end_alerts(session, rule_id)
+            if any(getattr(rule, each) != draft.columns[each] for each in _SOUGHT):
+                _end_alerts(session, rule_id, "changed")
             for column, value in draft.columns.items():
                 setattr(rule, column, value)
+            session.flush()
+            end_stale(session, find_stale(session, Alert.rule_id == rule_id), now())
             gone = delete(AlertRuleChannel).where(AlertRuleChannel.rule_id == rule_id)
             session.execute(gone)
             _connect(session, rule, draft.channel_ids)
@@ -88,7 +91,7 @@ def switch_rule(rule: AlertRule, is_on: bool) -> None:
         lock_rules(session, [rule_id])
         rule.is_on = is_on
         if not is_on:
-            _end_alerts(session, rule_id)
+            _end_alerts(session, rule_id, "off")
 
 
 def snooze_rule(rule: AlertRule, until: datetime | None) -> None:
@@ -104,7 +107,7 @@ def delete_rule(rule: AlertRule) -> None:
     rule_id = rule.id
     with writing() as session:
         lock_rules(session, [rule_id])
-        _end_alerts(session, rule_id)
+        _end_alerts(session, rule_id, "deleted")
         session.execute(delete(AlertRule).where(AlertRule.id == rule_id))
 
 
@@ -114,15 +117,15 @@ def close_alert(alert: Alert) -> None:
         lock_rules(session, [alert.rule_id or 0])
         session.refresh(alert)
         if alert.ended_at is None:
-            end(session, [alert], now())
+            end(session, [alert], "closed", now())
 
 
-def _end_alerts(session: Session, rule_id: int) -> None:
+def _end_alerts(session: Session, rule_id: int, why: Ending) -> None:
     """Also those whose end waits to be told."""
     is_living = or_(Alert.ended_at.is_(None), Alert.due_at.is_not(None))
     query = select(Alert).where(Alert.rule_id == rule_id, is_living)
     alerts = session.scalars(query.execution_options(populate_existing=True)).all()
-    end(session, alerts, now())
+    end(session, alerts, why, now())
 
 
 def _connect(session: Session, rule: AlertRule, channel_ids: Iterable[int]) -> None:

@@ -8,18 +8,20 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.channels.kinds import KINDS
+from app.channels.kinds import KINDS, WITH_INCIDENTS
 from app.channels.kinds.webhook import make_secret
 from app.channels.message import Message
 from app.channels.outbox import put
 from app.channels.sealing import UnreadableError, seal, unseal
 from app.channels.settings import keep_secrets
 from app.channels.switching import switch_on
+from app.channels.wording import OVER
 from app.clock import now
 from app.extensions import db, writing
 from app.identifiers import new_id
-from app.models import Channel, Delivery, OutboxMessage, User
-from app.workspaces.names import UnfitNameError, clean_label
+from app.models import Alert, Channel, Delivery, OutboxMessage, User
+from app.workspaces.mistakes import Errors, Mistakes, RefusedError
+from app.workspaces.people import clean_field
 
 NAME_LENGTH = 120
 MOST_CHANNELS = 100
@@ -27,21 +29,11 @@ SIGNED = "webhook"
 """The kind whose secret is made here, and shown once."""
 SECRET = "secret"  # noqa: S105
 
-Errors = dict[str, list[str]]
-
-
-class RefusedFormError(Exception):
-    """All that is wrong with a form, by field, in words for the person."""
-
-    def __init__(self, errors: Errors) -> None:
-        super().__init__(errors)
-        self.errors = errors
-
 
 def add_channel(
     workspace_id: int, kind: str, form: Mapping[str, str], user: User
 ) -> tuple[Channel, str | None]:
-    """The channel and, of a signed webhook, its secret. Raises RefusedFormError."""
+    """The channel and, of a signed webhook, its secret. Raises RefusedError."""
     name, settings = _read(kind, form, {})
     secret = make_secret() if kind == SIGNED else None
     if secret:
@@ -65,7 +57,7 @@ def add_channel(
 
 
 def change_channel(channel: Channel, form: Mapping[str, str]) -> None:
-    """Settings that are secret and left empty stay. Raises RefusedFormError."""
+    """Settings that are secret and left empty stay. Raises RefusedError."""
     saved = open_settings(channel)
     name, settings = _read(channel.kind, form, saved)
     if channel.kind == SIGNED:
@@ -124,11 +116,25 @@ def try_again(delivery: Delivery) -> None:
     with writing() as session:
         # What the worker is sending right now, or has sent, is let be.
         session.refresh(delivery, with_for_update={"of": Delivery})
-        if delivery.state != "delivered" and not is_leased(delivery):
+        is_open = delivery.state != "delivered" and not is_leased(delivery)
+        if is_open and not reopens_incident(delivery):
             delivery.state = "waiting"
             delivery.attempts = 0
             delivery.next_try_at = now()
             delivery.finished_at = None
+
+
+def reopens_incident(delivery: Delivery) -> bool:
+    """Whether it opens an incident of an alert that is over: nothing would resolve that again."""
+    channel, message = delivery.channel, delivery.message
+    if channel is None or channel.kind not in WITH_INCIDENTS:
+        return False
+    if not message.incident or message.kind in OVER:
+        return False
+    open_ones = select(Alert.id).where(
+        Alert.public_id == message.incident, Alert.ended_at.is_(None)
+    )
+    return db.session.scalar(open_ones) is None
 
 
 def is_leased(delivery: Delivery) -> bool:
@@ -166,25 +172,22 @@ def _read(
     kind: str, form: Mapping[str, str], saved: Mapping[str, Any]
 ) -> tuple[str, dict[str, Any]]:
     """Name and settings; all mistakes at once."""
-    errors: Errors = {}
+    mistakes, name = Mistakes(), ""
     config = KINDS[kind].Config
     kept = keep_secrets(config, saved, form)
     given = {
         name: value for name, value in form.items() if value.strip() and name in config().fields
     }
     settings: dict[str, Any] = {}
+    with mistakes.noted():
+        name = clean_field("name", form.get("name", ""), NAME_LENGTH)
     try:
         settings = dict(config().load({**kept, **given}))
     except ValidationError as error:
-        said: dict[str, list[str]] = error.normalized_messages()  # type: ignore[no-untyped-call]
-        errors |= said
-    name = form.get("name", "")
-    try:
-        name = clean_label(name, NAME_LENGTH)
-    except UnfitNameError as error:
-        errors["name"] = [str(error)]
-    if errors:
-        raise RefusedFormError(errors)
+        said: Errors = error.normalized_messages()  # type: ignore[no-untyped-call]
+        for field, messages in said.items():
+            mistakes.add(field, *messages)
+    mistakes.refuse()
     return name, settings
 
 
@@ -196,12 +199,12 @@ def _refuse_taken(session: Session, workspace_id: int, name: str, but: int = 0) 
         raise _taken(name)
 
 
-def _taken(name: str) -> RefusedFormError:
-    return RefusedFormError({"name": [f"Another channel has the name {name}."]})
+def _taken(name: str) -> RefusedError:
+    return RefusedError("name", f"Another channel has the name {name}.")
 
 
 def _refuse_too_many(session: Session, workspace_id: int) -> None:
     count = select(func.count(Channel.id)).where(Channel.workspace_id == workspace_id)
     if (session.scalar(count) or 0) >= MOST_CHANNELS:
         most = f"There are {MOST_CHANNELS} channels, and no more fit. Delete one first."
-        raise RefusedFormError({"name": [most]})
+        raise RefusedError("name", most)

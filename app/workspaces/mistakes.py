@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+Errors = dict[str, list[str]]
+"""Messages for a person, by field."""
+
 
 class RefusedError(ValueError):
     """Something that can't be done; `field` is where, the message is for the person.
@@ -14,7 +17,7 @@ class RefusedError(ValueError):
         others = list(more)
         super().__init__(" ".join([message, *map(str, others)]))
         self.field = field
-        self.errors = {field: [message]}
+        self.errors: Errors = {field: [message]}
         for each in others:
             for name, messages in each.errors.items():
                 self.errors.setdefault(name, []).extend(messages)
@@ -33,6 +36,18 @@ class Mistakes:
             yield
         except RefusedError as error:
             self._found.append(error)
+
+    def add(self, field: str, *messages: str) -> None:
+        self._found += [RefusedError(field, message) for message in messages]
+
+    @property
+    def errors(self) -> Errors:
+        """All of them; empty where there is none."""
+        found: Errors = {}
+        for error in self._found:
+            for field, messages in error.errors.items():
+                found.setdefault(field, []).extend(messages)
+        return found
 
     def refuse(self) -> None:
         """Raises one RefusedError with all of them, if there is any; of their special kind."""

@@ -1,6 +1,5 @@
 """What a form says of an alert rule: checked field by field, each error at its field."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import time
 from typing import Any
@@ -14,7 +13,8 @@ from app.alerting.kinds.numbers import NumbersSchema, whole
 from app.extensions import db
 from app.models import RULE_NAME_LENGTH, AlertRule, Channel
 from app.workspaces.alert_scopes import ALL, Scope, read_scope
-from app.workspaces.people import RefusedError, clean_field
+from app.workspaces.mistakes import Errors, Mistakes
+from app.workspaces.people import clean_field
 from app.workspaces.profile import is_time_zone
 
 
@@ -48,25 +48,22 @@ class RuleDraft:
     kind: Kind
     columns: dict[str, Any] = field(default_factory=dict)
     channel_ids: list[int] = field(default_factory=list)
-    errors: dict[str, list[str]] = field(default_factory=dict)
+    mistakes: Mistakes = field(default_factory=Mistakes)
 
-    def attempt(self, name: str, read: Callable[[], Any]) -> Any:
-        """What a reader makes of a field; what it refuses is noted."""
-        try:
-            return read()
-        except RefusedError as error:
-            self.errors.setdefault(name, []).append(str(error))
-            return None
+    @property
+    def errors(self) -> Errors:
+        return self.mistakes.errors
 
 
 def read_draft(workspace_id: int, kind: Kind, form: MultiDict[str, str]) -> RuleDraft:
     """All of the form's fields at once, as columns of a rule and errors by their fields."""
     draft = RuleDraft(kind)
-    name = draft.attempt("name", lambda: clean_field("name", form.get("name", ""), 120))
-    scope = Scope()
+    name, scope = "", Scope()
+    with draft.mistakes.noted():
+        name = clean_field("name", form.get("name", ""), RULE_NAME_LENGTH)
     if kind.source != "refused":
-        read = draft.attempt("scope", lambda: read_scope(workspace_id, form.get("scope", ALL)))
-        scope = read or Scope()
+        with draft.mistakes.noted():
+            scope = read_scope(workspace_id, form.get("scope", ALL))
     policy = _load(draft, POLICY, form)
     draft.columns = {
         "name": name or form.get("name", "").strip()[:RULE_NAME_LENGTH] or kind.label,
@@ -98,7 +95,7 @@ def _load(draft: RuleDraft, schema: Schema, form: MultiDict[str, str]) -> dict[s
         for name, problems in messages.items():
             came = form.get(name, "").strip()[:20]
             said = f" {came} came." if came else ""
-            draft.errors[name] = [f"{problem}{said}" for problem in problems]
+            draft.mistakes.add(name, *(f"{problem}{said}" for problem in problems))
         return dict(error.valid_data or {})
     return loaded
 
@@ -108,17 +105,18 @@ def _read_quiet(draft: RuleDraft, form: MultiDict[str, str]) -> dict[str, str | 
     begin, end = form.get("quiet_from", "").strip(), form.get("quiet_until", "").strip()
     zone = form.get("quiet_zone", "").strip() or "UTC"
     if not is_time_zone(zone):
-        draft.errors["quiet_zone"] = ["Choose a time zone from the list."]
+        draft.mistakes.add("quiet_zone", "Choose a time zone from the list.")
         zone = "UTC"
+    none = {"quiet_from": None, "quiet_until": None, "quiet_zone": zone}
     if not begin and not end:
-        return {"quiet_from": None, "quiet_until": None, "quiet_zone": zone}
+        return none
     for name, text in (("quiet_from", begin), ("quiet_until", end)):
         if not _is_time(text):
-            draft.errors[name] = ["Enter a time, such as 22:00."]
+            draft.mistakes.add(name, "Enter a time, such as 22:00.")
     if begin == end:
-        draft.errors["quiet_until"] = ["Enter another time than the begin."]
-    if "quiet_from" in draft.errors or "quiet_until" in draft.errors:
-        return {"quiet_from": None, "quiet_until": None, "quiet_zone": zone}
+        draft.mistakes.add("quiet_until", "Enter another time than the begin.")
+    if not {"quiet_from", "quiet_until"}.isdisjoint(draft.errors):
+        return none
     return {"quiet_from": begin, "quiet_until": end, "quiet_zone": zone}
 
 
@@ -136,7 +134,7 @@ def _read_channels(draft: RuleDraft, workspace_id: int, form: MultiDict[str, str
     )
     found = list(db.session.scalars(query)) if wanted else []
     if len(found) < len(wanted):
-        draft.errors["channels"] = ["One of these channels is not there any more."]
+        draft.mistakes.add("channels", "One of these channels is not there any more.")
     return found
 
 

@@ -5,14 +5,17 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from app.extensions import db, writing
 from app.models import Alert, AlertRule, AlertRuleChannel, Delivery, OutboxMessage, Workflow
 from app.workspaces.alert_rules import close_alert, delete_rule, switch_rule
+from app.workspaces.channels import try_again
 from app.workspaces.workflows import create_workflow
 from tests.alerting.stories import Time, alerts, at, store_channel, store_rule
 from tests.alerting.test_deciding import store_events
+from tests.console.pages import open_page, sign_in
 from tests.factories import Team, make_team
 
 
@@ -168,3 +171,36 @@ def test_what_nobody_was_told_of_is_not_resolved_and_pages_nobody(
     edit(is_on=False)()
     time.work(33)
     assert len(heard(pager)) == 1 and db.session.query(Alert).count() == 2
+
+
+@pytest.mark.parametrize("kind", ["pagerduty", "opsgenie", "webhook"])
+def test_what_was_given_up_opens_no_incident_of_an_alert_that_has_ended(
+    team: Team, time: Time, client: FlaskClient, kind: str
+) -> None:
+    store_rule(team, channels=[store_channel(team, kind=kind)])
+    fail(team, 0)
+    time.work(0)
+    given_up = give_up()
+    try_again(given_up)
+    assert given_up.state == "waiting"  # The alert is open.
+    given_up = give_up()
+    fail(team, 5, kind="run-success")
+    time.work(5)
+    sign_in(client, team.email)
+    path = f"/alerts/deliveries/{given_up.public_id}"
+    page = open_page(client, path)
+    is_offered = f"{path}/again" in [form.action for form in page.forms]
+    answer = client.post(f"{path}/again", data=page.form("/sign-out").fields)
+    assert answer.status_code == 303
+    db.session.rollback()
+    assert is_offered == (kind == "webhook") == (given_up.state == "waiting")
+    assert ("Its alert has ended" in page.text) == (kind != "webhook")
+
+
+def give_up() -> Delivery:
+    db.session.rollback()
+    delivery = db.session.scalars(select(Delivery).order_by(Delivery.id)).first()
+    assert delivery is not None
+    with writing():
+        delivery.state, delivery.next_try_at = "given_up", None
+    return delivery

@@ -20,6 +20,7 @@ from app.models import Run, Workflow
 from app.processing.rollups import add_up
 from app.processing.runs import Report, record_runs
 from app.workspaces.workflows import archive_workflow, create_workflow, rename_workflow
+from tests.alerting.test_ticking import stuck_run
 from tests.console.pages import Page, open_page, send_form
 from tests.console.test_rollup_sums import make_report
 from tests.factories import Team, make_team
@@ -207,6 +208,11 @@ def badge(client: FlaskClient, team: Team) -> tuple[str, Any]:
     return str(ElementTree.fromstring(svg.text).attrib["aria-label"]), document.json  # noqa: S314
 
 
+def told(client: FlaskClient, team: Team) -> tuple[str, str, bool]:
+    document = badge(client, team)[1]
+    return document["message"], document["color"], document["isError"]
+
+
 def test_a_badge_tells_the_state_to_whoever_knows_its_address(
     owner: FlaskClient, team: Team, client: FlaskClient
 ) -> None:
@@ -223,14 +229,20 @@ def test_a_badge_tells_the_state_to_whoever_knows_its_address(
         "cacheSeconds": 300,
     }
     record(team, (3, "success", None))
-    assert badge(client, team)[1]["message"] == "passing"
+    assert told(client, team) == ("passing", "brightgreen", False)
     record(team, (2, "failure", None))
-    assert badge(client, team)[1]["message"] == "failing"
+    assert told(client, team) == ("failing", "red", True)
     record(team, (1, "success", None))
+    with writing() as session:
+        session.add(stuck_run(team, 0))
+    assert told(client, team) == ("stuck", "red", True)
+    with writing() as session:
+        session.query(Run).filter_by(outcome="running").delete()
     with writing() as session:
         session.query(Run).update({"ended_at": now() - timedelta(days=3)})
     record(team, *((3 * 24 * 60 - number, "success", None) for number in range(1, 8)))
     assert badge(client, team)[0] == "Lead enrichment: silent"
+    assert told(client, team) == ("silent", "orange", True)
     workflow = db.session.get_one(Workflow, team.workflow_id)
     rename_workflow(workflow, HOSTILE, workflow.slug)
     archive_workflow(db.session.get_one(Workflow, team.workflow_id))

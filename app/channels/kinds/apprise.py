@@ -11,6 +11,7 @@ from typing import Any
 from marshmallow import ValidationError
 
 from app.channels.connections import NO_ANSWER, TOTAL_SECONDS
+from app.channels.message import Message
 from app.channels.sending import Answer, DeliveryError, Sending
 from app.channels.settings import Settings, is_plain, text
 from app.channels.wording import title_of, write_body
@@ -58,13 +59,20 @@ def about(settings: Mapping[str, Any]) -> str:
     return str(settings["url"].partition("://")[0])
 
 
+def _write(message: Message) -> str:
+    """With the stable id as its last line: there is no other place for it."""
+    told = f"Message {message.id}"
+    body = write_body(message, MAX_BODY - len(told) - 2) or title_of(message)
+    return f"{body}\n\n{told}"
+
+
 def send(sending: Sending) -> Answer:
     """A process of its own can be ended in time, and its guard sees each of its connections."""
     message = sending.message
     order = {
         "url": sending.settings["url"],
         "title": title_of(message),
-        "body": write_body(message, MAX_BODY) or title_of(message),
+        "body": _write(message),
         "allow_private": sending.network.allow_private,
     }
     try:
