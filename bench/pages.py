@@ -22,7 +22,7 @@ from app.extensions import db
 from app.models import Alert, AlertRule, ApiKey, Channel, Delivery, Event, Run, Workflow
 from bench.__main__ import machine
 from bench.events import fill, list_filters
-from bench.servers import ROOT
+from bench.servers import ROOT, collect_as_served
 from tests.apps import close_app, make_app
 from tests.channels.deliveries import store_channels
 from tests.console.pages import sign_in
@@ -116,6 +116,7 @@ def open_pages(app: Flask, team: Team, paths: list[str]) -> list[Timing]:
     sign_in(client, team.email)
     times: dict[str, list[float]] = {path: [] for path in paths}
     sizes = {}
+    collect_as_served()
     for number in range(ROUNDS + 1):
         for path in paths:
             started = time.perf_counter()
