@@ -37,8 +37,10 @@ BROWSER_FIXTURES = {"browser", "context", "page", "new_context"}
 
 
 def pytest_configure() -> None:
-    """Started in the background, the shell has told us to ignore Ctrl-C, and so all we start."""
+    """Started in the background, the shell or nohup has told us to ignore signals, and so all that
+    we start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)

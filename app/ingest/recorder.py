@@ -91,6 +91,7 @@ class Recorder:
         self._deferred: deque[_Item] = deque()
         self._wake = threading.Event()
         self._starting = threading.Lock()
+        self._committing = threading.Lock()
         self._thread: threading.Thread | None = None
         self._is_closed = False
 
@@ -121,9 +122,11 @@ class Recorder:
         return True
 
     def flush(self) -> None:
-        """Write what waits, now and here; for the end of a process, and for tests."""
-        while self._waiting or self._deferred:
-            self._commit_next()
+        """Write what waits, now and here, and let a commit end that is under way; for the end of a
+        process, and for tests."""
+        with self._committing:
+            while self._waiting or self._deferred:
+                self._commit_next()
 
     def close(self) -> None:
         """Write what waits and stop; for the end of a process."""
@@ -152,7 +155,8 @@ class Recorder:
                 self._wake.clear()
             while self._waiting or self._deferred:
                 let_others_join(GATHER_AT_MOST_SECONDS)
-                self._commit_next()
+                with self._committing:
+                    self._commit_next()
 
     def _commit_next(self) -> None:
         items = _take(self._waiting, BATCH_SIZE)
