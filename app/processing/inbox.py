@@ -16,6 +16,13 @@ MAX_ATTEMPTS = 5
 RETRY_DELAYS = tuple(timedelta(seconds=seconds) for seconds in (2, 10, 60, 600))
 """Pauses after the first, second, third and fourth failure."""
 MAX_FAILURE_LENGTH = 500
+_EVENTS = cast(Table, Event.__table__).c
+_DUE = (
+    select(_EVENTS.id)
+    .where(_EVENTS.state == "accepted", _EVENTS.next_attempt_at <= bindparam("now"))
+    .limit(1)
+)
+"""Made once: an idle worker asks this ten times a second, and little else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +46,7 @@ class ClaimedEvent:
 
 def has_due(session: Session, now: datetime) -> bool:
     """Whether there is anything to claim; asks without taking the write lock."""
-    due = select(Event.id).where(Event.state == "accepted", Event.next_attempt_at <= now)
-    return session.scalar(due.limit(1)) is not None
+    return session.connection().execute(_DUE, {"now": now}).first() is not None
 
 
 def claim(session: Session, now: datetime, limit: int) -> list[ClaimedEvent]:
