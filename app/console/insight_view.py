@@ -183,10 +183,11 @@ def _count_days(daily: Sequence[Sum]) -> str:
 
 def _last_runs(mine: ColumnElement[bool]) -> list[LastRun]:
     """The oldest first."""
-    query: Any = select(Run.outcome, Run.ended_at, Run.duration_ms).where(
+    query: Any = select(Run.outcome, Run.ended_at, Run.duration_ms, Run.id).where(
         mine, Run.is_test.is_(False), Run.ended_at.is_not(None)
     )
-    rows = db.session.execute(query.order_by(Run.ended_at.desc()).limit(STRIP_LENGTH)).all()
+    newest = query.order_by(Run.ended_at.desc(), Run.id.desc()).limit(STRIP_LENGTH)
+    rows = db.session.execute(newest).all()
     return [LastRun(*row) for row in reversed(rows)]
 
 

@@ -1,4 +1,8 @@
-"""A workflow's last runs: by their ends or, where a sender's clock was ahead, as they came in."""
+"""A workflow's last runs: by their ends or, where a sender's clock was ahead, as they came in.
+
+Many clocks tell whole seconds only: of runs that ended at the same moment, the one that came in
+later is the later one.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -39,7 +43,7 @@ class LastRun(NamedTuple):
 _LAST_OF = (
     "SELECT workflow_id, outcome, ended_at, duration_ms, id, ended_at > updated_at AS is_ahead "
     "FROM runs WHERE workflow_id = {workflow} AND NOT is_test AND ended_at IS NOT NULL "
-    "ORDER BY ended_at DESC LIMIT {limit}"
+    "ORDER BY ended_at DESC, id DESC LIMIT {limit}"
 )
 _WITH_ARRIVAL = (
     select(
@@ -55,7 +59,7 @@ _WITH_ARRIVAL = (
         Run.is_test.is_(False),
         Run.ended_at.is_not(None),
     )
-    .order_by(Run.ended_at.desc())
+    .order_by(Run.ended_at.desc(), Run.id.desc())
     .limit(STRIP_LENGTH)
 )
 _PAST_WITH_ARRIVAL = _WITH_ARRIVAL.where(Run.ended_at <= bindparam("now"))
@@ -100,7 +104,7 @@ def list_last_runs(workflow_ids: Sequence[int], at: datetime) -> dict[int, list[
             if is_ahead:
                 ahead.add(workflow_id)
     for workflow_id, runs in found.items():
-        runs.sort(key=lambda run: run.ended_at)
+        runs.sort(key=lambda run: (run.ended_at, run.id))
         if workflow_id in ahead:
             found[workflow_id] = _list_by_arrival(workflow_id, at)
     return found
@@ -139,7 +143,7 @@ def find_very_last(workspace_id: int) -> dict[int, LastRun]:
     last = (
         select(Run.id)
         .where(Run.workflow_id == Workflow.id, Run.is_test.is_(False), Run.ended_at <= now())
-        .order_by(Run.ended_at.desc())
+        .order_by(Run.ended_at.desc(), Run.id.desc())
         .limit(1)
         .scalar_subquery()
     )
