@@ -3,20 +3,26 @@
 import pytest
 from flask.testing import FlaskClient
 
+from app.clock import now
+from app.console.refusal_counts import MAX_ROWS
 from app.extensions import db, writing
 from app.ingest.service import ingest_service
-from app.models import Event, Workflow
+from app.models import Event, UnstoredCount, Workflow
+from app.problems import PROBLEMS
 from app.processing.batch import process_batch
 from app.workspaces.api_keys import create_api_key
+from tests.console.refusals import store_refusals
 from tests.console.test_accessibility import some_of_each
 from tests.factories import Team, failure, report
 from tests.pages_map import PAGES, addresses
 
 MOST_BYTES = 100_000
+MOST_BYTES_OF_THE_TABLE = 95_000
 LONG = "Zahlungsübersicht & Mahnwesen <Süd> "
 WORKFLOWS, KEYS, REQUESTS = 120, 60, 60
 PAGES_OF_ROWS = {name: each for name, each in PAGES.items() if name != "mending.show_resend"}
 """All but the form that holds a whole body for editing, however long it is."""
+MET = sorted(code for code, row in PROBLEMS.items() if row.kind != "delivery")
 WRONG = ("started_at", "ended_at", "duration_ms", "external_execution_id", "metadata")
 
 
@@ -33,6 +39,39 @@ def test_no_page_weighs_more_than_100_kb(owner: FlaskClient, team: Team) -> None
         for path in addresses(some_of_each(team.workspace_id), PAGES_OF_ROWS)
     }
     assert {path: each for path, each in weights.items() if each > MOST_BYTES} == {}
+
+
+@pytest.mark.once
+def test_the_troubleshooting_page_is_light_when_every_code_has_occurred(
+    owner: FlaskClient, team: Team
+) -> None:
+    meet_every_code(team)
+    page = owner.get("/troubleshooting")
+    assert page.text.count("&amp;period=24h") >= len(MET)
+    assert len(page.data) < MOST_BYTES_OF_THE_TABLE
+
+
+def meet_every_code(team: Team) -> None:
+    """Refusals and warnings with every row of the table that an event can meet with, more often
+    than is counted."""
+    codes = MET
+    with writing() as session:
+        session.add_all(
+            UnstoredCount(minute_at=now(), workspace_id=team.workspace_id, code=code, count=123_456)
+            for code in codes
+        )
+    entries = [{"field": "ended_at", "code": code, "message": "", "fix": ""} for code in codes]
+    store_refusals(team, MAX_ROWS + 1, code="validation_failed", errors=entries)
+    store_refusals(
+        team,
+        MAX_ROWS + 1,
+        state="processed",
+        status=202,
+        code=None,
+        errors=None,
+        fingerprint=None,
+        warnings=entries,
+    )
 
 
 def name_at_length(team: Team) -> None:
