@@ -1,6 +1,5 @@
 """What mends a refused event: the buttons that its page offers, by code."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,15 +9,15 @@ from sqlalchemy import or_, select
 
 from app.console.corrections import Correction, correct
 from app.console.guards import visible_workspace_ids
+from app.console.likely_workflows import Likely, find_closest, find_exact, list_in_use
 from app.console.reprocessing import REPORTING, Open, find_hindrance, find_open, is_whole, preview
 from app.extensions import db
 from app.ingest.attempts import Checked
 from app.ingest.schemas import EVENT_KINDS
 from app.models import NAME_LENGTH, SLUG_LENGTH, Event, Workflow
 from app.workspaces.people import RefusedError
-from app.workspaces.workflows import clean_slug
+from app.workspaces.workflows import clean_slug, make_free
 
-_CLOSE_ENOUGH = 0.45
 _MOST_CLOSE = 3
 _MOST_LISTED = 200
 
@@ -52,6 +51,8 @@ class Fixes:
     @cached_property
     def names(self) -> tuple[str, ...]:
         names = FIXES.get(self.event.code or "", ())
+        if "create_workflow" in names and self.exact:
+            names = ("other_workflow", "create_workflow")  # What leads is what will do.
         if self.is_accepted_today:
             return tuple(name for name in names if name in _OF_THE_SENDER)
         return names
@@ -128,35 +129,36 @@ class Fixes:
         )
         return db.session.scalar(query.limit(1))
 
-    @cached_property
-    def workflows(self) -> Sequence[Workflow]:
-        """Those that take events, by name."""
-        query = select(Workflow).where(
-            Workflow.workspace_id == self.event.workspace_id, Workflow.archived_at.is_(None)
-        )
-        return db.session.scalars(query.order_by(Workflow.name).limit(_MOST_LISTED)).all()
+    @property
+    def workflows(self) -> Sequence[Likely]:
+        """Those that take events, by name; the first of them."""
+        return self._in_use[:_MOST_LISTED]
 
     @cached_property
-    def closest(self) -> list[Workflow]:
-        """At most three whose slug or name is like the reference, or whose id it is."""
-        by_text = {
-            text.lower(): workflow
-            for workflow in self.workflows
-            for text in (workflow.name, workflow.slug)
-        }
-        reference = (self.event.reference or "").lower()
-        close = difflib.get_close_matches(reference, by_text, 2 * _MOST_CLOSE, _CLOSE_ENOUGH)
-        meant = [each for each in self.workflows if each.id == self.event.workflow_id]
-        return list(dict.fromkeys([*meant, *(by_text[text] for text in close)]))[:_MOST_CLOSE]
+    def _in_use(self) -> Sequence[Likely]:
+        return list_in_use(self.event.workspace_id)
+
+    @cached_property
+    def exact(self) -> Likely | None:
+        """The workflow that the reference does name, though in another field or other letters."""
+        return find_exact(self.event.reference or "", self._in_use)
+
+    @cached_property
+    def closest(self) -> list[Likely]:
+        """At most three that were meant, are named, or are called nearly so."""
+        meant = [each for each in self._in_use if each.id == self.event.workflow_id]
+        named = [self.exact] if self.exact else []
+        close = find_closest(self.event.reference or "", self._in_use, _MOST_CLOSE)
+        return list(dict.fromkeys([*named, *meant, *close]))[:_MOST_CLOSE]
 
     @cached_property
     def proposed(self) -> tuple[str, str]:
-        """Name and slug of the workflow that the reference stands for."""
+        """Name and slug of the workflow that the reference stands for, neither of them taken."""
         reference = " ".join((self.event.reference or "").split())
         slug = propose_slug(reference)
         is_slug = slug == reference
         name = reference.replace("-", " ").capitalize() if is_slug else reference
-        return name[:NAME_LENGTH], slug
+        return make_free(self.event.workspace_id or 0, name[:NAME_LENGTH], slug)
 
 
 def propose_slug(reference: str) -> str:

@@ -198,18 +198,32 @@ def list_former_slugs(workflow: Workflow) -> Sequence[FormerSlug]:
 def _free_slug(session: Session, workspace_id: int, name: str) -> str:
     """`lead-enrichment`, or with a number behind it where that is taken."""
     stem = slugify(name, max_length=SLUG_LENGTH - 5) or "workflow"
-    taken = set(
-        session.scalars(
-            select(Workflow.slug).where(
-                Workflow.workspace_id == workspace_id, Workflow.slug.startswith(stem)
-            )
-        )
+    taken = _taken_slugs(session, workspace_id, stem)
+    candidates = (stem, *(f"{stem}-{number}" for number in range(2, _MAX_SUFFIX)))
+    return next(slug for slug in candidates if slug not in taken)
+
+
+def make_free(workspace_id: int, name: str, slug: str) -> tuple[str, str]:
+    """Both as they are or, where one of them is taken, with the same number behind them."""
+    stem, short = name[: NAME_LENGTH - 5], slug[: SLUG_LENGTH - 5].strip("-")
+    named = select(Workflow.name).where(
+        Workflow.workspace_id == workspace_id, Workflow.name.startswith(stem, autoescape=True)
+    )
+    names = set(db.session.scalars(named))
+    slugs = _taken_slugs(db.session(), workspace_id, short) if slug else set()
+    numbered = ((f"{stem} {n}", f"{short}-{n}" if slug else "") for n in range(2, _MAX_SUFFIX))
+    both = ((name, slug), *numbered)
+    return next(each for each in both if each[0] not in names and each[1] not in slugs)
+
+
+def _taken_slugs(session: Session, workspace_id: int, stem: str) -> set[str]:
+    """Those that begin so, and are or were a workflow's and work still."""
+    present = select(Workflow.slug).where(
+        Workflow.workspace_id == workspace_id, Workflow.slug.startswith(stem)
     )
     former = select(FormerSlug.slug).where(
         FormerSlug.workspace_id == workspace_id,
         FormerSlug.slug.startswith(stem),
         FormerSlug.expires_at > now(),
     )
-    taken |= set(session.scalars(former))
-    candidates = (stem, *(f"{stem}-{number}" for number in range(2, _MAX_SUFFIX)))
-    return next(slug for slug in candidates if slug not in taken)
+    return {*session.scalars(present), *session.scalars(former)}

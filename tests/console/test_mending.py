@@ -18,7 +18,7 @@ from app.ingest.service import ingest_service
 from app.models import ApiKey, Event, Workflow
 from app.problems import PROBLEMS
 from app.workspaces.api_keys import create_api_key, revoke_api_key
-from app.workspaces.workflows import archive_workflow, create_workflow
+from app.workspaces.workflows import archive_workflow, create_workflow, rename_workflow
 from tests.console.pages import Page, open_page, send_form
 from tests.factories import Team, report
 from tests.server import wait_for
@@ -162,6 +162,57 @@ def test_it_was_another_workflow(owner: FlaskClient, team: Team) -> None:
     assert "It was lead-enrichment" in page.text
     answer = send_form(owner, path, f"{path}/reprocess", instead=team.workflow_public_id)
     assert "reprocessed and accepted" in open_page(owner, answer.headers["Location"]).text
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"workflow_id": "lead-enrichment", "workflow_slug": None},
+        {"workflow_slug": "Lead-Enrichment"},
+        {"workflow_slug": "lead_enrichment"},
+        {"workflow_slug": "lead ENRICHMENT"},
+    ],
+)
+def test_what_names_a_workflow_in_another_way_leads_to_it_and_no_fix_is_bound_to_fail(
+    owner: FlaskClient, team: Team, named: dict[str, str | None]
+) -> None:
+    path = refuse(owner, team, **named)
+    page = open_page(owner, path)
+    first = next(form for form in page.forms if form.action.startswith(path))
+    assert first.action == f"{path}/reprocess"
+    assert first.fields["instead"] == team.workflow_public_id
+    assert primary_buttons(page) == ["submit"]
+    assert send_form(owner, path, f"{path}/create-workflow").status_code == 303
+    made = db.session.scalars(select(Workflow).order_by(Workflow.id.desc())).first()
+    assert made is not None and made.slug == "lead-enrichment-2"
+
+
+def test_a_slug_of_an_archived_or_renamed_workflow_is_not_proposed(
+    owner: FlaskClient, team: Team
+) -> None:
+    archive_workflow(create_workflow(team.workspace_id, "Billing"))
+    renamed = create_workflow(team.workspace_id, "Old name")
+    rename_workflow(renamed, "New name", "new-name")
+    for slug in ("billing", "old-name"):
+        path = refuse(owner, team, workflow_slug=None, workflow_id=slug)
+        assert send_form(owner, path, f"{path}/create-workflow").status_code == 303
+        assert find_workflow_by(f"{slug}-2") is not None
+
+
+def find_workflow_by(slug: str) -> Workflow | None:
+    db.session.rollback()
+    return db.session.scalar(select(Workflow).where(Workflow.slug == slug))
+
+
+def test_the_closest_workflow_is_found_among_very_many(owner: FlaskClient, team: Team) -> None:
+    with writing() as session:
+        session.add_all(
+            Workflow(workspace_id=team.workspace_id, name=f"A job {n}", slug=f"a-job-{n}")
+            for n in range(300)
+        )
+        session.add(Workflow(workspace_id=team.workspace_id, name="Zahlungen", slug="zahlungen"))
+    path = refuse(owner, team, workflow_slug="zahlugnen")
+    assert "It was zahlungen" in open_page(owner, path).text
 
 
 def test_an_archived_workflow_is_restored(owner: FlaskClient, team: Team) -> None:
