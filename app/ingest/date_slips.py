@@ -79,7 +79,7 @@ def _name_number(value: float) -> DateSlip:
 
 def _expression(text: str) -> DateSlip | None:
     if is_expression(text):
-        return DateSlip("unevaluated_expression", "The expression arrived in place of its value.")
+        return DateSlip("unevaluated_expression", "An expression arrived in place of its value.")
     if is_placeholder(text):
         message = f'"{text}" arrived: the expression found no date.'
         return DateSlip("not_a_datetime", message)

@@ -32,6 +32,17 @@ _OTHER_WORDS = {
     "workflow_name": "name",
     "workflow_id": "workflow_uid flow_id workflow_uuid",
 }
+_FILLED = {
+    "ended_at": 'Send when the run ended, such as "2026-01-15T09:31:00Z".',
+    "started_at": 'Send when the run started, such as "2026-01-15T09:30:55Z".',
+    "error_message": (
+        "Send a text that says what failed. For an error without one, send the name of the step "
+        "that failed."
+    ),
+    "external_execution_id": "Send the id of the execution, the same one as when the run ends.",
+}
+"""What to send in a field that is there, and empty."""
+_ADDED = "Add the field with a value. Its name has to be spelt exactly so."
 
 
 def _normalise(name: str) -> str:
@@ -75,8 +86,15 @@ def describe_missing(
         message = f"No workflow is named: one of {names} is needed."
         fix = "Copy the id or the slug from the workflow's page and send it."
         return FieldError(wanted[0], "missing", message, fix)
-    how = {"": "empty", None: "null"}[body[names]] if names in body else "missing"
-    return FieldError(names, "missing", f"{names} is {how}.")
+    if names not in body:
+        return FieldError(names, "missing", f"{names} is missing.", _ADDED)
+    how = {"": "empty", None: "null"}[body[names]]
+    return FieldError(names, "missing", f"{names} is {how}.", fill(names), body[names])
+
+
+def fill(name: str) -> str:
+    """What to send in a required field that is there, but holds no value."""
+    return _FILLED.get(name, f"Send a value in {name}.")
 
 
 def warn_of_unknown(body: ReadBody, known: tuple[str, ...], elsewhere: Mapping[str, str]) -> None:

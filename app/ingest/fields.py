@@ -16,6 +16,7 @@ from marshmallow import ValidationError, fields, validate
 from app.ingest.body import ReadBody, parse_json
 from app.ingest.date_slips import name_date_slip
 from app.ingest.expressions import is_expression, is_unresolved
+from app.ingest.field_names import fill
 from app.ingest.slips import Slip
 from app.ingest.timestamps import read_timestamp
 from app.problems import FieldError
@@ -153,10 +154,11 @@ class Link(Identifier):
 
     def _read_unresolved(self, text: str, data: Data) -> str:
         if self.required and is_expression(text):
-            message = " holds an expression in place of its value."
+            message = ": An expression arrived in place of its value."
             raise self.refuse("unevaluated_expression", message, text)
         if self.required:
-            raise self.refuse("missing", " holds a word that stands for no value.", text)
+            message = " holds a word that stands for no value."
+            raise self.refuse("missing", message, text, fill(self.name or ""))
         message = "holds an expression, or a word that stands for no value; it was ignored."
         self.warn(data, "unresolved_value", message, text)
         return ""
@@ -169,7 +171,7 @@ class WorkflowReference(Identifier):
         raise self.refuse("blank", " holds only blanks.", text)
 
     def _read_unresolved(self, text: str, data: Data) -> str:
-        message = " holds an expression in place of its value."
+        message = ": An expression arrived in place of its value."
         if is_expression(text):
             raise self.refuse("unevaluated_expression", message, text)
         return text
@@ -228,7 +230,7 @@ class Duration(EventField, fields.Float):
             self.warn(data, "blank_ignored", "holds only blanks and was ignored.", value)
             return ""
         if isinstance(value, str) and is_expression(value):
-            message = " holds an expression in place of its value."
+            message = ": An expression arrived in place of its value."
             raise self.refuse("unevaluated_expression", message, value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.refuse("not_a_number", " has to be a number of milliseconds.", value)
@@ -255,7 +257,7 @@ class Metadata(EventField, fields.Dict):
         if not isinstance(value, str):
             raise self.refuse("invalid_type", " has to be an object.", value)
         if is_expression(value):
-            message = " holds an expression in place of its value."
+            message = ": An expression arrived in place of its value."
             raise self.refuse("unevaluated_expression", message, value)
         depth = data.max_depth - 1 if isinstance(data, ReadBody) else 63
         try:

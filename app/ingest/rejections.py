@@ -122,6 +122,6 @@ def _fingerprint(intake: Intake, problem: ProblemError, reference: str | None) -
 
 def _misspelt(error: FieldError) -> str:
     """The name under which a missing field came."""
-    if error.code != "missing" or error.received is None:
+    if error.code != "missing" or not error.received:
         return ""
     return presentable(error.received)[:MAX_IDENTIFIER]

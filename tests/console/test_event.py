@@ -46,6 +46,12 @@ def test_all_errors_are_listed_with_what_came(owner: FlaskClient, team: Team) ->
         assert word in page.text
 
 
+def test_an_empty_text_is_shown_as_it_came_and_what_to_send(owner: FlaskClient, team: Team) -> None:
+    page = page_of(owner, report(owner, team, "failure", error_message=""))
+    assert "error_message is empty." in page.text and 'came as ""' in page.text
+    assert "Send a text that says what failed." in page.text
+
+
 def test_warnings_are_explained_too(owner: FlaskClient, team: Team) -> None:
     page = page_of(owner, report(owner, team, customer="acme"))
     assert "1 warning" in page.text

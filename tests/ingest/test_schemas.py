@@ -145,7 +145,17 @@ def test_openapi_is_drawn_from_the_schemas() -> None:
 @pytest.mark.parametrize("value", [None, ""])
 @pytest.mark.parametrize("name", ["ended_at", "error_message"])
 def test_null_and_empty_are_missing_in_a_required_field(name: str, value: object) -> None:
-    assert refuse_with(name, value).code == "missing"
+    error = refuse_with(name, value)
+    assert (error.code, error.received) == ("missing", value)
+    assert error.message == f"{name} is {'null' if value is None else 'empty'}."
+    assert error.fix.startswith("Send ") and "spelt" not in error.fix
+
+
+@pytest.mark.parametrize("name", ["ended_at", "workflow_slug", "duration_ms", "metadata"])
+def test_an_expression_in_place_of_a_value_is_told_in_the_same_words(name: str) -> None:
+    error = refuse_with(name, "{{ $json.value }}")
+    words = f"{name}: An expression arrived in place of its value."
+    assert (error.code, error.message) == ("unevaluated_expression", words)
 
 
 @pytest.mark.parametrize("name", ["ended_at", "error_message"])
