@@ -63,7 +63,10 @@ def find_hindrance(event: Event) -> str | None:
     if event.state != "rejected":
         return "Only a refused request can be reprocessed."
     if event.workspace_id is None:
-        return "It belongs to no workspace, so there is nowhere to put it."
+        return (
+            "It came without an API key that is known here, so no workspace can be told for it. "
+            "Put a key that works into the sender, and have it send again."
+        )
     if event.kind not in REPORTING:
         return "It was not sent to an address that takes events."
     if not event.body and event.kind not in PINGS:

@@ -253,6 +253,34 @@ def test_a_viewer_sees_the_correction_and_no_buttons(
         assert answer.status_code == 403, action
 
 
+def test_a_viewer_is_not_told_to_send_what_only_a_member_can(
+    owner: FlaskClient, colleague: Callable[[str], FlaskClient], team: Team
+) -> None:
+    path = refuse(owner, team, workflow_slug="nothing-like-it")
+    words = "this one request can be sent from here"
+    assert words in open_page(owner, path).text
+    text = open_page(colleague("viewer"), path).text
+    assert words not in text and "a member can mend and resend" in text
+
+
+def test_a_request_that_a_person_sent_without_a_key_names_the_person(
+    owner: FlaskClient, team: Team
+) -> None:
+    workflow = db.session.get_one(Workflow, team.workflow_id)
+    (attempt,) = make_attempts(TESTS["success"], workflow, team.email)
+    event_id = send_attempt(attempt).event_id
+    for path in (f"/events/{event_id}", "/events"):
+        text = open_page(owner, path).text
+        assert f"no key · {team.email}" in text and "none known" not in text
+
+
+def test_a_mistyped_key_is_told_with_the_next_step(owner: FlaskClient, team: Team) -> None:
+    path = refuse(owner, replace(team, key=team.key[:-1]))
+    text = open_page(owner, path).text
+    assert "It came without an API key that is known here" in text
+    assert "Put a key that works into the sender, and have it send again." in text
+
+
 def test_a_member_mends(
     owner: FlaskClient, colleague: Callable[[str], FlaskClient], team: Team
 ) -> None:
