@@ -237,18 +237,23 @@ def test_rows_are_held_while_the_reader_points_scrolls_or_pauses(log: Log) -> No
     log.open()
     held = log.page.locator("[data-live-held]")
 
+    pause = log.page.locator("[data-live-toggle]")
     log.page.locator("#log tbody > tr").nth(2).hover()
+    expect(log.page.locator(PILL)).to_have_text("Holding: mouse on the list")
+    expect(pause).to_have_text("Pause")
     one = log.send()
     expect(held).to_have_text("1 new")
     assert log.rows() == first[::-1]
     log.page.mouse.move(5, 5)
     log.expect_rows([one, *first[::-1]], seconds=5)
     expect(held).to_be_hidden()
+    expect(log.page.locator(PILL)).to_have_text("Live")
 
     log.page.evaluate("scrollTo(0, 900)")
     log.page.wait_for_timeout(100)
     two = [log.send() for _ in range(2)]
     expect(held).to_have_text("2 new")
+    expect(log.page.locator(PILL)).to_have_text("Holding: scrolled down")
     expect(held).to_be_in_viewport()
     held.click()
     log.expect_rows([*two[::-1], one, *first[::-1]], seconds=5)
@@ -257,6 +262,7 @@ def test_rows_are_held_while_the_reader_points_scrolls_or_pauses(log: Log) -> No
     log.page.evaluate("scrollTo(0, 0)")
     log.page.keyboard.press("p")
     expect(log.page.locator(PILL)).to_have_text("Paused")
+    expect(pause).to_have_text("Resume")
     three = log.send()
     expect(held).to_have_text("1 new")
     log.page.keyboard.press("p")
