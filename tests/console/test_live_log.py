@@ -126,6 +126,15 @@ def test_what_a_form_sends_along_empty_is_not_kept_in_the_address(
     assert owner.get(answer.location).status_code == 200
 
 
+def test_the_keyboard_can_skip_the_list(owner: FlaskClient, team: Team) -> None:
+    report(owner, team)
+    page = open_page(owner, "/events")
+    tags = [values.get("href") or values.get("id") for _, values in page.tags]
+    row = next(index for index, each in enumerate(tags) if str(each).startswith("event-"))
+    assert "#after-list" in tags[:row] and "after-list" in tags[row:]
+    assert ("span", {"id": "after-list", "tabindex": "-1"}) in page.tags
+
+
 @pytest.mark.parametrize("public_id", ["zzz", "a" * 24, "<b>", "\0"])
 def test_an_event_that_is_not_there_is_told_above_the_log(
     owner: FlaskClient, team: Team, public_id: str
