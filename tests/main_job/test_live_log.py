@@ -400,6 +400,13 @@ def test_on_a_phone_a_row_opens_the_page_of_its_event(log: Log) -> None:
     log.page.set_viewport_size({"width": 390, "height": 844})
     log.open()
     assert log.page.evaluate("document.documentElement.scrollWidth") == 390
+    navigation, tabs = log.page.locator(".topnav"), log.page.locator(".segments")
+    expect(navigation).to_have_class(re.compile("goes-on-after"))
+    expect(navigation.locator("[aria-current]")).to_be_in_viewport(ratio=1)
+    tabs.get_by_text("Rejected").click()
+    expect(tabs).to_have_class(re.compile("goes-on-before"))
+    expect(tabs.locator("[aria-current]")).to_be_in_viewport(ratio=1)
+    log.open()
     log.page.locator(f"#{row} .row-link").click()
     expect(log.page).to_have_url(re.compile(f"/events/{row[len('event-') :]}$"))
     log.page.goto(f"{log.server.url}/events?event={row[len('event-') :]}")
