@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from flask import Flask, Response, current_app, render_template, request
+from flask import Flask, Response, current_app, redirect, render_template, request, url_for
 from sqlalchemy.exc import InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
@@ -41,6 +41,7 @@ PAGE_WORDS = {
     ),
 }
 """What a page says in place of the words that are meant for a sender: title and text."""
+READING = frozenset({"GET", "HEAD"})
 RETRIED = frozenset({"server_error", "unavailable"})
 
 logger = logging.getLogger(__name__)
@@ -121,6 +122,9 @@ def _answer_http(error: HTTPException) -> Any:
     if not _is_api():
         if error.response is not None or (error.code or 500) < 400:
             return error
+        page = _find_page_above() if isinstance(error, MethodNotAllowed) else None
+        if page is not None and request.method in READING:
+            return redirect(page, 303)
         return answer_page(error.code or 500, error.name, error.description or "")
     if isinstance(error, MethodNotAllowed):
         allowed = _list_methods(error.valid_methods)
@@ -133,6 +137,21 @@ def _answer_http(error: HTTPException) -> Any:
     if (error.code or 500) >= 500:
         return _answer_problem(ProblemError("server_error"))
     return _answer_problem(ProblemError("bad_request", error.description))
+
+
+def _find_page_above() -> str | None:
+    """Of an address that takes forms alone, as it stands in the address bar after a form's answer:
+    the page that the form belongs to."""
+    addresses = current_app.url_map.bind("")
+    path = request.path
+    while path != "/":
+        path = path.rpartition("/")[0] or "/"
+        try:
+            endpoint, ids = addresses.match(path, "GET")
+        except HTTPException:
+            continue
+        return url_for(endpoint, **ids)
+    return None
 
 
 def allowed_methods(path: str) -> str:

@@ -31,6 +31,8 @@
  *   <details data-menu>                                        closes on Escape and on a click outside
  *   <button data-dismiss>                                      removes the closest [data-dismissible]
  *   <input type="search" data-filter="#id">                    hides the children of #id without the text
+ *   <nav class="topnav">, <nav class="segments">               begin at [aria-current]; .goes-on-before
+ *                                                              and .goes-on-after where more is hidden
  *   <div id="announcer" role="status">                         what a screen reader hears
  */
 (() => {
@@ -396,12 +398,30 @@
     }
   }
 
-  /* On a small screen the navigation scrolls sideways: begin where the reader is. */
-  function showCurrentPage() {
-    const current = document.querySelector(".topnav [aria-current]");
-    const nav = current?.parentElement;
-    if (!nav || current.offsetLeft + current.offsetWidth <= nav.clientWidth) return;
-    nav.scrollLeft = current.offsetLeft - nav.clientWidth / 2;
+  /* --- what scrolls sideways on a small screen ---------------------------------------------- */
+
+  const SIDEWAYS = ".topnav, .segments";
+  const sideways = () => document.querySelectorAll(SIDEWAYS);
+
+  /* The edge fades behind which it goes on. */
+  function markEdges(box) {
+    const rest = box.scrollWidth - box.clientWidth - box.scrollLeft;
+    box.classList.toggle("goes-on-before", box.scrollLeft > 1);
+    box.classList.toggle("goes-on-after", rest > 1);
+  }
+
+  /* Begin where the reader is. */
+  function showCurrent(box) {
+    const current = box.querySelector("[aria-current]");
+    if (current && box.scrollWidth > box.clientWidth) {
+      const offset = current.getBoundingClientRect().left - box.getBoundingClientRect().left;
+      box.scrollLeft += offset - (box.clientWidth - current.offsetWidth) / 2;
+    }
+    markEdges(box);
+  }
+
+  function showSideways() {
+    sideways().forEach(showCurrent);
   }
 
   document.addEventListener("click", (event) => {
@@ -430,6 +450,11 @@
   document.addEventListener("submit", sendOnce);
   document.addEventListener("htmx:after:swap", () => refreshTimes(document));
   document.addEventListener("htmx:after:swap", showMarks);
+  document.addEventListener("htmx:after:swap", showSideways);
+  document.addEventListener("scroll", ({ target }) => {
+    if (target.matches?.(SIDEWAYS)) markEdges(target);
+  }, { capture: true, passive: true });
+  window.addEventListener("resize", () => sideways().forEach(markEdges));
   document.addEventListener("live:parsed", ({ detail }) => refreshTimes(detail));
   document.addEventListener("toast", ({ detail }) => {
     for (const { category, text } of detail.toasts ?? []) toast(category, text);
@@ -437,7 +462,7 @@
   showTheme();
   goOn();
   watchToasts();
-  showCurrentPage();
+  showSideways();
   refreshTimes(document);
   showMarks();
   tellZone();

@@ -3,8 +3,10 @@
  * The DOM it expects:
  *
  *   <section data-live>
- *     <span class="live-pill" data-live-pill hidden></span>       state, in words and colour
- *     <button type="button" data-live-toggle hidden></button>     pause and go on
+ *     <span class="live-pill" data-live-pill hidden></span>       state, in words and colour: of the
+ *                                                                 connection or, once it stands,
+ *                                                                 whether and why rows are held back
+ *     <button type="button" data-live-toggle hidden></button>     pause and resume
  *     <button type="button" data-live-held hidden></button>       "12 new": shows what was held back
  *     <p class="sr-only" role="status" data-live-news></p>        what a screen reader hears
  *     <section data-live-pages hidden><a rel="next"></section>    to what has fallen off the list's end
@@ -37,6 +39,8 @@
     live: "Live",
     reconnecting: "Reconnecting",
     paused: "Paused",
+    pointed: "Holding: mouse on the list",
+    scrolled: "Holding: scrolled down",
     ended: "Stopped",
   };
   const ENDS = { 401: "Signed out: sign in again", 403: "No access any more", 404: "Stopped" };
@@ -82,15 +86,31 @@
 
     show(state, label = LABELS[state]) {
       this.state = state;
-      const isHeld = state === "live" && (paused || this.held.size > 0);
-      if (this.pill) {
-        this.pill.hidden = false;
-        this.pill.dataset.state = isHeld ? "paused" : state;
-        this.pill.textContent = isHeld ? LABELS.paused : label;
-      }
+      this.write(state, label);
+      this.tellHolding();
+    }
+
+    write(state, label) {
+      if (!this.pill) return;
+      this.pill.hidden = false;
+      if (this.pill.dataset.state === state && this.pill.textContent === label) return;
+      this.pill.dataset.state = state;
+      this.pill.textContent = label;
+    }
+
+    /* Why rows are held back, without a look at the layout: what scrolling holds back is known. */
+    get stance() {
+      if (paused) return "paused";
+      if (this.pointed) return "pointed";
+      return this.held.size ? "scrolled" : "live";
+    }
+
+    /* Once the connection stands, what matters is whether rows come. */
+    tellHolding() {
+      if (this.state === "live") this.write(this.stance, LABELS[this.stance]);
       if (this.toggleButton) {
-        this.toggleButton.hidden = state === "ended";
-        this.toggleButton.textContent = paused ? "Go on" : "Pause";
+        this.toggleButton.hidden = this.ended;
+        this.toggleButton.textContent = paused ? "Resume" : "Pause";
       }
       if (this.heldButton) {
         this.heldButton.hidden = this.held.size === 0;
@@ -245,7 +265,7 @@
     settle() {
       this.trim();
       tell("live:placed");
-      this.show(this.state, this.ended ? this.pill?.textContent : undefined);
+      this.tellHolding();
     }
 
     trim() {
@@ -287,15 +307,21 @@
     watchPointer() {
       this.list.addEventListener("pointerover", (event) => {
         clearTimeout(this.leaving);
-        this.pointed = event.pointerType === "mouse";
+        this.point(event.pointerType === "mouse");
       });
       this.list.addEventListener("pointerleave", () => {
         clearTimeout(this.leaving);
         this.leaving = setTimeout(() => {
-          this.pointed = false;
+          this.point(false);
           this.release();
         }, LEAVE_MS);
       });
+    }
+
+    point(isOver) {
+      if (this.pointed === isOver) return;
+      this.pointed = isOver;
+      this.tellHolding();
     }
 
     release(force = false) {
@@ -308,15 +334,15 @@
 
     toggle() {
       paused = !paused;
-      if (this.news) this.news.textContent = paused ? "Paused" : "Live again";
+      if (this.news) this.news.textContent = paused ? "Paused" : "Resumed";
       this.release();
-      this.show(this.state);
+      this.tellHolding();
     }
 
     showHeld() {
       paused = false;
       this.release(true);
-      this.show(this.state);
+      this.tellHolding();
       this.list.closest("[data-live]").scrollIntoView({ block: "start" });
       this.list.querySelector(".row-link")?.focus({ preventScroll: true });
     }

@@ -3,6 +3,7 @@
  * The DOM it expects:
  *
  *   <div id="log" data-log [data-open]>                 all of it is fetched anew for another filter
+ *     <section data-no-event>                           where there is no event with the address's id
  *     <form data-filter>                                submits in place; a choice submits at once
  *       <span data-zone-name>UTC</span>                 the zone that the times below are told in
  *       <input type="datetime-local" data-moment="…Z">  the address carries it with its offset
@@ -70,7 +71,8 @@
   /* --- addresses ------------------------------------------------------------------------------- */
 
   const here = () => location.pathname + location.search;
-  const asked = () => new URLSearchParams(location.search).get("event");
+  const asked = () =>
+    find("[data-no-event]") ? null : new URLSearchParams(location.search).get("event");
 
   function addressWith(changes) {
     const url = new URL(location.href);
@@ -106,6 +108,7 @@
   function go(address) {
     const url = new URL(address, location.href);
     if (asked()) url.searchParams.set("event", asked());
+    else url.searchParams.delete("event");
     history.pushState({ log: true }, "", url.pathname + url.search);
     return fetchList();
   }
@@ -171,6 +174,7 @@
 
   async function open(publicId) {
     const panel = find("[data-panel]");
+    find("[data-no-event]")?.remove();
     note(publicId);
     panel.hidden = false;
     find("#log").dataset.open = "";

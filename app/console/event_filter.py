@@ -17,6 +17,7 @@ from app.console.url_filter import (
     Value,
     choice,
     period,
+    read_code,
     read_fingerprint,
     read_platform,
     read_since,
@@ -44,12 +45,6 @@ PERIODS = {
 }
 
 # --- how each parameter is read -----------------------------------------------------------------
-
-
-def _read_code(text: str, workspace_id: int) -> Value:
-    if text not in PROBLEMS:
-        raise BadValue("There is no such code. The troubleshooting page lists all of them.")
-    return Value(text, text)
 
 
 def _read_key(text: str, workspace_id: int) -> Value:
@@ -92,7 +87,7 @@ PARAMETERS: dict[str, Parameter] = {
     ),
     "q": Parameter("Text", read_text, contains_text, lambda text: True),
     "outcome": Parameter("Outcome", choice(OUTCOMES), _of_outcome),
-    "code": Parameter("Code", _read_code, _of_code, _OF_PROCESSING.__contains__),
+    "code": Parameter("Code", read_code, _of_code, _OF_PROCESSING.__contains__),
     "workflow": Parameter("Workflow", read_workflow, Event.workflow_id.__eq__),
     "key": Parameter("Key", _read_key, Event.api_key_id.__eq__),
     "platform": Parameter("From", read_platform, Event.platform.__eq__),

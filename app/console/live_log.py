@@ -16,7 +16,7 @@ from app.console.event_pages import MAX_ID, Page, Place, find_page, read_id, rea
 from app.console.filter_choices import list_choices
 from app.console.guards import current_workspace, visible_workspace_ids
 from app.console.overview import first_slug, worker_stands_still
-from app.console.url_filter import LIMITS
+from app.console.url_filter import LIMITS, lead_to_short_address
 from app.extensions import db
 from app.models import Event, UnstoredCount, Workspace, of_state
 
@@ -30,6 +30,8 @@ blueprint = Blueprint("live_log", __name__)
 
 @blueprint.get("/events")
 def show_events() -> ResponseReturnValue:
+    if short := lead_to_short_address():
+        return short
     workspace, scope = current_workspace(), visible_workspace_ids()
     wanted = read_filter(request.args, workspace.id)
     if any(request.args[part.name] != part.text for part in wanted.parts if part.name in LIMITS):
@@ -39,6 +41,7 @@ def show_events() -> ResponseReturnValue:
     start, unreadable = newest_id(), _find_unreadable(place)
     is_wrong = bool(wanted.errors or unreadable)
     page = Page([]) if is_wrong else find_page(scope, wanted, place)
+    opened = _find_opened(request.args.get("event", ""), scope)
     is_live = not is_wrong and page.newer is None and wanted.reaches(now())
     return render_template(
         "console/live_log.html",
@@ -50,7 +53,8 @@ def show_events() -> ResponseReturnValue:
         searched_to=_moment_of(page.stopped_at, scope),
         oldest=_oldest_kept(scope),
         kept_days=_kept_days(workspace),
-        opened=_read_public_id(request.args.get("event")),
+        opened=opened,
+        missing=None if opened else request.args.get("event"),
         slug=first_slug(workspace.id),
         unstored=count_unstored(scope),
         worker_stands_still=worker_stands_still(),
@@ -148,5 +152,11 @@ def _changed(texts: Mapping[str, str], changes: Mapping[str, Any]) -> dict[str, 
     return {name: each for name, each in {**texts, **changes}.items() if each is not None}
 
 
-def _read_public_id(text: str | None) -> str | None:
-    return text if text and _PUBLIC_ID.fullmatch(text) else None
+def _find_opened(public_id: str, scope: Sequence[int | None]) -> str | None:
+    """The id, where an event has it that the user may see."""
+    if not _PUBLIC_ID.fullmatch(public_id):
+        return None
+    found = db.session.execute(
+        select(Event.workspace_id).where(Event.public_id == public_id)
+    ).first()
+    return public_id if found and found.workspace_id in scope else None

@@ -1,8 +1,9 @@
 """Problems: what is refused for the same reason as one line, and each group's own page."""
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -23,6 +24,7 @@ from app.console.open_problems import (
     list_requests,
 )
 from app.console.paging import Paged
+from app.console.url_filter import Parameter, UrlFilter, choice, lead_to_short_address, read_code
 from app.problems import PROBLEMS, exact_codes
 from app.workspaces.ignored_problems import ignore_problem, show_problem_again
 
@@ -49,27 +51,50 @@ class Filters(NamedTuple):
     window: str
 
 
+@dataclass(frozen=True)
+class ProblemFilter(UrlFilter):
+    """How the address says it. Groups are chosen once they are counted, and not by SQL."""
+
+    PARAMETERS: ClassVar[Mapping[str, Parameter]] = {
+        "show": Parameter("Show", choice({name: label for name, (label, _) in VIEWS.items()})),
+        "code": Parameter("Code", read_code),
+        "window": Parameter("Time", choice({name: each.label for name, each in WINDOWS.items()})),
+    }
+
+    @property
+    def filters(self) -> Filters:
+        """What is usual where the address does not say or can't be read."""
+        view, window = self.value("show"), self.value("window")
+        return Filters(view or next(iter(VIEWS)), self.value("code"), window or next(iter(WINDOWS)))
+
+
 @blueprint.get("/problems")
-def show_groups() -> str:
+def show_groups() -> ResponseReturnValue:
+    if short := lead_to_short_address():
+        return short
     scope = visible_workspace_ids()
-    filters = _read_filters()
+    asked = ProblemFilter.read(request.args, current_workspace().id)
+    filters = asked.filters
     groups = list_groups(scope, current_workspace().id)
     codes = find_codes(groups)
     chosen = [group for group in groups if VIEWS[filters.view][1](group)]
     fitting = exact_codes(filters.code) if filters.code else None
     wanted = [each for each in chosen if not fitting or codes.get(each.fingerprint) in fitting]
+    if asked.errors:
+        wanted = []
     paged = Paged(len(wanted), PAGE_SIZE, "problem_groups.show_groups", kept=KEPT)
     return render_template(
         "console/problem_groups.html",
         lines=describe(wanted[paged.part], scope, WINDOWS[filters.window]),
         filters=filters,
+        wanted=asked,
         views={name: (label, sum(map(fits, groups))) for name, (label, fits) in VIEWS.items()},
         codes=_list_codes(filters.code, [codes.get(each.fingerprint) for each in chosen]),
         windows=WINDOWS,
         paged=paged,
         unstored=count_unstored(scope),
         page_url=lambda **changes: _page_url(filters, **changes),
-    )
+    ), 422 if asked.errors else 200
 
 
 @blueprint.get("/problems/<fingerprint>")
@@ -129,19 +154,6 @@ def find_line(fingerprint: str, scope: Scope) -> ProblemLine:
 def _list_codes(given: str | None, found: Sequence[str | None]) -> list[str]:
     """What can be chosen: the codes of the groups, and what the address asks for."""
     return sorted({code for code in (given, *found) if code})
-
-
-def _read_filters() -> Filters:
-    return Filters(
-        _read_choice("show", tuple(VIEWS)),
-        request.args.get("code") if request.args.get("code") in PROBLEMS else None,
-        _read_choice("window", tuple(WINDOWS)),
-    )
-
-
-def _read_choice(name: str, choices: Sequence[str]) -> str:
-    value = request.args.get(name, "")
-    return value if value in choices else choices[0]
 
 
 def _read_number(name: str) -> int | None:

@@ -17,6 +17,7 @@ from app.console.run_links import find_source_link
 from app.console.run_list import MOST_RELATED, find_related, find_start, load_runs
 from app.console.run_search import Page, Place, find_page
 from app.console.timeline import draw_timeline
+from app.console.url_filter import lead_to_short_address
 from app.extensions import db
 from app.models import Event, Run
 
@@ -30,6 +31,8 @@ blueprint = Blueprint("runs", __name__)
 
 @blueprint.get("/runs")
 def show_runs() -> ResponseReturnValue:
+    if short := lead_to_short_address():
+        return short
     workspace = current_workspace()
     wanted = RunFilter.read(request.args, workspace.id)
     before, after = (Place.read(request.args.get(name)) for name in ("before", "after"))
@@ -51,6 +54,8 @@ def show_runs() -> ResponseReturnValue:
 
 @blueprint.get("/runs/errors")
 def show_errors() -> ResponseReturnValue:
+    if short := lead_to_short_address():
+        return short
     workspace = current_workspace()
     wanted = RunFilter.read({"period": "30d", **_given("period", "workflow")}, workspace.id)
     groups = (

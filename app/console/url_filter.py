@@ -4,14 +4,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, NamedTuple, Self
+from urllib.parse import urlencode
 
-from sqlalchemy import ColumnElement, select
+from flask import redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import ColumnElement, select, true
+from werkzeug.datastructures import MultiDict
 
 from app.clock import now
 from app.console.moments import read_moment
 from app.console.reader import current_reader
 from app.extensions import db
 from app.models import Workflow
+from app.problems import PROBLEMS
 
 Condition = ColumnElement[bool]
 
@@ -64,7 +69,7 @@ class Parameter:
 
     label: str
     read: Read
-    condition: Callable[[Any], Condition]
+    condition: Callable[[Any], Condition] = field(default=lambda value: true())
     may_come_true: Callable[[Any], bool] = field(default=lambda value: False)
     """Whether what does not fit yet may fit once it is processed."""
 
@@ -84,10 +89,13 @@ class UrlFilter:
         """The filter in a URL's parameters; empty ones count as not given."""
         given, parts, mistakes = [], [], []
         for name, parameter in cls.PARAMETERS.items():
-            text = arguments.get(name, "").strip()
-            if not text:
+            texts = list_texts(arguments, name)
+            if not texts:
                 continue
+            text = texts[0]
             try:
+                if len(texts) > 1:
+                    raise BadValue("This is given more than once. Choose one.")
                 value, shown, said = parameter.read(text, workspace_id)
                 text = said or text
                 parts.append(Part(name, text, value, shown))
@@ -120,6 +128,22 @@ class UrlFilter:
 
     def conditions(self) -> list[Condition]:
         return [self.PARAMETERS[part.name].condition(part.value) for part in self.parts]
+
+
+def list_texts(arguments: Mapping[str, str], name: str) -> list[str]:
+    """All that an address gives for the parameter; what is empty says nothing."""
+    many = arguments.getlist(name) if isinstance(arguments, MultiDict) else [arguments.get(name)]
+    return list(dict.fromkeys(text.strip() for text in many if text and text.strip()))
+
+
+def lead_to_short_address() -> ResponseReturnValue | None:
+    """To the address without empty parameters, which a form sends along where no script runs."""
+    given = list(request.args.items(multi=True))
+    kept = [(name, text) for name, text in given if text.strip()]
+    if kept == given:
+        return None
+    address = url_for(str(request.endpoint))
+    return redirect(f"{address}?{urlencode(kept)}" if kept else address)
 
 
 # --- how parameters are read --------------------------------------------------------------------
@@ -159,6 +183,12 @@ def read_workflow(text: str, workspace_id: int) -> Value:
 def storable(text: str) -> str:
     """PostgreSQL takes no NUL, and no name is that long."""
     return text[:_MAX_REFERENCE].replace("\0", "\ufffd")
+
+
+def read_code(text: str, workspace_id: int) -> Value:
+    if text not in PROBLEMS:
+        raise BadValue("There is no such code. The troubleshooting page lists all of them.")
+    return Value(text, text)
 
 
 def read_platform(text: str, workspace_id: int) -> Value:

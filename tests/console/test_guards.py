@@ -1,5 +1,6 @@
 """Every page is guarded, public, or opened by an API key; roles and workspaces are kept apart."""
 
+import re
 from collections.abc import Callable
 
 from flask import Flask
@@ -13,6 +14,7 @@ from app.workspaces.api_keys import create_api_key
 from app.workspaces.workflows import create_workflow
 from tests.console.pages import Page, open_page, send_form
 from tests.factories import Team, make_team, report
+from tests.pages_map import PAGES, SIGNED_OUT
 
 SOME_ID = "a" * 24
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
@@ -26,6 +28,17 @@ def guarded(app: Flask, methods: set[str]) -> list[tuple[str, str]]:
             continue
         path = rule.rule.replace("<public_id:public_id>", SOME_ID)
         found += [(method, path) for method in (rule.methods or set()) & methods]
+    return found
+
+
+def form_addresses(app: Flask) -> list[tuple[str, str]]:
+    """Endpoint and path of each rule of the console that takes forms and can't be read."""
+    addresses = app.url_map.bind("")
+    found = []
+    for rule in app.url_map.iter_rules():
+        path = re.sub("<[^>]+>", SOME_ID, rule.rule)
+        if not rule.rule.startswith("/api/") and "GET" not in addresses.allowed_methods(path):
+            found.append((rule.endpoint, path))
     return found
 
 
@@ -55,6 +68,25 @@ def test_who_is_signed_out_is_sent_to_sign_in(app: Flask, team: Team) -> None:
         answer = client.get(path)
         assert answer.status_code == 302, path
         assert answer.location.startswith("/sign-in"), path
+
+
+def test_the_address_of_a_form_leads_to_the_page_that_it_belongs_to(
+    app: Flask, owner: FlaskClient
+) -> None:
+    """It stands in the address bar after an answer that is no redirect, and may be reloaded."""
+    addresses = app.url_map.bind("")
+    for _, path in form_addresses(app):
+        answer = owner.get(path)
+        assert (answer.status_code, owner.head(path).status_code) == (303, 303), path
+        endpoint, _ = addresses.match(answer.location, "GET")
+        assert endpoint in PAGES | SIGNED_OUT and path.startswith(answer.location), path
+    assert owner.get(f"/keys/{SOME_ID}/rotate?again=1").location == f"/keys/{SOME_ID}"
+    assert owner.get(f"/workflows/{SOME_ID}/badge/off").location == f"/workflows/{SOME_ID}"
+
+
+def test_where_no_form_is_taken_a_form_is_refused(owner: FlaskClient) -> None:
+    assert owner.get("/keys/nothing/rotate").status_code == 404
+    assert owner.post("/keys/" + SOME_ID).status_code == 405
 
 
 def test_a_script_that_is_signed_out_gets_401(client: FlaskClient, team: Team) -> None:

@@ -287,11 +287,29 @@ def test_one_code_can_be_picked(owner: FlaskClient, team: Team) -> None:
     assert len(group_links(page)) == 1
     assert "Workflow not found" in page.text and "ended_at is missing" not in page.text
     assert "No problem with this code" in open_page(owner, "/problems?code=rate_limited").text
-    for nonsense in ("?code=x", "?window=x", "?show=x", "?page=x", "?page=-1", "?page=٣"):
+    for nonsense in ("?page=x", "?page=-1", "?page=٣"):
         assert len(group_links(open_page(owner, "/problems" + nonsense))) == 2, nonsense
     store_refusals(team, 1, "b" * 16, code="revoked_api_key", errors=None)
     assert only_group(owner, "/problems?code=unauthorized") == f"/problems/{'b' * 16}"
     assert "<option selected>unauthorized</option>" in owner.get("/problems?code=unauthorized").text
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("code=nope", "There is no such code"),
+        ("show=nope", "Choose one of: open, ignored"),
+        ("window=nope", "Choose one of: 24h, 7d"),
+        ("code=rate_limited&code=invalid_json", "given more than once"),
+    ],
+)
+def test_a_filter_that_can_not_be_read_is_told_at_its_field(
+    owner: FlaskClient, team: Team, query: str, says: str
+) -> None:
+    refuse(owner, team)
+    page = open_page(owner, f"/problems?{query}", 422)
+    assert says in page.text and "This filter can't be read" in page.text
+    assert page.has_id(f"filter-{query.partition('=')[0]}-error") and not group_links(page)
 
 
 def test_pages_show_each_group_once_the_last_seen_first(owner: FlaskClient, team: Team) -> None:

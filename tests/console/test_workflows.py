@@ -37,6 +37,16 @@ def test_a_new_workflow_shows_its_id_and_slug(owner: FlaskClient) -> None:
     assert {"nightly-import", answer.location.removeprefix("/workflows/")} <= copied
 
 
+def test_a_heading_that_is_cut_on_a_small_screen_says_all_of_it_elsewhere(
+    owner: FlaskClient, team: Team
+) -> None:
+    name = "Zahlungs<übersicht>" * 6
+    workflow = create_workflow(team.workspace_id, name)
+    page = open_page(owner, f"/workflows/{workflow.public_id}")
+    assert ("h1", {"title": name}) in page.tags
+    assert ("h1", {}) in open_page(owner, f"/workflows/{team.workflow_public_id}").tags
+
+
 def test_a_workflow_may_have_a_slug_of_ones_own(owner: FlaskClient) -> None:
     answer = send_form(owner, "/workflows", name="Nightly import", slug="night")
     assert "night" in open_page(owner, answer.location).text

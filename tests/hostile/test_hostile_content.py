@@ -1,7 +1,6 @@
 """Hostile content in every field, header, path and name is text on every page, and no more."""
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from string import Formatter
 from urllib.parse import quote, urlsplit
@@ -9,32 +8,27 @@ from urllib.parse import quote, urlsplit
 import pytest
 from flask import Flask
 from playwright.sync_api import ConsoleMessage, Page, Request, expect
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from app.console.signs import show_signs
 from app.extensions import db, writing
 from app.models import (
-    Alert,
-    AlertRule,
-    ApiKey,
-    Channel,
-    Delivery,
     Event,
-    Run,
     User,
-    Workflow,
     Workspace,
 )
-from app.workspaces.api_keys import create_api_key
 from app.workspaces.people import RefusedError
 from app.workspaces.profile import change_profile
 from app.workspaces.settings import rename_workspace
-from app.workspaces.workflows import create_workflow
-from tests.channels.deliveries import store_channels
-from tests.factories import make_alert
+from tests.hostile.contents import (
+    find_ids,
+    make_alerts,
+    name_everything,
+    send_all_at_once,
+    send_everything,
+)
 from tests.hostile.payloads import PAYLOADS
 from tests.pages_map import PAGES, SIGNED_OUT, addresses
-from tests.server import LiveServer, wait_for
+from tests.server import LiveServer
 from tests.sessions import enter
 from tests.teams import LiveTeam, make_live_team
 
@@ -181,116 +175,6 @@ def test_names_and_addresses_are_shown_as_text_and_do_nothing(
             watch.visit(f"{path}{joint}token={quote(payload[:500])}&next={quote(payload[:500])}")
 
 
-def name_everything() -> None:
-    """Workflows and keys by the payloads' names, as far as a name may hold them."""
-    workspace_id = db.session.scalars(select(Workspace.id)).one()
-    for payload in PAYLOADS:
-        for make in (create_workflow, create_api_key):
-            try:
-                extra = [["ingest"]] if make is create_api_key else []
-                make(workspace_id, payload, *extra)
-            except RefusedError:
-                continue
-    store_channels(workspace_id, PAYLOADS)
-
-
-def make_alerts() -> None:
-    """Each payload as the name of a rule, a window and a label, in an alert and its message."""
-    workflows = db.session.execute(select(Workflow.workspace_id, Workflow.id)).all()
-    for payload, (workspace_id, workflow_id) in zip(PAYLOADS, workflows, strict=False):
-        make_alert(workspace_id, workflow_id, payload.replace("\0", ""))
-
-
-def send_everything(server: LiveServer, team: LiveTeam) -> None:
-    """Each payload in each place, in a request of its own for each kind of answer."""
-    for number, payload in enumerate(PAYLOADS):
-        headers = {**team.headers, **hostile_headers(payload)}
-        fields = {
-            "workflow_slug": team.slug,
-            "ended_at": "2026-01-15T09:31:00Z",
-            "external_execution_id": f"{number}{payload}"[:255],
-            "correlation_id": payload[:255],
-            "source_platform": payload[:64],
-            "source_workflow_id": payload[:255],
-            "metadata": {payload[:500]: payload},
-            payload[:500]: payload,
-        }
-        failed = {**fields, "error_message": payload, "error_type": payload[:255]}
-        wrong = dict.fromkeys((*fields, "workflow_id", "workflow_name", "duration_ms"), payload)
-        sent = (
-            ("run-success", json.dumps(without_nul(fields)), headers),
-            ("run-failure", json.dumps({**without_nul(failed), "error_message": payload}), headers),
-            ("run-failure", json.dumps({**fields, "workflow_slug": payload[:255]}), headers),
-            ("run-success", json.dumps(wrong), headers),
-            ("run-success", payload.encode(), headers),
-            (f"{quote(payload[:300])}?q={quote(payload[:300])}", "{}", headers),
-            ("run-success", "{}", {**headers, "X-API-Key": as_header(payload)}),
-        )
-        for place, (path, body, own) in enumerate(sent):
-            own = {**own, "Idempotency-Key": f"{number}-{place} {as_header(payload)}"[:255]}
-            answer = server.post(f"/api/v1/ingest/{path}", data=body, headers=own)
-            assert answer.status_code < 500, answer.text
-    for payload in PAYLOADS[::6]:
-        send_signals(server, team, payload)
-    for name in ("X-<img/src=x/onerror=window.__pwned=1>", "X-{{7*7}}-pwned", 'X-"><svg/onload=1>'):
-        server.post(
-            "/api/v1/ingest/run-success", data="{}", headers={**team.headers, name: "pwned"}
-        )
-
-
-def send_signals(server: LiveServer, team: LiveTeam, payload: str) -> None:
-    """Starts, which stay open, and pings."""
-    headers = {**team.headers, **hostile_headers(payload)}
-    started = {"workflow_slug": team.slug, "started_at": "2026-01-15T09:31:00Z"}
-    started["external_execution_id"] = f"open {payload}".replace("\0", "")[:255]
-    answer = server.post("/api/v1/ingest/run-start", data=json.dumps(started), headers=headers)
-    assert answer.status_code < 500, answer.text
-    rid, slug = (quote(each, safe="") for each in (f"ping {payload}"[:100], payload[:60]))
-    for place in (f"{team.slug}/1", f"{team.slug}/start?rid={rid}", slug):
-        answer = server.post(f"/api/v1/ping/{place}", data=payload.encode(), headers=headers)
-        assert answer.status_code < 500, answer.text
-
-
-def send_all_at_once(server: LiveServer, team: LiveTeam) -> None:
-    """All payloads on one event's page: in its headers, and in each kind of body."""
-    many = {f"X-Pwned-{number}": as_header(each) for number, each in enumerate(PAYLOADS[:80])}
-    short = [each[:500] for each in PAYLOADS]
-    fields = {
-        "workflow_slug": team.slug,
-        "ended_at": "2026-01-15T09:31:00Z",
-        "error_message": "\n".join(short),
-        "metadata": {each: [each] for each in short},
-    }
-    bodies = (
-        json.dumps(fields),
-        json.dumps({**fields, **{each: each for each in short}, "ended_at": short[0]}),
-        "\n".join(short),
-    )
-    for body in bodies:
-        headers = {**many, **team.headers}
-        answer = server.post("/api/v1/ingest/run-failure", data=body.encode(), headers=headers)
-        assert answer.status_code in (202, 400), answer.text
-
-
-def hostile_headers(payload: str) -> dict[str, str]:
-    names = ("User-Agent", "Content-Type", "X-Pwned", "Referer", "Accept-Language", "Origin")
-    return {name: as_header(payload) for name in names}
-
-
-def as_header(payload: str) -> str:
-    """What HTTP can carry of it."""
-    kept = "".join(sign for sign in payload if sign.isprintable() or ord(sign) > 160)
-    return kept.encode()[:1000].decode("latin-1").strip()
-
-
-def without_nul(fields: dict[str, object]) -> dict[str, object]:
-    """Identifiers with NUL are refused; the other kinds of request hold it."""
-    return {
-        name: value.replace("\0", "") if isinstance(value, str) else value
-        for name, value in fields.items()
-    }
-
-
 @contextmanager
 def live_log_open(page: Page, server: LiveServer) -> Iterator[Watch]:
     log = page.context.new_page()
@@ -312,42 +196,6 @@ def check_live_log(app: Flask, watch: Watch) -> None:
     assert shown.count() == shown.evaluate_all("rows => new Set(rows.map(row => row.id)).size")
     expect(watch.page.locator("[data-live-pill][data-state=live]")).to_be_visible()
     watch.check("the live log")
-
-
-def find_ids() -> tuple[dict[str, str], dict[str, list[str]]]:
-    """What failed runs' pages must show; and the ids of everything that was made."""
-
-    def waiting() -> int:
-        db.session.rollback()
-        accepted = select(func.count()).where(Event.state == "accepted")
-        return db.session.scalar(accepted) or 0
-
-    wait_for(lambda: waiting() == 0, 60, 0.2)
-    events = db.session.scalars(select(Event).order_by(Event.id)).all()
-    failures = {
-        f"/events/{event.public_id}": show_signs(event.run.error_message.replace("\0", "\ufffd"))
-        for event in events
-        if event.run is not None and event.run.error_message
-    }
-    failures = {path: text for path, text in failures.items() if len(text) < 5_000}
-    ids = {
-        "event": pick_events(events),
-        "workflow": list(db.session.scalars(select(Workflow.public_id)))[::25],
-        "alert": list(db.session.scalars(select(Alert.public_id)))[::25],
-        "rule": list(db.session.scalars(select(AlertRule.public_id)))[::25],
-        "run": list(db.session.scalars(select(Run.public_id).order_by(Run.id.desc()).limit(3))),
-        "key": list(db.session.scalars(select(ApiKey.public_id)))[::25],
-        "problem": [str(event.fingerprint) for event in events if event.fingerprint][-1:],
-        "channel": list(db.session.scalars(select(Channel.public_id)))[::6],
-        "delivery": list(db.session.scalars(select(Delivery.public_id)))[::4],
-    }
-    return failures, ids
-
-
-def pick_events(events: Sequence[Event]) -> list[str]:
-    """The last ones, which hold all payloads, and one more of each kind."""
-    kinds = {(event.state, event.code, event.kind): event.public_id for event in events[:-3]}
-    return [*kinds.values(), *(event.public_id for event in events[-3:])]
 
 
 def check_names(watch: Watch) -> None:
