@@ -1,7 +1,7 @@
 """The words of messages: what, the error, since when and how many, and links; plain text."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -174,7 +174,7 @@ def zone_of(rule: AlertRule) -> ZoneInfo:
     return zone_named(rule.quiet_zone or "UTC")
 
 
-def moment_in_words(moment: datetime, zone: ZoneInfo) -> str:
+def moment_in_words(moment: datetime, zone: tzinfo) -> str:
     """`28 Nov 2026, 22:16 UTC`."""
     local = moment.astimezone(zone)
     return f"{local.day} {local:%b %Y, %H:%M} {local.tzname()}"

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from sqlalchemy import ColumnElement, select, union_all
 from sqlalchemy.orm import Session
 
+from app.alerting.words import moment_in_words
 from app.models import ApiKey, Event, FormerSlug, User, Workflow, of_state
 from app.problems import PROBLEMS
 
@@ -29,17 +30,20 @@ class SilenceCause:
     code: str
     status: int
     received_at: datetime
+    what: str
     reason: str
     count: int
 
     @property
     def text(self) -> str:
-        """`The last request was refused: 401, key n8n-prod, revoked on 4 May 2026 by a@b.c.`"""
-        return f"The last request was refused: {self.status}, {self.reason}."
+        """`The last request was refused: 401, key n8n-prod, revoked on 4 May 2026, 08:12 UTC.`"""
+        return f"{self.what} was refused: {self.status}, {self.reason}."
 
 
-def explain_silence(session: Session, workflow: Workflow, now: datetime) -> SilenceCause | None:
-    """What may keep the workflow's reports out, as of that moment.
+def explain_silence(
+    session: Session, workflow: Workflow, now: datetime, zone: tzinfo = UTC
+) -> SilenceCause | None:
+    """What may keep the workflow's reports out, as of that moment; times are told in the zone.
 
     A refused request may be the cause if it names the workflow, also by an old slug, or if it was
     refused before its body was read, with a key that has reported this workflow.
@@ -53,9 +57,26 @@ def explain_silence(session: Session, workflow: Workflow, now: datetime) -> Sile
         return None
     code = event.code or ""
     tell = _REASONS.get(code, _tell_problem)
-    reason = tell(session, event)
-    count = min(len(ids), MOST_COUNTED)
-    return SilenceCause(event.public_id, code, event.status, event.received_at, reason, count)
+    return SilenceCause(
+        event_id=event.public_id,
+        code=code,
+        status=event.status,
+        received_at=event.received_at,
+        what=_tell_which(event),
+        reason=tell(session, event, zone),
+        count=min(len(ids), MOST_COUNTED),
+    )
+
+
+def _is_known_by_key(event: Event) -> bool:
+    """Whether nothing but its key ties it to the workflow; the key may report others too."""
+    return event.reference is None and event.workflow_id is None
+
+
+def _tell_which(event: Event) -> str:
+    if _is_known_by_key(event) and event.api_key is not None:
+        return f"A request with key {event.api_key.name}, which also reports this workflow,"
+    return "The last request"
 
 
 def _list_ways(
@@ -105,7 +126,7 @@ def _list_references(session: Session, workflow: Workflow) -> list[str]:
     return [workflow.public_id, workflow.slug, workflow.name, *session.scalars(former)]
 
 
-def _tell_problem(session: Session, event: Event) -> str:
+def _tell_problem(session: Session, event: Event, zone: tzinfo) -> str:
     """The title of the problem's row, and the field that it is about."""
     problem = PROBLEMS.get(event.code or "")
     title = problem.title if problem else event.code or "refused"
@@ -114,28 +135,28 @@ def _tell_problem(session: Session, event: Event) -> str:
     return f"{title[0].lower()}{title[1:]}{field}"
 
 
-def _tell_revoked(session: Session, event: Event) -> str:
-    key = session.get(ApiKey, event.api_key_id)
+def _tell_revoked(session: Session, event: Event, zone: tzinfo) -> str:
+    key = event.api_key
     if key is None or key.revoked_at is None:
-        return _tell_problem(session, event)
+        return _tell_problem(session, event, zone)
     person = session.get(User, key.revoked_by_id) if key.revoked_by_id else None
     by = f" by {person.name or person.email}" if person else ""
-    return f"key {key.name}, revoked on {_day(key.revoked_at)}{by}"
+    return f"{_name_key(key, event)}revoked on {moment_in_words(key.revoked_at, zone)}{by}"
 
 
-def _tell_expired(session: Session, event: Event) -> str:
-    key = session.get(ApiKey, event.api_key_id)
+def _tell_expired(session: Session, event: Event, zone: tzinfo) -> str:
+    key = event.api_key
     if key is None or key.expires_at is None:
-        return _tell_problem(session, event)
-    return f"key {key.name}, expired on {_day(key.expires_at)}"
+        return _tell_problem(session, event, zone)
+    return f"{_name_key(key, event)}expired on {moment_in_words(key.expires_at, zone)}"
 
 
-def _day(moment: datetime) -> str:
-    at = moment.astimezone(UTC)
-    return f"{at.day} {at:%b %Y}"
+def _name_key(key: ApiKey, event: Event) -> str:
+    """Where it has not been named before."""
+    return "" if _is_known_by_key(event) else f"key {key.name}, "
 
 
-_REASONS: dict[str, Callable[[Session, Event], str]] = {
+_REASONS: dict[str, Callable[[Session, Event, tzinfo], str]] = {
     "revoked_api_key": _tell_revoked,
     "expired_api_key": _tell_expired,
 }

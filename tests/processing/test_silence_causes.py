@@ -1,17 +1,20 @@
 """Why a workflow is silent: found among its own refused requests, whatever else was refused."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import insert, text
 
 from app.clock import now
 from app.extensions import db, is_sqlite, writing
 from app.identifiers import new_id
-from app.models import Event, Workflow
+from app.ingest.service import ingest_service
+from app.models import ApiKey, Event, Workflow
 from app.processing.silence_causes import MOST_COUNTED, SilenceCause, explain_silence
 from app.workspaces.workflows import rename_workflow
 from tests.factories import Team, accepted_row, make_team
@@ -104,6 +107,50 @@ def test_a_request_that_named_it_by_a_name_that_it_had_still_counts(team: Team) 
     store(team, ago(30), **{**own_refusal(team, "by slug"), "reference": team.name})
     rename_workflow(db.session.get_one(Workflow, team.workflow_id), "Other", "other")
     assert cause(team) is not None
+
+
+def test_a_request_that_only_its_key_ties_to_the_workflow_is_told_as_such(team: Team) -> None:
+    """The key may report other workflows too, and the request may be theirs."""
+    store_good(team, ago(60))
+    store(team, ago(30), code="insufficient_scope", **own_refusal(team, "by key"))
+    found = cause(team)
+    which = "A request with key n8n-prod, which also reports this workflow, was refused: 401, "
+    assert found is not None and found.text.startswith(which)
+    store(team, ago(20), **own_refusal(team, "by slug"))
+    found = cause(team)
+    assert found is not None and found.text.startswith("The last request was refused: 400, ")
+
+
+@pytest.mark.parametrize("kind", NAMED)
+def test_when_a_key_was_revoked_or_expired_is_told_in_the_zone_that_is_asked_for(
+    team: Team, kind: str
+) -> None:
+    late = datetime(2026, 5, 3, 22, 12, tzinfo=UTC)
+    with writing() as session:
+        key = session.get_one(ApiKey, team.api_key_id)
+        key.revoked_at = key.expires_at = late
+    store_good(team, ago(60))
+    for minutes, code, word in ((30, "revoked_api_key", "revoked"), (20, "expired_api_key", "exp")):
+        store(team, ago(minutes), code=code, **own_refusal(team, kind))
+        workflow = db.session.get_one(Workflow, team.workflow_id)
+        zoned = explain_silence(db.session(), workflow, now(), ZoneInfo("Europe/Berlin"))
+        assert zoned is not None and f"{word}" in zoned.reason
+        assert "on 4 May 2026, 00:12 CEST" in zoned.text
+        found = cause(team)
+        assert found is not None and "on 3 May 2026, 22:12 UTC" in found.text
+        assert found.text.count("n8n-prod") == 1
+
+
+def test_a_ping_that_was_refused_for_its_key_names_its_workflow(
+    team: Team, client: FlaskClient
+) -> None:
+    store_good(team, ago(60))
+    with writing() as session:
+        session.get_one(ApiKey, team.api_key_id).revoked_at = ago(30)
+    assert client.get(f"/api/v1/ping/{team.slug}", headers=team.headers).status_code == 401
+    ingest_service().recorder.flush()
+    found = cause(team)
+    assert found is not None and found.text.startswith("The last request was refused: 401, key n8n")
 
 
 def test_the_search_goes_along_indexes_of_the_workflow_the_reference_and_the_key(
