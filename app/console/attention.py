@@ -183,6 +183,8 @@ def _about_silent(health: WorkflowHealth) -> Line:
     if cause is None:
         return _about_workflow(health, "amber", "bell-off", text)
     line = _about_workflow(health, "amber", "bell-off", f"{text}. {show_signs(cause.text)}")
+    if not cause.event_id:
+        return line
     address = url_for("event.show_event", public_id=cause.event_id)
     return replace(line, link=("See why", address))
 

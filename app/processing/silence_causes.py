@@ -1,8 +1,9 @@
 """Why a workflow may be silent: the requests that were refused since its last good one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, select, union_all
 from sqlalchemy.orm import Session
@@ -18,12 +19,17 @@ MOST_COUNTED = 1_000
 WITHOUT_EVENTS = timedelta(days=7)
 """How far back is looked for a workflow of which no good event is kept."""
 
+_NOBODYS = frozenset({"missing_api_key", "malformed_api_key", "unknown_api_key"})
+_OF_NOBODY = Event.api_key_id.is_(None) & Event.workspace_id.is_(None) & Event.reference.is_(None)
+"""Along the index over the keys of refused requests."""
+
 
 @dataclass(frozen=True, slots=True)
 class SilenceCause:
     """The newest refused request that may be the cause, and how many there were; in plain text.
 
-    `event_id` is the public id under which the console shows the request.
+    `event_id` is the public id under which the console shows the request; empty where it is a
+    supposition alone.
     """
 
     event_id: str
@@ -46,15 +52,18 @@ def explain_silence(
     """What may keep the workflow's reports out, as of that moment; times are told in the zone.
 
     A refused request may be the cause if it names the workflow, also by an old slug, or if it was
-    refused before its body was read, with a key that has reported this workflow.
+    refused before its body was read, with a key that has reported this workflow. Where there is
+    none, one with nobody's key may be, if it came from a sender of this workflow.
     """
     good = _list_good(session, workflow)
-    since = good[0][1] if good else now - WITHOUT_EVENTS
-    keys = {key_id for _, _, key_id in good if key_id is not None}
+    since = good[0].received_at if good else now - WITHOUT_EVENTS
+    keys = {each.api_key_id for each in good if each.api_key_id is not None}
     ids = _find_refused(session, _list_ways(session, workflow, keys), since, now)
     event = session.get(Event, max(ids)) if ids else None
     if event is None:
-        return None
+        senders = {each.sender for each in good if each.remote_addr}
+        ways = _list_ways_of_nobody(session, workflow)
+        return _suppose(session, ways, senders, since, now, zone) if senders else None
     code = event.code or ""
     tell = _REASONS.get(code, _tell_problem)
     return SilenceCause(
@@ -90,6 +99,15 @@ def _list_ways(
         yield (Event.api_key_id == key_id) & Event.reference.is_(None)
 
 
+def _list_ways_of_nobody(session: Session, workflow: Workflow) -> Iterator[ColumnElement[bool]]:
+    """The same for requests of which nobody knows whose they are; only a ping names its workflow
+    where nothing but the headers is read."""
+    is_nobodys = Event.workspace_id.is_(None)
+    yield is_nobodys & Event.api_key_id.is_(None) & Event.reference.is_(None)
+    for reference in _list_references(session, workflow):
+        yield is_nobodys & (Event.reference == reference)
+
+
 def _find_refused(
     session: Session, ways: Iterator[ColumnElement[bool]], since: datetime, until: datetime
 ) -> set[int]:
@@ -112,13 +130,49 @@ def _find_refused(
     return set(session.scalars(union_all(*(select(each.c.id) for each in newest))))
 
 
-def _list_good(session: Session, workflow: Workflow) -> list[tuple[int, datetime, int | None]]:
-    """The newest events that were taken: id, time and key."""
-    query = select(Event.id, Event.received_at, Event.api_key_id).where(
+class Good(NamedTuple):
+    """An event of the workflow that was taken."""
+
+    received_at: datetime
+    api_key_id: int | None
+    remote_addr: str | None
+    user_agent: str | None
+
+    @property
+    def sender(self) -> tuple[str | None, str | None]:
+        return self.remote_addr, self.user_agent
+
+
+def _list_good(session: Session, workflow: Workflow) -> list[Good]:
+    """The newest of them."""
+    query = select(Event.received_at, Event.api_key_id, Event.remote_addr, Event.user_agent).where(
         Event.workflow_id == workflow.id, Event.state != "rejected", Event.origin.is_(None)
     )
     rows = session.execute(query.order_by(Event.id.desc()).limit(GOOD_LOOKED_AT))
-    return [(event_id, received_at, key_id) for event_id, received_at, key_id in rows]
+    return [Good(*row) for row in rows]
+
+
+def _suppose(
+    session: Session,
+    ways: Iterator[ColumnElement[bool]],
+    senders: Set[tuple[str | None, str | None]],
+    since: datetime,
+    until: datetime,
+    zone: tzinfo,
+) -> SilenceCause | None:
+    """The newest request of nobody's key, from an address and a program that have reported the
+    workflow: its key may have been mistyped. Not everybody may see it, so that no page is named."""
+    ids = _find_refused(session, ways, since, until)
+    query = select(Event.remote_addr, Event.user_agent, Event.received_at, Event.code, Event.status)
+    rows = session.execute(query.where(Event.id.in_(ids)).order_by(Event.id.desc())).all()
+    own = [row for row in rows if tuple(row[:2]) in senders and row.code in _NOBODYS]
+    if not own:
+        return None
+    newest, problem = own[0], PROBLEMS[own[0].code]
+    at = moment_in_words(newest.received_at, zone)
+    what = f"A request of {at}, which may be this workflow's as it came from the same sender,"
+    reason = f"{problem.title[0].lower()}{problem.title[1:]}"
+    return SilenceCause("", newest.code, newest.status, newest.received_at, what, reason, len(own))
 
 
 def _list_references(session: Session, workflow: Workflow) -> list[str]:

@@ -212,6 +212,21 @@ def test_a_revoked_key_explains_the_silence_and_leads_to_the_request(
     assert f"/events/{refused['event_id']}" in overview.links
 
 
+def test_a_mistyped_key_of_the_same_sender_is_told_as_a_possible_cause_without_a_link(
+    owner: FlaskClient, team: Team
+) -> None:
+    report(owner, team)
+    process_batch(200)
+    headers = {"X-API-Key": team.key[:-1] + ("a" if team.key[-1] != "a" else "b")}
+    body = success(team)
+    assert owner.post("/api/v1/ingest/run-success", json=body, headers=headers).status_code == 401
+    make_silent(team)
+    page = open_page(owner, page_of(team))
+    assert "which may be this workflow's as it came from the same sender, was" in page.text
+    assert "See the request" not in page.text
+    assert "which may be this workflow's" in open_page(owner, "/").text
+
+
 @pytest.mark.parametrize("reference", ["workflow_id", "workflow_slug", "old slug"])
 def test_a_refused_request_that_names_the_workflow_explains_it(
     owner: FlaskClient, team: Team, reference: str
