@@ -1,7 +1,7 @@
 """Why a workflow may be silent: what else FlowPulse knows about it, for a message."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -24,7 +24,7 @@ class Cause(Protocol):
     def text(self) -> str: ...
 
 
-Explain = Callable[[Session, Workflow, datetime], Cause | None]
+Explain = Callable[[Session, Workflow, datetime, tzinfo], Cause | None]
 """Of app/processing, which stands above: the worker hands it down."""
 
 
@@ -47,12 +47,11 @@ def explain_silences(
     ids = {alert.workflow_id for alert in silent.values()}
     found = session.scalars(select(Workflow).where(Workflow.id.in_(ids)))
     workflows = {workflow.id: workflow for workflow in found}
-    causes = {key: explain(session, each, now) for key, each in workflows.items() if explain}
     sentences = {}
     for alert_id, alert in silent.items():
         if (workflow := workflows.get(alert.workflow_id or 0)) is not None:
             zone = zones.get(alert.rule_id or 0, ZoneInfo("UTC"))
-            cause = causes.get(workflow.id)
+            cause = explain(session, workflow, now, zone) if explain else None
             parts = [describe_silence(session, workflow, now, zone), cause.text if cause else ""]
             sentences[alert_id] = " ".join(filter(None, parts))
     return sentences

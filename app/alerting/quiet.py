@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from app.models import AlertRule, MaintenanceWindow
 
-WEEK = timedelta(days=7)
+A_SECOND, A_DAY, WEEK = timedelta(seconds=1), timedelta(days=1), timedelta(days=7)
 _MOST_WINDOWS = 50
 """Windows that follow one another without a gap, after which one stops looking."""
 
@@ -27,15 +27,29 @@ def end_of_quiet(rule: AlertRule, moment: datetime) -> datetime:
     if not (rule.quiet_from and rule.quiet_until and rule.quiet_zone):
         return moment
     zone = zone_named(rule.quiet_zone)
-    local = moment.astimezone(zone)
     begins, ends = time.fromisoformat(rule.quiet_from), time.fromisoformat(rule.quiet_until)
-    now = local.time()
-    is_overnight = begins >= ends
-    is_quiet = (now >= begins or now < ends) if is_overnight else begins <= now < ends
-    if not is_quiet:
-        return moment
-    day = local.date() + timedelta(days=1 if is_overnight and now >= begins else 0)
-    return datetime.combine(day, ends, zone).astimezone(UTC)
+    today = moment.astimezone(zone).date()
+    until = moment
+    for day in (today - A_DAY, today):
+        begin, _ = _instants(datetime.combine(day, begins), zone)
+        _, end = _instants(datetime.combine(day + A_DAY * (begins >= ends), ends), zone)
+        if begin <= moment < end:
+            until = max(until, end)
+    return until
+
+
+def _instants(wall: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """The first and the last moment at which the clock shows this: two where it is set back. Where
+    it is set forward beyond it, the moment at which that is done."""
+    first, last = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if first <= last:
+        return first, last
+    early, late = last, first
+    while late - early > A_SECOND:
+        middle = early + (late - early) // A_SECOND // 2 * A_SECOND
+        is_beyond = middle.astimezone(zone).replace(tzinfo=None) >= wall
+        early, late = (early, middle) if is_beyond else (middle, late)
+    return late, late
 
 
 def window_at(window: MaintenanceWindow, moment: datetime) -> tuple[datetime, datetime] | None:

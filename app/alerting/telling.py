@@ -27,10 +27,18 @@ from app.models import (
 def lock_rules(session: Session, rule_ids: Collection[int]) -> None:
     """Let one worker at a time decide for a rule; on SQLite only one transaction writes anyway.
 
-    Rules are the last that a transaction locks, in the order of their ids: there is no deadlock.
+    Rules are the last that a transaction locks but for their alerts, in the order of their ids:
+    there is no deadlock.
     """
     if session.get_bind().dialect.name == "postgresql":
         wanted = select(AlertRule.id).where(AlertRule.id.in_(rule_ids)).order_by(AlertRule.id)
+        session.execute(wanted.with_for_update(key_share=True)).all()
+
+
+def lock_alerts(session: Session, alert_ids: Collection[int]) -> None:
+    """The same for alerts of which the rule may be gone; after the rules, if any."""
+    if alert_ids and session.get_bind().dialect.name == "postgresql":
+        wanted = select(Alert.id).where(Alert.id.in_(alert_ids)).order_by(Alert.id)
         session.execute(wanted.with_for_update(key_share=True)).all()
 
 

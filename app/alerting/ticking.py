@@ -3,7 +3,7 @@
 Decided by the worker from the tables, every second or so; where nothing has changed, it only reads.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from app.alerting.explanations import Explain
 from app.alerting.kinds import KINDS
 from app.alerting.rulebook import Rulebook, complete, looks_at, read_rulebook
 from app.alerting.sights import FACTS, Fact, see_refused
-from app.alerting.telling import lock_rules, read_previous, tell
+from app.alerting.telling import lock_alerts, lock_rules, read_previous, tell
 from app.alerting.verdicts import Sign, Verdict
 from app.alerting.words import Ending
 from app.extensions import db, writing
@@ -32,6 +32,13 @@ class Change(NamedTuple):
     workflow_id: int | None
     alert: Alert | None
     verdict: Verdict
+
+
+class Locked(NamedTuple):
+    """What one worker alone decides on: rules, and alerts whose rule may be gone."""
+
+    rule_ids: Set[int]
+    stale_ids: Set[int]
 
 
 @dataclass(slots=True)
@@ -49,6 +56,18 @@ class Work:
         changed = {change.rule.id: change.rule for change in self.changes}
         return changed | {alert.rule.id: alert.rule for alert in self.due if alert.rule}
 
+    def locked(self) -> Locked:
+        its_rules = {alert.rule_id for alert, _ in self.stale if alert.rule_id is not None}
+        return Locked(self.rules().keys() | its_rules, {alert.id for alert, _ in self.stale})
+
+    def within(self, locked: Locked) -> "Work":
+        """What of it is locked."""
+        return Work(
+            [change for change in self.changes if change.rule.id in locked.rule_ids],
+            [alert for alert in self.due if alert.rule_id in locked.rule_ids],
+            [each for each in self.stale if each[0].id in locked.stale_ids],
+        )
+
 
 def tick(now: datetime, explain: Explain | None = None) -> None:
     """Look at the tables, and decide in one transaction what has changed since the last look."""
@@ -59,10 +78,12 @@ def tick(now: datetime, explain: Explain | None = None) -> None:
     if not work:
         return
     with writing() as session:
-        work = find_work(session, now)
-        lock_rules(session, sorted(work.rules()))
+        locked = find_work(session, now).locked()
+        lock_rules(session, locked.rule_ids)
+        lock_alerts(session, locked.stale_ids)
         session.expire_all()  # On PostgreSQL another worker may have been quicker.
-        do_work(session, find_work(session, now), now, explain)
+        # What is new since is not locked, and waits for the next look.
+        do_work(session, find_work(session, now).within(locked), now, explain)
 
 
 def find_work(session: Session, now: datetime) -> Work:

@@ -1,21 +1,19 @@
 """The words of messages: what, the error, since when and how many, and links; plain text."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Literal
 from zoneinfo import ZoneInfo
-
-from flask import current_app
 
 from app.alerting.course import Said, Saying
 from app.alerting.kinds import KINDS
 from app.alerting.quiet import zone_named
 from app.channels.message import Message, MessageKind
+from app.channels.network import link_to
 from app.identifiers import new_id
 from app.models import Alert, AlertRule
 
 NOBODY = "A workflow"
-ANY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]", ""})  # noqa: S104 - Nothing listens here.
 MOST_LINES = 20
 """Alerts that a message for many names; the rest is a number."""
 
@@ -78,7 +76,7 @@ def compose(
         title=headline(said, name),
         text="\n".join(filter(None, told)),
         facts=tuple(_facts(rule, alert, name, zone)),
-        link=_link(f"/alerts/{alert.public_id}"),
+        link=link_to(f"/alerts/{alert.public_id}"),
         incident=alert.public_id,
         at=now,
     )
@@ -117,7 +115,7 @@ def _facts(rule: AlertRule, alert: Alert, name: str, zone: ZoneInfo) -> list[tup
         ("Limit", f"{limit / 1000:,.1f} s" if limit is not None else ""),
         ("Expected", _iso_in_words(detail.get("expected_at"), zone)),
         ("Rule", rule.name),
-        ("Run", _link(f"/runs/{run}") if run else ""),
+        ("Run", link_to(f"/runs/{run}") if run else ""),
     )
     return [(label, value) for label, value in rows if value]
 
@@ -135,7 +133,7 @@ def _about_many(
         title=f"{rule.name}: {len(message):,} more alerts",
         text="\n".join(shown),
         facts=(("Alerts", f"{len(message):,}"), ("Rule", rule.name)),
-        link=_link("/alerts"),
+        link=link_to("/alerts"),
         incident="",
         at=now,
     )
@@ -154,7 +152,7 @@ def resolution_of(alert: Alert, now: datetime) -> Message:
         title=f"{alert.what}: no longer open",
         text=f"{ending_of(alert) or 'It is over.'} This only closes the incident.",
         facts=(("Rule", alert.rule_name),),
-        link=_link(f"/alerts/{alert.public_id}"),
+        link=link_to(f"/alerts/{alert.public_id}"),
         incident=alert.public_id,
         at=now,
     )
@@ -174,7 +172,7 @@ def zone_of(rule: AlertRule) -> ZoneInfo:
     return zone_named(rule.quiet_zone or "UTC")
 
 
-def moment_in_words(moment: datetime, zone: ZoneInfo) -> str:
+def moment_in_words(moment: datetime, zone: tzinfo) -> str:
     """`28 Nov 2026, 22:16 UTC`."""
     local = moment.astimezone(zone)
     return f"{local.day} {local:%b %Y, %H:%M} {local.tzname()}"
@@ -182,19 +180,3 @@ def moment_in_words(moment: datetime, zone: ZoneInfo) -> str:
 
 def _iso_in_words(text: str | None, zone: ZoneInfo) -> str:
     return moment_in_words(datetime.fromisoformat(text), zone) if text else ""
-
-
-def server_url() -> str | None:
-    """Where people reach the server, as the settings tell; the worker answers no request, from
-    which it could know. None where only a request would."""
-    config = current_app.config
-    url, host = str(config["FLOWPULSE_PUBLIC_URL"]), str(config["HOST"])
-    if url or host in ANY_ADDRESS:
-        return url or None
-    return f"http://{host}:{config['PORT']}"
-
-
-def _link(path: str) -> str:
-    """Empty where the server's address is not known."""
-    url = server_url()
-    return url + path if url else ""

@@ -1,8 +1,10 @@
-"""What the server's settings say about sending, read once for each round of deliveries."""
+"""What the server's settings say about sending, and where messages lead to."""
 
 from flask import current_app
 
 from app.channels.sending import MailServer, Network
+
+ANY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]", ""})  # noqa: S104 - Nothing listens here.
 
 
 def read_network() -> Network:
@@ -25,3 +27,19 @@ def read_mail_server() -> MailServer | None:
         config["FLOWPULSE_SMTP_PASSWORD"],
         config["FLOWPULSE_MAIL_FROM"] or f"flowpulse@{host}",
     )
+
+
+def server_url() -> str | None:
+    """Where people reach the server, as the settings tell; the worker answers no request, from
+    which it could know. None where only a request would."""
+    config = current_app.config
+    url, host = str(config["FLOWPULSE_PUBLIC_URL"]), str(config["HOST"])
+    if url or host in ANY_ADDRESS:
+        return url or None
+    return f"http://{host}:{config['PORT']}"
+
+
+def link_to(path: str) -> str:
+    """The address of a page, for a message; empty where the server's is not known."""
+    url = server_url()
+    return url + path if url else ""

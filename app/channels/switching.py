@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.channels.kinds import WITH_INCIDENTS
 from app.channels.message import TRIED_ONCE, Message
-from app.channels.network import read_mail_server
+from app.channels.network import link_to, read_mail_server
 from app.channels.outbox import put
 from app.models import Channel, Delivery, DeliveryAttempt, Membership, OutboxMessage, User
 
@@ -84,7 +84,7 @@ def _tell_team(session: Session, channel: Channel, why: str, now: datetime) -> N
             ("Failing since", f"{channel.failing_since or now:%Y-%m-%d %H:%M} UTC"),
             ("Last error", why),
         ),
-        link="",
+        link=link_to(f"/alerts/channels/{channel.public_id}"),
         incident="",
         at=now,
     )

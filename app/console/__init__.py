@@ -57,6 +57,7 @@ from app.console.toasts import carry_toasts
 from app.errors import answer_page
 from app.extensions import login_manager
 from app.htmx import is_for_htmx
+from app.processing.web_beat import note_served
 from app.timetable import span_in_words
 
 GUARDED = (
@@ -99,6 +100,7 @@ OPEN = (
 for _blueprint in (*GUARDED, *OPEN):
     protect_forms(_blueprint)
     carry_toasts(_blueprint)
+    _blueprint.before_request(note_served)
 for _blueprint in GUARDED:
     guard(_blueprint)
 

@@ -193,7 +193,7 @@ def explain_alert(alert: Alert) -> Explanation:
     if not is_silent or alert.workflow is None:
         return Explanation()
     moment, zone = now(), zone_named(current_reader().zone_name or "UTC")
-    cause = explain_silence(db.session(), alert.workflow, moment)
+    cause = explain_silence(db.session(), alert.workflow, moment, zone)
     return Explanation(
         describe_silence(db.session(), alert.workflow, moment, zone),
         cause.text if cause else "",

@@ -12,6 +12,7 @@ from app.console.alerts import explain_alert, list_alerted, list_open
 from app.console.formatting import number, plural
 from app.console.open_problems import Group, Scope, load_newest
 from app.console.problem_titles import title_of, workflow_of
+from app.console.reader import current_reader
 from app.console.signs import show_signs
 from app.console.workflow_health import WorkflowHealth, span
 from app.extensions import db
@@ -178,10 +179,12 @@ def _look_at_silent(situation: Situation) -> list[Line]:
 def _about_silent(health: WorkflowHealth) -> Line:
     """With the refused request that may be why, where there is one."""
     text = f"Silent: {health.silence_in_words}"
-    cause = explain_silence(db.session(), health.workflow, health.at)
+    cause = explain_silence(db.session(), health.workflow, health.at, current_reader().zone)
     if cause is None:
         return _about_workflow(health, "amber", "bell-off", text)
     line = _about_workflow(health, "amber", "bell-off", f"{text}. {show_signs(cause.text)}")
+    if not cause.event_id:
+        return line
     address = url_for("event.show_event", public_id=cause.event_id)
     return replace(line, link=("See why", address))
 

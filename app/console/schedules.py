@@ -155,11 +155,11 @@ def describe_watch(workflow: Workflow) -> dict[str, Any]:
     """What templates need to tell of a workflow's schedule, its silence and what may be why."""
     schedule, silence = find_schedule(workflow), find_silence(workflow)
     suggestion = None if schedule or workflow.archived_at else find_suggestion(workflow)
-    explain = silence is not None and not silence.during_downtime
+    explain, zone = silence is not None and not silence.during_downtime, current_reader().zone
     return {
         "schedule": schedule,
         "silence": silence,
-        "cause": explain_silence(db.session(), workflow, now()) if explain else None,
+        "cause": explain_silence(db.session(), workflow, now(), zone) if explain else None,
         "suggestion": suggestion,
         "suggested": say_pace(suggestion) if suggestion else "",
         "suggestion_form": as_form(suggestion) if suggestion else {},

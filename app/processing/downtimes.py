@@ -39,6 +39,18 @@ def note_web(session: Session, at: datetime) -> None:
     _note(session, "web_seen_at", at)
 
 
+def forget_web(session: Session, at: datetime) -> None:
+    """Pages are served without beats: what was last seen of others, long ago, excuses nothing."""
+    instance = session.scalar(select(Instance).with_for_update())
+    if instance is not None and stands_still(instance.web_seen_at, at):
+        instance.web_seen_at = None
+
+
+def stands_still(seen_at: datetime | None, at: datetime) -> bool:
+    """Whether somebody was seen, and is no more."""
+    return seen_at is not None and at - seen_at > STALLED_AFTER
+
+
 def _note(session: Session, column: str, at: datetime) -> None:
     instance = session.scalar(select(Instance).with_for_update())
     if instance is None:
@@ -61,6 +73,7 @@ def look_for_web(session: Session, at: datetime) -> Knowledge:
 
 
 def _is_served_otherwise(session: Session, seen_at: datetime) -> bool:
-    """Whether requests come in without beats: by another server than ours, which sends none."""
+    """Whether requests come in without beats: by another server than ours, which sends none. Where
+    nothing but pages is asked for, see `forget_web`."""
     newest = session.scalar(select(Event.received_at).order_by(Event.id.desc()).limit(1))
     return newest is not None and newest - seen_at > STALLED_AFTER

@@ -1,12 +1,14 @@
 """Why a workflow may be silent: the requests that were refused since its last good one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, select, union_all
 from sqlalchemy.orm import Session
 
+from app.alerting.words import moment_in_words
 from app.models import ApiKey, Event, FormerSlug, User, Workflow, of_state
 from app.problems import PROBLEMS
 
@@ -17,45 +19,73 @@ MOST_COUNTED = 1_000
 WITHOUT_EVENTS = timedelta(days=7)
 """How far back is looked for a workflow of which no good event is kept."""
 
+_NOBODYS = frozenset({"missing_api_key", "malformed_api_key", "unknown_api_key"})
+_OF_NOBODY = Event.api_key_id.is_(None) & Event.workspace_id.is_(None) & Event.reference.is_(None)
+"""Along the index over the keys of refused requests."""
+
 
 @dataclass(frozen=True, slots=True)
 class SilenceCause:
     """The newest refused request that may be the cause, and how many there were; in plain text.
 
-    `event_id` is the public id under which the console shows the request.
+    `event_id` is the public id under which the console shows the request; empty where it is a
+    supposition alone.
     """
 
     event_id: str
     code: str
     status: int
     received_at: datetime
+    what: str
     reason: str
     count: int
 
     @property
     def text(self) -> str:
-        """`The last request was refused: 401, key n8n-prod, revoked on 4 May 2026 by a@b.c.`"""
-        return f"The last request was refused: {self.status}, {self.reason}."
+        """`The last request was refused: 401, key n8n-prod, revoked on 4 May 2026, 08:12 UTC.`"""
+        return f"{self.what} was refused: {self.status}, {self.reason}."
 
 
-def explain_silence(session: Session, workflow: Workflow, now: datetime) -> SilenceCause | None:
-    """What may keep the workflow's reports out, as of that moment.
+def explain_silence(
+    session: Session, workflow: Workflow, now: datetime, zone: tzinfo = UTC
+) -> SilenceCause | None:
+    """What may keep the workflow's reports out, as of that moment; times are told in the zone.
 
     A refused request may be the cause if it names the workflow, also by an old slug, or if it was
-    refused before its body was read, with a key that has reported this workflow.
+    refused before its body was read, with a key that has reported this workflow. Where there is
+    none, one with nobody's key may be, if it came from a sender of this workflow.
     """
     good = _list_good(session, workflow)
-    since = good[0][1] if good else now - WITHOUT_EVENTS
-    keys = {key_id for _, _, key_id in good if key_id is not None}
+    since = good[0].received_at if good else now - WITHOUT_EVENTS
+    keys = {each.api_key_id for each in good if each.api_key_id is not None}
     ids = _find_refused(session, _list_ways(session, workflow, keys), since, now)
     event = session.get(Event, max(ids)) if ids else None
     if event is None:
-        return None
+        senders = {each.sender for each in good if each.remote_addr}
+        ways = _list_ways_of_nobody(session, workflow)
+        return _suppose(session, ways, senders, since, now, zone) if senders else None
     code = event.code or ""
     tell = _REASONS.get(code, _tell_problem)
-    reason = tell(session, event)
-    count = min(len(ids), MOST_COUNTED)
-    return SilenceCause(event.public_id, code, event.status, event.received_at, reason, count)
+    return SilenceCause(
+        event_id=event.public_id,
+        code=code,
+        status=event.status,
+        received_at=event.received_at,
+        what=_tell_which(event),
+        reason=tell(session, event, zone),
+        count=min(len(ids), MOST_COUNTED),
+    )
+
+
+def _is_known_by_key(event: Event) -> bool:
+    """Whether nothing but its key ties it to the workflow; the key may report others too."""
+    return event.reference is None and event.workflow_id is None
+
+
+def _tell_which(event: Event) -> str:
+    if _is_known_by_key(event) and event.api_key is not None:
+        return f"A request with key {event.api_key.name}, which also reports this workflow,"
+    return "The last request"
 
 
 def _list_ways(
@@ -67,6 +97,15 @@ def _list_ways(
         yield (Event.workspace_id == workflow.workspace_id) & (Event.reference == reference)
     for key_id in sorted(keys):
         yield (Event.api_key_id == key_id) & Event.reference.is_(None)
+
+
+def _list_ways_of_nobody(session: Session, workflow: Workflow) -> Iterator[ColumnElement[bool]]:
+    """The same for requests of which nobody knows whose they are; only a ping names its workflow
+    where nothing but the headers is read."""
+    is_nobodys = Event.workspace_id.is_(None)
+    yield is_nobodys & Event.api_key_id.is_(None) & Event.reference.is_(None)
+    for reference in _list_references(session, workflow):
+        yield is_nobodys & (Event.reference == reference)
 
 
 def _find_refused(
@@ -91,13 +130,49 @@ def _find_refused(
     return set(session.scalars(union_all(*(select(each.c.id) for each in newest))))
 
 
-def _list_good(session: Session, workflow: Workflow) -> list[tuple[int, datetime, int | None]]:
-    """The newest events that were taken: id, time and key."""
-    query = select(Event.id, Event.received_at, Event.api_key_id).where(
+class Good(NamedTuple):
+    """An event of the workflow that was taken."""
+
+    received_at: datetime
+    api_key_id: int | None
+    remote_addr: str | None
+    user_agent: str | None
+
+    @property
+    def sender(self) -> tuple[str | None, str | None]:
+        return self.remote_addr, self.user_agent
+
+
+def _list_good(session: Session, workflow: Workflow) -> list[Good]:
+    """The newest of them."""
+    query = select(Event.received_at, Event.api_key_id, Event.remote_addr, Event.user_agent).where(
         Event.workflow_id == workflow.id, Event.state != "rejected", Event.origin.is_(None)
     )
     rows = session.execute(query.order_by(Event.id.desc()).limit(GOOD_LOOKED_AT))
-    return [(event_id, received_at, key_id) for event_id, received_at, key_id in rows]
+    return [Good(*row) for row in rows]
+
+
+def _suppose(
+    session: Session,
+    ways: Iterator[ColumnElement[bool]],
+    senders: Set[tuple[str | None, str | None]],
+    since: datetime,
+    until: datetime,
+    zone: tzinfo,
+) -> SilenceCause | None:
+    """The newest request of nobody's key, from an address and a program that have reported the
+    workflow: its key may have been mistyped. Not everybody may see it, so that no page is named."""
+    ids = _find_refused(session, ways, since, until)
+    query = select(Event.remote_addr, Event.user_agent, Event.received_at, Event.code, Event.status)
+    rows = session.execute(query.where(Event.id.in_(ids)).order_by(Event.id.desc())).all()
+    own = [row for row in rows if tuple(row[:2]) in senders and row.code in _NOBODYS]
+    if not own:
+        return None
+    newest, problem = own[0], PROBLEMS[own[0].code]
+    at = moment_in_words(newest.received_at, zone)
+    what = f"A request of {at}, which may be this workflow's as it came from the same sender,"
+    reason = f"{problem.title[0].lower()}{problem.title[1:]}"
+    return SilenceCause("", newest.code, newest.status, newest.received_at, what, reason, len(own))
 
 
 def _list_references(session: Session, workflow: Workflow) -> list[str]:
@@ -105,7 +180,7 @@ def _list_references(session: Session, workflow: Workflow) -> list[str]:
     return [workflow.public_id, workflow.slug, workflow.name, *session.scalars(former)]
 
 
-def _tell_problem(session: Session, event: Event) -> str:
+def _tell_problem(session: Session, event: Event, zone: tzinfo) -> str:
     """The title of the problem's row, and the field that it is about."""
     problem = PROBLEMS.get(event.code or "")
     title = problem.title if problem else event.code or "refused"
@@ -114,28 +189,28 @@ def _tell_problem(session: Session, event: Event) -> str:
     return f"{title[0].lower()}{title[1:]}{field}"
 
 
-def _tell_revoked(session: Session, event: Event) -> str:
-    key = session.get(ApiKey, event.api_key_id)
+def _tell_revoked(session: Session, event: Event, zone: tzinfo) -> str:
+    key = event.api_key
     if key is None or key.revoked_at is None:
-        return _tell_problem(session, event)
+        return _tell_problem(session, event, zone)
     person = session.get(User, key.revoked_by_id) if key.revoked_by_id else None
     by = f" by {person.name or person.email}" if person else ""
-    return f"key {key.name}, revoked on {_day(key.revoked_at)}{by}"
+    return f"{_name_key(key, event)}revoked on {moment_in_words(key.revoked_at, zone)}{by}"
 
 
-def _tell_expired(session: Session, event: Event) -> str:
-    key = session.get(ApiKey, event.api_key_id)
+def _tell_expired(session: Session, event: Event, zone: tzinfo) -> str:
+    key = event.api_key
     if key is None or key.expires_at is None:
-        return _tell_problem(session, event)
-    return f"key {key.name}, expired on {_day(key.expires_at)}"
+        return _tell_problem(session, event, zone)
+    return f"{_name_key(key, event)}expired on {moment_in_words(key.expires_at, zone)}"
 
 
-def _day(moment: datetime) -> str:
-    at = moment.astimezone(UTC)
-    return f"{at.day} {at:%b %Y}"
+def _name_key(key: ApiKey, event: Event) -> str:
+    """Where it has not been named before."""
+    return "" if _is_known_by_key(event) else f"key {key.name}, "
 
 
-_REASONS: dict[str, Callable[[Session, Event], str]] = {
+_REASONS: dict[str, Callable[[Session, Event, tzinfo], str]] = {
     "revoked_api_key": _tell_revoked,
     "expired_api_key": _tell_expired,
 }

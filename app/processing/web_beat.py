@@ -2,15 +2,18 @@
 
 import logging
 import threading
+from datetime import datetime, timedelta
 
-from flask import Flask
+from flask import Flask, current_app
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.clock import now
 from app.extensions import db, writing
 from app.models import Instance
-from app.processing.downtimes import BEAT_EVERY, note_web
+from app.processing.downtimes import BEAT_EVERY, forget_web, note_web, stands_still
 
+LOOK_EVERY = timedelta(minutes=1)
 logger = logging.getLogger(__name__)
 
 
@@ -20,12 +23,31 @@ class WebBeat:
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._end = threading.Event()
+        self._is_beating = False
+        self._looked_at: datetime | None = None
 
     def start(self) -> None:
+        self._is_beating = True
         threading.Thread(target=self._beat_on, name="web-beat", daemon=True).start()
 
     def stop(self) -> None:
         self._end.set()
+
+    def note_served(self) -> None:
+        """A page that is served by a process without beats tells that the missing ones of others
+        mean nothing; looked for at most every LOOK_EVERY."""
+        moment = now()
+        was_looked_for = self._looked_at is not None and moment - self._looked_at < LOOK_EVERY
+        if self._is_beating or was_looked_for:
+            return
+        self._looked_at = moment
+        try:
+            if stands_still(db.session.scalar(select(Instance.web_seen_at)), moment):
+                with writing() as session:
+                    forget_web(session, moment)
+        except (SQLAlchemyError, OSError) as error:  # The page itself may need no database.
+            db.session.rollback()
+            logger.warning("That a page was served could not be noted: %s", error)
 
     def _beat_on(self) -> None:
         while not self._end.is_set():
@@ -35,6 +57,12 @@ class WebBeat:
             except Exception as error:  # The next one may do; the requests go on in any case.
                 logger.warning("The web process's beat could not be written: %s", error)
             self._end.wait(BEAT_EVERY.total_seconds())
+
+
+def note_served() -> None:
+    """Before each request for a page."""
+    web_beat: WebBeat = current_app.extensions["flowpulse_web_beat"]
+    web_beat.note_served()
 
 
 def beat() -> None:

@@ -71,6 +71,16 @@ def test_without_mail_the_other_healthy_channels_tell_of_it_once(
     assert len(notices()) == 1
 
 
+def test_the_notice_leads_to_the_channel(
+    app: Flask, team: Team, failing: Channel, receiver: Receiver, clock: Clock
+) -> None:
+    app.config["FLOWPULSE_PUBLIC_URL"] = "https://pulse.example.org"
+    make_channel(team, name="Chat", url=f"{receiver.url}/Chat")
+    switch_off(failing, clock)
+    (notice,) = notices()
+    assert notice.link == f"https://pulse.example.org/alerts/channels/{failing.public_id}"
+
+
 def test_with_mail_it_goes_both_ways_as_one_message(
     app: Flask, team: Team, failing: Channel, receiver: Receiver, mail_box: MailBox, clock: Clock
 ) -> None:

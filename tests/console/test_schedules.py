@@ -202,15 +202,29 @@ def test_a_revoked_key_explains_the_silence_and_leads_to_the_request(
     make_silent(team)
     page = open_page(owner, page_of(team))
     today = now()
-    assert (
-        f"The last request was refused: 401, key n8n-prod, revoked on {today.day} {today:%b %Y} "
-        f"by {team.email}."
-    ) in page.text
+    which = "A request with key n8n-prod, which also reports this workflow, was refused"
+    assert f"{which}: 401, revoked on {today.day} {today:%b %Y}, " in page.text
+    assert f" UTC by {team.email}." in page.text
     assert "2 requests since the last good one" in page.text
     assert f"/events/{refused['event_id']}" in page.links
     overview = open_page(owner, "/")
-    assert "401, key n8n-prod, revoked on" in overview.text
+    assert "401, revoked on" in overview.text
     assert f"/events/{refused['event_id']}" in overview.links
+
+
+def test_a_mistyped_key_of_the_same_sender_is_told_as_a_possible_cause_without_a_link(
+    owner: FlaskClient, team: Team
+) -> None:
+    report(owner, team)
+    process_batch(200)
+    headers = {"X-API-Key": team.key[:-1] + ("a" if team.key[-1] != "a" else "b")}
+    body = success(team)
+    assert owner.post("/api/v1/ingest/run-success", json=body, headers=headers).status_code == 401
+    make_silent(team)
+    page = open_page(owner, page_of(team))
+    assert "which may be this workflow's as it came from the same sender, was" in page.text
+    assert "See the request" not in page.text
+    assert "which may be this workflow's" in open_page(owner, "/").text
 
 
 @pytest.mark.parametrize("reference", ["workflow_id", "workflow_slug", "old slug"])

@@ -186,6 +186,32 @@ def test_where_another_server_serves_that_tells_of_no_beat_nothing_is_excused(
     assert missed(team.workflow_id) == [(after(2), after(2, 30), 1, False)]
 
 
+def test_nor_where_such_a_server_serves_nothing_but_pages(
+    client: FlaskClient, team: Team, system: System
+) -> None:
+    """Until somebody looks, nobody can tell it from a downtime; then all is told."""
+    expect(team.workflow_id, EVERY_TWO)
+    system.go(after(5), web=False)
+    assert missed(team.workflow_id) == [(after(2), after(2, 30), 2, True)]
+    client.get("/healthz")
+    system.go(after(6, 30), web=False)
+    assert [each.during_downtime for each in missed(team.workflow_id)] == [True, False]
+    assert len(alerts()) == 1
+    beat()
+    assert downtimes() == []
+
+
+def test_a_page_during_a_restart_changes_nothing(
+    client: FlaskClient, team: Team, system: System
+) -> None:
+    expect(team.workflow_id, EVERY_TWO)
+    system.go(after(1, 50), web=True)
+    system.go(after(2, 10), web=False)
+    client.get("/healthz")
+    system.go(after(6, 40), web=False)
+    assert missed(team.workflow_id) == [(after(2), after(2, 30), 3, True)]
+
+
 def test_where_no_web_process_was_ever_seen_nothing_is_excused(
     team: Team, time: SimulatedTime
 ) -> None:
