@@ -100,6 +100,11 @@ def test_after_each_batch_open_is_what_would_be_open_had_all_come_in_their_order
         del arrivals[:size]
         time.work(now)
         assert list_open() == list_open_in_order(flows), f"after minute {now}"
+        assert [each.public_id for each in alerts() if ends_before_it_begins(each)] == []
+
+
+def ends_before_it_begins(alert: Alert) -> bool:
+    return alert.ended_at is not None and alert.ended_at < alert.began_at
 
 
 def _arrivals(
@@ -236,6 +241,14 @@ def test_a_good_run_between_the_failures_of_a_row_ends_the_alert(team: Team, tim
     work_through(team, time, ("F", 1), ("F", 3), ("F", 4), ("S", 2))
     assert courses() == [(3, 1, 2)]
     assert [kind for kind, _ in told()] == ["alert", "recovery"]
+
+
+def test_what_a_late_good_run_undoes_does_not_end_before_it_began(team: Team, time: Time) -> None:
+    numbers = {"percent": 60, "minutes": 20, "least": 3}
+    store_rule(team, kind="rate", numbers=numbers, recovery_after=5)
+    work_through(team, time, ("S", 1), ("F", 2), ("F", 3), ("S", 1.5))
+    (alert,) = alerts()
+    assert alert.ended_at is not None and alert.ended_at == alert.began_at
 
 
 def test_what_a_person_has_closed_is_opened_by_a_late_failure_alone(
