@@ -280,6 +280,34 @@ def test_a_run_with_very_many_newer_ones_is_history(
     assert courses() == [(2, 30.1, 31)]
 
 
+def test_but_a_failure_of_an_alert_that_is_open_is_counted_in_it(
+    team: Team, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recent, "MOST_LATER", 20)
+    monkeypatch.setattr(recent, "MARGIN", 3)
+    store_rule(team)
+    tell(team, *(("F", 10 + number) for number in range(30)))
+    time.work(40)
+    tell(team, ("F", 14.5), ("S", 14.6), ("F", 2))  # The last is from before it.
+    time.work(41)
+    assert courses() == [(31, 10, None)]
+    tell(team, ("F", 15.5), ("F", 38.5), ("F", 41.5))
+    time.work(42)
+    assert courses() == [(34, 10, None)]
+    assert [kind for kind, _ in told()] == ["alert"]
+
+
+def test_the_count_of_a_storm_is_exact_with_one_told_2_500_runs_late(
+    team: Team, time: Time
+) -> None:
+    store_rule(team)
+    tell(team, *(("F", number / 100) for number in range(3_000) if number != 500))
+    time.work(30)
+    tell(team, ("F", 5))
+    time.work(31)
+    assert courses() == [(3_000, 0, None)]
+
+
 # --- A sender's clock that is ahead ---------------------------------------------------------------
 
 
