@@ -71,13 +71,31 @@ def _decide(
     touched = _decide_in_order(session, book, in_order, told, found, now)
     late = [(rule, key) for rule, key in pairs if told[key].is_late]
     previous = read_previous(session, [pair for pair in late if _key(pair) not in found], now)
+    for rule, workflow_id in pairs:
+        alert = found.get((rule.id, workflow_id))
+        if alert is not None and count_history(rule, alert, seen[workflow_id], told[workflow_id]):
+            touched.append(alert)
     for rule, workflow_id in late:
         alert, before = (each.get((rule.id, workflow_id)) for each in (found, previous))
         touched += decide_late(session, book, rule, told[workflow_id], alert, before, now)
     by_rule: dict[int, list[Alert]] = defaultdict(list)
     for alert in touched:
-        by_rule[alert.rule_id or 0].append(alert)
+        if alert not in by_rule[alert.rule_id or 0]:
+            by_rule[alert.rule_id or 0].append(alert)
     tell(session, book, by_rule, rules, now)
+
+
+def count_history(rule: AlertRule, alert: Alert, seen: Sequence[SeenRun], told: Told) -> bool:
+    """Count the findings that are judged no more, as too many newer runs are known, but belong to
+    the alert that was open; returns whether there are any."""
+    if len(told.new) == len(seen):
+        return False
+    judged = {told.runs[at].id for at in told.new}
+    is_finding = KINDS[rule.kind].is_finding
+    left_out = [run for run in seen if run.id not in judged and run.ended_at >= alert.began_at]
+    count = sum(is_finding(rule.numbers, run) for run in left_out)
+    alert.count += count
+    return count > 0
 
 
 def _key(pair: tuple[AlertRule, int]) -> tuple[int, int | None]:

@@ -179,10 +179,10 @@ def _go_on(
             verdict = verdicts[at]
             step(rule, alert, verdict, alert.workflow_id, now, hushes(verdict.at))
     if course.is_open is False:
-        alert.ended_at = verdicts[course.end].at
+        alert.ended_at = max(verdicts[course.end].at, alert.began_at)
     elif course.is_open is None and alert.began_at >= verdicts[0].at:
         # A good run between the failures of a row: what had opened it does no more.
-        alert.ended_at = max(verdicts[at].at for at in new)
+        alert.ended_at = max(alert.began_at, *(verdicts[at].at for at in new))
     elif course.is_open or hindsight.find(0, None):
         alert.good_count = course.good
     else:

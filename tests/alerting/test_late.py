@@ -100,6 +100,11 @@ def test_after_each_batch_open_is_what_would_be_open_had_all_come_in_their_order
         del arrivals[:size]
         time.work(now)
         assert list_open() == list_open_in_order(flows), f"after minute {now}"
+        assert [each.public_id for each in alerts() if ends_before_it_begins(each)] == []
+
+
+def ends_before_it_begins(alert: Alert) -> bool:
+    return alert.ended_at is not None and alert.ended_at < alert.began_at
 
 
 def _arrivals(
@@ -238,6 +243,14 @@ def test_a_good_run_between_the_failures_of_a_row_ends_the_alert(team: Team, tim
     assert [kind for kind, _ in told()] == ["alert", "recovery"]
 
 
+def test_what_a_late_good_run_undoes_does_not_end_before_it_began(team: Team, time: Time) -> None:
+    numbers = {"percent": 60, "minutes": 20, "least": 3}
+    store_rule(team, kind="rate", numbers=numbers, recovery_after=5)
+    work_through(team, time, ("S", 1), ("F", 2), ("F", 3), ("S", 1.5))
+    (alert,) = alerts()
+    assert alert.ended_at is not None and alert.ended_at == alert.began_at
+
+
 def test_what_a_person_has_closed_is_opened_by_a_late_failure_alone(
     team: Team, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,6 +278,34 @@ def test_a_run_with_very_many_newer_ones_is_history(
     tell(team, ("F", 30.1), ("F", 30.2))
     time.work(42)
     assert courses() == [(2, 30.1, 31)]
+
+
+def test_but_a_failure_of_an_alert_that_is_open_is_counted_in_it(
+    team: Team, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recent, "MOST_LATER", 20)
+    monkeypatch.setattr(recent, "MARGIN", 3)
+    store_rule(team)
+    tell(team, *(("F", 10 + number) for number in range(30)))
+    time.work(40)
+    tell(team, ("F", 14.5), ("S", 14.6), ("F", 2))  # The last is from before it.
+    time.work(41)
+    assert courses() == [(31, 10, None)]
+    tell(team, ("F", 15.5), ("F", 38.5), ("F", 41.5))
+    time.work(42)
+    assert courses() == [(34, 10, None)]
+    assert [kind for kind, _ in told()] == ["alert"]
+
+
+def test_the_count_of_a_storm_is_exact_with_one_told_2_500_runs_late(
+    team: Team, time: Time
+) -> None:
+    store_rule(team)
+    tell(team, *(("F", number / 100) for number in range(3_000) if number != 500))
+    time.work(30)
+    tell(team, ("F", 5))
+    time.work(31)
+    assert courses() == [(3_000, 0, None)]
 
 
 # --- A sender's clock that is ahead ---------------------------------------------------------------

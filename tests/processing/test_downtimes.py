@@ -11,12 +11,13 @@ from sqlalchemy import select
 
 from app.alerting.ticking import tick
 from app.extensions import db
-from app.models import Downtime, Instance, Silence, Workflow
+from app.models import Downtime, Instance, Run, Silence, Workflow
 from app.processing.batch import process_batch
 from app.processing.schedules import judge_schedules
+from app.processing.stuck_runs import mark_stuck_runs
 from app.processing.web_beat import beat
 from app.processing.worker import Worker
-from app.workspaces.schedules import Wish, set_schedule
+from app.workspaces.schedules import Wish, set_schedule, set_stuck_after
 from app.workspaces.workflows import create_workflow
 from tests.alerting.stories import alerts, store_rule, told
 from tests.apps import close_app, make_app
@@ -92,6 +93,7 @@ class System:
             self.worker.beat()
             process_batch(200)
             judge_schedules()
+            mark_stuck_runs()
             tick(self.time.at)
 
 
@@ -149,6 +151,40 @@ def test_a_run_after_it_sets_the_next_time_as_ever(
     assert alerts() == []
     system.go(after(9, 40), web=True)
     assert len(alerts()) == 1
+
+
+def start(client: FlaskClient, team: Team, execution: str, at: datetime) -> None:
+    body = {"workflow_slug": team.slug, "external_execution_id": execution}
+    body["started_at"] = at.isoformat()
+    answer = client.post("/api/v1/ingest/run-start", json=body, headers=team.headers)
+    assert answer.status_code == 202
+
+
+def stuck() -> list[str | None]:
+    db.session.rollback()
+    return list(
+        db.session.scalars(
+            select(Run.external_execution_id).where(Run.stuck_since.is_not(None)).order_by(Run.id)
+        )
+    )
+
+
+@pytest.mark.parametrize(("limit", "grace"), [(120, 2), (1_200, 10)])
+def test_no_run_turns_stuck_while_its_end_can_t_be_told_nor_before_it_can_be_sent_again(
+    client: FlaskClient, team: Team, system: System, limit: int, grace: float
+) -> None:
+    set_stuck_after(db.session.get_one(Workflow, team.workflow_id), limit)
+    for execution in ("ended", "stuck"):
+        start(client, team, execution, NOON)
+    system.go(after(1), web=True)
+    system.go(after(31), web=False)
+    assert stuck() == []
+    system.go(after(31, 10), web=True)
+    report(client, team, external_execution_id="ended", ended_at=after(1, 30).isoformat())
+    system.go(after(31 + grace), web=True)
+    assert stuck() == []
+    system.go(after(31 + grace, 20), web=True)
+    assert stuck() == ["stuck"]
 
 
 def test_any_web_process_of_any_machine_will_do(team: Team, system: System) -> None:

@@ -53,4 +53,5 @@ KIND = Kind(
     unit=("failure", "failures"),
     past=lambda numbers: Past(numbers["in_a_row"] - 1),
     wakes=lambda numbers, run: run.outcome == "failure",
+    is_finding=lambda numbers, run: run.outcome == "failure",
 )

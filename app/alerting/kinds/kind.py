@@ -28,13 +28,18 @@ def any_run(numbers: Numbers, run: SeenRun) -> bool:
     return True
 
 
+def no_run(numbers: Numbers, run: SeenRun) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """`judge` says one verdict for each sight, in their order in time; of runs, only for those
     at the chosen indexes, in the light of all before them. `wakes` tells whether a run can open an
     alert at all, `heeds_any_late` whether any run can that is told of after a newer one; `past`
-    what has to be read for that. `lasts`: it finds a state rather than
-    events, which nothing new tells of while it lasts."""
+    what has to be read for that. `lasts`: it finds a state rather than events, which nothing new
+    tells of while it lasts. `is_finding`: whether a run belongs to an open alert whatever the runs
+    before it were."""
 
     name: str
     label: str
@@ -49,5 +54,6 @@ class Kind:
     unit: tuple[str, str]
     past: Callable[[Numbers], Past] = no_past
     wakes: Callable[[Numbers, SeenRun], bool] = any_run
+    is_finding: Callable[[Numbers, SeenRun], bool] = no_run
     lasts: bool = False
     heeds_any_late: bool = False

@@ -78,5 +78,6 @@ KIND = Kind(
     unit=("failure", "failures"),
     past=lambda numbers: Past(NEWEST, timedelta(minutes=numbers["minutes"])),
     wakes=lambda numbers, run: run.outcome == "failure",
+    is_finding=lambda numbers, run: run.outcome == "failure",
     heeds_any_late=True,  # A good one can make them enough.
 )

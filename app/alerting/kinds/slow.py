@@ -77,6 +77,12 @@ def _exceeded_p95(durations: Sequence[float], duration: float, factor: float) ->
     return sorted(durations)[rank - 1]
 
 
+def exceeds_limit(numbers: Numbers, run: SeenRun) -> bool:
+    """What is longer than usual is not known by the run alone."""
+    seconds, took = numbers.get("seconds"), run.duration_ms
+    return seconds is not None and took is not None and took > seconds * 1_000
+
+
 def describe(numbers: Numbers) -> str:
     if numbers.get("seconds"):
         return f"A run takes longer than {numbers['seconds']:g} s"
@@ -97,5 +103,6 @@ KIND = Kind(
     unit=("slow run", "slow runs"),
     past=lambda numbers: Past(0 if numbers.get("seconds") else LAST),
     wakes=lambda numbers, run: run.duration_ms is not None,
+    is_finding=exceeds_limit,
     heeds_any_late=True,  # One without a duration moves what is usual too.
 )
