@@ -26,7 +26,13 @@ def is_id(text: str) -> bool:
     return len(text) == _LENGTH and not set(text) - _DIGITS
 
 
-@lru_cache(maxsize=4)
+def is_new(text: str, seconds: int) -> bool:
+    """Whether such an identifier may have been made within the last seconds, here or elsewhere."""
+    at = int(time.time())
+    return any(text.startswith(_prefix(at - ago)) for ago in range(-1, seconds + 1))
+
+
+@lru_cache(maxsize=16)
 def _prefix(second: int) -> str:
     digits = []
     while second:

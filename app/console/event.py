@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from collections.abc import Mapping
 from html import escape
 from http import HTTPStatus
@@ -27,6 +28,7 @@ from app.console.related import find_related
 from app.console.reproduction import FILE_NAMES, reproduce
 from app.errors import RETRIED, RETRY_SECONDS, allowed_methods, problem_document
 from app.extensions import db, writing
+from app.identifiers import is_new
 from app.ingest.limits import told_wait
 from app.links import public_url
 from app.models import ApiKey, Event
@@ -36,6 +38,12 @@ from app.processing.inbox import MAX_ATTEMPTS, retry
 NO_ERRORS: Mapping[str, list[str]] = MappingProxyType({})
 NO_FORM: Mapping[str, str] = MappingProxyType({})
 
+NEW_SECONDS = 5
+LOOK_SECONDS = 0.05
+LOOKS = 20
+"""One that came within these seconds may not be written yet: it is looked for so often again."""
+_KEPT = "Refused requests are kept for a few days only."
+_JUST_CAME = "If it came this very moment, it is not written yet: load this page again."
 _MOST_ENCODED = 3_000
 _MOST_OF_AN_ANSWER = 6_000
 """Bytes of the HTML that shows it."""
@@ -125,8 +133,25 @@ def retry_event(public_id: str) -> ResponseReturnValue:
 
 
 def find_event(public_id: str) -> Event:
-    """The event with all that its page shows; 404 outside of what the user may see."""
-    event = db.session.scalar(
+    """The event with all that its page shows; 404 outside of what the user may see.
+
+    A refused request is written moments after its answer, which holds this page's address: one that
+    has just come is waited for.
+    """
+    event = _read_event(public_id)
+    looks = LOOKS if event is None and is_new(public_id, NEW_SECONDS) else 0
+    while event is None and looks:
+        db.session.rollback()  # What this session sees is older than the event.
+        time.sleep(LOOK_SECONDS)
+        event, looks = _read_event(public_id), looks - 1
+    if event is None or event.workspace_id not in visible_workspace_ids():
+        is_late = event is None and is_new(public_id, NEW_SECONDS)
+        abort(404, f"There is no such event. {_JUST_CAME if is_late else _KEPT}")
+    return event
+
+
+def _read_event(public_id: str) -> Event | None:
+    return db.session.scalar(
         select(Event)
         .where(Event.public_id == public_id)
         .options(
@@ -138,9 +163,6 @@ def find_event(public_id: str) -> Event:
             undefer(Event.payload),
         )
     )
-    if event is None or event.workspace_id not in visible_workspace_ids():
-        abort(404, "There is no such event. Refused requests are kept for a few days only.")
-    return event
 
 
 def put_back(event: Event) -> bool:

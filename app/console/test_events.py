@@ -35,7 +35,13 @@ def send_test(public_id: str) -> ResponseReturnValue:
     db.session.rollback()  # What this session sees so far is older than the event.
     event = find_event(outcome.event_id)
     answer = json.dumps(rebuild_answer(event), indent=2, ensure_ascii=False)
-    return render_template("console/_test_outcome.html", test=test, outcome=outcome, answer=answer)
+    return render_template(
+        "console/_test_outcome.html",
+        workflow=find_workflow(public_id),
+        test=test,
+        outcome=outcome,
+        answer=answer,
+    )
 
 
 def make_attempts(test: TestEvent, workflow: Workflow, sent_by: str) -> Iterator[Attempt]:

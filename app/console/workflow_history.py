@@ -1,10 +1,12 @@
 """What a workflow's page tells of its past: runs, events, old slugs, and what was refused."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import select
 
+from app.clock import now
 from app.console.event_search import load_events
 from app.console.refused import newest_refused_ids
 from app.extensions import db
@@ -15,6 +17,7 @@ LATEST_RUNS, LATEST_EVENTS = 7, 5
 LOOKED_AT = 1_000
 """The newest events among which the users of a former slug are looked for."""
 MOST_REFUSED = 1_000
+AWAITED = timedelta(seconds=15)
 
 
 class FormerUse(NamedTuple):
@@ -35,6 +38,15 @@ def latest_events(workflow: Workflow) -> list[Event]:
         limit=LATEST_EVENTS,
     )
     return load_events(sorted(ids + refused, reverse=True)[:LATEST_EVENTS])
+
+
+def is_awaiting_test(events: Sequence[Event]) -> bool:
+    """Whether a test that was just sent is yet to become a run; soon no more, if none works."""
+    since = now() - AWAITED
+    return any(
+        each.origin == "test" and each.state == "accepted" and each.received_at > since
+        for each in events
+    )
 
 
 def list_references(workflow: Workflow) -> list[str]:

@@ -18,6 +18,7 @@ from app.console.workflow_history import (
     LATEST_RUNS,
     MOST_REFUSED,
     count_refused,
+    is_awaiting_test,
     latest_events,
     list_former_uses,
 )
@@ -123,7 +124,7 @@ def show_one(workflow: Workflow, errors: dict[str, list[str]]) -> str:
     saved = {"name": workflow.name, "slug": workflow.slug, "run_url": workflow.run_url}
     form = {**saved, **request.form} if errors else saved
     insights = look_at_workflow(workflow.id, read_range(request.args.get("range")))
-    archived_at = workflow.archived_at
+    archived_at, events = workflow.archived_at, latest_events(workflow)
     return render_template(
         "console/workflow.html",
         workflow=workflow,
@@ -136,7 +137,8 @@ def show_one(workflow: Workflow, errors: dict[str, list[str]]) -> str:
         outliers_href=_outliers_href(workflow, insights),
         badge_url=_badge_url(workflow),
         runs=latest_runs(workflow.id, LATEST_RUNS),
-        events=latest_events(workflow),
+        events=events,
+        is_awaiting_test=is_awaiting_test(events),
         former_uses=list_former_uses(workflow),
         former_days=FORMER_DAYS,
         refused=count_refused(workflow, archived_at) if archived_at else 0,

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from flask.testing import FlaskClient
@@ -10,6 +11,7 @@ from sqlalchemy import select, update
 from app.clock import now
 from app.console.signs import show_signs
 from app.extensions import db, writing
+from app.identifiers import new_id
 from app.ingest.service import ingest_service
 from app.keys import make_key
 from app.models import ApiKey, Event
@@ -212,4 +214,21 @@ def test_a_second_retry_changes_nothing(owner: FlaskClient, team: Team) -> None:
 
 def test_an_event_that_is_not_there_is_404(owner: FlaskClient) -> None:
     page = open_page(owner, f"/events/{'a' * 24}", 404)
-    assert "There is no such event" in page.text
+    assert "There is no such event. Refused requests are kept for a few days only." in page.text
+
+
+def test_a_refused_request_is_found_by_its_link_at_once(
+    owner: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.console.event.LOOKS", 600)
+    for _ in range(3):
+        link = report(owner, team, ended_at="yesterday").json["inspect"]
+        assert "Why this request was refused" in open_page(owner, urlsplit(link).path).text
+
+
+def test_an_event_that_may_be_on_its_way_is_not_said_to_be_gone(
+    owner: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.console.event.LOOKS", 1)
+    page = open_page(owner, f"/events/{new_id()}", 404)
+    assert "If it came this very moment, it is not written yet" in page.text

@@ -78,6 +78,23 @@ def test_in_place_the_answer_says_what_happened(owner: FlaskClient, team: Team) 
     assert '"code": "validation_failed"' in refused.text, "The answer as the sender gets it"
 
 
+def test_the_latest_events_are_read_anew_until_the_test_is_a_run(
+    owner: FlaskClient, team: Team
+) -> None:
+    def repeats() -> bool:
+        tags = open_page(owner, page_of(team)).tags
+        (latest,) = [values for _, values in tags if values.get("id") == "latest"]
+        return latest.get("hx-get") == page_of(team)
+
+    assert not repeats()
+    done = Page(send(owner, team, "success", **{"HX-Request": "true"}).text)
+    assert [each.get("hx-target") for _, each in done.tags if each.get("hx-get")] == ["#latest"]
+    assert repeats()
+    process_batch(10)
+    db.session.rollback()
+    assert not repeats()
+
+
 def test_two_tests_are_two_runs_that_no_statistics_know(owner: FlaskClient, team: Team) -> None:
     for name in ("success", "success", "failure"):
         send(owner, team, name)
