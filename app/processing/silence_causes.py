@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, select, union_all
 from sqlalchemy.orm import Session
 
 from app.alerting.words import moment_in_words
-from app.models import ApiKey, Event, FormerSlug, User, Workflow, of_state
+from app.models import ApiKey, Event, FormerSlug, Run, User, Workflow, is_open, of_state
 from app.problems import PROBLEMS
 
 GOOD_LOOKED_AT = 50
@@ -144,12 +144,20 @@ class Good(NamedTuple):
 
 
 def _list_good(session: Session, workflow: Workflow) -> list[Good]:
-    """The newest of them."""
+    """The newest of them, by the runs that they became: no index leads to a workflow's last events
+    where it has been silent for long."""
+    mine = select(Run.decided_by_event_id).where(Run.workflow_id == workflow.id)
+    ended = mine.where(Run.ended_at.is_not(None)).order_by(Run.ended_at.desc())
+    begun = mine.where(is_open()).order_by(Run.started_at.desc())
+    ids = {
+        event_id
+        for query in (ended, begun)
+        for event_id in session.scalars(query.limit(GOOD_LOOKED_AT))
+    }
     query = select(Event.received_at, Event.api_key_id, Event.remote_addr, Event.user_agent).where(
-        Event.workflow_id == workflow.id, Event.state != "rejected", Event.origin.is_(None)
+        Event.id.in_(ids), Event.state != "rejected", Event.origin.is_(None)
     )
-    rows = session.execute(query.order_by(Event.id.desc()).limit(GOOD_LOOKED_AT))
-    return [Good(*row) for row in rows]
+    return [Good(*row) for row in session.execute(query.order_by(Event.id.desc()))]
 
 
 def _suppose(

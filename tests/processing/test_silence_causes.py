@@ -9,13 +9,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy import insert, text
+from sqlalchemy import func, insert, select, text
 
 from app.clock import now
 from app.extensions import db, is_sqlite, writing
 from app.identifiers import new_id
 from app.ingest.service import ingest_service
-from app.models import ApiKey, Event, Workflow
+from app.models import ApiKey, Event, Run, Workflow
 from app.processing.silence_causes import MOST_COUNTED, SilenceCause, explain_silence
 from app.workspaces.workflows import rename_workflow
 from tests.factories import Team, accepted_row, make_team
@@ -46,8 +46,23 @@ def store(team: Team, at: datetime, count: int = 1, **columns: Any) -> None:
 
 
 def store_good(team: Team, at: datetime, **columns: Any) -> None:
+    """An event of the workflow, and the run that it became."""
     good = {"state": "processed", "status": 202, "code": None, **columns}
     store(team, at, workflow_id=team.workflow_id, **good)
+    with writing() as session:
+        session.add(
+            Run(
+                workspace_id=team.workspace_id,
+                workflow_id=team.workflow_id,
+                outcome="success",
+                ended_at=at,
+                decided_by_event_id=session.scalar(select(func.max(Event.id))),
+                event_count=1,
+                is_test=False,
+                created_at=at,
+                updated_at=at,
+            )
+        )
 
 
 def cause(team: Team) -> SilenceCause | None:
