@@ -52,13 +52,11 @@ def main() -> None:
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS, help="numbers of events")
     parser.add_argument("--no-postgresql", action="store_true", help="measure SQLite alone")
     options = parser.parse_args()
-    sections = [
-        describe(kind, count, timings)
-        for kind, count, timings in measure_all(options.counts, not options.no_postgresql)
-    ]
-    report = "\n\n".join([introduction(), *sections]) + "\n"
-    REPORT.write_text(report)
-    print(report)
+    sections = []
+    for kind, count, timings in measure_all(options.counts, not options.no_postgresql):
+        sections.append(describe(kind, count, timings))
+        print(sections[-1], flush=True)
+        REPORT.write_text("\n\n".join([introduction(), *sections]) + "\n")
 
 
 def measure_all(
