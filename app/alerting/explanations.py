@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
+from functools import cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -47,14 +48,18 @@ def explain_silences(
     ids = {alert.workflow_id for alert in silent.values()}
     found = session.scalars(select(Workflow).where(Workflow.id.in_(ids)))
     workflows = {workflow.id: workflow for workflow in found}
-    sentences = {}
-    for alert_id, alert in silent.items():
-        if (workflow := workflows.get(alert.workflow_id or 0)) is not None:
-            zone = zones.get(alert.rule_id or 0, ZoneInfo("UTC"))
-            cause = explain(session, workflow, now, zone) if explain else None
-            parts = [describe_silence(session, workflow, now, zone), cause.text if cause else ""]
-            sentences[alert_id] = " ".join(filter(None, parts))
-    return sentences
+
+    @cache  # Several rules may have found the same silence.
+    def tell(workflow: Workflow, zone: ZoneInfo) -> str:
+        cause = explain(session, workflow, now, zone) if explain else None
+        parts = [describe_silence(session, workflow, now, zone), cause.text if cause else ""]
+        return " ".join(filter(None, parts))
+
+    return {
+        alert_id: tell(workflow, zones.get(alert.rule_id or 0, ZoneInfo("UTC")))
+        for alert_id, alert in silent.items()
+        if (workflow := workflows.get(alert.workflow_id or 0)) is not None
+    }
 
 
 def describe_silence(session: Session, workflow: Workflow, now: datetime, zone: ZoneInfo) -> str:

@@ -13,8 +13,8 @@ from app.cli.findings import Finding
 from app.clock import now
 from app.extensions import db, is_sqlite
 from app.models import Event, WorkerHeartbeat
+from app.processing.downtimes import STALLED_AFTER
 from app.processing.inbox import oldest_accepted, waiting_since
-from app.processing.worker import STALLED_AFTER
 
 MOST_LAG = timedelta(minutes=1)
 MOST_CLOCK_DIFFERENCE = timedelta(seconds=30)

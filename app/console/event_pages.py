@@ -1,5 +1,6 @@
 """Pages of the log: which events stand on one, and from where its neighbours go on."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from app.console.event_filter import EventFilter
@@ -40,7 +41,7 @@ class Page(NamedTuple):
     older: int | None = None
     stopped_at: int | None = None
     is_upward: bool = False
-    exact: list[Event] = []  # noqa: RUF012
+    exact: Sequence[Event] = ()
     shown: tuple[int, ...] = ()
 
     @property
@@ -85,7 +86,7 @@ def _find_older(scope: Scope, wanted: EventFilter, place: Place) -> Page:
         newer,
         older,
         stopped_at,
-        exact=load_events(beyond) if beyond else [],
+        exact=load_events(beyond) if beyond else (),
         shown=(*shown, *beyond),
     )
 

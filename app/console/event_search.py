@@ -100,20 +100,27 @@ def find_exact(scope: Scope, text: str, conditions: Sequence[ColumnElement[bool]
     if "\0" in text:
         return []
     own = [workspace_id for workspace_id in scope if workspace_id is not None]
-    workflows = select(Workflow.id).where(Workflow.workspace_id.in_(own))
-    of_execution = Run.workflow_id.in_(workflows) & (Run.external_execution_id == text)
     # One after the other: a join lets SQLite begin at the wrong end, with all events.
-    runs = _newest_of_several(Run.id, of_execution)
+    runs = find_runs(own, text)
     ids = _newest_of_several(Event.id, (Event.public_id == text) & _in_scope(scope))
     for workspace_id in own:
-        mine = Run.workspace_id == workspace_id
         refused = of_state("rejected") & (Event.workspace_id == workspace_id)
-        runs += _newest(Run.id, mine & (Run.correlation_id == text))
         ids += _newest(Event.id, refused & (Event.execution_id == text))
         ids += _newest(Event.id, refused & (Event.correlation_id == text))
     ids += _newest_of_several(Event.id, Event.run_id.in_(runs)) if runs else []
     fitting = select(Event.id).where(Event.id.in_(ids), *conditions)
     return sorted(set(db.session.scalars(fitting)) if ids else (), reverse=True)
+
+
+def find_runs(workspace_ids: Sequence[int], text: str) -> list[int]:
+    """The newest runs whose execution id or correlation id is the text, by indexes alone."""
+    workflows = select(Workflow.id).where(Workflow.workspace_id.in_(workspace_ids))
+    of_execution = Run.workflow_id.in_(workflows) & (Run.external_execution_id == text)
+    runs = _newest_of_several(Run.id, of_execution)
+    for workspace_id in workspace_ids:
+        mine = Run.workspace_id == workspace_id
+        runs += _newest(Run.id, mine & (Run.correlation_id == text))
+    return runs
 
 
 def _newest(column: InstrumentedAttribute[int], condition: ColumnElement[bool]) -> list[int]:

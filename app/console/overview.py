@@ -16,8 +16,8 @@ from app.console.workflow_health import count_in_use, count_outcomes, list_healt
 from app.extensions import db
 from app.models import Event, Run, WorkerHeartbeat, Workflow
 from app.processing.dead_letters import retry_dead_letters
+from app.processing.downtimes import STALLED_AFTER
 from app.processing.inbox import waiting_since
-from app.processing.worker import STALLED_AFTER
 
 PAGE_SIZE = 20
 

@@ -119,15 +119,17 @@ class Tries(NamedTuple):
     def _doubt(self, event: Event) -> tuple[int, int]:
         """Less for what is more surely of this sender, and for what is newer."""
         is_named = event.reference in _names(self.workflow)
-        has_key = self.api_key is not None and event.api_key_id == self.api_key.id
-        if is_named or has_key:
+        if is_named or self._has_key(event):
             return 0, -event.id
         return (1 if self._is_about_the_key(event) else 2), -event.id
 
     def _is_about_the_key(self, event: Event) -> bool:
         """Refused for its key, which is not the one that is listened for."""
-        is_known = self.api_key is not None and event.api_key_id == self.api_key.id
-        return event.code in KEY_CODES and not is_known
+        return event.code in KEY_CODES and not self._has_key(event)
+
+    def _has_key(self, event: Event) -> bool:
+        """Sent with the key that is listened for."""
+        return self.api_key is not None and event.api_key_id == self.api_key.id
 
     def _of_sender(self) -> Iterator[Condition]:
         """Those that name the workflow, which others hide least, and those that may be meant."""

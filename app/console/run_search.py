@@ -8,15 +8,14 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
-from app.console.event_search import FIRST_WINDOW, SECONDS, next_size
+from app.console.event_search import FIRST_WINDOW, SECONDS, find_runs, next_size
 from app.console.run_filter import RunFilter
 from app.console.url_filter import Condition
 from app.extensions import db
-from app.models import Run, Workflow
+from app.models import Run
 
 PAGE_SIZE = 50
 MOST_EXACT = 20
-MOST_COMPARED = 1_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _MAX_DIGITS = 18
@@ -57,7 +56,7 @@ class Page(NamedTuple):
     newer: Place | None = None
     older: Place | None = None
     stopped_at: Place | None = None
-    exact: list[Place] = []  # noqa: RUF012
+    exact: Sequence[Place] = ()
 
 
 def find_page(
@@ -80,7 +79,7 @@ def find_page(
     found, stopped_at = _search(workspace_id, wanted, before, exact, is_upward=False)
     shown = found[:PAGE_SIZE]
     newer = (shown[0] if shown else before) if before is not None else None
-    first = exact if before is None else []
+    first = exact if before is None else ()
     if len(found) > PAGE_SIZE:
         return Page(shown, newer, older=shown[-1], exact=first)
     return Page(shown, newer, older=stopped_at, stopped_at=stopped_at, exact=first)
@@ -175,18 +174,9 @@ def _find_exact(workspace_id: int, wanted: RunFilter, text: str) -> list[Place]:
     """The latest runs whose id, execution id or correlation id is the text, by indexes alone."""
     if "\0" in text:
         return []
-    workflows = select(Workflow.id).where(Workflow.workspace_id == workspace_id)
     mine = Run.workspace_id == workspace_id
-    ids: set[int] = set()
-    for condition in (
-        Run.public_id == text,
-        Run.workflow_id.in_(workflows) & (Run.external_execution_id == text),
-        mine & (Run.correlation_id == text),
-    ):
-        # One after the other: with OR, SQLite begins with all runs. Plus 0, or the order would lead
-        # it through all of them, too.
-        newest = select(Run.id).where(condition).order_by((Run.id + 0).desc())
-        ids |= set(db.session.scalars(newest.limit(MOST_COMPARED)))
+    own_id = db.session.scalars(select(Run.id).where(Run.public_id == text))
+    ids = {*own_id, *find_runs([workspace_id], text)}
     if not ids:
         return []
     fitting: Any = select(wanted.moment, Run.id).where(

@@ -56,7 +56,7 @@ def _note(session: Session, column: str, at: datetime) -> None:
     if instance is None:
         return
     seen_at = getattr(instance, column)
-    if seen_at is not None and at - seen_at > STALLED_AFTER:
+    if stands_still(seen_at, at):
         session.add(Downtime(began_at=seen_at, ended_at=at))
     setattr(instance, column, max(seen_at or at, at))
 

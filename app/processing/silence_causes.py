@@ -179,7 +179,7 @@ def _suppose(
     newest, problem = own[0], PROBLEMS[own[0].code]
     at = moment_in_words(newest.received_at, zone)
     what = f"A request of {at}, which may be this workflow's as it came from the same sender,"
-    reason = f"{problem.title[0].lower()}{problem.title[1:]}"
+    reason = _within_sentence(problem.title)
     return SilenceCause("", newest.code, newest.status, newest.received_at, what, reason, len(own))
 
 
@@ -194,7 +194,11 @@ def _tell_problem(session: Session, event: Event, zone: tzinfo) -> str:
     title = problem.title if problem else event.code or "refused"
     errors = event.errors or []
     field = f" ({errors[0].get('field')})" if errors else ""
-    return f"{title[0].lower()}{title[1:]}{field}"
+    return f"{_within_sentence(title)}{field}"
+
+
+def _within_sentence(title: str) -> str:
+    return f"{title[0].lower()}{title[1:]}"
 
 
 def _tell_revoked(session: Session, event: Event, zone: tzinfo) -> str:

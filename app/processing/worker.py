@@ -22,7 +22,6 @@ from app.extensions import db, writing
 from app.models import WorkerHeartbeat
 from app.processing.batch import OUTAGES, process_batch
 from app.processing.downtimes import BEAT_EVERY, note_worker
-from app.processing.downtimes import STALLED_AFTER as STALLED_AFTER
 from app.processing.retention import prune
 from app.processing.schedules import judge_schedules
 from app.processing.silence_causes import explain_silence

@@ -25,7 +25,8 @@ from app.extensions import db, writing
 from app.identifiers import new_id
 from app.models import Event, Run, WorkerHeartbeat, Workflow
 from app.processing.batch import process_batch
-from app.processing.worker import STALLED_AFTER, Worker
+from app.processing.downtimes import STALLED_AFTER
+from app.processing.worker import Worker
 from app.workspaces.people import create_user
 from app.workspaces.workflows import archive_workflow, create_workflow
 from tests.console.pages import Page, open_page, send_form, sign_in
