@@ -114,6 +114,22 @@ def accepted_row(moment: datetime, **columns: Any) -> dict[str, Any]:
     }
 
 
+def run_row(team: Team, moment: datetime, **columns: Any) -> dict[str, Any]:
+    """A row of the runs table as the worker leaves it, of a run that succeeded at that moment."""
+    return {
+        "workspace_id": team.workspace_id,
+        "workflow_id": team.workflow_id,
+        "outcome": "success",
+        "ended_at": moment,
+        "decided_by_event_id": 0,
+        "event_count": 1,
+        "is_test": False,
+        "created_at": moment,
+        "updated_at": moment,
+        **columns,
+    }
+
+
 def make_alert(workspace_id: int, workflow_id: int, text: str = "Something is wrong") -> None:
     """A rule, a label, a window and an open alert with a message, all of them with this text."""
     moment = now()

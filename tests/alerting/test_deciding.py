@@ -1,7 +1,6 @@
 """Rules about runs: decided with the runs, in one transaction, exactly once."""
 
 import re
-import threading
 from datetime import timedelta
 from typing import Any
 
@@ -24,17 +23,8 @@ from tests.alerting.stories import (
     store_rule,
     told,
 )
-from tests.factories import Team, accepted_row, make_team, report
-
-
-@pytest.fixture
-def team(app: Flask) -> Team:
-    return make_team()
-
-
-@pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> Time:
-    return Time(monkeypatch)
+from tests.factories import Team, accepted_row, report
+from tests.together import do_together
 
 
 def send(client: FlaskClient, team: Team, kind: str, minute: float, **fields: Any) -> None:
@@ -248,21 +238,12 @@ def test_three_workers_at_once_make_one_alert_with_an_exact_count(
     monkeypatch.setattr(batch, "now", lambda: at(1))
     store_rule(team)
     store_events(team, 300, "run-failure", seconds=60)
-    failures: list[BaseException] = []
 
     def work() -> None:
-        try:
-            with app.app_context():
-                while batch.process_batch(10):
-                    pass
-        except BaseException as error:
-            failures.append(error)
+        while batch.process_batch(10):
+            pass
 
-    threads = [threading.Thread(target=work) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    failures = do_together(app, 3, work)
     assert failures == []
     assert [alert.count for alert in alerts()] == [300]
     assert told() == [("alert", "Lead enrichment failed")]

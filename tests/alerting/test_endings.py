@@ -38,11 +38,6 @@ def team(app: Flask) -> Team:
     return team
 
 
-@pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> Time:
-    return Time(monkeypatch)
-
-
 def find_workflow(team: Team) -> Workflow:
     db.session.rollback()
     workflow = db.session.get(Workflow, team.workflow_id)

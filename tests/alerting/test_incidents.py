@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
@@ -16,17 +15,7 @@ from app.workspaces.workflows import create_workflow
 from tests.alerting.stories import Time, alerts, at, store_channel, store_rule
 from tests.alerting.test_deciding import store_events
 from tests.console.pages import open_page, sign_in
-from tests.factories import Team, make_team
-
-
-@pytest.fixture
-def team(app: Flask) -> Team:
-    return make_team()
-
-
-@pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> Time:
-    return Time(monkeypatch)
+from tests.factories import Team
 
 
 @pytest.fixture

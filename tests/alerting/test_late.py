@@ -5,7 +5,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import select
 
 from app.alerting import recent
@@ -19,7 +18,7 @@ from app.workspaces import alert_rules
 from app.workspaces.alert_rules import close_alert
 from app.workspaces.workflows import create_workflow
 from tests.alerting.stories import Time, alerts, at, store_rule, told
-from tests.factories import Team, accepted_row, make_team
+from tests.factories import Team, accepted_row
 
 RULES: dict[str, dict[str, Any]] = {
     "each failure": {"kind": "failed", "numbers": {"in_a_row": 1}},
@@ -43,16 +42,6 @@ RULES: dict[str, dict[str, Any]] = {
     "slower than a limit": {"kind": "slow", "numbers": {"seconds": 2}},
     "slower than usual": {"kind": "slow", "numbers": {"factor": 1.2}, "recovery_after": 2},
 }
-
-
-@pytest.fixture
-def team(app: Flask) -> Team:
-    return make_team()
-
-
-@pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> Time:
-    return Time(monkeypatch)
 
 
 def tell(team: Team, *reports: tuple[str, float], workflow: int = 0, **payload: Any) -> None:

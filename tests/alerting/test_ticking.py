@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
@@ -25,17 +24,7 @@ from app.models import (
 from app.workspaces.alert_rules import snooze_rule
 from tests.alerting.stories import START, Time, alerts, at, messages, store_rule, told
 from tests.console.pages import sign_in
-from tests.factories import Team, make_team
-
-
-@pytest.fixture
-def team(app: Flask) -> Team:
-    return make_team()
-
-
-@pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> Time:
-    return Time(monkeypatch)
+from tests.factories import Team, make_team, run_row
 
 
 def store(*rows: Any) -> None:
@@ -98,18 +87,9 @@ def test_downtime_and_a_removed_schedule_are_no_news(team: Team, time: Time) -> 
 
 
 def stuck_run(team: Team, minute: float, name: str = "e") -> Run:
-    return Run(
-        workspace_id=team.workspace_id,
-        workflow_id=team.workflow_id,
-        external_execution_id=name,
-        outcome="running",
-        started_at=START,
-        stuck_since=at(minute),
-        decided_by_event_id=0,
-        event_count=1,
-        created_at=START,
-        updated_at=START,
-    )
+    running = {"outcome": "running", "started_at": START, "ended_at": None}
+    row = run_row(team, START, external_execution_id=name, stuck_since=at(minute), **running)
+    return Run(**row)
 
 
 def test_stuck_runs_are_one_alert_until_none_is_stuck(team: Team, time: Time) -> None:

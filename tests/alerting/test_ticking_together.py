@@ -15,17 +15,8 @@ from app.workspaces.workflows import create_workflow
 from tests.alerting.stories import Time, alerts, at, messages, store_channel, store_rule, told
 from tests.alerting.test_deciding import store_events
 from tests.alerting.test_ticking import silence, store
-from tests.factories import Team, make_team
-
-
-@pytest.fixture
-def team(app: Flask) -> Team:
-    return make_team()
-
-
-@pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> Time:
-    return Time(monkeypatch)
+from tests.factories import Team
+from tests.together import do_together
 
 
 def switch_off(session: Session) -> None:
@@ -58,7 +49,7 @@ def test_an_alert_that_nobody_looks_after_is_resolved_once_by_two_workers(
     time.work(0)
     with writing() as session:
         change(session)
-    both, failures = threading.Barrier(2), []
+    both = threading.Barrier(2)
     lock_rules = ticking.lock_rules
 
     def lock_after_both_have_looked(session: Session, rule_ids: Collection[int]) -> None:
@@ -68,18 +59,7 @@ def test_an_alert_that_nobody_looks_after_is_resolved_once_by_two_workers(
 
     monkeypatch.setattr(ticking, "lock_rules", lock_after_both_have_looked)
 
-    def work() -> None:
-        try:
-            with app.app_context():
-                ticking.tick(at(2))
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    failures = do_together(app, 2, lambda: ticking.tick(at(2)))
     assert failures == []
     assert [alert.ended_at for alert in alerts()] == [at(2)]
     assert [message.kind for message in messages()] == ["alert", "resolve"]

@@ -16,7 +16,7 @@ from app.extensions import db, writing
 from app.models import Event, Run
 from bench.events import fill, list_filters
 from tests.console.pages import open_page
-from tests.factories import Team, accepted_row
+from tests.factories import Team, accepted_row, run_row
 
 SOUGHT = "boom-7"
 
@@ -38,19 +38,7 @@ class Clock:
 def store(random: Random, team: Team, count: int) -> None:
     """Events with the text in the body, or as the id of their execution, or of many, or nowhere."""
     runs = [
-        Run(
-            workspace_id=team.workspace_id,
-            workflow_id=team.workflow_id,
-            external_execution_id=execution,
-            correlation_id=correlation,
-            outcome="success",
-            ended_at=now(),
-            decided_by_event_id=0,
-            event_count=1,
-            is_test=False,
-            created_at=now(),
-            updated_at=now(),
-        )
+        Run(**run_row(team, now(), external_execution_id=execution, correlation_id=correlation))
         for execution, correlation in [(SOUGHT, None), *[(None, SOUGHT)] * 30]
     ]
     with writing() as session:

@@ -11,7 +11,7 @@ from app.console.related import MOST, find_related
 from app.extensions import db, writing
 from app.models import Event, Run
 from tests.console.pages import open_page
-from tests.factories import Team, accepted_row
+from tests.factories import Team, accepted_row, run_row
 
 COUNT = MOST + 10
 
@@ -35,18 +35,7 @@ def store(team: Team, count: int = COUNT, **columns: Any) -> list[Event]:
 
 
 def store_run(team: Team, **columns: Any) -> int:
-    run = Run(
-        workspace_id=team.workspace_id,
-        workflow_id=team.workflow_id,
-        outcome="success",
-        ended_at=now(),
-        decided_by_event_id=0,
-        event_count=1,
-        is_test=False,
-        created_at=now(),
-        updated_at=now(),
-        **columns,
-    )
+    run = Run(**run_row(team, now(), **columns))
     with writing() as session:
         session.add(run)
         session.flush()

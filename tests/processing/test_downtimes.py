@@ -1,7 +1,6 @@
 """What was missed while no web process ran is no fault of the workflows, over simulated time."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import pytest
@@ -22,11 +21,11 @@ from app.workspaces.workflows import create_workflow
 from tests.alerting.stories import alerts, store_rule, told
 from tests.apps import close_app, make_app
 from tests.factories import Team, make_team, report
+from tests.processing.conftest import NOON
 from tests.server import LiveServer, wait_for
-from tests.simulated_time import SimulatedTime, simulated_time
+from tests.simulated_time import SimulatedTime
 from tests.teams import LiveTeam
 
-NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 EVERY_TWO = Wish("interval", 120, None, "UTC", 30)
 WISHES = {"interval": EVERY_TWO, "cron": Wish("cron", None, "*/2 * * * *", "UTC", 30)}
@@ -34,12 +33,6 @@ WISHES = {"interval": EVERY_TWO, "cron": Wish("cron", None, "*/2 * * * *", "UTC"
 
 def after(minutes: int, seconds: int = 0) -> datetime:
     return NOON + timedelta(minutes=minutes, seconds=seconds)
-
-
-@pytest.fixture
-def time() -> Iterator[SimulatedTime]:
-    with simulated_time(NOON) as time:
-        yield time
 
 
 @pytest.fixture

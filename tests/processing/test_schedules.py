@@ -1,7 +1,6 @@
 """Silent at the right second: schedules over simulated time, on both databases."""
 
 import random
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,18 +19,12 @@ from app.timetable import EARLY, Cron, Interval, list_next
 from app.workspaces.schedules import Wish, remove_schedule, set_schedule
 from app.workspaces.workflows import archive_workflow, restore_workflow
 from tests.factories import Team, make_team, report
-from tests.simulated_time import SimulatedTime, simulated_time
+from tests.processing.conftest import NOON
+from tests.simulated_time import SimulatedTime
 
-NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 HOURLY = Wish("interval", 3_600, None, "UTC", 300)
 AT_THREE = Wish("cron", None, "0 3 * * *", "Europe/Berlin", 1_800)
-
-
-@pytest.fixture
-def time() -> Iterator[SimulatedTime]:
-    with simulated_time(NOON) as time:
-        yield time
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from app.ingest.service import ingest_service
 from app.models import ApiKey, Event, Run, Workflow
 from app.processing.silence_causes import MOST_COUNTED, SilenceCause, explain_silence
 from app.workspaces.workflows import rename_workflow
-from tests.factories import Team, accepted_row, make_team
+from tests.factories import Team, accepted_row, make_team, run_row
 
 FLOOD = 2_500
 
@@ -50,19 +50,8 @@ def store_good(team: Team, at: datetime, **columns: Any) -> None:
     good = {"state": "processed", "status": 202, "code": None, **columns}
     store(team, at, workflow_id=team.workflow_id, **good)
     with writing() as session:
-        session.add(
-            Run(
-                workspace_id=team.workspace_id,
-                workflow_id=team.workflow_id,
-                outcome="success",
-                ended_at=at,
-                decided_by_event_id=session.scalar(select(func.max(Event.id))),
-                event_count=1,
-                is_test=False,
-                created_at=at,
-                updated_at=at,
-            )
-        )
+        event_id = session.scalar(select(func.max(Event.id)))
+        session.add(Run(**run_row(team, at, decided_by_event_id=event_id)))
 
 
 def cause(team: Team) -> SilenceCause | None:

@@ -1,7 +1,6 @@
 """Runs that start, end in any order, or never: open, closed and stuck, over simulated time."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import permutations
 from typing import Any
 
@@ -16,16 +15,10 @@ from app.processing.batch import process_batch
 from app.processing.stuck_runs import mark_stuck_runs
 from app.workspaces.schedules import set_stuck_after
 from tests.factories import Team, make_team, report
-from tests.simulated_time import SimulatedTime, simulated_time
+from tests.processing.conftest import NOON
+from tests.simulated_time import SimulatedTime
 
-NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
-
-
-@pytest.fixture
-def time() -> Iterator[SimulatedTime]:
-    with simulated_time(NOON) as time:
-        yield time
 
 
 @pytest.fixture

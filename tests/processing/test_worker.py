@@ -2,7 +2,6 @@
 
 import json
 import random
-import threading
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -19,6 +18,7 @@ from app.processing.batch import process_batch
 from app.processing.inbox import MAX_ATTEMPTS, RETRY_DELAYS, retry, waiting_since
 from tests.factories import Team, make_team, report
 from tests.processing.sums import runs, sums_from_rollups, sums_from_runs
+from tests.together import do_together
 
 
 @pytest.fixture
@@ -209,21 +209,12 @@ def test_two_workers_at_once_process_each_event_once(
     for number in range(150):
         kind = "failure" if number % 3 else "success"
         report(client, team, kind, external_execution_id=f"e-{number % 40}", duration_ms=number)
-    failures: list[BaseException] = []
 
     def work() -> None:
-        try:
-            with app.app_context():
-                while process_batch(10):
-                    pass
-        except BaseException as error:
-            failures.append(error)
+        while process_batch(10):
+            pass
 
-    threads = [threading.Thread(target=work) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    failures = do_together(app, 3, work)
     drain()
     assert failures == []
     assert len(runs()) == 40
