@@ -247,7 +247,7 @@ def _about_workflow(
     workflow = health.workflow
     address = url_for("workflows.show_workflow", public_id=workflow.public_id)
     key = f"{about or health.state}-{workflow.public_id}"
-    at = health.runs[-1].ended_at if health.runs and not about else None
+    at = health.last.ended_at if health.last and not about else None
     return Line(key, tone, icon, workflow.name, text, ("Open", address), at)
 
 

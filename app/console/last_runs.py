@@ -4,7 +4,7 @@ Many clocks tell whole seconds only: of runs that ended at the same moment, the 
 later is the later one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
@@ -20,7 +20,6 @@ from sqlalchemy import (
     text,
 )
 
-from app.clock import now
 from app.extensions import db
 from app.models import Run, Workflow
 from app.models.columns import BigId, UtcDateTime
@@ -137,24 +136,60 @@ def _in_order(rows: Sequence[Any]) -> list[Any]:
     return placed
 
 
-def find_very_last(workspace_id: int) -> dict[int, LastRun]:
-    """Of each workflow in use the run that ended last until now, by workflow: one look-up each
-    within one statement."""
+class LastRuns:
+    """The last runs of some workflows: the very last of each at once, the others when asked for."""
+
+    def __init__(self, workflow_ids: Sequence[int], at: datetime) -> None:
+        self._at = at
+        self._last, ahead = find_very_last(workflow_ids)
+        self._listed: dict[int, list[LastRun]] = {
+            workflow_id: [] for workflow_id in workflow_ids if workflow_id not in self._last
+        }
+        self.load(ahead)
+
+    def last(self, workflow_id: int) -> LastRun | None:
+        if workflow_id in self._listed:
+            return self._listed[workflow_id][-1] if self._listed[workflow_id] else None
+        return self._last[workflow_id]
+
+    def load(self, workflow_ids: Iterable[int]) -> None:
+        """Read those of several workflows at once: many statements would take longer."""
+        missing = [each for each in workflow_ids if each not in self._listed]
+        if missing:
+            self._listed |= list_last_runs(missing, self._at)
+
+    def of(self, workflow_id: int) -> Sequence[LastRun]:
+        """Up to STRIP_LENGTH, the oldest first."""
+        self.load([workflow_id])
+        return self._listed[workflow_id]
+
+
+def find_very_last(workflow_ids: Sequence[int]) -> tuple[dict[int, LastRun], list[int]]:
+    """Of each workflow the run that ended last, by workflow, one look-up each within one statement;
+    and the workflows where that run was ahead of the clock, so that another may be the last."""
     last = (
         select(Run.id)
-        .where(Run.workflow_id == Workflow.id, Run.is_test.is_(False), Run.ended_at <= now())
+        .where(Run.workflow_id == Workflow.id, Run.is_test.is_(False), Run.ended_at.is_not(None))
         .order_by(Run.ended_at.desc(), Run.id.desc())
         .limit(1)
         .scalar_subquery()
     )
-    query = select(Workflow.id, last).where(
-        Workflow.workspace_id == workspace_id, Workflow.archived_at.is_(None)
+    columns = select(
+        Run.workflow_id,
+        Run.outcome,
+        Run.ended_at,
+        Run.duration_ms,
+        Run.id,
+        (Run.ended_at > Run.updated_at).label("is_ahead"),
     )
-    of_workflow = {row[1]: row[0] for row in db.session.execute(query) if row[1] is not None}
-    ids, found = list(of_workflow), {}
-    for start in range(0, len(ids), _IDS_AT_ONCE):
-        columns = select(Run.id, Run.outcome, Run.ended_at, Run.duration_ms)
-        chunk = columns.where(Run.id.in_(ids[start : start + _IDS_AT_ONCE]))
-        for row in db.session.execute(chunk):
-            found[of_workflow[row.id]] = LastRun(row.outcome, row.ended_at, row.duration_ms, row.id)
-    return found
+    found: dict[int, LastRun] = {}
+    ahead: list[int] = []
+    for start in range(0, len(workflow_ids), _IDS_AT_ONCE):
+        chunk = workflow_ids[start : start + _IDS_AT_ONCE]
+        ids = db.session.scalars(select(last).where(Workflow.id.in_(chunk))).all()
+        rows: Sequence[Any] = db.session.execute(columns.where(Run.id.in_(ids))).all()
+        for row in rows:
+            found[row.workflow_id] = LastRun(row.outcome, row.ended_at, row.duration_ms, row.id)
+            if row.is_ahead:
+                ahead.append(row.workflow_id)
+    return found, ahead

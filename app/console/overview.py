@@ -12,7 +12,7 @@ from app.console.formatting import plural
 from app.console.guards import current_workspace, visible_workspace_ids
 from app.console.open_problems import RECENT, Group, Scope, count_unstored, list_groups
 from app.console.wizard import Choice, describe_wizard
-from app.console.workflow_health import count_in_use, count_outcomes, list_health
+from app.console.workflow_health import count_outcomes, list_health, load_strips
 from app.extensions import db
 from app.models import Event, Run, WorkerHeartbeat, Workflow
 from app.processing.dead_letters import retry_dead_letters
@@ -63,20 +63,22 @@ def retry_failed() -> ResponseReturnValue:
 def _look() -> dict[str, Any]:
     """All that the page and its fragment show."""
     workspace_id, scope = current_workspace().id, visible_workspace_ids()
-    health = list_health(workspace_id)
-    groups = list_groups(scope, workspace_id)
-    lines = list_lines(Situation(workspace_id, scope, health, groups, worker_stands_still()))
+    health, left_out = list_health(workspace_id)
     page = min(_read_page(), max(len(health) - 1, 0) // PAGE_SIZE)
     start = page * PAGE_SIZE
+    shown = health[start : start + PAGE_SIZE]
+    load_strips(shown)
+    groups = list_groups(scope, workspace_id)
+    lines = list_lines(Situation(workspace_id, scope, health, groups, worker_stands_still()))
     return {
         "lines": lines,
         "counts": count_day(workspace_id, scope, groups),
         "health": health,
-        "shown": health[start : start + PAGE_SIZE],
+        "shown": shown,
         "page": page,
-        "left_out": count_in_use(workspace_id) - len(health),
+        "left_out": left_out,
         "has_more": len(health) > start + PAGE_SIZE,
-        "last_run_at": max((each.runs[-1].ended_at for each in health if each.runs), default=None),
+        "last_run_at": max((each.last.ended_at for each in health if each.last), default=None),
     }
 
 

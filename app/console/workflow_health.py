@@ -1,6 +1,6 @@
 """How each workflow is doing: its last runs, success rate and pace, and whether it is silent."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -14,15 +14,13 @@ from sqlalchemy.orm import joinedload
 
 from app.clock import now
 from app.console.formatting import duration, number, rate, relative
-from app.console.last_runs import STRIP_LENGTH, LastRun, find_very_last, list_last_runs
+from app.console.last_runs import STRIP_LENGTH, LastRun, LastRuns
 from app.extensions import db
 from app.models import Rollup, Run, Workflow, is_open
 
-MAX_WORKFLOWS = 200
-"""So many workflows are looked at, whatever their state."""
-MAX_IN_NEED = 600
-"""So many that failed last, or whose last run is a while ago, are looked at where there are more
-workflows than that: each costs a look-up of its own."""
+MAX_PACES = 600
+"""Of so many workflows the pace is learnt, where they have no schedule and have been quiet for
+over MIN_SILENCE: each takes all of its last runs."""
 RATE_WINDOW = timedelta(days=7)
 MIN_RUNS_FOR_PACE = 5
 MIN_SILENCE = timedelta(hours=1)
@@ -57,10 +55,10 @@ class Pace(NamedTuple):
 
 @dataclass(frozen=True)
 class WorkflowHealth:
-    """A workflow with its last runs, the oldest first; `succeeded` and `failed` are of 7 days."""
+    """A workflow with its last runs; `succeeded` and `failed` are of 7 days."""
 
     workflow: Workflow
-    runs: Sequence[LastRun]
+    last_runs: LastRuns
     succeeded: int
     failed: int
     at: datetime
@@ -70,13 +68,23 @@ class WorkflowHealth:
     @cached_property
     def state(self) -> str:
         """One of STATES."""
-        if self.runs and self.runs[-1].outcome == "failure":
+        if self.last and self.last.outcome == "failure":
             return "failing"
         if self.stuck:
             return "stuck"
         if self.is_silent:
             return "silent"
-        return "ok" if self.runs else "never"
+        return "ok" if self.last else "never"
+
+    @cached_property
+    def last(self) -> LastRun | None:
+        """The very last run; its workflow's state seldom needs more."""
+        return self.last_runs.last(self.workflow.id)
+
+    @cached_property
+    def runs(self) -> Sequence[LastRun]:
+        """The last runs, the oldest first."""
+        return self.last_runs.of(self.workflow.id)
 
     @cached_property
     def pace(self) -> Pace | None:
@@ -87,14 +95,19 @@ class WorkflowHealth:
         """By its schedule; without one, by its usual pace."""
         if self.workflow.schedule:
             return self.workflow.silent_since is not None
-        if not self.runs or self.silence <= MIN_SILENCE:
-            return False  # Without learning its pace, which takes longer than all else here.
-        return self.pace is not None and self.silence > self.pace.silent_after
+        pace = self.pace if self.needs_pace else None
+        return pace is not None and self.silence > pace.silent_after
+
+    @property
+    def needs_pace(self) -> bool:
+        """Whether it may be silent, and only its pace can tell."""
+        is_well = not self.stuck and self.last is not None and self.last.outcome == "success"
+        return is_well and not self.workflow.schedule and self.silence > MIN_SILENCE
 
     @property
     def silence(self) -> timedelta:
         """How long ago the last run ended."""
-        return self.at - self.runs[-1].ended_at
+        return self.at - self.last.ended_at if self.last else timedelta()
 
     @property
     def silence_in_words(self) -> str:
@@ -177,15 +190,23 @@ def span(time: timedelta) -> str:
     return duration(max(round(seconds / unit), 1) * unit * 1_000)
 
 
-def list_health(workspace_id: int) -> list[WorkflowHealth]:
+class Watched(NamedTuple):
+    """Workflows and how they do, and how many more there are of which nobody knows it."""
+
+    health: list[WorkflowHealth]
+    left_out: int
+
+
+def list_health(workspace_id: int) -> Watched:
     """The workflows in use, those that need somebody first, then by name.
 
-    Of more than MAX_WORKFLOWS, what failed last comes first, and those are left out that ran well a
-    moment ago, or never.
+    Where more than MAX_PACES could be silent by their pace, those that ran last are left out.
     """
-    workflows = _choose(workspace_id, _list_in_use(workspace_id))
-    health = look_at(workspace_id, workflows, count_outcomes(workspace_id, now() - RATE_WINDOW))
-    return sorted(health, key=lambda each: STATES.index(each.state))
+    counts = count_outcomes(workspace_id, now() - RATE_WINDOW)
+    everything = look_at(workspace_id, _list_in_use(workspace_id), counts)
+    unknown = {each.workflow.id for each in _list_unclear(everything)[MAX_PACES:]}
+    health = [each for each in everything if each.workflow.id not in unknown]
+    return Watched(sorted(health, key=lambda each: STATES.index(each.state)), len(unknown))
 
 
 def look_at(
@@ -198,18 +219,27 @@ def look_at(
     `counts` are the successes and failures of 7 days, for who shows them.
     """
     at, stuck, counts = now(), count_stuck(workspace_id), counts or {}
-    runs = list_last_runs([each.id for each in workflows], at)
-    return [
-        WorkflowHealth(each, runs[each.id], *counts.get(each.id, (0, 0)), at, stuck.get(each.id, 0))
+    last_runs = LastRuns([each.id for each in workflows], at)
+    health = [
+        WorkflowHealth(
+            each, last_runs, *counts.get(each.id, (0, 0)), at=at, stuck=stuck.get(each.id, 0)
+        )
         for each in workflows
     ]
+    load_strips(_list_unclear(health)[:MAX_PACES])
+    return health
 
 
-def count_in_use(workspace_id: int) -> int:
-    query = select(func.count(Workflow.id)).where(
-        Workflow.workspace_id == workspace_id, Workflow.archived_at.is_(None)
-    )
-    return db.session.scalar(query) or 0
+def load_strips(health: Sequence[WorkflowHealth]) -> None:
+    """Read the last runs of these, looked at together, in one statement."""
+    for first in health[:1]:
+        first.last_runs.load(each.workflow.id for each in health)
+
+
+def _list_unclear(health: Sequence[WorkflowHealth]) -> list[WorkflowHealth]:
+    """Those whose state is for their pace to tell, the longest without a run first."""
+    unclear = [each for each in health if each.needs_pace]
+    return sorted(unclear, key=lambda each: each.silence, reverse=True)
 
 
 def _list_in_use(workspace_id: int) -> Sequence[Workflow]:
@@ -218,33 +248,6 @@ def _list_in_use(workspace_id: int) -> Sequence[Workflow]:
     )
     query = query.options(joinedload(Workflow.schedule), joinedload(Workflow.open_silence))
     return db.session.scalars(query.order_by(Workflow.name)).all()
-
-
-def _choose(workspace_id: int, workflows: Sequence[Workflow]) -> Sequence[Workflow]:
-    """Those to look at, all of them unless there are too many."""
-    if len(workflows) <= MAX_WORKFLOWS:
-        return workflows
-    last, nobody = find_very_last(workspace_id), (len(_NEEDS), timedelta())
-    at = now()
-
-    def need(workflow: Workflow) -> tuple[int, timedelta]:
-        run = last.get(workflow.id)
-        if run is None:
-            return nobody
-        ago = at - run.ended_at
-        return next(rank for rank, has in enumerate(_NEEDS) if has(run, ago)), ago
-
-    ranked = sorted(((need(each), each) for each in workflows), key=lambda pair: pair[0])
-    in_need = sum(rank < len(_NEEDS) - 1 for (rank, _), _ in ranked)
-    return [each for _, each in ranked[: max(MAX_WORKFLOWS, min(in_need, MAX_IN_NEED))]]
-
-
-_NEEDS: tuple[Callable[[LastRun, timedelta], bool], ...] = (
-    lambda run, ago: run.outcome == "failure",
-    lambda run, ago: ago > MIN_SILENCE,
-    lambda run, ago: True,
-)
-"""Whether a workflow with this last run, so long ago, may need somebody: the first that fits."""
 
 
 def count_stuck(workspace_id: int) -> dict[int, int]:

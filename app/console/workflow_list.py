@@ -29,7 +29,7 @@ class Listed(NamedTuple):
 
     @property
     def last_run_at(self) -> datetime | None:
-        return self.health.runs[-1].ended_at if self.health.runs else None
+        return self.health.last.ended_at if self.health.last else None
 
     @property
     def state(self) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, update
 
 from app.clock import now
 from app.console import workflow_health
-from app.console.last_runs import STRIP_LENGTH, LastRun
+from app.console.last_runs import STRIP_LENGTH, LastRuns
 from app.console.overview import PAGE_SIZE, worker_stands_still
 from app.console.snippets import TOOLS
 from app.console.workflow_health import (
@@ -71,7 +71,7 @@ def store_runs(
 
 
 def health_of(team: Team) -> WorkflowHealth:
-    return list_health(team.workspace_id)[0]
+    return list_health(team.workspace_id).health[0]
 
 
 def attention(page: Page) -> list[str]:
@@ -302,27 +302,29 @@ def test_many_runs_in_the_future_hide_no_later_failure(app: Flask, team: Team) -
     assert len(health_of(team).runs) == STRIP_LENGTH
 
 
-def test_of_too_many_workflows_those_that_failed_last_come_first_and_the_rest_is_counted(
+def test_of_too_many_quiet_workflows_those_that_ran_last_are_left_out_and_counted(
     owner: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workflow_health, "MAX_WORKFLOWS", 3)
+    monkeypatch.setattr(workflow_health, "MAX_PACES", 2)
     Worker().beat()
-    kinds = {"A": "+++++", "B": "-", "C": "+++++", "D": "", "X": "+++++", "Y": "-", "Z": "+-"}
-    ago = {"B": 60 * MINUTE, "X": timedelta(hours=9), "Z": 3 * MINUTE}
+    kinds = {"A": "+++++", "B": "-", "C": "+++++", "X": "+++++", "Y": "+++++", "Z": "+-"}
+    ago = {"A": 2, "B": 60, "C": 5, "X": 9, "Y": 1.5, "Z": 0.1}
     for name, outcomes in kinds.items():
         workflow = create_workflow(team.workspace_id, name)
-        if outcomes:
-            store_runs(team, outcomes, ago.get(name, MINUTE), workflow_id=workflow.id)
-    watched = [(each.workflow.name, each.state) for each in list_health(team.workspace_id)]
-    assert watched == [
-        ("Y", "failing"),
-        ("Z", "failing"),
+        last = timedelta(hours=ago[name])
+        store_runs(team, outcomes, last, apart=MINUTE, workflow_id=workflow.id)
+    health, left_out = list_health(team.workspace_id)
+    assert [(each.workflow.name, each.state) for each in health] == [
         ("B", "failing"),
+        ("Z", "failing"),
+        ("C", "silent"),
         ("X", "silent"),
+        (db.session.get_one(Workflow, team.workflow_id).name, "never"),
     ]
+    assert left_out == 2
     page = open_page(owner, "/")
     assert len(attention(page)) == 4
-    assert "4 more workflows are watched and not listed here" in page.text
+    assert "2 more workflows have not run for over an hour" in page.text
 
 
 def ends(gaps: Sequence[timedelta]) -> list[datetime]:
@@ -395,7 +397,7 @@ def test_each_failure_has_its_title_and_the_newest_bar_is_at_the_right(
 
 
 def test_one_failure_in_a_million_is_not_all_good() -> None:
-    health = WorkflowHealth(Workflow(), [LastRun("success", now(), 1.0)], 999_999, 1, now())
+    health = WorkflowHealth(Workflow(), LastRuns([], now()), 999_999, 1, now())
     assert health.success_in_words == "99.9 %"
 
 
