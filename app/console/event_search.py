@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, bindparam, func, or_, select
@@ -12,10 +13,12 @@ from app.console.event_filter import EventFilter
 from app.extensions import db
 from app.models import IS_WARNED, Event, Run, Workflow, of_state
 
-SECONDS = 0.05
+SECONDS = 0.04
 """How long a page may search; it says how far it came, and goes on from there."""
 FIRST_WINDOW = 1_000
 LARGEST_WINDOW = 200_000
+WINDOWS_AT_FIRST = 3
+"""So many are looked at before it is asked whether few events could fit."""
 QUICK_SECONDS, SLOW_SECONDS = 0.008, 0.02
 """A statement on SQLite holds up the whole process: the windows grow and shrink between these."""
 CHUNK = 1_000
@@ -89,9 +92,7 @@ def search(
     or upwards from `after` when there is no `before`."""
     is_upward = after is not None and before is None
     bounds = find_bounds(wanted, scope, before, after)
-    few = _list_few(wanted)
-    steps = _Listed(few, bounds, is_upward) if few is not None else _Windows(bounds, is_upward)
-    return _walk(steps, scope, wanted, limit, is_upward, seconds)
+    return _walk(_Steps(wanted, bounds, is_upward), scope, wanted, limit, is_upward, seconds)
 
 
 def find_exact(scope: Scope, text: str, conditions: Sequence[ColumnElement[bool]]) -> list[int]:
@@ -151,18 +152,19 @@ def _walk(
     wanted: EventFilter,
     limit: int,
     is_upward: bool,
-    seconds: float | None,
+    budget: float | None,
 ) -> Found:
     conditions = wanted.conditions()
-    end = None if seconds is None else time.monotonic() + seconds
+    end = None if budget is None else time.monotonic() + budget
     ids: list[int] = []
     for step in steps:
         started = time.monotonic()
         ids += _look(step, scope, conditions, limit - len(ids), is_upward)
         if len(ids) >= limit:
             break
-        steps.took(time.monotonic() - started)
-        if end is not None and time.monotonic() >= end and not steps.is_done:
+        seconds = time.monotonic() - started
+        steps.took(seconds)
+        if end is not None and is_over(end, seconds) and not steps.is_done:
             return Found(ids, step.high if is_upward else step.low)
         time.sleep(0)  # Lets the other requests of the process have their turn.
     return Found(ids)
@@ -198,15 +200,50 @@ def _in_scope(scope: Scope) -> ColumnElement[bool]:
 
 
 class _Steps:
-    """Intervals or lists of ids, one after the other; told how long each took."""
+    """The intervals or lists of ids to look at, one after the other; told how long each took.
+
+    The first windows cost less than to list the few events that could fit; what is rare isn't in
+    them, and is looked for in that list.
+    """
 
     is_done = False
 
+    def __init__(self, wanted: EventFilter, bounds: Bounds, is_upward: bool) -> None:
+        self._wanted, self._is_upward, self._size = wanted, is_upward, FIRST_WINDOW
+        self._low, self._high = bounds
+
     def __iter__(self) -> Iterator[_Step]:
-        raise NotImplementedError
+        yield from islice(self._windows(), WINDOWS_AT_FIRST)
+        few = None if self.is_done else _list_few(self._wanted)
+        yield from self._windows() if few is None else self._chunks(few)
 
     def took(self, seconds: float) -> None:
-        """Choose the size of the next one."""
+        """Choose the size of the next window."""
+        self._size = next_size(self._size, seconds)
+
+    def _windows(self) -> Iterator[_Step]:
+        while self._low < self._high:
+            if self._is_upward:
+                step = _Step(self._low, min(self._low + self._size, self._high))
+                self._low = step.high
+            else:
+                step = _Step(max(self._high - self._size, self._low), self._high)
+                self._high = step.low
+            self.is_done = self._low >= self._high
+            yield step
+
+    def _chunks(self, few: list[int]) -> Iterator[_Step]:
+        inside = (each for each in few if self._low <= each < self._high)
+        ids = sorted(inside, reverse=not self._is_upward)
+        for start in range(0, len(ids), CHUNK):
+            chunk = ids[start : start + CHUNK]
+            self.is_done = start + CHUNK >= len(ids)
+            yield _Step(min(chunk), max(chunk) + 1, chunk)
+
+
+def is_over(end: float, seconds: float) -> bool:
+    """Whether another step as long as the last would end nearer to a moment behind `end`."""
+    return time.monotonic() + seconds / 2 >= end
 
 
 def next_size(size: int, seconds: float) -> int:
@@ -214,38 +251,6 @@ def next_size(size: int, seconds: float) -> int:
     if seconds < QUICK_SECONDS:
         return min(size * 3, LARGEST_WINDOW)
     return max(size // 2, FIRST_WINDOW // 10) if seconds > SLOW_SECONDS else size
-
-
-class _Windows(_Steps):
-    def __init__(self, bounds: Bounds, is_upward: bool) -> None:
-        self._bounds, self._is_upward, self._size = bounds, is_upward, FIRST_WINDOW
-
-    def __iter__(self) -> Iterator[_Step]:
-        low, high = self._bounds
-        while low < high:
-            if self._is_upward:
-                step = _Step(low, min(low + self._size, high))
-                low = step.high
-            else:
-                step = _Step(max(high - self._size, low), high)
-                high = step.low
-            self.is_done = low >= high
-            yield step
-
-    def took(self, seconds: float) -> None:
-        self._size = next_size(self._size, seconds)
-
-
-class _Listed(_Steps):
-    def __init__(self, few: list[int], bounds: Bounds, is_upward: bool) -> None:
-        inside = (each for each in few if bounds.low <= each < bounds.high)
-        self._ids = sorted(inside, reverse=not is_upward)
-
-    def __iter__(self) -> Iterator[_Step]:
-        for start in range(0, len(self._ids), CHUNK):
-            ids = self._ids[start : start + CHUNK]
-            self.is_done = start + CHUNK >= len(self._ids)
-            yield _Step(min(ids), max(ids) + 1, ids)
 
 
 def _list_few(wanted: EventFilter) -> list[int] | None:

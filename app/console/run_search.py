@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
-from app.console.event_search import FIRST_WINDOW, SECONDS, find_runs, next_size
+from app.console.event_search import FIRST_WINDOW, SECONDS, find_runs, is_over, next_size
 from app.console.run_filter import RunFilter
 from app.console.url_filter import Condition
 from app.extensions import db
@@ -112,9 +112,10 @@ def _search(
         found += _list(wanted, inside, start, PAGE_SIZE + 1 - len(found), is_upward)
         if last is None or len(found) > PAGE_SIZE:
             return found, None
-        if time.monotonic() >= end:
+        seconds = time.monotonic() - started
+        if is_over(end, seconds):
             return found, last
-        start, size = last, next_size(size, time.monotonic() - started)
+        start, size = last, next_size(size, seconds)
         time.sleep(0)  # Lets the other requests of the process have their turn.
 
 
