@@ -11,6 +11,7 @@ from sqlalchemy.orm import joinedload, undefer
 from app.console.error_list import count_groups, describe_groups
 from app.console.filter_choices import PLATFORMS, list_workflow_choices
 from app.console.guards import current_workspace
+from app.console.open_runs import NONE, find_open_runs
 from app.console.paging import Paged
 from app.console.run_filter import PERIODS, RUN_OUTCOMES, RunFilter
 from app.console.run_links import find_source_link
@@ -42,6 +43,7 @@ def show_runs() -> ResponseReturnValue:
         page=page,
         runs=load_runs([place.id for place in page.places]),
         exact=load_runs([place.id for place in page.exact]),
+        running=find_open_runs(workspace.id, wanted) if page.newer is None else NONE,
         wanted=wanted,
         outcomes=list(RUN_OUTCOMES.items()),
         periods=[(name, label) for name, (label, _) in PERIODS.items()],
