@@ -12,9 +12,10 @@ from app.console import run_search
 from app.console.open_runs import MOST_SHOWN
 from app.extensions import writing
 from app.models import Run
+from app.processing.batch import process_batch
 from app.workspaces.workflows import create_workflow
 from tests.console.pages import Page, open_page
-from tests.factories import Team, make_team, run_row
+from tests.factories import Team, make_team, report, run_row
 
 OPEN = {"outcome": "running", "ended_at": None, "duration_ms": None}
 HEADING = "Still running"
@@ -79,6 +80,21 @@ def test_what_runs_and_fits_is_on_the_first_page(
     assert shown(page) == running + ended
     assert (HEADING in page.text) == (bool(running) and "outcome" not in query)
     assert ("No run fits" in page.text) == (not running and not ended)
+
+
+def test_a_start_behind_the_end_is_left_out_and_explained(owner: FlaskClient, team: Team) -> None:
+    body = {"workflow_slug": team.slug, "external_execution_id": "e-1"}
+    report(owner, team, external_execution_id="e-1", ended_at="2026-01-15T09:31:00Z")
+    body["started_at"] = "2026-01-15T09:32:00Z"
+    answer = owner.post("/api/v1/ingest/run-start", json=body, headers=team.headers)
+    while process_batch(100):
+        pass
+    event = f"/events/{answer.json['event_id']}"
+    page = open_page(owner, event)
+    assert "It lies behind the end" in page.text
+    run = next(link for link in page.links if link.startswith("/runs/"))
+    assert "It lies behind the end" in open_page(owner, run).text
+    assert shown(open_page(owner, "/runs")) == ["e-1"]
 
 
 def test_runs_of_another_workspace_stay_there(owner: FlaskClient, team: Team) -> None:
