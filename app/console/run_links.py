@@ -7,8 +7,10 @@ from urllib.parse import quote, urlsplit
 from app.models import Run
 from app.workspaces.run_urls import PLACEHOLDER
 
-NAMES = ("execution_url", "executionUrl", "run_url", "runUrl", "url")
-"""Fields of the metadata that may hold the address, the best first."""
+NAMES = ("execution_url", "executionUrl", "run_url", "runUrl")
+"""Fields of the metadata that can only mean the execution, the best first."""
+GENERIC_NAME = "url"
+"""One that may mean anything: a page, a customer, an order."""
 MAX_LENGTH = 2_000
 
 
@@ -20,14 +22,18 @@ class SourceLink(NamedTuple):
 
 
 def find_source_link(run: Run, details: Mapping[str, Any] | None) -> SourceLink | None:
-    """What the metadata gives, or else the workflow's template; only ever http or https."""
-    for name in NAMES:
-        if (link := _read_link((details or {}).get(name))) is not None:
-            return link
+    """What the metadata gives for the execution, or else the workflow's template, or else what the
+    metadata gives for anything; only ever http or https."""
+    told = details or {}
+    candidates = (*(told.get(name) for name in NAMES), _fill_template(run), told.get(GENERIC_NAME))
+    return next((link for each in candidates if (link := _read_link(each))), None)
+
+
+def _fill_template(run: Run) -> str | None:
     template, execution_id = run.workflow.run_url, run.external_execution_id
     if not template or not execution_id:
         return None
-    return _read_link(template.replace(PLACEHOLDER, quote(execution_id, safe="")))
+    return template.replace(PLACEHOLDER, quote(execution_id, safe=""))
 
 
 def _read_link(value: object) -> SourceLink | None:

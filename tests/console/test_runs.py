@@ -373,9 +373,17 @@ def test_only_http_addresses_lead_outside(owner: FlaskClient, team: Team) -> Non
     workflow = db.session.get_one(Workflow, team.workflow_id)
     change_run_url(workflow, "https://n8n.example/e/{execution_id}?x=1")
     db.session.expire_all()
-    link = find_source_link(db.session.scalars(select(Run)).one(), None)
-    assert link is not None
-    assert link.url == "https://n8n.example/e/a%2F..%2Fb%3Fc%23d%40evil.example?x=1"
+    run = db.session.scalars(select(Run)).one()
+    own = "https://n8n.example/e/a%2F..%2Fb%3Fc%23d%40evil.example?x=1"
+    page, execution = "https://crm.example/lead/1", "https://n8n.example/e/7"
+    for details, url in (
+        (None, own),
+        ({"url": page}, own),
+        ({"url": page, "runUrl": execution}, execution),
+        ({"execution_url": "no", "url": page}, own),
+    ):
+        link = find_source_link(run, details)
+        assert link is not None and link.url == url, details
 
 
 def test_a_template_for_runs_is_checked_and_saved(owner: FlaskClient, team: Team) -> None:
