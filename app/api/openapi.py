@@ -9,7 +9,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from app.api.documents import EventDocument, RunDocument, WorkflowDocument
 from app.api.pages import DEFAULT_LIMIT, MAX_LIMIT
 from app.ingest.schemas import EVENT_KINDS, WORKFLOW_REFERENCES
-from app.models import OUTCOMES, RUNNING, STATES
+from app.models import OUTCOMES, RUNNING, STATES, STUCK
 from app.problems import PROBLEMS, Problem, public_code
 
 API_VERSION = "1"
@@ -224,7 +224,11 @@ def _add_lists(spec: APISpec) -> None:
     _add_list(spec, "workflows", "Workflow", [])
     _add_list(spec, "events", "Event", [_query("status", "Only these.", enum=list(STATES)), *_SPAN])
     run_filters = [
-        _query("outcome", "Only these.", enum=[*OUTCOMES, RUNNING]),
+        _query(
+            "outcome",
+            "Only these; of those that run, `stuck` are open for longer than they may.",
+            enum=[*OUTCOMES, RUNNING, STUCK],
+        ),
         _query("correlation_id", "Only with this correlation id."),
         _query("external_execution_id", "Only with this execution id."),
         _query("error_group", "Only failures with this error."),

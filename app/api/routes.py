@@ -15,7 +15,7 @@ from app.extensions import db
 from app.ingest.authentication import require_key
 from app.ingest.intake import open_intake
 from app.ingest.service import ingest_service
-from app.models import OUTCOMES, RUNNING, STATES, Event, Run, Workflow
+from app.models import OUTCOMES, RUNNING, STATES, STUCK, Event, Run, Workflow, has_outcome
 from app.problems import ProblemError
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -77,8 +77,8 @@ def show_event(event_id: str) -> Response:
 def list_runs() -> Response:
     query = _of_key(select(Run), Run.workspace_id, Run.workflow_id)
     query = query.options(joinedload(Run.workflow))
-    if outcome := read_choice(request.args, "outcome", (*OUTCOMES, RUNNING)):
-        query = query.where(Run.outcome == outcome)
+    if outcome := read_choice(request.args, "outcome", (*OUTCOMES, RUNNING, STUCK)):
+        query = query.where(has_outcome(outcome))
     for name in ("correlation_id", "external_execution_id", "error_group"):
         if value := request.args.get(name):
             query = query.where(getattr(Run, name) == value)

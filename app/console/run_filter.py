@@ -30,11 +30,11 @@ from app.console.url_filter import (
     read_workflow,
 )
 from app.extensions import is_sqlite
-from app.models import RUNNING, Run, is_open
+from app.models import RUNNING, STUCK, Run, has_outcome
 
-RUN_OUTCOMES = {**OUTCOMES, RUNNING: "Running", "stuck": "Stuck"}
+RUN_OUTCOMES = {**OUTCOMES, RUNNING: "Running", STUCK: "Stuck"}
 """Where a run stands; one that is stuck runs as well."""
-OPEN = frozenset({RUNNING, "stuck"})
+OPEN = frozenset({RUNNING, STUCK})
 PERIODS = {
     "24h": ("Last 24 hours", timedelta(hours=24)),
     "7d": ("Last 7 days", timedelta(days=7)),
@@ -101,19 +101,13 @@ def _ids_of(workspace_id: int, correlation_id: str) -> Select[int]:
     )
 
 
-def _of_outcome(outcome: str) -> Condition:
-    if outcome not in OPEN:
-        return Run.outcome == outcome
-    return is_open() & Run.stuck_since.is_not(None) if outcome == "stuck" else is_open()
-
-
 def _runs_longer_than(ms: float) -> Condition:
     return Run.started_at < now() - min(timedelta(milliseconds=ms), _LONGEST)
 
 
 PARAMETERS: dict[str, Parameter] = {
     "q": Parameter("Text", read_text, _contains),
-    "outcome": Parameter("Outcome", choice(RUN_OUTCOMES), _of_outcome),
+    "outcome": Parameter("Outcome", choice(RUN_OUTCOMES), has_outcome),
     "workflow": Parameter("Workflow", read_workflow, Run.workflow_id.__eq__),
     "platform": Parameter("From", read_platform, Run.source_platform.__eq__),
     "longer": Parameter("Longer than", _read_seconds, Run.duration_ms.__gt__),

@@ -31,6 +31,8 @@ OUTCOMES = ("success", "failure")
 """How a run can end."""
 RUNNING = "running"
 """The outcome of a run that has started, and that nobody has told the end of."""
+STUCK = "stuck"
+"""What is asked for as an outcome, of runs that are open for longer than their workflow allows."""
 OTHER_STARTS = "other_starts"
 """In `kept_from`: of each start that was told beside the run's own, its event's id and moment."""
 PERIODS = ("quarter", "hour", "day")
@@ -104,6 +106,9 @@ class Run(Entity):
     created_at: Mapped[Moment]
     updated_at: Mapped[Moment]
 
+    workflow: Mapped[Workflow] = relationship()
+    events: Mapped[list["Event"]] = relationship(back_populates="run", order_by="Event.id")
+
     @property
     def late_start(self) -> datetime | None:
         """The latest start that was told and lies behind the run's end: it plays no part."""
@@ -112,14 +117,18 @@ class Run(Entity):
         ended_at = self.ended_at
         return max((at for at in starts if ended_at and at > ended_at), default=None)
 
-    workflow: Mapped[Workflow] = relationship()
-    events: Mapped[list["Event"]] = relationship(back_populates="run", order_by="Event.id")
-
 
 def is_open() -> ColumnElement[bool]:
     """The condition that a run has started and not ended, spelt out: SQLite looks along the index
     of open runs only where it sees that it fits."""
     return Run.outcome == literal_column(f"'{RUNNING}'")
+
+
+def has_outcome(outcome: str) -> ColumnElement[bool]:
+    """The condition that a run ended so, is RUNNING, or is STUCK (and running as well)."""
+    if outcome == STUCK:
+        return is_open() & Run.stuck_since.is_not(None)
+    return is_open() if outcome == RUNNING else Run.outcome == outcome
 
 
 def told_before_its_end() -> ColumnElement[datetime]:

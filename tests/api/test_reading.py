@@ -9,8 +9,12 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from sqlalchemy import update
 
+from app.clock import now
+from app.extensions import writing
 from app.ingest.service import ingest_service
+from app.models import Run
 from app.processing.batch import process_batch
 from app.workspaces.workflows import create_workflow
 from tests.factories import Team, make_team, report
@@ -114,6 +118,30 @@ def test_a_parameter_that_cannot_be_read_is_named(
     answer = get(client, team, path, **query)
     assert answer.status_code == 400
     assert [error["field"] for error in answer.json["errors"]] == list(query)
+
+
+def test_runs_that_have_not_ended_are_found_and_those_that_are_stuck(
+    client: FlaskClient, team: Team
+) -> None:
+    report(client, team, external_execution_id="ended")
+    body = {"workflow_slug": team.slug, "started_at": "2026-01-15T10:00:00Z"}
+    for name in ("open", "stuck"):
+        sent = {**body, "external_execution_id": name}
+        client.post("/api/v1/ingest/run-start", json=sent, headers=team.headers)
+    process_batch(10)
+    with writing() as session:
+        stuck = update(Run).where(Run.external_execution_id == "stuck")
+        session.execute(stuck.values(stuck_since=now()))
+
+    def names(outcome: str) -> list[str]:
+        runs = get(client, team, "runs", outcome=outcome).json["data"]
+        return [run["external_execution_id"] for run in runs]
+
+    assert names("running") == ["stuck", "open"]
+    assert names("stuck") == ["stuck"]
+    with writing() as session:
+        session.execute(stuck.values(outcome="success", ended_at=now()))
+    assert names("stuck") == []
 
 
 def test_runs_are_filtered(client: FlaskClient, team: Team) -> None:
