@@ -2,6 +2,7 @@
 
 import re
 from hashlib import blake2b
+from unicodedata import normalize
 
 COMPARED = 1_000
 """How much of a message is compared; what follows is mostly a trace of its own."""
@@ -13,26 +14,42 @@ _QUOTED = "|".join(
     for start, end in _QUOTES
 )
 _CHANGING = re.compile(
-    rf"(?:{_QUOTED})"
+    rf"(?P<quoted>{_QUOTED})"
     r"|(?:[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+)"
     r"|(?:\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d[\d:.,]{0,16}(?:Z|[+-]\d\d:?\d\d)?)?)"
     r"|(?:\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b)"
-    r"|(?:\b(?:0x[0-9a-fA-F]+|(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,128}|"
-    r"(?=[A-F]*\d)(?=\d*[A-F])[0-9A-F]{8,128})\b)"
+    r"|(?:\b(?:0x[0-9a-fA-F]+|(?=\d*[a-f])[0-9a-f]{8,128}|(?=\d*[A-F])[0-9A-F]{8,128})\b)"
     r"|(?:\b(?=[A-Za-z_-]{0,60}\d)(?=[\d_-]{0,60}[A-Za-z])[A-Za-z\d][\w-]{5,127}\b)"
-    r"|(?:[+-]?\d+(?:[.,:]\d+)*)",
-    re.ASCII,
+    r"|(?:\b(?=\w{4,5}\b)(?:[A-Za-z]+\d+[A-Za-z]+\d|\d+[A-Za-z]+\d+[A-Za-z])\w*\b)"
+    r"|(?P<word>\b[A-Za-z]{10,128}\b)"
+    r"|(?:[+-]?\d+(?:[.,:]\d+)*)"
 )
+"""What may change. Of quoted texts and long words, `_stand_in` decides."""
+_NAME = re.compile(r"(?:[^\W\d]|[.-]){1,30}")
+"""What a field, a column, a header or a module is called."""
+_ODD_CASE = re.compile(r"(?<![a-z])[a-z](?![a-z])|[A-Z]{2,}")
+_MOST_ODD = 3
+"""Words that are written as one have few small letters by themselves and few groups of capitals:
+`isDNSLookupOnAWS` has three. What was drawn at random has one in each four letters."""
 STAND_IN = "…"
 
 
 def find_pattern(message: str) -> str:
-    """The message without its numbers, ids and quoted values.
+    """The message without its numbers, ids and quoted values; a quoted name stays.
 
-    `Order 4711 has no 'email'` becomes `Order … has no …`.
+    `Order 4711 of 'Ana Example' has no 'email'` becomes `Order … of … has no 'email'`.
     """
-    start = " ".join(message[:COMPARED].split())
-    return _CHANGING.sub(STAND_IN, start)
+    start = " ".join(normalize("NFC", message[:COMPARED]).split())
+    return _CHANGING.sub(_stand_in, start)
+
+
+def _stand_in(found: re.Match[str]) -> str:
+    text = found[0]
+    if found["word"]:
+        return STAND_IN if len(_ODD_CASE.findall(text)) > _MOST_ODD else text
+    name = text[1:-1] if found["quoted"] else ""
+    is_name = _NAME.fullmatch(name) and _CHANGING.sub(_stand_in, name) == name
+    return text if is_name else STAND_IN
 
 
 def find_error_group(error_type: str | None, error_message: str | None) -> str | None:

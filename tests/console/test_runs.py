@@ -334,7 +334,7 @@ def test_a_timeline_shows_an_open_run_up_to_now(owner: FlaskClient, team: Team) 
 def test_failures_with_the_same_error_are_one_line(owner: FlaskClient, team: Team) -> None:
     for number in range(3):
         at = (now() - timedelta(days=10 * number)).isoformat()
-        message = f"order {number} of 'ana' is empty"
+        message = f"order {number} of 'ana {number}' is empty"
         send(owner, team, "failure", error_message=message, error_type="E", ended_at=at)
     send(owner, team, "failure", error_message="another", ended_at=now().isoformat())
     page = open_page(owner, "/runs/errors")
