@@ -86,7 +86,8 @@ def test_a_workflow_that_is_removed_is_taken_out_of_its_workspace(
 def test_the_migration_fills_in_what_the_worker_would_have(client: FlaskClient, team: Team) -> None:
     for number in range(12):
         kind = "failure" if number % 3 == 0 else "success"
-        fields = {"error_message": f"boom {number} of José@x.org in 'x', DEADBEEFDEADBEEF"} if kind == "failure" else {}
+        message = f"boom {number} of José@x.org in 'x', DEADBEEFDEADBEEF"
+        fields = {"error_message": message} if kind == "failure" else {}
         send(client, team, kind, 7 * number**3, duration_ms=number * 40 or None, **fields)
     report(client, team, ended_at="2024-02-29T12:00:00Z", duration_ms=77)
     drain()
