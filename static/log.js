@@ -124,9 +124,16 @@
     });
     if (mine !== turn) return; // A newer filter has ended this request, and fetches its own.
     showPanel();
+    announceCount();
+  }
+
+  /* And how far the search came; while it goes on by itself there is nothing to tell. */
+  function announceCount() {
+    if (find(".log-rest[hx-get]")) return;
     const chips = document.querySelectorAll(".log-chips .chip").length;
     const count = links().length;
-    announce(`${count} ${count === 1 ? "event" : "events"}${chips ? ", filtered" : ""}`);
+    const stopped = find(".log-stopped span")?.textContent ?? "";
+    announce(`${count} ${count === 1 ? "event" : "events"}${chips ? ", filtered" : ""}. ${stopped}`);
   }
 
   function announce(text) {
@@ -340,6 +347,7 @@
     if (isOfList(event)) keepPlace(event.detail.tasks);
   });
   document.addEventListener("htmx:after:swap", (event) => {
+    if (event.detail.ctx?.target?.matches?.(".log-rest")) announceCount();
     if (!isOfList(event)) return;
     showTimes();
     findPlace();
