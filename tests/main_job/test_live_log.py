@@ -309,6 +309,31 @@ def test_the_keyboard_opens_reads_and_closes_an_event(log: Log) -> None:
     expect(log.page.locator(LIVE)).to_be_visible()
 
 
+def test_back_leads_to_what_was_open_and_to_what_was_searched_for(log: Log) -> None:
+    first, second = [log.send() for _ in range(2)]
+    boom = log.send("failure", error_message="boom")
+    log.open()
+    page, panel = log.page, log.page.locator("#event-panel")
+    page.locator("#filter-q").fill("boom")
+    page.keyboard.press("Enter")
+    log.expect_rows([boom])
+    page.go_back()
+    log.expect_rows([boom, second, first])
+    expect(page.locator("#filter-q")).to_have_value("")
+    for opened in (first, second):
+        page.locator(f"#{opened} .row-link").click()
+        expect(panel.locator("#event")).to_have_attribute("data-event-id", opened[len("event-") :])
+    for state in page.locator(".segments a").all():
+        expect(state).to_be_in_viewport(ratio=1)
+    page.go_back()
+    expect(panel.locator("#event")).to_have_attribute("data-event-id", first[len("event-") :])
+    page.go_back()
+    expect(panel).to_be_hidden()
+    log.expect_rows([boom, second, first])
+    page.go_forward()
+    expect(panel.locator("#event")).to_have_attribute("data-event-id", first[len("event-") :])
+
+
 @pytest.mark.everywhere
 def test_a_filter_acts_in_place_and_a_pasted_address_shows_the_same(log: Log) -> None:
     log.send()
