@@ -6,10 +6,11 @@ from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from app.clock import now
 from app.console.event_pages import PAGE_SIZE
+from app.console.formatting import iso, precise
 from app.extensions import db, writing
 from app.ingest.service import ingest_service
 from app.models import Event, UnstoredCount, User
@@ -47,6 +48,19 @@ def test_the_newest_event_is_on_top_and_the_page_follows_from_there(
     assert body["hx-sse:connect"] == f"/events/stream?after={newest_id()}"
     first = next(values for tag, values in page.tags if tag == "tr" and "id" in values)
     assert "data-pending" in first
+
+
+def test_a_row_says_how_long_ago_it_came_and_on_hover_when_to_the_millisecond(
+    owner: FlaskClient, team: Team
+) -> None:
+    report(owner, team)
+    moment = now() - timedelta(minutes=7)
+    with writing() as session:
+        session.execute(update(Event).values(received_at=moment))
+    page = open_page(owner, "/events")
+    told = next(values for tag, values in page.tags if tag == "time" and "data-relative" in values)
+    assert told["title"] == precise(moment) and told["datetime"] == iso(moment)
+    assert "7 min ago" in page.text
 
 
 def newest_id() -> int:

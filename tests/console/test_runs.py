@@ -11,6 +11,7 @@ from sqlalchemy import insert, select
 
 from app.clock import now
 from app.console import run_search
+from app.console.formatting import exact, iso
 from app.console.run_filter import RunFilter
 from app.console.run_links import find_source_link
 from app.console.run_search import Place, find_page
@@ -103,6 +104,20 @@ def test_pages_hold_every_run_once_the_last_to_end_first(owner: FlaskClient, tea
     older = next(v["href"] or "" for _, v in page.tags if v.get("rel") == "next")
     back = pages_of(owner, older, "prev")
     assert back[-1] == everything[:50]
+
+
+@pytest.mark.parametrize("path", ["/runs", "/workflows/{workflow}"])
+def test_a_list_says_how_long_ago_a_run_ended_and_on_hover_when(
+    owner: FlaskClient, team: Team, path: str
+) -> None:
+    ended_at = now() - timedelta(hours=3)
+    fill(team, 1, ended_at=ended_at, started_at=ended_at - timedelta(hours=2))
+    public_id = db.session.scalar(select(Workflow.public_id).where(Workflow.slug == team.slug))
+    page = open_page(owner, path.format(workflow=public_id))
+    told = {v["datetime"]: v for tag, v in page.tags if tag == "time" and "data-relative" in v}
+    assert told[iso(ended_at)]["title"] == exact(ended_at)
+    assert "3 h ago" in page.text
+    assert not [values for tag, values in page.tags if "data-clock" in values]
 
 
 @pytest.mark.parametrize("query", ["outcome=failure", "q=is+empty", "q=ORDER", "longer=0&q=order"])
