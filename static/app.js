@@ -29,7 +29,7 @@
  *   <span data-zone-name>                                      says it
  *   <form> with <input name="asked"> for title, text, label, variant
  *                                                              asks in <dialog id="confirm"> first;
- *                                                              {name} is what its select "name" shows
+ *                                                              {name} is what its field "name" holds
  *   <form data-continue>                                       is sent by itself: the next step
  *   <details data-menu>                                        closes on Escape and on a click outside
  *   <button data-dismiss>                                      removes the closest [data-dismissible]
@@ -324,13 +324,10 @@
 
   const confirmed = new WeakSet();
 
-  /* What is asked names what was chosen in the form. */
+  /* What is asked names what was typed in the form. */
   function fillIn(form, text) {
-    return text.replace(/\{(\w+)\}/g, (all, name) => {
-      const field = form.elements.namedItem(name);
-      const isChoice = field instanceof HTMLSelectElement && field.selectedOptions.length;
-      return isChoice ? field.selectedOptions[0].text.trim() : all;
-    });
+    const typed = new FormData(form);
+    return text.replace(/\{(\w+)\}/g, (all, name) => String(typed.get(name) ?? all).trim());
   }
 
   function askFirst(event) {

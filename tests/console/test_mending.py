@@ -19,7 +19,7 @@ from app.models import ApiKey, Event, Workflow
 from app.problems import PROBLEMS
 from app.workspaces.api_keys import create_api_key, revoke_api_key
 from app.workspaces.workflows import archive_workflow, create_workflow, rename_workflow
-from tests.console.pages import Page, open_page, send_form
+from tests.console.pages import Page, open_page, send_form, submit
 from tests.factories import Team, report
 from tests.server import wait_for
 
@@ -213,6 +213,50 @@ def test_the_closest_workflow_is_found_among_very_many(owner: FlaskClient, team:
         session.add(Workflow(workspace_id=team.workspace_id, name="Zahlungen", slug="zahlungen"))
     path = refuse(owner, team, workflow_slug="zahlugnen")
     assert "It was zahlungen" in open_page(owner, path).text
+
+
+@pytest.mark.parametrize("attribute", ["public_id", "slug", "name"])
+def test_each_of_very_many_workflows_can_be_named_by_its_slug_id_or_name(
+    owner: FlaskClient, team: Team, attribute: str
+) -> None:
+    with writing() as session:
+        session.add_all(
+            Workflow(workspace_id=team.workspace_id, name=f"A job {n}", slug=f"a-job-{n}")
+            for n in range(210)
+        )
+    last = create_workflow(team.workspace_id, "Zahlungen (neu)", "payments")
+    path = refuse(owner, team, workflow_slug="nope")
+    form = next(form for form in open_page(owner, path).forms if form.fields.get("instead") == "")
+    named = f" {getattr(last, attribute)} "
+    asked = owner.post(form.action, data={**form.fields, "instead": named})
+    assert f"It was {named.strip()}?" in Page(asked.text).text
+    answer = submit(owner, form, instead=named)
+    event = find(answer.location.rsplit("/", 1)[1])
+    assert event is not None and event.workflow_id == last.id
+
+
+@pytest.mark.parametrize("requests", [1, 2])
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ("lead-enrichmnt", "No workflow that takes events has this id, slug or name. lead-enr"),
+        ("", "Name a workflow by its slug, id or name."),
+        ("Old <one>", "“Old <one>” is archived. Restore it on its page first."),
+    ],
+)
+def test_a_workflow_that_is_not_there_is_told_at_the_field_and_nothing_runs(
+    owner: FlaskClient, team: Team, requests: int, named: str, told: str
+) -> None:
+    archive_workflow(create_workflow(team.workspace_id, "Old <one>"))
+    path, *_ = [refuse(owner, team, workflow_slug="nope") for _ in range(requests)]
+    form = next(form for form in open_page(owner, path).forms if form.fields.get("instead") == "")
+    answer = submit(owner, form, instead=named)
+    page = Page(answer.text)
+    assert answer.status_code == 422 and told in page.text
+    field = next(values for _, values in page.tags if values.get("id") == "field-instead")
+    assert field["value"] == named and field["aria-invalid"] == "true"
+    assert field["aria-describedby"] and "field-instead-error" in field["aria-describedby"]
+    assert len(db.session.scalars(select(Event)).all()) == requests
 
 
 def test_an_archived_workflow_is_restored(owner: FlaskClient, team: Team) -> None:
