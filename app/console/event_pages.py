@@ -107,7 +107,9 @@ def read_id(text: str | None) -> int | None:
     return None
 
 
-def read_shown(text: str | None) -> tuple[int, ...]:
-    """What can't be read has not been shown."""
-    ids = [read_id(each) for each in (text or "").split(",", MOST_EXACT)[:MOST_EXACT]]
-    return tuple(each for each in ids if each is not None)
+def read_shown(text: str) -> tuple[int, ...] | None:
+    """Numbers of events with commas between them; None for what is none, or more than are shown out
+    of turn."""
+    ids = [read_id(each) for each in text.split(",", MOST_EXACT)]
+    known = tuple(each for each in ids if each is not None)
+    return known if len(known) == len(ids) <= MOST_EXACT else None

@@ -226,7 +226,7 @@ def test_what_can_t_be_read_is_named_at_its_field(owner: FlaskClient) -> None:
         assert message in page.text
         assert page.has_id(f"filter-{query.partition('=')[0]}-error")
     for odd in ("before=1", "before=x-y", "after=-", f"before={'9' * 18}-1", "before=1-%00"):
-        open_page(owner, f"/runs?{odd}")
+        assert "This page can't be found" in open_page(owner, f"/runs?{odd}", 422).text
 
 
 def test_a_run_shows_all_that_was_told_of_it(owner: FlaskClient, team: Team) -> None:
