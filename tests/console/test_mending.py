@@ -336,6 +336,32 @@ def test_a_member_mends(
     assert event is not None and event.sent_by == "member@example.org"
 
 
+@pytest.mark.parametrize(
+    ("action", "way", "who"), [("resend", "resent", "no key ·"), ("reprocess", "reprocessed", "by")]
+)
+def test_the_log_says_in_words_who_sent_a_request_again(
+    owner: FlaskClient, team: Team, action: str, way: str, who: str
+) -> None:
+    """What is told on hover alone, no keyboard and no finger comes to."""
+    path = refuse(owner, team, workflow_slug="nope")
+    create_workflow(team.workspace_id, "Nope", "nope")
+    body = json.dumps({"workflow_slug": "nope", "ended_at": RECENT})
+    form = open_page(owner, f"{path}/resend" if action == "resend" else path)
+    submit(owner, form.form(f"{path}/{action}"), body=body, kind="run-success", do="send")
+    page = open_page(owner, "/events")
+    assert f" {way} " in page.text and f"{who} {team.email}" in page.text
+    assert not [each for _, each in page.tags if team.email in (each.get("title") or "")]
+
+
+def test_the_log_marks_a_test_once_and_says_what_that_means(owner: FlaskClient, team: Team) -> None:
+    workflow = db.session.get_one(Workflow, team.workflow_id)
+    (attempt,) = make_attempts(TESTS["success"], workflow, team.email)
+    send_attempt(attempt)
+    page = open_page(owner, "/events")
+    assert sum(values.get("class") == "tag" for _, values in page.tags) == 1
+    assert "Test , sent from the console, left out of statistics" in page.text
+
+
 def test_events_of_the_same_execution_and_correlation_are_listed(
     owner: FlaskClient, team: Team
 ) -> None:
