@@ -1,7 +1,7 @@
 """Pages of the log: which events stand on one, and from where its neighbours go on."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.console.event_filter import EventFilter
 from app.console.event_search import (
@@ -43,6 +43,18 @@ class Page(NamedTuple):
     is_upward: bool = False
     exact: Sequence[Event] = ()
     shown: tuple[int, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no event, but for those of `exact`."""
+        return not self.events
+
+    @property
+    def go_on(self) -> dict[str, Any]:
+        """The parameters of the page that the search goes on with."""
+        if self.is_upward:
+            return {"after": self.newer}
+        return {"before": self.older, "shown": self.shown_text}
 
     @property
     def shown_text(self) -> str | None:

@@ -46,6 +46,7 @@ def show_runs() -> ResponseReturnValue:
     return render_template(
         "console/runs.html",
         page=page,
+        searched_to=page.stopped_at.at if page.stopped_at else None,
         runs=load_runs([place.id for place in page.places]),
         exact=load_runs([place.id for place in page.exact]),
         wanted=wanted,

@@ -152,6 +152,22 @@ def test_a_search_that_takes_too_long_goes_on_from_where_it_came(
     assert shown(page) == ["e-0"] and steps > 2
 
 
+def test_a_list_says_how_far_it_was_searched_and_leads_on(
+    owner: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(team, 20)
+    monkeypatch.setattr(run_search, "FIRST_WINDOW", 7)
+    monkeypatch.setattr(run_search, "SECONDS", -1)
+    page = open_page(owner, "/runs?q=order+0")
+    at = exact(START + timedelta(minutes=6))
+    assert f"Searched back to {at} , and found nothing so far." in page.text
+    while not shown(page):
+        (onward,) = (link for link in page.links if "before=" in link)
+        assert "q=order+0" in onward and "shown" not in onward
+        page = open_page(owner, onward)
+    assert shown(page) == ["e-0"]
+
+
 @pytest.mark.parametrize("seconds", [-1, 60])
 def test_a_run_with_exactly_the_id_is_shown_at_once_and_once(
     owner: FlaskClient, team: Team, seconds: int, monkeypatch: pytest.MonkeyPatch
