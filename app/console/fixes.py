@@ -13,6 +13,7 @@ from app.console.likely_workflows import (
     find_archived,
     find_closest,
     find_exact,
+    find_misspelt,
     list_in_use,
 )
 from app.console.reprocessing import REPORTING, Open, find_hindrance, find_open, is_whole, preview
@@ -55,7 +56,7 @@ class Fixes:
     @cached_property
     def names(self) -> tuple[str, ...]:
         names = FIXES.get(self.event.code or "", ())
-        if "create_workflow" in names and self.exact:
+        if "create_workflow" in names and self.meant:
             names = ("other_workflow", "create_workflow")  # What leads is what will do.
         if self.is_accepted_today:
             return tuple(name for name in names if name in _OF_THE_SENDER)
@@ -142,12 +143,17 @@ class Fixes:
         return find_exact(self.event.reference or "", self._in_use)
 
     @cached_property
+    def meant(self) -> Likely | None:
+        """The workflow that was surely meant: named otherwise, or misspelt."""
+        return self.exact or find_misspelt(self.event.reference or "", self._in_use)
+
+    @cached_property
     def closest(self) -> list[Likely]:
         """At most three that were meant, are named, or are called nearly so."""
-        meant = [each for each in self._in_use if each.id == self.event.workflow_id]
-        named = [self.exact] if self.exact else []
+        found = [each for each in self._in_use if each.id == self.event.workflow_id]
+        meant = [self.meant] if self.meant else []
         close = find_closest(self.event.reference or "", self._in_use, _MOST_CLOSE)
-        return list(dict.fromkeys([*named, *meant, *close]))[:_MOST_CLOSE]
+        return list(dict.fromkeys([*meant, *found, *close]))[:_MOST_CLOSE]
 
     @cached_property
     def proposed(self) -> tuple[str, str]:

@@ -187,6 +187,26 @@ def test_what_names_a_workflow_in_another_way_leads_to_it_and_no_fix_is_bound_to
     assert made is not None and made.slug == "lead-enrichment-2"
 
 
+@pytest.mark.parametrize(
+    ("named", "first"),
+    [
+        ("lead-enrichmnt", "reprocess"),
+        ("Lead enrichmet", "reprocess"),
+        ("lead-enrichment-2", "create-workflow"),
+        ("lead-scoring", "create-workflow"),
+    ],
+)
+def test_the_fix_for_a_misspelt_workflow_leads_and_another_number_is_another_one(
+    owner: FlaskClient, team: Team, named: str, first: str
+) -> None:
+    path = refuse(owner, team, workflow_slug=named)
+    page = open_page(owner, path)
+    form = next(form for form in page.forms if form.action.startswith(path))
+    assert form.action == f"{path}/{first}"
+    assert ("spelt nearly so" in page.text) == (first == "reprocess")
+    assert primary_buttons(page) == ["submit"]
+
+
 def test_a_slug_of_an_archived_or_renamed_workflow_is_not_proposed(
     owner: FlaskClient, team: Team
 ) -> None:
