@@ -207,7 +207,8 @@ def test_a_delivery_shows_each_try_and_is_tried_again_on_demand(
     assert "Invoice sync failed" in page.text and "Failing" in page.text
     (path,) = {each for each in page.links if each.startswith("/alerts/deliveries/")}
     failed = open_page(owner, path)
-    assert "first answer" in failed.text
+    assert "first answer" in failed.text and "just now ·" in failed.text
+    assert not [each for _, each in failed.tags if "data-clock" in each]
     assert "/troubleshooting#delivery_server_error" in failed.links
     receiver.reply = lambda _: Reply(200, b"second answer")
     assert deliver() == 0

@@ -156,6 +156,7 @@ def test_where_a_page_begins_is_told_too_if_it_can_t_be_read(
     answer = owner.get(query, follow_redirects=True)
     page = Page(answer.text)
     assert answer.status_code == 422 and told in page.text
+    assert page.text.count(told[:14]) == 1
     assert "This page can't be found" in page.text
     assert not any("hx-sse:connect" in values for _, values in page.tags)
     assert answer.request.path in page.links
