@@ -11,6 +11,7 @@ from sqlalchemy.orm import joinedload, undefer
 from app.console.error_list import count_groups, describe_groups
 from app.console.filter_choices import PLATFORMS, list_workflow_choices
 from app.console.guards import current_workspace
+from app.console.long_text import cut_text
 from app.console.paging import Paged
 from app.console.run_filter import PERIODS, RUN_OUTCOMES, RunFilter
 from app.console.run_links import find_source_link
@@ -23,8 +24,8 @@ from app.models import Event, Run
 
 ERRORS_SHOWN = 25
 EVENTS_SHOWN = 20
-TEXT_SHOWN = 20_000
-"""How much of an error message or of metadata a page shows; the event holds all of it."""
+MOST_OF_A_TEXT = 25_000
+"""Bytes of the HTML that shows an error message, or metadata; the event holds all of it."""
 
 blueprint = Blueprint("runs", __name__)
 
@@ -81,14 +82,15 @@ def show_run(public_id: str) -> str:
     run = find_run(public_id)
     details = json.dumps(run.details, indent=2, ensure_ascii=False) if run.details else ""
     events = select(Event).where(Event.run_id == run.id)
+    texts = [cut_text(text, MOST_OF_A_TEXT) for text in (run.error_message or "", details)]
     return render_template(
         "console/run.html",
         run=run,
         started_at=find_start(run),
         source=find_source_link(run, run.details),
-        message=(run.error_message or "")[:TEXT_SHOWN],
-        details=details[:TEXT_SHOWN],
-        is_cut=max(len(run.error_message or ""), len(details)) > TEXT_SHOWN,
+        message=texts[0].shown,
+        details=texts[1].shown,
+        is_cut=any(text.left_out for text in texts),
         timeline=draw_timeline(find_related(run)),
         most_related=MOST_RELATED,
         events=db.session.scalars(events.order_by(Event.id.desc()).limit(EVENTS_SHOWN)).all(),

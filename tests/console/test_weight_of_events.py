@@ -137,6 +137,23 @@ def test_an_accepted_events_page_stays_light_with_all_that_can_be_warned_of(
     follow_places(owner, page)
 
 
+@pytest.mark.parametrize("sign", ["x", "&", "\x01", "💥", "\u202e"])
+def test_an_accepted_event_and_its_run_stay_light_however_long_the_error_is(
+    owner: FlaskClient, team: Team, sign: str
+) -> None:
+    name_at_length(team)
+    long = {"source_platform": "<" * 64, "error_type": "&" * 255, "correlation_id": SAME}
+    unknown = {f"{'<&>' * 25}{number}": sign * 500 for number in range(60)}
+    metadata = {f"k{number:03}": sign * 400 for number in range(100)}
+    body = failure(team, error_message=sign * 60_000, metadata=metadata, **long, **unknown)
+    event_id = send(owner, team, json.dumps(body, indent=1, ensure_ascii=False).encode())
+    page = open_page(owner, f"/events/{event_id}")
+    assert "characters left out" in page.text and "which holds all of it" in page.text
+    run = next(link for link in page.links if link.startswith("/runs/") and "?" not in link)
+    for path in (f"/events/{event_id}", run):
+        assert len(owner.get(path).data) <= MOST_BYTES, path
+
+
 def test_a_page_that_offers_many_workflows_stays_light(owner: FlaskClient, team: Team) -> None:
     name_at_length(team)
     metadata = {f"k{number:03}": number for number in range(500)}
