@@ -61,6 +61,7 @@ NO_PAGES = frozenset(
         "event.download_reproduction",
         "health.show_health",
         "live_log.stream_events",
+        "mending.download_draft",
         "overview.show_fragment",
         "runner.show_runner",
     }

@@ -26,7 +26,7 @@ SECRETS = frozenset({"new_password", "old_password", "password"}).union(
 )
 """The fields whose values no answer repeats: passwords, and what channels' settings call secret."""
 _UNTYPED = frozenset(
-    {"asked", "before", "do", "done", "form_id", "instead", "next", "quick", "refused", "up_to"}
+    "as_kept asked before do done form_id instead next quick refused up_to".split()
 )
 """What pages put into forms by themselves: passed on, and nobody's loss."""
 

@@ -1,7 +1,6 @@
 """An event's page stays light whatever came, and the offending place stays in sight."""
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -59,6 +58,12 @@ def only_quotes(team: Team) -> bytes:
     return f'{{"ended_at": "x", "metadata": {{{names}}}}}'.encode()
 
 
+def only_odd_names(team: Team) -> bytes:
+    """Names that are nearly those of fields, and names that nobody knows."""
+    names = [f"ended{'<&'[number % 2]}at{number}" for number in range(3_000)]
+    return json.dumps(failure(team, ended_at="x") | dict.fromkeys(names, "&")).encode()
+
+
 def only_signs_to_escape(team: Team) -> bytes:
     return json.dumps(failure(team, error_message="<&" * 30_000, ended_at="x")).encode()
 
@@ -97,6 +102,7 @@ BODIES: tuple[Callable[[Team], bytes], ...] = (
     deeply_nested,
     only_brackets,
     only_quotes,
+    only_odd_names,
     only_signs_to_escape,
     only_control_signs,
     only_pictures,
@@ -113,7 +119,7 @@ def test_a_refused_events_page_stays_light_and_shows_the_offending_place(
     page = owner.get(f"/events/{event_id}").text
     assert len(page.encode()) <= MOST_BYTES
     follow_places(owner, page)
-    resend = re.sub("(?s)<textarea.*?</textarea>", "", owner.get(f"/events/{event_id}/resend").text)
+    resend = owner.get(f"/events/{event_id}/resend").text
     assert len(resend.encode()) <= MOST_BYTES
     follow_places(owner, resend)
 
@@ -205,5 +211,5 @@ def follow_places(owner: FlaskClient, html: str) -> None:
         address, _, identifier = link.partition("#")
         assert number or not address
         there = owner.get(address).text if address else html
-        assert len(re.sub("(?s)<textarea.*?</textarea>", "", there).encode()) <= MOST_BYTES
+        assert len(there.encode()) <= MOST_BYTES
         assert Page(there).has_id(identifier), link
