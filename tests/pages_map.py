@@ -64,6 +64,7 @@ NO_PAGES = frozenset(
         "mending.download_draft",
         "overview.show_fragment",
         "runner.show_runner",
+        "runs.download_texts",
     }
 )
 """Endpoints that answer GET with something other than a page: files, streams, parts of pages."""

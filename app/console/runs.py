@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from flask import Blueprint, abort, render_template, request, url_for
+from flask import Blueprint, Response, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload, undefer
@@ -25,7 +25,7 @@ from app.models import Event, Run
 ERRORS_SHOWN = 25
 EVENTS_SHOWN = 20
 MOST_OF_A_TEXT = 25_000
-"""Bytes of the HTML that shows an error message, or metadata; the event holds all of it."""
+"""Bytes of the HTML that shows an error message, or metadata; all of it can be downloaded."""
 
 blueprint = Blueprint("runs", __name__)
 
@@ -95,6 +95,21 @@ def show_run(public_id: str) -> str:
         most_related=MOST_RELATED,
         events=db.session.scalars(events.order_by(Event.id.desc()).limit(EVENTS_SHOWN)).all(),
     )
+
+
+@blueprint.get("/runs/<public_id:public_id>/texts")
+def download_texts(public_id: str) -> Response:
+    """What may be too long for a page, as JSON."""
+    run = find_run(public_id)
+    texts = {
+        "error_type": run.error_type,
+        "error_message": run.error_message,
+        "metadata": run.details,
+    }
+    written = json.dumps(texts, indent=2, ensure_ascii=False)
+    response = Response(written, content_type="application/json")
+    response.headers.set("Content-Disposition", "attachment", filename=f"{public_id}.json")
+    return response
 
 
 def find_run(public_id: str) -> Run:
