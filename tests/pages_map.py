@@ -61,8 +61,10 @@ NO_PAGES = frozenset(
         "event.download_reproduction",
         "health.show_health",
         "live_log.stream_events",
+        "mending.download_draft",
         "overview.show_fragment",
         "runner.show_runner",
+        "runs.download_texts",
     }
 )
 """Endpoints that answer GET with something other than a page: files, streams, parts of pages."""

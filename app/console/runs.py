@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from flask import Blueprint, abort, render_template, request, url_for
+from flask import Blueprint, Response, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload, undefer
@@ -12,6 +12,7 @@ from werkzeug.datastructures import MultiDict
 from app.console.error_list import count_groups, describe_groups
 from app.console.filter_choices import PLATFORMS, list_workflow_choices
 from app.console.guards import current_workspace
+from app.console.long_text import cut_text
 from app.console.paging import Paged
 from app.console.places import PlaceReader
 from app.console.run_filter import PERIODS, RUN_OUTCOMES, RunFilter
@@ -25,8 +26,8 @@ from app.models import Event, Run
 
 ERRORS_SHOWN = 25
 EVENTS_SHOWN = 20
-TEXT_SHOWN = 20_000
-"""How much of an error message or of metadata a page shows; the event holds all of it."""
+MOST_OF_A_TEXT = 25_000
+"""Bytes of the HTML that shows an error message, or metadata; all of it can be downloaded."""
 
 PLACE = "the place of a run, such as 1767225600000000-12"
 
@@ -91,18 +92,34 @@ def show_run(public_id: str) -> str:
     run = find_run(public_id)
     details = json.dumps(run.details, indent=2, ensure_ascii=False) if run.details else ""
     events = select(Event).where(Event.run_id == run.id)
+    texts = [cut_text(text, MOST_OF_A_TEXT) for text in (run.error_message or "", details)]
     return render_template(
         "console/run.html",
         run=run,
         started_at=find_start(run),
         source=find_source_link(run, run.details),
-        message=(run.error_message or "")[:TEXT_SHOWN],
-        details=details[:TEXT_SHOWN],
-        is_cut=max(len(run.error_message or ""), len(details)) > TEXT_SHOWN,
+        message=texts[0].shown,
+        details=texts[1].shown,
+        is_cut=any(text.left_out for text in texts),
         timeline=draw_timeline(find_related(run)),
         most_related=MOST_RELATED,
         events=db.session.scalars(events.order_by(Event.id.desc()).limit(EVENTS_SHOWN)).all(),
     )
+
+
+@blueprint.get("/runs/<public_id:public_id>/texts")
+def download_texts(public_id: str) -> Response:
+    """What may be too long for a page, as JSON."""
+    run = find_run(public_id)
+    texts = {
+        "error_type": run.error_type,
+        "error_message": run.error_message,
+        "metadata": run.details,
+    }
+    written = json.dumps(texts, indent=2, ensure_ascii=False)
+    response = Response(written, content_type="application/json")
+    response.headers.set("Content-Disposition", "attachment", filename=f"{public_id}.json")
+    return response
 
 
 def find_run(public_id: str) -> Run:

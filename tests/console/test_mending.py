@@ -129,6 +129,75 @@ def test_a_resent_body_that_is_refused_again_is_an_attempt_too(
     assert first is not None and first.resolved_at is None
 
 
+def long_metadata() -> dict[str, str]:
+    return {f"key_{number:04}": "<é&>" * 3 for number in range(1_200)}
+
+
+def test_a_usual_body_is_edited_whole_with_the_correction_filled_in(
+    owner: FlaskClient, team: Team
+) -> None:
+    path = refuse(owner, team, ended_at=None, endedAt=RECENT, metadata={"text": '"a" < b &amp; c'})
+    page = open_page(owner, f"{path}/resend")
+    assert '"text": "\\"a\\" < b &amp; c"' in page.text and f'"ended_at": "{RECENT}"' in page.text
+    assert "Download it" not in page.text
+
+
+def test_a_body_too_long_to_edit_is_sent_as_it_is_kept_with_the_corrections(
+    owner: FlaskClient, team: Team
+) -> None:
+    path = refuse(owner, team, ended_at=None, endedAt=RECENT, metadata=long_metadata())
+    page = open_page(owner, f"{path}/resend")
+    assert "too long to be edited here" in page.text
+    assert "endedAt is called ended_at." in page.text and "It would be accepted" in page.text
+    values = {"body": "", "kind": "run-success", "workflow": ""}
+    checked = send_form(owner, f"{path}/resend", **values, do="check")
+    assert "It would be accepted" in checked.text and "too long to be edited here" in checked.text
+    sent = send_form(owner, f"{path}/resend", **values, do="send")
+    event = find(sent.location.rsplit("/", 1)[1])
+    assert event is not None and event.state == "accepted"
+    assert json.loads(event.body)["metadata"] == long_metadata()
+
+
+def test_a_body_too_long_to_edit_is_downloaded_as_it_would_be_sent_and_pasted_changed(
+    owner: FlaskClient, team: Team
+) -> None:
+    path = refuse(owner, team, ended_at=None, endedAt=RECENT, metadata=long_metadata())
+    page = open_page(owner, f"{path}/resend")
+    download = owner.get(next(link for link in page.links if link.endswith("/resend/body")))
+    assert "attachment" in download.headers["Content-Disposition"]
+    draft = json.loads(download.data)
+    assert draft["ended_at"] == RECENT and draft["metadata"] == long_metadata()
+    body = json.dumps({**draft, "workflow_slug": "nope", "metadata": {"n": "&" * 60_000}})
+    values = {"body": body, "kind": "run-success", "workflow": ""}
+    checked = send_form(owner, f"{path}/resend", **values, do="check")
+    assert "It would be refused" in checked.text
+    assert "&amp;" * 60_000 in checked.text, "What was typed is not lost"
+    quick = {"environ_overrides": {"HTTP_HX_REQUEST": "true"}}
+    checked = send_form(owner, f"{path}/resend", **values, **quick, do="check")
+    assert "It would be refused" in checked.text and len(checked.data) < 100_000
+    named = {**values, "workflow": team.workflow_public_id}
+    sent = send_form(owner, f"{path}/resend", **named, do="send")
+    event = find(sent.location.rsplit("/", 1)[1])
+    assert event is not None and event.state == "accepted"
+    assert json.loads(event.body)["metadata"] == {"n": "&" * 60_000}
+
+
+def test_of_many_findings_the_first_are_shown_and_the_others_counted(
+    owner: FlaskClient, team: Team
+) -> None:
+    path = refuse(owner, team, ended_at="never", **{f"unknown_{n:02}": n for n in range(18)})
+    page = open_page(owner, f"{path}/resend")
+    assert "18 warnings" in page.text and "and 8 more" in page.text
+    assert "unknown_09 is not" in page.text and "unknown_10 is not" not in page.text
+
+
+def test_a_body_that_is_kept_in_part_says_so_before_it_is_sent(
+    owner: FlaskClient, team: Team
+) -> None:
+    path = refuse(owner, team, ended_at="never", error_message="x" * 100_000)
+    assert "Only the first 64 KB of " in open_page(owner, f"{path}/resend").text
+
+
 def test_a_missing_workflow_is_created_and_all_requests_run_again(
     owner: FlaskClient, team: Team
 ) -> None:
