@@ -80,7 +80,7 @@ def render_event(
         problem=find_problem(event),
         errors=find_rows(event.errors, place_of),
         warnings=find_rows(event.warnings, place_of, len(event.errors or [])),
-        clocks=compare_clocks(event),
+        clocks=compare_clocks(event, body),
         fixes=Fixes(event) if event.state == "rejected" else None,
         related=find_related(event),
         most_related=MOST_RELATED,

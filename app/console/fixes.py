@@ -43,6 +43,8 @@ _OF_THE_SENDER = frozenset({"new_key", "show_key"})
 """What the sender needs, although this one request can be reprocessed."""
 
 
+_WITHOUT_KEY = frozenset({"missing_api_key", "malformed_api_key"})
+"""A key may have come, but in a wrong place."""
 _BY_WHAT_IS_AROUND = frozenset({"in_the_future", "workflow_mismatch"})
 """Codes of fields that time, or a workflow's new name, may mend in the body as it is."""
 
@@ -56,11 +58,22 @@ class Fixes:
     @cached_property
     def names(self) -> tuple[str, ...]:
         names = FIXES.get(self.event.code or "", ())
+        if self.has_good_key:
+            names = tuple(name for name in names if name != "new_key")
         if "create_workflow" in names and self.meant:
             names = ("other_workflow", "create_workflow")  # What leads is what will do.
         if self.is_accepted_today:
             return tuple(name for name in names if name in _OF_THE_SENDER)
         return names
+
+    @property
+    def has_good_key(self) -> bool:
+        """Whether its key would do in its right place; one that came in an address is known to
+        many."""
+        key, at = self.event.api_key, self.event.received_at
+        if key is None or self.event.code not in _WITHOUT_KEY or "fp_" in self.event.path:
+            return False
+        return key.revoked_at is None and (key.expires_at is None or key.expires_at > at)
 
     @cached_property
     def hindrance(self) -> str | None:
