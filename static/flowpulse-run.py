@@ -28,6 +28,7 @@ from datetime import datetime, timezone
 TAIL_BYTES = 10 * 1024
 REQUEST_SECONDS = 3
 LAST_SECONDS = 5
+START_SECONDS = 60
 PAUSE_SECONDS = 0.5
 PASSED_ON = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM")
 FROM_KEYBOARD = ("SIGINT", "SIGQUIT")
@@ -45,9 +46,9 @@ def main(arguments):
     if not command:
         say("there is no command behind --")
         return 2
+    job = Job(command)
     reporter = Reporter(slug)
     reporter.start()
-    job = Job(command)
     status = job.run()
     reporter.end(status, job.text())
     job.let_go()
@@ -69,12 +70,14 @@ class Reporter:
             "started_at": utc_now(),
         }
         self.sending = []
+        self.has_ended = threading.Event()
         if not self.url.startswith(("http://", "https://")) or not self.key:
             self.url = ""
             say("FLOWPULSE_URL (https://...) or FLOWPULSE_API_KEY is not set: nothing is reported")
 
     def start(self):
-        self._send_aside("run-start", self.run, time.monotonic() + LAST_SECONDS, tries=1)
+        """Tried again beside the job, until it ends: what tells the end tells the start too."""
+        self._send_aside("run-start", self.run, time.monotonic() + START_SECONDS, self.has_ended)
 
     def end(self, status, output):
         deadline = time.monotonic() + LAST_SECONDS
@@ -88,17 +91,18 @@ class Reporter:
             kind = "run-failure"
             told["error_type"] = describe(status)
             told["error_message"] = output or f"The command ended with {describe(status)}."
-        self._send_aside(kind, told, deadline, tries=4)
+        self.has_ended.set()
+        self._send_aside(kind, told, deadline, threading.Event())
         for thread in self.sending:
             thread.join(max(0.0, deadline - time.monotonic()))
         if self.sending and self.sending[-1].is_alive():
             say("FlowPulse did not answer in time; the report may be lost")
 
-    def _send_aside(self, kind, fields, deadline, tries):
+    def _send_aside(self, kind, fields, deadline, stop):
         if not self.url:
             return
         thread = threading.Thread(
-            target=self._send, args=(kind, fields, deadline, tries), daemon=True
+            target=self._send, args=(kind, fields, deadline, stop), daemon=True
         )
         try:
             thread.start()
@@ -107,17 +111,16 @@ class Reporter:
         else:
             self.sending.append(thread)
 
-    def _send(self, kind, fields, deadline, tries):
-        said = None
-        for _ in range(tries):
+    def _send(self, kind, fields, deadline, stop):
+        pause = PAUSE_SECONDS
+        while True:
             said = self._try(kind, json.dumps(fields).encode())
-            if said is None or time.monotonic() + PAUSE_SECONDS > deadline:
-                break
-            if not said[0]:
-                break  # The same again would be refused again.
-            time.sleep(PAUSE_SECONDS)
-        if said is not None:
-            say(f"the {kind[4:]} was not taken: {said[1]}")
+            if said is None:
+                return
+            if not said[0] or time.monotonic() + pause > deadline or stop.wait(pause):
+                break  # The same again would be refused again, or come too late.
+            pause *= 2
+        say(f"the {kind[4:]} was not taken: {said[1]}")
 
     def _try(self, kind, body):
         """None once it is taken; else whether to try again, and why it was not."""
@@ -158,6 +161,8 @@ class Job:
         self.process = None
         self.early = []
         self.tail = bytearray()
+        self.given = list_inherited()
+        self.closed = fill_closed()
         self.selector = selectors.DefaultSelector()
 
     def run(self):
@@ -173,18 +178,25 @@ class Job:
                 signal.signal(number, self._pass_on)
         try:
             self.process = subprocess.Popen(
-                self.command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+                self.command,
+                stdout=None if 1 in self.closed else subprocess.PIPE,
+                stderr=None if 2 in self.closed else subprocess.PIPE,
+                bufsize=0,
+                close_fds=False,
             )
         except OSError as error:
             text = f"{self.command[0]}: {error.strerror}"
             self._note(text.encode("utf-8", "replace"))
             say(text)
             return 127 if isinstance(error, FileNotFoundError) else 126
+        for number in self.given:
+            os.close(number)  # The job's alone: who reads from it is to see when the job lets go.
         for number in self.early:
             self._pass_on(number, None)
         self.selector.register(wake, selectors.EVENT_READ, None)
-        self.selector.register(self.process.stdout, selectors.EVENT_READ, 1)
-        self.selector.register(self.process.stderr, selectors.EVENT_READ, 2)
+        for number, source in ((1, self.process.stdout), (2, self.process.stderr)):
+            if source is not None:
+                self.selector.register(source, selectors.EVENT_READ, number)
         while self.process.poll() is None:
             self._pump(None)
         self.selector.unregister(wake)
@@ -246,6 +258,31 @@ class Job:
 
     def _is_open(self):
         return any(key.data for key in self.selector.get_map().values())
+
+
+def list_inherited():
+    """Descriptors of whoever started this, beside the first three; Python's own end at an exec."""
+    try:
+        numbers = [int(name) for name in os.listdir("/dev/fd")]
+    except OSError:
+        return []
+    return [number for number in numbers if number > 2 and is_inherited(number)]
+
+
+def is_inherited(number):
+    try:
+        return os.get_inheritable(number)
+    except OSError:  # It was the folder's own, while it was listed.
+        return False
+
+
+def fill_closed():
+    """Those of the first three that are closed: from here on they lead nowhere, so that nothing
+    else takes their places, and are closed to the command."""
+    closed = [number for number in range(3) if not is_inherited(number)]
+    for _ in closed:
+        os.open(os.devnull, os.O_RDWR)
+    return closed
 
 
 def write_all(target, chunk):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import isfinite
 from typing import ClassVar
@@ -151,6 +151,14 @@ class RunFilter(UrlFilter):
     def moment(self) -> SQLColumnExpression[datetime | None]:
         """What the runs are in order of: their ends, or the starts of those that have none."""
         return Run.started_at if self.is_of_open_runs else Run.ended_at
+
+    def among_open_runs(self) -> "RunFilter | None":
+        """The same filter for the runs that have not ended; None where it leaves all of them out,
+        or asks for them itself."""
+        if self.errors or self.value("outcome") or self.value("error"):
+            return None
+        part = Part("outcome", RUNNING, RUNNING, RUN_OUTCOMES[RUNNING])
+        return replace(self, parts=(*self.parts, part), given=(*self.given, part[:2]))
 
     def conditions(self) -> list[Condition]:
         return [self._condition(part) for part in self.parts]

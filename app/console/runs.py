@@ -13,6 +13,7 @@ from app.console.error_list import count_groups, describe_groups
 from app.console.filter_choices import PLATFORMS, list_workflow_choices
 from app.console.guards import current_workspace
 from app.console.long_text import cut_text
+from app.console.open_runs import NONE, find_open_runs
 from app.console.paging import Paged
 from app.console.places import PlaceReader
 from app.console.run_filter import PERIODS, RUN_OUTCOMES, RunFilter
@@ -50,6 +51,7 @@ def show_runs() -> ResponseReturnValue:
         searched_to=page.stopped_at.at if page.stopped_at else None,
         runs=load_runs([place.id for place in page.places]),
         exact=load_runs([place.id for place in page.exact]),
+        running=find_open_runs(workspace.id, wanted) if page.newer is None else NONE,
         wanted=wanted,
         unreadable=reader.mistakes,
         outcomes=list(RUN_OUTCOMES.items()),

@@ -7,12 +7,16 @@ from flask import current_app
 
 from app.console.snippet_parts import Part, Target
 
+NEW_KEY = """-H "Idempotency-Key: $(od -An -N16 -tx1 /dev/urandom | tr -d ' \\n')\""""
+"""For curl, in any shell; without a percent sign, which ends a line of a crontab."""
+
 
 def _draw(template: str, target: Target, **values: str) -> str:
     """Plain text; `sh` and `literal` quote values by the rules of the language."""
     drawn = current_app.jinja_env.get_template(f"snippets/{template}").render(
         ingest_url=target.ingest_url,
         key=target.key,
+        new_key=NEW_KEY,
         slug=target.slug,
         sh=shlex.quote,
         literal=json.dumps,
@@ -61,6 +65,7 @@ def make_shell(target: Target) -> tuple[Part, ...]:
             "A ping tells the exit status, and needs curl alone:",
             code="/path/to/job && status=0 || status=$?\n"
             "curl -fsS --max-time 5 --retry 3 --retry-connrefused --retry-max-time 15 \\\n"
+            f"  {NEW_KEY} \\\n"
             f"  -o /dev/null -H {key_header} \\\n"
             f"  {ping}$status || true\n"
             "(exit $status)\n",
@@ -68,6 +73,8 @@ def make_shell(target: Target) -> tuple[Part, ...]:
             steps=(
                 "The last line ends with the job's exit status, also while FlowPulse is down and "
                 "under set -e. curl gives up within 20 seconds.",
+                "The Idempotency-Key is drawn anew each time, and kept through curl's tries: an "
+                "answer that gets lost makes no second run.",
                 "In a crontab, write it as one line, with a ; between the three commands.",
             ),
         ),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
 from werkzeug.wsgi import get_content_length, get_input_stream
 
@@ -20,6 +20,8 @@ from app.problems import ProblemError
 from app.time_limit import TimeIsUp, time_limit
 
 MAX_STORED_BODY = 64 * 1024
+MOST_SKIPPED = 256 * 1024 * 1024
+"""Bytes of a body that are read for their sender's sake alone."""
 _CHUNK = 64 * 1024
 _SECRET_HEADER = re.compile("AUTH|COOKIE|PASSWORD|PASSWD|SECRET|SIGNATURE|TOKEN|API_?KEY")
 MASK = "••••••"
@@ -53,10 +55,12 @@ class Intake:
         "content_length",
         "environ",
         "event_id",
+        "has_rest",
         "is_broken",
         "kind",
         "members",
         "received_at",
+        "skipped",
         "started",
     )
 
@@ -72,6 +76,8 @@ class Intake:
         self.members: Mapping[str, Any] = NOTHING
         self.body: bytes | None = None
         self.is_broken = False
+        self.has_rest = False
+        self.skipped = 0
 
     @property
     def remote_addr(self) -> str:
@@ -94,17 +100,38 @@ class Intake:
             raise _too_large(limit)
         return self.body
 
+    def read_beginning(self, seconds: float) -> bytes:
+        """As much of the body as the log keeps, within so many seconds.
+
+        What lies behind it is read within that time, and thrown away: most senders look for an
+        answer only when they have sent all. `has_rest` says whether some of it did not come.
+        Raises `request_timeout` or `bad_request` where not even the beginning comes.
+        """
+        self.body = b""
+        came_whole = self._read(MAX_STORED_BODY, seconds, skips_rest=True)
+        self.body = self.body[:MAX_STORED_BODY]
+        if len(self.body) == MAX_STORED_BODY:
+            return self.body
+        if self.is_broken:
+            raise ProblemError("bad_request", _BROKEN_BODY)
+        if not came_whole or len(self.body) < (self.content_length or 0):
+            raise ProblemError("request_timeout")
+        return self.body
+
     def read_for_log(self, seconds: float) -> None:
         """Of a request that is refused by its headers: what the log keeps, if it comes in time."""
         if self.body is None:
             self.body = b""
             self._read(MAX_STORED_BODY, seconds)
 
-    def _read(self, limit: int, seconds: float) -> bool:
+    def _read(self, limit: int, seconds: float, *, skips_rest: bool = False) -> bool:
         """Whether all came that will; `body` grows meanwhile, and keeps what came."""
         try:
             with time_limit(seconds, for_sender=True):
-                self._read_all(limit)
+                stream = get_input_stream(self.environ)
+                self._read_all(stream, limit)
+                if skips_rest:
+                    self._skip_rest(stream)
                 return True
         except TimeIsUp:
             pass
@@ -113,8 +140,7 @@ class Intake:
         self._give_up()
         return False
 
-    def _read_all(self, limit: int) -> None:
-        stream = get_input_stream(self.environ)
+    def _read_all(self, stream: IO[bytes], limit: int) -> None:
         wanted = min(limit, self.content_length or limit)
         body = self.body = stream.read(min(wanted, _CHUNK))
         while len(body) < wanted:
@@ -122,6 +148,16 @@ class Intake:
             if not more:
                 break
             body = self.body = body + more
+
+    def _skip_rest(self, stream: IO[bytes]) -> None:
+        self.has_rest = True
+        while self.skipped < MOST_SKIPPED:
+            size = len(stream.read(_CHUNK))
+            if not size:
+                self.has_rest = False
+                return
+            self.skipped += size
+            time.sleep(0)  # Whoever sends without a pause must not keep the others waiting.
 
     def _give_up(self) -> None:
         """Keep what came, and have gunicorn look for no request behind a body that was given up: it
@@ -135,7 +171,7 @@ class Intake:
         """In bytes, as announced; of a body that is sent in chunks, what came."""
         if self.content_length is not None:
             return min(self.content_length, _LARGEST_SIZE)
-        return None if self.body is None else len(self.body)
+        return None if self.body is None else len(self.body) + self.skipped
 
     def as_event(
         self,

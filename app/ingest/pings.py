@@ -22,7 +22,7 @@ from app.ingest.timestamps import write_timestamp
 from app.problems import ProblemError
 
 MESSAGE_BYTES = 10 * 1024
-"""So much of the body becomes the message."""
+"""So much of the body becomes the message; of what is longer the rest plays no part."""
 MOST_STATUS = 255
 START, PING, FAIL = PINGS = "ping-start", "ping", "ping-fail"
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
@@ -70,17 +70,25 @@ def accept_ping(slug: str, signal: str = "") -> Response:
     intake.members = {"workflow_slug": slug}
     key = require_key(intake, "ingest", service)
     refuse_encoding(intake)
-    raw = intake.read_body(service.max_body_bytes, service.body_timeout_seconds)
+    raw = intake.read_beginning(service.body_timeout_seconds)
     said = f"{request.path}?{request.query_string.decode('latin-1')}\n".encode() + raw
     claim = read_claim(intake, key.workspace_id, told.event, said)
     first = find_first_answer(service, claim)
     if first:
-        return answer_accepted(first, replayed=True)
+        return _answer(intake, first, is_replayed=True)
     field, workflow = _find_workflow(service, intake, key.workspace_id, slug)
     execution = request.args.get("rid", "") or _find_execution(service, intake, told, workflow)
     body = ReadBody({field: slug, **_write_members(told, execution, raw, intake.received_at)}, [])
     answer, is_replayed = take_in(service, intake, told.event, body, claim)
-    return answer_accepted(answer, replayed=is_replayed)
+    return _answer(intake, answer, is_replayed=is_replayed)
+
+
+def _answer(intake: Intake, document: dict[str, Any], *, is_replayed: bool) -> Response:
+    """202; where the body has not ended, no other request can follow on the connection."""
+    answer = answer_accepted(document, replayed=is_replayed)
+    if intake.has_rest:
+        answer.headers["Connection"] = "close"
+    return answer
 
 
 def _find_execution(
@@ -146,8 +154,9 @@ def _write_members(told: Signal, execution: str | None, raw: bytes, at: datetime
 
 
 def read_message(raw: bytes) -> str:
-    """The body's first 10 KB as text, without colours and control characters."""
-    text = raw[:MESSAGE_BYTES].decode("utf-8", "replace")
+    """The body's first 10 KB as text, without colours, control characters, and what is left of a
+    character where the end of a longer text was sent."""
+    text = raw[:MESSAGE_BYTES].decode("utf-8", "replace").lstrip("\N{REPLACEMENT CHARACTER}")
     if len(raw) > MESSAGE_BYTES:
         text = text.rstrip("\N{REPLACEMENT CHARACTER}")  # A character was cut in two.
     text = _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n")

@@ -42,6 +42,7 @@ from app.models.event import (
 )
 from app.models.operation import RateBucket, WorkerHeartbeat
 from app.models.run import (
+    OTHER_STARTS,
     OUTCOMES,
     PERIODS,
     RUNNING,
@@ -77,6 +78,7 @@ __all__ = [
     "LABEL_LENGTH",
     "NAME_LENGTH",
     "ORIGINS",
+    "OTHER_STARTS",
     "OUTCOMES",
     "PERIODS",
     "RETENTION",

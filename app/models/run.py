@@ -31,6 +31,8 @@ OUTCOMES = ("success", "failure")
 """How a run can end."""
 RUNNING = "running"
 """The outcome of a run that has started, and that nobody has told the end of."""
+OTHER_STARTS = "other_starts"
+"""In `kept_from`: of each start that was told beside the run's own, its event's id and moment."""
 PERIODS = ("quarter", "hour", "day")
 _IS_FAILURE = text("outcome = 'failure'")
 
@@ -101,6 +103,14 @@ class Run(Entity):
     is_test: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[Moment]
     updated_at: Mapped[Moment]
+
+    @property
+    def late_start(self) -> datetime | None:
+        """The latest start that was told and lies behind the run's end: it plays no part."""
+        others = (self.kept_from or {}).get(OTHER_STARTS, ())
+        starts = (datetime.fromisoformat(at) for _, at in others)
+        ended_at = self.ended_at
+        return max((at for at in starts if ended_at and at > ended_at), default=None)
 
     workflow: Mapped[Workflow] = relationship()
     events: Mapped[list["Event"]] = relationship(back_populates="run", order_by="Event.id")

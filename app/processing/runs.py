@@ -1,8 +1,8 @@
 """Events become runs: one run per execution, whatever the order and number of its events."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Table, bindparam, select, tuple_, update
@@ -12,6 +12,7 @@ from app.identifiers import new_id
 from app.models import RUNNING, Run
 from app.processing.error_groups import find_error_group
 from app.processing.inbox import ClaimedEvent
+from app.processing.merging import DECIDED, KEPT, merge
 from app.processing.rollups import INSERTS, Contribution
 
 OUTCOMES_BY_KIND = {
@@ -30,33 +31,16 @@ def kinds_that_tell(outcome: str) -> list[str]:
 
 
 _TABLE = cast(Table, Run.__table__)
-_KEPT = ("source_platform", "source_workflow_id", "correlation_id", "metadata", "started_at")
-"""What a later event may leave out: the run keeps what an earlier one said."""
-_DECIDED = (
-    "outcome",
-    "error_type",
-    "error_message",
-    "error_group",
-    "ended_at",
-    "duration_ms",
-    "decided_by_event_id",
-)
-"""What belongs together: all of it comes from the event that decides."""
 _CHANGING = (
-    *_KEPT,
-    *_DECIDED,
+    "started_at",
+    *KEPT,
+    *DECIDED,
     "previous_outcome",
     "kept_from",
     "stuck_since",
     "event_count",
     "updated_at",
 )
-
-_NOT_YET = datetime.min.replace(tzinfo=UTC)
-"""The end of what has only started, as a rank: any end decides over it."""
-
-Rank = tuple[datetime, bool, int]
-"""Which of two events decides, the greater one: its end, whether it failed, its id."""
 
 Execution = tuple[int, str | int]
 """A workflow's id, and the execution's id on the source platform or else the event's own."""
@@ -80,7 +64,7 @@ def read_report(event: ClaimedEvent, now: datetime) -> Report:
     """Raises KeyError, TypeError or ValueError when the payload can't be read."""
     fields, is_test = event.read_payload(), event.origin == "test"
     outcome = OUTCOMES_BY_KIND[event.kind]
-    columns: dict[str, Any] = {name: fields.get(name) for name in _KEPT}
+    columns: dict[str, Any] = {name: fields.get(name) for name in KEPT}
     columns |= {
         "error_type": fields.get("error_type"),
         "error_message": fields.get("error_message"),
@@ -110,80 +94,6 @@ def read_report(event: ClaimedEvent, now: datetime) -> Report:
 
 def _read_moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-def merge(run: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
-    """The run after one more event: the later end decides, a failure where both end at once.
-
-    What the deciding event leaves out is kept from the next one that says it, so that the order in
-    which the events arrive makes no difference.
-    """
-    winner, loser = (told, run) if _rank(told) > _rank(run) else (run, told)
-    merged = {**run, **{name: winner[name] for name in _DECIDED}}
-    kept_from: dict[str, Any] = {}
-    for name in _KEPT:
-        rank, merged[name] = max(_telling(run, name), _telling(told, name), key=_rank_of_telling)
-        if merged[name] is not None and rank != _rank(winner):
-            kept_from[name] = [rank[0].isoformat(), *rank[1:]]
-    _settle_duration(merged, winner, kept_from)
-    _settle_stuck(merged, run)
-    merged["kept_from"] = kept_from or None
-    merged["event_count"] = run["event_count"] + 1
-    merged["updated_at"] = told["updated_at"]
-    merged["previous_outcome"] = run["previous_outcome"]
-    if loser["outcome"] == RUNNING:
-        return merged
-    if winner["outcome"] != loser["outcome"]:
-        merged["previous_outcome"] = loser["outcome"]
-    elif merged["previous_outcome"] == winner["outcome"]:
-        merged["previous_outcome"] = None
-    return merged
-
-
-def _settle_duration(
-    merged: dict[str, Any], winner: Mapping[str, Any], kept_from: dict[str, Any]
-) -> None:
-    """Where the deciding event gave none: from its end, and the start that another event told.
-
-    `kept_from` remembers that it was worked out, and with which start.
-    """
-    if "duration_ms" in (winner["kept_from"] or {}):
-        merged["duration_ms"] = None
-    started_at, ended_at = merged["started_at"], merged["ended_at"]
-    if merged["duration_ms"] is None and ended_at and started_at and started_at <= ended_at:
-        merged["duration_ms"] = (ended_at - started_at) / timedelta(milliseconds=1)
-        if "started_at" in kept_from:
-            kept_from["duration_ms"] = kept_from["started_at"]
-
-
-def _settle_stuck(merged: dict[str, Any], run: Mapping[str, Any]) -> None:
-    """It was not stuck if it turns out to have ended before, or to have started at another time."""
-    since, ended_at = run["stuck_since"], merged["ended_at"]
-    restarted = ended_at is None and merged["started_at"] != run["started_at"]
-    if since is not None and (restarted or (ended_at is not None and ended_at <= since)):
-        merged["stuck_since"] = None
-
-
-def _rank(columns: Mapping[str, Any]) -> Rank:
-    return (
-        columns["ended_at"] or _NOT_YET,
-        columns["outcome"] == "failure",
-        columns["decided_by_event_id"],
-    )
-
-
-def _telling(columns: Mapping[str, Any], name: str) -> tuple[Rank, Any]:
-    """A field's value, with the rank of the event that gave it."""
-    kept = (columns["kept_from"] or {}).get(name)
-    if kept is None:
-        return _rank(columns), columns[name]
-    ended_at, failed, event_id = kept
-    return (datetime.fromisoformat(ended_at), failed, event_id), columns[name]
-
-
-def _rank_of_telling(telling: tuple[Rank, Any]) -> tuple[bool, Rank]:
-    rank, value = telling
-    return value is not None, rank
 
 
 class Recorded(NamedTuple):

@@ -1,5 +1,6 @@
 curl --max-time 5 --retry 3 --retry-connrefused --retry-max-time 15 -X POST {{ sh((ingest_url ~ "/" ~ event)) }} \
   -H {{ sh(("X-API-Key: " ~ key)) }} \
+  {{ new_key }} \
   -H 'Content-Type: application/json' \
   -d '{
     "workflow_slug": "{{ slug }}",

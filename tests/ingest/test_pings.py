@@ -98,6 +98,7 @@ def test_the_body_becomes_the_message(client: FlaskClient, team: Team) -> None:
 def test_a_message_is_cut_at_ten_kilobytes_between_two_characters() -> None:
     assert len(read_message(b"x" * 50_000)) == MESSAGE_BYTES
     assert read_message("é".encode() * MESSAGE_BYTES) == "é" * (MESSAGE_BYTES // 2)
+    assert read_message("é".encode()[1:] + b"end") == "end"
     assert read_message(b"x" + "é".encode() * MESSAGE_BYTES)[-1] == "é"
     assert read_message(b"\x1b]0;title\x07 \x1b(B\xc2\x9b31m done \x1b[") == "(B31m done ["
 
@@ -149,7 +150,6 @@ def test_refusals_are_those_of_every_event_and_name_the_workflow(
     assert "lead-enrichment" in answer.json["detail"]
     answer = ping(client, team, method="PUT")
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD, POST")
-    assert ping(client, team, data=b"x" * (2**20 + 1)).status_code == 413
     refused = [event for event in events() if event.state == "rejected"]
     assert [event.reference for event in refused[:3]] == [team.slug, team.slug, "lead-enrichmnt"]
     assert team.key not in refused[1].path

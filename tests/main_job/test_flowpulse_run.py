@@ -41,17 +41,19 @@ def around(live_server: LiveServer, live_team: LiveTeam) -> Any:
     return run
 
 
-def newest(server: LiveServer, team: LiveTeam, path: str = "runs") -> dict[str, Any]:
-    return server.get(f"/api/v1/{path}?limit=1", headers=team.headers).json()["data"][0]
+def newest(server: LiveServer, team: LiveTeam, path: str = "runs") -> dict[str, Any] | None:
+    found = server.get(f"/api/v1/{path}?limit=1", headers=team.headers).json()["data"]
+    return found[0] if found else None
 
 
 def ended(server: LiveServer, team: LiveTeam, events: int = 2) -> dict[str, Any]:
     """The newest run, once all its events have been processed."""
 
     def find() -> dict[str, Any] | None:
-        run = newest(server, team)
-        told = run["outcome"] != "running" and run["event_count"] == events
-        return run if told and newest(server, team, "events")["run_id"] == run["id"] else None
+        run, event = newest(server, team), newest(server, team, "events")
+        if not run or run["outcome"] == "running" or run["event_count"] != events:
+            return None
+        return run if event and event["run_id"] == run["id"] else None
 
     return dict(wait_for(find, 10))
 

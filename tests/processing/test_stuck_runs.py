@@ -43,6 +43,41 @@ def runs() -> list[Run]:
     return list(db.session.scalars(select(Run).order_by(Run.external_execution_id)))
 
 
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize(
+    ("told", "started", "ended", "late"),
+    [
+        # A start, its end, and a start that lies behind it, such as of an id that is used again.
+        ([("start", 0), ("end", 5), ("start", 10)], 0, 5, 10),
+        ([("end", 5), ("start", 10), ("start", 10)], None, 5, 10),
+        # Once a later end is told, it is that run's own.
+        ([("end", 5), ("start", 10), ("end", 20)], 10, 20, None),
+    ],
+)
+def test_no_run_starts_after_its_end(
+    client: FlaskClient,
+    team: Team,
+    order: tuple[int, ...],
+    told: list[tuple[str, int]],
+    started: int | None,
+    ended: int,
+    late: int | None,
+) -> None:
+    for number in order:
+        kind, minute = told[number]
+        {"start": start, "end": end}[kind](client, team, "e-1", NOON + minute * MINUTE)
+        process_batch(200)
+        (run,) = runs()
+        if run.started_at and run.ended_at:
+            assert run.started_at <= run.ended_at
+            assert run.duration_ms == (run.ended_at - run.started_at) / timedelta(milliseconds=1)
+    (run,) = runs()
+    assert run.started_at == (None if started is None else NOON + started * MINUTE)
+    assert run.ended_at == NOON + ended * MINUTE
+    assert (run.duration_ms is None) == (started is None)
+    assert run.late_start == (None if late is None else NOON + late * MINUTE)
+
+
 def test_a_start_opens_a_run_and_the_end_closes_it(
     client: FlaskClient, team: Team, time: SimulatedTime
 ) -> None:
