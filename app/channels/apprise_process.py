@@ -1,4 +1,4 @@
-"""Sends one message by Apprise: started with an order as JSON on its input, never imported.
+"""Sends one message by Apprise: started with an order as JSON on its input.
 
 It may connect to public addresses only, follows no redirects, and starts no programs: Python tells
 its audit hook of each such thing before it is done, whichever library does it.
@@ -31,15 +31,29 @@ def send(order: dict[str, Any]) -> dict[str, Any]:
     logging.getLogger("apprise").setLevel(logging.INFO)
     socket.setdefaulttimeout(READ_SECONDS)
     guard(allow_private=order["allow_private"])
+    is_sent = notify(order["url"], order["title"], order["body"])
+    return {"ok": is_sent, "log": log.getvalue()[:MAX_ANSWER_BYTES]}
+
+
+def notify(url: str, title: str, body: str) -> bool:
+    """One URL, one message, sent as it is: whatever the URL says of formats, of names of signs or
+    of splitting does nothing."""
     asset = apprise.AppriseAsset(
-        app_id="FlowPulse", storage_mode="memory", async_mode=False, secure_logging=True
+        app_id="FlowPulse",
+        app_desc="FlowPulse",
+        storage_mode="memory",
+        async_mode=False,
+        secure_logging=True,
     )
-    service = apprise.Apprise(asset=asset)
-    is_known = service.add(order["url"])
-    is_sent = is_known and service.notify(
-        title=order["title"], body=order["body"], body_format=apprise.NotifyFormat.TEXT
-    )
-    return {"ok": bool(is_sent), "log": log.getvalue()[:MAX_ANSWER_BYTES]}
+    service = apprise.Apprise.instantiate(url, asset=asset)
+    if not isinstance(service, apprise.NotifyBase):
+        return False
+    service.notify_format = apprise.NotifyFormat.TEXT
+    service.overflow_mode = apprise.OverflowMode.UPSTREAM
+    service.interpret_emojis = False
+    services = apprise.Apprise(asset=asset)
+    services.add(service)
+    return bool(services.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT))
 
 
 def guard(*, allow_private: bool) -> None:

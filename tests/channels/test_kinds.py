@@ -263,7 +263,7 @@ def test_apprise_follows_no_redirect(receiver: Receiver) -> None:
 def test_apprise_knows_each_scheme_of_the_list() -> None:
     manager = NotificationManager()
     manager.load_modules()
-    assert set(manager.schemas()) >= apprise.SCHEMES
+    assert set(manager.schemas()) >= set(apprise.SERVICES)
 
 
 @pytest.mark.parametrize(
