@@ -48,12 +48,17 @@ def resolve(host: str, port: int, network: Network) -> list[Place]:
     if not places:
         raise DeliveryError(f"The name {host} has no address.", problem=NO_ANSWER)
     if not allowed:
-        raise DeliveryError(
-            f"{host} leads to {places[0].sockaddr[0]}, which is not on the public internet. To "
-            "send there, set FLOWPULSE_ALLOW_PRIVATE_ADDRESSES=1 for the server.",
-            problem=REFUSED_ADDRESS,
-        )
+        raise refuse_address(host, str(places[0].sockaddr[0]))
     return allowed[:MAX_ADDRESSES]
+
+
+def refuse_address(host: str, address: str) -> DeliveryError:
+    """The error for what leads to an address that is not public."""
+    return DeliveryError(
+        f"{host} leads to {address}, which is not on the public internet. To send there, set "
+        "FLOWPULSE_ALLOW_PRIVATE_ADDRESSES=1 for the server.",
+        problem=REFUSED_ADDRESS,
+    )
 
 
 def connect(host: str, port: int, network: Network) -> socket.socket:
@@ -149,7 +154,7 @@ def post(url: str, body: bytes, network: Network, headers: Mapping[str, str]) ->
         raise DeliveryError(words, problem=name_problem(error, NO_ANSWER)) from error
     finally:
         plug.close()
-    return _judge(host, answer)
+    return judge(host, answer)
 
 
 def name_problem(error: Exception, usual: str) -> str:
@@ -196,7 +201,8 @@ def _exchange(
         connection.close()
 
 
-def _judge(host: str, answer: Answer) -> Answer:
+def judge(host: str, answer: Answer) -> Answer:
+    """A good answer (2xx). Raises DeliveryError for another."""
     if answer.status in GOOD:
         return answer
     said = f"{host} answered {answer.status}"

@@ -12,7 +12,7 @@ from typing import Any
 from marshmallow import ValidationError
 
 from app.channels.apprise_services import SERVICES, Service
-from app.channels.connections import NO_ANSWER, TOTAL_SECONDS
+from app.channels.connections import NO_ANSWER, TOTAL_SECONDS, judge, refuse_address
 from app.channels.literal import as_code, with_lookalikes
 from app.channels.message import Message
 from app.channels.sending import Answer, DeliveryError, Sending
@@ -110,7 +110,21 @@ def send(sending: Sending) -> Answer:
         raise DeliveryError(words, problem=NO_ANSWER) from error
     except ValueError as error:
         raise DeliveryError("Apprise ended without a word.") from error
-    answer = Answer(None, told["log"])
-    if not told["ok"]:
-        raise DeliveryError("Apprise could not deliver it.", answer)
-    return answer
+    return _judge(told)
+
+
+def _judge(told: Mapping[str, Any]) -> Answer:
+    """What the process tells of the other side. Raises DeliveryError."""
+    answer = None if told["status"] is None else Answer(told["status"], told["answer"])
+    if told["ok"]:
+        return answer or Answer(None, "")
+    if answer is not None:
+        judge("The service", answer)
+        words = f"The service answered {answer.status}, which Apprise takes for a failure."
+        raise DeliveryError(words, answer, problem="delivery_rejected")
+    if told["refused"]:
+        raise refuse_address("The URL", told["refused"])
+    if told["error"]:
+        raise DeliveryError(f"The service was not reached: {told['error']}.", problem=NO_ANSWER)
+    said = told["log"].strip().rpartition("\n")[2]
+    raise DeliveryError(f"Apprise could not deliver it. {said}".strip())
