@@ -1,13 +1,17 @@
 """Apprise in its process: guarded, ended in time, and what the other side answers is told."""
 
+import socket
+from collections.abc import Callable
+
 import pytest
 from apprise.manager_plugins import NotificationManager
 from marshmallow import ValidationError
 
+from app.channels.deadline import Deadline
 from app.channels.kinds import apprise
 from app.channels.sending import Answer, DeliveryError, Network, Sending
 from tests.channels.deliveries import make_message
-from tests.channels.receivers import Receiver, Reply
+from tests.channels.receivers import Receiver, Reply, drip_bytes
 from tests.ports import free_port
 
 KEY = "3ccdd113474722377935511fc85d3dd4"
@@ -72,6 +76,17 @@ def test_no_redirect_is_followed(receiver: Receiver, url: str) -> None:
     with pytest.raises(DeliveryError, match="307, a redirect"):
         send(url)
     assert [each.path for each in receiver.received] == [f"/hooks/{KEY}"]
+
+
+def test_who_drips_is_cut_off(serve_raw: Callable[..., str]) -> None:
+    def behave(plug: socket.socket) -> None:
+        plug.recv(4096)
+        plug.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n")
+        drip_bytes(plug)
+
+    url = f"mmost://{serve_raw(behave)}/{KEY}"
+    with pytest.raises(DeliveryError, match="longer than 3 s"):
+        apprise.send(Sending(make_message(), {"url": url}, Network(True), deadline=Deadline(3)))
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr':DeprecationWarning")

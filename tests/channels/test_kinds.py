@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from marshmallow import ValidationError
 
+from app.channels.deadline import Deadline
 from app.channels.kinds import KINDS, opsgenie, pagerduty, pushover, telegram
 from app.channels.message import MESSAGE_KINDS
 from app.channels.sending import Answer, DeliveryError, MailServer, Network, Sending
@@ -108,6 +109,18 @@ def test_each_kind_is_guarded(
     with pytest.raises(DeliveryError, match="FLOWPULSE_ALLOW_PRIVATE_ADDRESSES"):
         KINDS[kind].send(Sending(make_message(), loaded))
     assert receiver.received == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_try_has_one_time_for_all_of_it(
+    settings: dict[str, dict[str, str]], receiver: Receiver, mail_box: MailBox, kind: str
+) -> None:
+    server = MailServer("127.0.0.1", mail_box.port, "none", "", "", "flowpulse@example.org")
+    loaded = {**KINDS[kind].Config().load(settings[kind]), "secret": SECRET}
+    over = Sending(make_message(), loaded, Network(True, server), deadline=Deadline(0))
+    with pytest.raises(DeliveryError, match="longer than 0 s"):
+        KINDS[kind].send(over)
+    assert receiver.received == [] and mail_box.envelopes == []
 
 
 # --- Messages are literal -----------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any
 from marshmallow import ValidationError
 
 from app.channels.apprise_services import SERVICES, Service
-from app.channels.connections import NO_ANSWER, TOTAL_SECONDS, judge, refuse_address
+from app.channels.connections import NO_ANSWER, judge, refuse_address
 from app.channels.literal import as_code, with_lookalikes
 from app.channels.message import Message
 from app.channels.sending import Answer, DeliveryError, Sending
@@ -24,8 +24,6 @@ HELP = (
     "For services without a form of their own, such as Gotify, Matrix, Mattermost or Zulip: "
     "appriseit.com/services shows how each one's URL is made."
 )
-START_SECONDS = 10.0
-"""What a busy machine may need to start the process."""
 TITLE_PART, MAX_TITLE = 3, 200
 """A title takes the third of a short message at most."""
 BREAK = len("\r\n")
@@ -100,13 +98,13 @@ def send(sending: Sending) -> Answer:
             input=json.dumps(order),
             capture_output=True,
             text=True,
-            timeout=TOTAL_SECONDS + START_SECONDS,
+            timeout=sending.deadline.left(),
             env={name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ},
             check=False,
         )
         told = json.loads(done.stdout)
-    except subprocess.TimeoutExpired as error:
-        words = "The service did not answer in time."
+    except (subprocess.TimeoutExpired, TimeoutError) as error:
+        words = f"The service gave no answer: {sending.deadline.words}."
         raise DeliveryError(words, problem=NO_ANSWER) from error
     except ValueError as error:
         raise DeliveryError("Apprise ended without a word.") from error
