@@ -23,6 +23,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "key_page.show_key": ("/keys/{key}",),
     "keys.show_keys": ("/keys",),
     "live_log.show_events": ("/events", "/events?state=rejected", "/events?event={event}"),
+    "mails.show_mails": ("/alerts/mails",),
     "maintenance.show_windows": ("/alerts/maintenance",),
     "mending.show_resend": ("/events/{event}/resend",),
     "overview.show_overview": ("/",),
