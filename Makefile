@@ -10,6 +10,8 @@ PY := $(VENV)/bin/python
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # pip's remarks about its own next version help nobody here.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Images often tell Python to keep no compiled files: each server of the tests would compile its own.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List these commands

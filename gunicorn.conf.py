@@ -11,6 +11,7 @@ import socket
 import struct
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -69,7 +70,8 @@ class PromptWorker(GeventWorker):  # type: ignore[misc]
             "SERVER_PORT": str(port),
             "wsgi.input": io.BytesIO(),
         }
-        answer = self.wsgi.extensions["flowpulse_unread"](code, environ)
+        begin = _read_so_far(exc) if code == "address_too_long" else b""
+        answer = self.wsgi.extensions["flowpulse_unread"](code, environ, begin)
         head = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
         with suppress(OSError, gevent.Timeout), gevent.Timeout(STOP_IDLE_SECONDS):
             client.sendall(f"HTTP/1.1 {answer.status}\r\n{head}\r\n".encode() + answer.data)
@@ -104,6 +106,15 @@ class PromptWorker(GeventWorker):  # type: ignore[misc]
         for greenlet, timeout in waits.items():
             if self.idle.get(greenlet) is timeout:
                 gevent.kill(greenlet, timeout)
+
+
+def _read_so_far(exc: BaseException) -> bytes:
+    """What gunicorn's parser held of the request when it gave up: it hands over nothing else."""
+    for frame, _ in traceback.walk_tb(exc.__traceback__):
+        held = frame.f_locals.get("data")
+        if isinstance(held, bytes) and held:
+            return held
+    return b""
 
 
 def _take_the_rest(client: Any) -> None:

@@ -1,10 +1,11 @@
 """The one door where exceptions become answers: problem JSON under /api/, pages elsewhere."""
 
 import logging
+import re
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 from flask import Flask, Response, current_app, redirect, render_template, request, url_for
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -31,6 +32,10 @@ UNREAD = {
 }
 """What stands for the head of a request that could not be read."""
 PAGE_WORDS = {
+    "address_too_long": (
+        "The address is too long",
+        "A search takes a few hundred characters. Go back, and search for less.",
+    ),
     "unavailable": (
         "The database can't be used just now",
         "Nothing was saved. Wait a few seconds, go back, and try it again.",
@@ -41,6 +46,7 @@ PAGE_WORDS = {
     ),
 }
 """What a page says in place of the words that are meant for a sender: title and text."""
+_PAGE_ASKED_FOR = re.compile(rb"(?:GET|HEAD) (?:https?://[^/?# ]+)?(/[^?# ]*)")
 READING = frozenset({"GET", "HEAD"})
 RETRIED = frozenset({"server_error", "unavailable"})
 
@@ -56,15 +62,19 @@ def init_errors(app: Flask) -> None:
     app.extensions["flowpulse_unread"] = partial(answer_unread, app)
 
 
-def answer_unread(app: Flask, code: str, environ: dict[str, Any]) -> Response:
+def answer_unread(app: Flask, code: str, environ: dict[str, Any], begin: bytes = b"") -> Response:
     """The answer to a request of which the web server could read no more than `environ` says.
 
     It is logged like any other; what came instead of a head is not repeated, since a key may be
-    in it.
+    in it. `begin`: what came of a request line that was too long to be read; where it asks for a
+    page, a page answers, and nothing is logged.
     """
-    with app.request_context({**UNREAD, **environ}):
+    page = _PAGE_ASKED_FOR.match(begin)
+    is_page = page is not None and not _is_of_api(unquote(page[1].decode("latin-1")))
+    read = {**UNREAD, "PATH_INFO": "/", "REQUEST_METHOD": "GET"} if is_page else UNREAD
+    with app.request_context({**read, **environ}):
         answer = _answer_problem(ProblemError(code, headers={"Connection": "close"}))
-        return app.make_response(answer)
+        return app.process_response(app.make_response(answer))
 
 
 def problem_document(
@@ -87,13 +97,19 @@ def problem_document(
 
 
 def _is_api() -> bool:
-    return f"{request.path.lower()}/".startswith(API_PREFIX)
+    return _is_of_api(request.path)
+
+
+def _is_of_api(path: str) -> bool:
+    return f"{path.lower()}/".startswith(API_PREFIX)
 
 
 def _answer_problem(problem: ProblemError) -> Response:
     if not _is_api():
         title, text = PAGE_WORDS.get(problem.code, (problem.problem.title, problem.detail))
-        return answer_page(problem.status, title, text)
+        page = answer_page(problem.status, title, text)
+        page.headers.extend(problem.headers)
+        return page
     event_id = _record(problem)
     public = PROBLEMS[public_code(problem.code)]
     detail = problem.detail if public is problem.problem else public.fix

@@ -6,6 +6,7 @@ import secrets
 import string
 import zlib
 from functools import lru_cache
+from urllib.parse import quote, unquote
 
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _RANDOM_LENGTH = 30
@@ -17,6 +18,7 @@ _LENGTH = 3 + _RANDOM_LENGTH + _CHECKSUM_LENGTH
 KEY_PATTERN = re.compile(r"fp_[0-9A-Za-z]{36}")
 _SHORTEST_CUT = 20
 _CANDIDATE = re.compile(rf"fp_[0-9A-Za-z]{{{_SHORTEST_CUT},}}")
+_ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2}|[0-9A-Za-z_]){22,}")
 _CANDIDATE_BYTES = re.compile(_CANDIDATE.pattern.encode())
 
 
@@ -80,6 +82,13 @@ def mask_whole_keys(text: str) -> str:
     return _CANDIDATE.sub(lambda found: _star_out(found) if _is_whole(found[0]) else found[0], text)
 
 
+def mask_keys_in_address(address: str) -> str:
+    """As `mask_keys`, also where signs of a key are written as `%5F` and the like."""
+    if "%" not in address:
+        return mask_keys(address)
+    return mask_keys(_ENCODED.sub(_star_out_encoded, address))
+
+
 def mask_keys_in_bytes(raw: bytes) -> bytes:
     """As `mask_keys`, for a body that is otherwise kept byte by byte."""
     if b"fp_" not in raw:
@@ -89,6 +98,12 @@ def mask_keys_in_bytes(raw: bytes) -> bytes:
 
 def _star_out(found: re.Match[str]) -> str:
     return _star(found[0])
+
+
+def _star_out_encoded(found: re.Match[str]) -> str:
+    plain = unquote(found[0])
+    masked = mask_keys(plain)
+    return found[0] if masked == plain else quote(masked, safe="*")
 
 
 def _star(text: str) -> str:

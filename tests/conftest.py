@@ -58,23 +58,31 @@ def _forget_what_others_left() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _compile_each_address_once() -> Iterator[None]:
-    """Werkzeug compiles two functions for each route of each app: those of the last app will do.
+    """Werkzeug takes each route of each app apart and compiles two functions for it: those of the
+    first app will do.
 
-    What is compiled depends on the route alone (its path, converters, defaults and options).
+    What comes of it depends on the route alone: its path, defaults, host and the map's converters.
     """
-    compile_builder = Rule._compile_builder
-    compiled: dict[tuple[object, ...], Callable[..., tuple[str, str]]] = {}
+    compile_anew = Rule.compile
+    compiled: dict[tuple[object, ...], Rule] = {}
 
-    def compile_once(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
-        converters = tuple((name, type(each)) for name, each in rule._converters.items())
-        defaults = tuple(sorted((rule.defaults or {}).items()))
-        key = (rule.rule, append_unknown, tuple(rule._trace), converters, defaults)
-        if key not in compiled:
-            compiled[key] = compile_builder(rule, append_unknown)
-        return compiled[key]
+    def compile_once(rule: Rule) -> None:
+        converters, defaults = tuple(rule.map.converters.values()), rule.defaults or {}
+        place = (rule.host, rule.subdomain, rule.map.host_matching, rule.merge_slashes)
+        key = (rule.rule, place, converters, tuple(sorted(defaults.items())))
+        first = compiled.get(key)
+        if first is None:
+            compile_anew(rule)
+            compiled[key] = rule
+            return
+        rule._parts, rule._trace = first._parts, first._trace
+        rule._converters = first._converters
+        rule.arguments = set(first.arguments)
+        for name in ("_build", "_build_unknown"):
+            setattr(rule, name, getattr(first, name).__func__.__get__(rule))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Rule, "_compile_builder", compile_once)
+        patch.setattr(Rule, "compile", compile_once)
         yield
 
 

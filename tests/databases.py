@@ -53,8 +53,8 @@ class SqliteDatabases:
 
     def drop(self, url: str) -> None:
         """The log, the index and the lock beside the file go too."""
-        for file in self._folder.glob(f"{Path(url).name}*"):
-            file.unlink()
+        for ending in ("", "-wal", "-shm", "-journal", ".lock"):
+            Path(url.removeprefix("sqlite:///") + ending).unlink(missing_ok=True)
 
 
 class PostgresDatabases:

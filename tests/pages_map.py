@@ -23,6 +23,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "key_page.show_key": ("/keys/{key}",),
     "keys.show_keys": ("/keys",),
     "live_log.show_events": ("/events", "/events?state=rejected", "/events?event={event}"),
+    "mails.show_mails": ("/alerts/mails",),
     "maintenance.show_windows": ("/alerts/maintenance",),
     "mending.show_resend": ("/events/{event}/resend",),
     "overview.show_overview": ("/",),
@@ -61,8 +62,10 @@ NO_PAGES = frozenset(
         "event.download_reproduction",
         "health.show_health",
         "live_log.stream_events",
+        "mending.download_draft",
         "overview.show_fragment",
         "runner.show_runner",
+        "runs.download_texts",
     }
 )
 """Endpoints that answer GET with something other than a page: files, streams, parts of pages."""

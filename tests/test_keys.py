@@ -7,6 +7,7 @@ from app.keys import (
     is_well_formed,
     make_key,
     mask_keys,
+    mask_keys_in_address,
     mask_keys_in_bytes,
     mask_whole_keys,
 )
@@ -58,6 +59,15 @@ def test_a_cut_key_is_masked_too_since_its_checksum_can_be_worked_out(cut: int) 
 def test_ids_of_other_systems_are_left_alone(text: str) -> None:
     assert mask_keys(text) == mask_whole_keys(text) == text
     assert mask_keys_in_bytes(text.encode()) == text.encode()
+
+
+@pytest.mark.parametrize("write", ["{}", "%66p_{tail}", "fp%5f{tail}", "%0Afp_{tail}%20x%41"])
+def test_a_key_in_an_address_is_masked_however_it_is_written(write: str) -> None:
+    key = make_key()
+    masked = mask_keys_in_address("/a%20b?key=" + write.format(key, tail=key[3:]) + "&c=%41")
+    assert key[11:] not in masked and key[3:11] in masked
+    assert masked.startswith("/a%20b?key=") and masked.endswith("&c=%41")
+    assert "\n" not in masked and " " not in masked
 
 
 def test_among_what_tells_things_apart_only_whole_keys_are_masked() -> None:

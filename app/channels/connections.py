@@ -2,21 +2,23 @@
 
 import http.client
 import json
+import queue
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from itertools import islice
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from app.channels.addresses import is_public
+from app.channels.deadline import Deadline
 from app.channels.sending import Answer, DeliveryError, Network, Sending
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
-TOTAL_SECONDS = 20.0
 MAX_ANSWER_BYTES = 64 * 1024
 MAX_ADDRESSES = 3
 """So many of a name's addresses are tried."""
@@ -34,35 +36,63 @@ class Place(NamedTuple):
     sockaddr: Any
 
 
-def resolve(host: str, port: int, network: Network) -> list[Place]:
+def look_up(host: str, port: int, deadline: Deadline) -> list[Place]:
+    """The places that a name stands for. Raises OSError.
+
+    A resolver can't be told when to end: it is asked by a thread that nobody waits for any longer
+    than there is time.
+    """
+    found: queue.SimpleQueue[list[Any] | OSError] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            found.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            found.put(error if isinstance(error, OSError) else OSError(str(error)))
+
+    threading.Thread(target=ask, name="look-up", daemon=True).start()
+    try:
+        answer = found.get(timeout=deadline.left())
+    except queue.Empty as error:
+        raise TimeoutError(deadline.words) from error
+    if isinstance(answer, OSError):
+        raise answer
+    return [Place(family, sockaddr) for family, _, _, _, sockaddr in answer]
+
+
+def resolve(host: str, port: int, network: Network, deadline: Deadline) -> list[Place]:
     """The places that a name stands for and that may be connected to. Raises DeliveryError."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
+        places = look_up(host, port, deadline)
+    except OSError as error:
         words = f"The name {host} can't be resolved: {error}."
         raise DeliveryError(words, problem=NO_ANSWER) from error
-    places = [Place(family, sockaddr) for family, _, _, _, sockaddr in found]
     allowed = [
         place for place in places if network.allow_private or is_public(str(place.sockaddr[0]))
     ]
     if not places:
         raise DeliveryError(f"The name {host} has no address.", problem=NO_ANSWER)
     if not allowed:
-        raise DeliveryError(
-            f"{host} leads to {places[0].sockaddr[0]}, which is not on the public internet. To "
-            "send there, set FLOWPULSE_ALLOW_PRIVATE_ADDRESSES=1 for the server.",
-            problem=REFUSED_ADDRESS,
-        )
-    return allowed[:MAX_ADDRESSES]
+        raise refuse_address(host, str(places[0].sockaddr[0]))
+    return allowed
 
 
-def connect(host: str, port: int, network: Network) -> socket.socket:
-    """A connection to the first place that takes one. Raises DeliveryError."""
-    problem: OSError | None = None
-    for family, sockaddr in resolve(host, port, network):
+def refuse_address(host: str, address: str) -> DeliveryError:
+    """The error for what leads to an address that is not public."""
+    return DeliveryError(
+        f"{host} leads to {address}, which is not on the public internet. To send there, set "
+        "FLOWPULSE_ALLOW_PRIVATE_ADDRESSES=1 for the server.",
+        problem=REFUSED_ADDRESS,
+    )
+
+
+def reach(places: Iterable[Place], deadline: Deadline) -> socket.socket:
+    """A connection to the first place that takes one. Raises OSError."""
+    problem = OSError("there is no address")
+    for family, sockaddr in islice(places, MAX_ADDRESSES):
         plug = socket.socket(family, socket.SOCK_STREAM)
-        plug.settimeout(CONNECT_SECONDS)
         try:
+            plug.settimeout(deadline.left(CONNECT_SECONDS))
             plug.connect(sockaddr)
         except OSError as error:
             plug.close()
@@ -70,20 +100,27 @@ def connect(host: str, port: int, network: Network) -> socket.socket:
             continue
         plug.settimeout(READ_SECONDS)
         return plug
-    words = f"No connection to {host}, port {port}: {problem}."
-    raise DeliveryError(words, problem=NO_ANSWER) from problem
+    raise problem
+
+
+def connect(host: str, port: int, network: Network, deadline: Deadline) -> socket.socket:
+    """As `reach`, for places that may be connected to. Raises DeliveryError."""
+    places = resolve(host, port, network, deadline)
+    try:
+        return reach(places, deadline)
+    except OSError as error:
+        words = f"No connection to {host}, port {port}: {error}."
+        raise DeliveryError(words, problem=NO_ANSWER) from error
 
 
 @contextmanager
-def time_limit(
-    find_plug: Callable[[], socket.socket | None], seconds: float = TOTAL_SECONDS
-) -> Iterator[None]:
+def time_limit(find_plug: Callable[[], socket.socket | None], deadline: Deadline) -> Iterator[None]:
     """Cut the connection when the time is up, however slowly bytes trickle in.
 
     Raises TimeoutError then, also where what has come until then would look like an answer.
     """
     is_over = threading.Event()
-    timer = threading.Timer(seconds, _cut, [find_plug, is_over])
+    timer = threading.Timer(deadline.left(), _cut, [find_plug, is_over])
     timer.daemon = True
     timer.start()
     try:
@@ -91,7 +128,7 @@ def time_limit(
     finally:
         timer.cancel()
         if is_over.is_set():
-            raise TimeoutError(f"it took longer than {seconds:g} s")
+            raise TimeoutError(deadline.words)
 
 
 def _cut(find_plug: Callable[[], socket.socket | None], is_over: threading.Event) -> None:
@@ -125,22 +162,22 @@ def post_json(
 ) -> Answer:
     """POST a JSON document, with the message's id in a header; as `post`."""
     own = {"Content-Type": "application/json", "X-FlowPulse-Message-Id": sending.message.id}
-    return post(url, json.dumps(payload).encode(), sending.network, {**own, **(headers or {})})
+    return post(url, json.dumps(payload).encode(), sending, {**own, **(headers or {})})
 
 
-def post(url: str, body: bytes, network: Network, headers: Mapping[str, str]) -> Answer:
+def post(url: str, body: bytes, sending: Sending, headers: Mapping[str, str]) -> Answer:
     """POST to an address, and return a good answer (2xx).
 
     Follows no redirects, uses no proxy, and reads 64 KB of the answer at most. Raises DeliveryError
     for everything else that can come.
     """
     parts = split_url(url)
-    host = str(parts.hostname)
-    plug = connect(host, parts.port or PORTS[parts.scheme], network)
+    host, deadline = str(parts.hostname), sending.deadline
+    plug = connect(host, parts.port or PORTS[parts.scheme], sending.network, deadline)
     try:
         if parts.scheme == "https":
             plug = wrap_tls(plug, host)
-        with time_limit(lambda: plug):
+        with time_limit(lambda: plug, deadline):
             if isinstance(plug, ssl.SSLSocket):
                 plug.do_handshake()
             answer = _exchange(plug, parts, body, headers)
@@ -149,7 +186,7 @@ def post(url: str, body: bytes, network: Network, headers: Mapping[str, str]) ->
         raise DeliveryError(words, problem=name_problem(error, NO_ANSWER)) from error
     finally:
         plug.close()
-    return _judge(host, answer)
+    return judge(host, answer)
 
 
 def name_problem(error: Exception, usual: str) -> str:
@@ -196,7 +233,8 @@ def _exchange(
         connection.close()
 
 
-def _judge(host: str, answer: Answer) -> Answer:
+def judge(host: str, answer: Answer) -> Answer:
+    """A good answer (2xx). Raises DeliveryError for another."""
     if answer.status in GOOD:
         return answer
     said = f"{host} answered {answer.status}"

@@ -11,6 +11,7 @@ from flask import Flask
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app.channels.claims import RENEW_EVERY, Claim, claim, has_due, renew
+from app.channels.deadline import TOTAL_SECONDS
 from app.channels.kinds import KINDS
 from app.channels.masking import mask, secrets_of
 from app.channels.network import read_network
@@ -25,7 +26,7 @@ PLACES = 16
 PLACES_FOR_FAILING = 8
 IDLE_SECONDS = 0.25
 OUTAGE_SECONDS = 1.0
-STOP_SECONDS = 22.0
+STOP_SECONDS = TOTAL_SECONDS + 5
 """Longer than a try may take: what is on its way at SIGTERM is recorded."""
 
 Job = Callable[[], Outcome]

@@ -90,12 +90,14 @@ def _finish(delivery: Delivery, state: str, now: datetime) -> None:
 
 
 def _judge(session: Session, channel: Channel, outcome: Outcome, now: datetime) -> None:
-    """One delivery that arrives makes a channel good again, whatever else still waits."""
+    """One delivery that arrives makes a channel good again, whatever else still waits; a test that
+    does not is told of where it was asked for, and nobody misses it."""
     if outcome.error is None:
         channel.last_ok_at = now
         channel.failing_since = None
         return
+    if outcome.claim.message.kind in TRIED_ONCE:
+        return
     channel.failing_since = channel.failing_since or now
-    is_real = outcome.claim.message.kind not in TRIED_ONCE
-    if is_real and channel.disabled_at is None and keeps_failing(session, channel, now):
+    if channel.disabled_at is None and keeps_failing(session, channel, now):
         switch_off(session, channel, outcome.error, now)

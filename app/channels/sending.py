@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.channels.deadline import Deadline
 from app.channels.message import Message
 
 
@@ -31,13 +32,15 @@ class Network:
 class Sending:
     """One message on its way: to whom (the opened settings of a channel), and by what network.
 
-    `reached` are those of several recipients who have it from an earlier try.
+    `reached` are those of several recipients who have it from an earlier try. The time of the try
+    begins with this.
     """
 
     message: Message
     settings: Mapping[str, Any]
     network: Network = field(default_factory=Network)
     reached: tuple[str, ...] = ()
+    deadline: Deadline = field(default_factory=Deadline)
 
 
 @dataclass(frozen=True, slots=True)

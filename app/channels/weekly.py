@@ -4,6 +4,8 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 HOUR = time(8)
+ID_PREFIX = "week-"
+"""Of the stable ids of weekly digests."""
 
 
 def zone_of(name: str | None) -> tzinfo:

@@ -2,10 +2,12 @@
 
 from sqlalchemy import select
 
-from app.channels.kinds.email import PROBLEMS, describe, open_session
+from app.channels.deadline import Deadline
+from app.channels.kinds.email import PROBLEMS, describe
 from app.channels.masking import mask
 from app.channels.network import read_mail_server
 from app.channels.sealing import UnreadableError, unseal
+from app.channels.smtp import open_session
 from app.cli.findings import Finding
 from app.extensions import db
 from app.models import Channel
@@ -21,8 +23,8 @@ def check_mail_server() -> Finding:
         return Finding(name, "ok", "None is set: no mail is sent.")
     place = f"{server.host}, port {server.port}"
     try:
-        session = open_session(server)
-        session.close()
+        with open_session(server, Deadline()):
+            pass
     except PROBLEMS as error:
         fix = "Check FLOWPULSE_SMTP_HOST and the settings beside it."
         said = mask(describe(error), [server.password] if server.password else [])

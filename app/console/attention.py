@@ -8,8 +8,11 @@ from flask import url_for
 from sqlalchemy import func, select
 
 from app.alerting.kinds import KINDS
+from app.clock import now
 from app.console.alerts import explain_alert, list_alerted, list_open
 from app.console.formatting import number, plural
+from app.console.guards import ACCESS, may
+from app.console.mails import name_mails
 from app.console.open_problems import Group, Scope, load_newest
 from app.console.problem_titles import title_of, workflow_of
 from app.console.reader import current_reader
@@ -20,6 +23,7 @@ from app.models import Alert, Channel, Event, Run
 from app.processing.dead_letters import MOST, list_dead_letters
 from app.processing.silence_causes import explain_silence
 from app.processing.stuck_runs import stuck_after
+from app.workspaces.mails import list_failing
 
 MAX_LINES = 5
 """Lines of one source; the rest is a number and a link."""
@@ -229,9 +233,34 @@ def _look_at_channels(situation: Situation) -> list[Line]:
     return lines + _count_rest(broken, "more broken channel", "red", "bell-off", address)
 
 
+def _look_at_mails(situation: Situation) -> list[Line]:
+    """Digests and notices that don't arrive. Whom they were for is only for who may see that."""
+    if not may(ACCESS["mails"].look):
+        return []
+    failing = list_failing(situation.workspace_id, now())
+    names = name_mails(failing[:MAX_LINES])
+    lines = [
+        Line(
+            f"mail-{mail.public_id}",
+            "red",
+            "mail",
+            names[mail.id],
+            "It does not arrive; it is tried again"
+            if mail.state == "waiting"
+            else "It has not arrived, and is no longer tried",
+            ("See why", url_for("delivery.show_delivery", public_id=mail.public_id)),
+            mail.message.created_at,
+        )
+        for mail in failing[:MAX_LINES]
+    ]
+    address = url_for("mails.show_mails")
+    return lines + _count_rest(failing, "more undelivered mail", "red", "mail", address)
+
+
 SOURCES: tuple[Callable[[Situation], list[Line]], ...] = (
     _look_at_worker,
     _look_at_channels,
+    _look_at_mails,
     _look_at_dead_letters,
     _look_at_alerts,
     _look_at_failing,

@@ -4,7 +4,8 @@ from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from app.console.guards import current_workspace
+from app.console.guards import ACCESS, current_workspace, may
+from app.console.mails import name_mails
 from app.extensions import db
 from app.models import Delivery, DeliveryAttempt
 from app.workspaces.channels import find_delivery, is_leased, reopens_incident, try_again
@@ -26,6 +27,7 @@ def show_delivery(public_id: str) -> str:
         delivery=delivery,
         message=delivery.message,
         channel=delivery.channel,
+        way=_describe_way(delivery),
         tries=db.session.scalars(newest).all(),
         is_under_way=is_leased(delivery),
         ended=ENDED if delivery.state != "delivered" and reopens_incident(delivery) else "",
@@ -47,8 +49,16 @@ def send_again(public_id: str) -> ResponseReturnValue:
     return redirect(url_for("delivery.show_delivery", public_id=public_id), 303)
 
 
+def _describe_way(delivery: Delivery) -> tuple[str, str]:
+    """Its name, and the page of its log."""
+    channel = delivery.channel
+    if channel is None:
+        return name_mails([delivery])[delivery.id], url_for("mails.show_mails")
+    return channel.name, url_for("channel.show_channel", public_id=channel.public_id)
+
+
 def _find(public_id: str) -> Delivery:
     delivery = find_delivery(current_workspace().id, public_id)
-    if delivery is None:
+    if delivery is None or not (delivery.channel or may(ACCESS["mails"].look)):
         abort(404, "There is no such delivery in this workspace.")
     return delivery

@@ -22,6 +22,7 @@ from app.console.clocks import compare_clocks
 from app.console.fixes import Fixes, find_content_type
 from app.console.guards import visible_workspace_ids
 from app.console.header_view import view_headers, write_headers
+from app.console.long_text import cut_text
 from app.console.overview import worker_stands_still
 from app.console.related import MOST as MOST_RELATED
 from app.console.related import find_related
@@ -46,6 +47,7 @@ _KEPT = "Refused requests are kept for a few days only."
 _JUST_CAME = "If it came this very moment, it is not written yet: load this page again."
 _MOST_ENCODED = 3_000
 _MOST_OF_AN_ANSWER = 6_000
+_MOST_OF_A_MESSAGE = 8_000
 """Bytes of the HTML that shows it."""
 blueprint = Blueprint("event", __name__)
 
@@ -68,7 +70,8 @@ def render_event(
     errors: Mapping[str, list[str]] = NO_ERRORS,
     form: Mapping[str, str] = NO_FORM,
 ) -> str:
-    """The page; `errors` and `form` are those of the form that makes a workflow."""
+    """The page; `errors` and `form` are those of a form that makes or names a
+    workflow."""
     body = read_body(event)
     places, place_of = find_places(body, event.errors or [], event.warnings or [])
     return render_template(
@@ -77,12 +80,13 @@ def render_event(
         problem=find_problem(event),
         errors=find_rows(event.errors, place_of),
         warnings=find_rows(event.warnings, place_of, len(event.errors or [])),
-        clocks=compare_clocks(event),
+        clocks=compare_clocks(event, body),
         fixes=Fixes(event) if event.state == "rejected" else None,
         related=find_related(event),
         most_related=MOST_RELATED,
         body=body,
         encoded=_encode(body),
+        message=cut_text((event.run and event.run.error_message) or "", _MOST_OF_A_MESSAGE),
         headers=view_headers(event.headers),
         view=view_body(body, places, begin=request.args.get("body", type=int)),
         answer=_fit(json.dumps(rebuild_answer(event), indent=2, ensure_ascii=False)),

@@ -5,13 +5,18 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from slugify import slugify
-from sqlalchemy import or_, select
 
 from app.console.corrections import Correction, correct
 from app.console.guards import visible_workspace_ids
-from app.console.likely_workflows import Likely, find_closest, find_exact, list_in_use
+from app.console.likely_workflows import (
+    Likely,
+    find_archived,
+    find_closest,
+    find_exact,
+    find_misspelt,
+    list_in_use,
+)
 from app.console.reprocessing import REPORTING, Open, find_hindrance, find_open, is_whole, preview
-from app.extensions import db
 from app.ingest.attempts import Checked
 from app.ingest.schemas import EVENT_KINDS
 from app.models import NAME_LENGTH, SLUG_LENGTH, Event, Workflow
@@ -38,6 +43,8 @@ _OF_THE_SENDER = frozenset({"new_key", "show_key"})
 """What the sender needs, although this one request can be reprocessed."""
 
 
+_WITHOUT_KEY = frozenset({"missing_api_key", "malformed_api_key"})
+"""A key may have come, but in a wrong place."""
 _BY_WHAT_IS_AROUND = frozenset({"in_the_future", "workflow_mismatch"})
 """Codes of fields that time, or a workflow's new name, may mend in the body as it is."""
 
@@ -51,11 +58,22 @@ class Fixes:
     @cached_property
     def names(self) -> tuple[str, ...]:
         names = FIXES.get(self.event.code or "", ())
-        if "create_workflow" in names and self.exact:
+        if self.has_good_key:
+            names = tuple(name for name in names if name != "new_key")
+        if "create_workflow" in names and self.meant:
             names = ("other_workflow", "create_workflow")  # What leads is what will do.
         if self.is_accepted_today:
             return tuple(name for name in names if name in _OF_THE_SENDER)
         return names
+
+    @property
+    def has_good_key(self) -> bool:
+        """Whether its key would do in its right place; one that came in an address is known to
+        many."""
+        key, at = self.event.api_key, self.event.received_at
+        if key is None or self.event.code not in _WITHOUT_KEY or "fp_" in self.event.path:
+            return False
+        return key.revoked_at is None and (key.expires_at is None or key.expires_at > at)
 
     @cached_property
     def hindrance(self) -> str | None:
@@ -119,19 +137,13 @@ class Fixes:
     @cached_property
     def archived(self) -> Workflow | None:
         """The archived workflow that the request names."""
-        if self.event.code != "workflow_archived" or not self.event.reference:
+        if self.event.code != "workflow_archived":
             return None
-        names = (Workflow.public_id, Workflow.slug, Workflow.name)
-        query = select(Workflow).where(
-            Workflow.workspace_id == self.event.workspace_id,
-            Workflow.archived_at.is_not(None),
-            or_(*(column == self.event.reference for column in names)),
-        )
-        return db.session.scalar(query.limit(1))
+        return find_archived(self.event.workspace_id, self.event.reference)
 
     @property
     def workflows(self) -> Sequence[Likely]:
-        """Those that take events, by name; the first of them."""
+        """Those that take events, by name; the first of them, to choose from."""
         return self._in_use[:_MOST_LISTED]
 
     @cached_property
@@ -144,12 +156,17 @@ class Fixes:
         return find_exact(self.event.reference or "", self._in_use)
 
     @cached_property
+    def meant(self) -> Likely | None:
+        """The workflow that was surely meant: named otherwise, or misspelt."""
+        return self.exact or find_misspelt(self.event.reference or "", self._in_use)
+
+    @cached_property
     def closest(self) -> list[Likely]:
         """At most three that were meant, are named, or are called nearly so."""
-        meant = [each for each in self._in_use if each.id == self.event.workflow_id]
-        named = [self.exact] if self.exact else []
+        found = [each for each in self._in_use if each.id == self.event.workflow_id]
+        meant = [self.meant] if self.meant else []
         close = find_closest(self.event.reference or "", self._in_use, _MOST_CLOSE)
-        return list(dict.fromkeys([*named, *meant, *close]))[:_MOST_CLOSE]
+        return list(dict.fromkeys([*meant, *found, *close]))[:_MOST_CLOSE]
 
     @cached_property
     def proposed(self) -> tuple[str, str]:

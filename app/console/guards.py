@@ -60,6 +60,7 @@ ACCESS = {
     "channels": Access(),
     "channel": Access(look="member"),
     "delivery": Access(look="member"),
+    "mails": Access(look="admin"),  # They name people's addresses.
     "account": Access(change="viewer"),  # Everybody's own.
     "settings": Access(change="admin"),
     "alerts": Access(),

@@ -25,9 +25,9 @@ SECRETS = frozenset({"new_password", "old_password", "password"}).union(
     *(list_secrets(kind.Config) for kind in KINDS.values())
 )
 """The fields whose values no answer repeats: passwords, and what channels' settings call secret."""
-_UNTYPED = frozenset(
-    {"asked", "before", "do", "done", "form_id", "instead", "next", "quick", "refused", "up_to"}
-)
+_UNTYPED = frozenset({"as_kept", "asked", "before", "do", "done", "form_id", "instead"}) | {
+    *("next", "quick", "refused", "up_to")
+}
 """What pages put into forms by themselves: passed on, and nobody's loss."""
 
 

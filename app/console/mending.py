@@ -1,24 +1,25 @@
 """What mends a refused event: edit and resend, reprocess, and the buttons of its code."""
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.datastructures import ImmutableMultiDict
 
 from app.console.body_places import BodyText, find_places
 from app.console.body_view import view_body
 from app.console.corrections import check_body, correct
 from app.console.event import find_event, find_rows, render_event
-from app.console.fixes import Fixes
 from app.console.group_runs import read_instead, take_step
 from app.console.guards import current_workspace, signed_in_user, visible_workspace_ids
 from app.console.reprocessing import find_open, reprocess
-from app.console.resending import Message, draft_message, resend
+from app.console.resend_form import ResendForm, draft_form, list_workflow_choices, read_form
+from app.console.resending import draft_message, resend
 from app.console.workflow_list import find_workflow
-from app.identifiers import is_id, new_id
 from app.ingest.schemas import EVENT_KINDS
 from app.models import Event
 from app.workspaces.people import RefusedError
 from app.workspaces.workflows import create_workflow, find_twin, restore_workflow
+
+MOST_FINDINGS = 10
+"""Errors, and warnings, that the form lists; the others are counted."""
 
 blueprint = Blueprint("mending", __name__, url_prefix="/events/<public_id:public_id>")
 
@@ -26,16 +27,25 @@ blueprint = Blueprint("mending", __name__, url_prefix="/events/<public_id:public
 @blueprint.get("/resend")
 def show_resend(public_id: str) -> str:
     event = find_event(public_id)
-    message, changes = draft_message(event)
-    return _show_form(event, message, changes)
+    return _show_form(event, draft_form(event))
+
+
+@blueprint.get("/resend/body")
+def download_draft(public_id: str) -> Response:
+    """What would be sent, with the corrections, for a body that is too long for the form."""
+    message, _ = draft_message(find_event(public_id))
+    response = Response(message.raw, content_type="application/octet-stream")
+    response.headers.set("Content-Disposition", "attachment", filename=f"{public_id}.json")
+    return response
 
 
 @blueprint.post("/resend")
 def send_again(public_id: str) -> ResponseReturnValue:
     event = find_event(public_id)
-    message = _read_message(request.form)
+    form = read_form(event)
     if request.form.get("do") == "check":
-        return _show_form(event, message, checked=True)
+        return _show_form(event, form, checked=True)
+    message = form.message
     outcome = resend(event, _workspace_of(event), message, signed_in_user())
     if outcome.problem is None:
         flash("The request was accepted.", "success")
@@ -49,7 +59,11 @@ def run_again(public_id: str) -> ResponseReturnValue:
     event = find_event(public_id)
     fingerprint = event.fingerprint
     try:
-        outcome = reprocess(event, signed_in_user(), read_instead())
+        instead = read_instead()
+    except RefusedError as error:
+        return _show_mistakes(event, error)
+    try:
+        outcome = reprocess(event, signed_in_user(), instead)
     except RefusedError as error:
         flash(str(error), "error")
         return redirect(_address(public_id), 303)
@@ -64,7 +78,11 @@ def run_again(public_id: str) -> ResponseReturnValue:
 @blueprint.post("/reprocess-all")
 def run_all_again(public_id: str) -> ResponseReturnValue:
     event = find_event(public_id)
-    return take_step(event.fingerprint or "", _address(public_id), _address(public_id))
+    try:
+        instead = read_instead()
+    except RefusedError as error:
+        return _show_mistakes(event, error)
+    return take_step(event.fingerprint or "", _address(public_id), _address(public_id), instead)
 
 
 @blueprint.post("/create-workflow")
@@ -77,7 +95,7 @@ def add_workflow(public_id: str) -> ResponseReturnValue:
     except RefusedError as error:
         twin = find_twin(workspace_id, name, slug)
         if twin is None:
-            return render_event(event, errors=error.errors, form=request.form), 422
+            return _show_mistakes(event, error)
         if twin.archived_at:
             next_step = "It is archived: restore it on its page first."
         flash(f"Workflow “{twin.name}” is there already. {next_step}", "message")
@@ -95,47 +113,36 @@ def restore(public_id: str) -> ResponseReturnValue:
     return redirect(_address(public_id), 303)
 
 
-def _show_form(
-    event: Event, message: Message, changes: tuple[str, ...] = (), *, checked: bool = False
-) -> str:
-    """The form, with what would become of the message once that was asked for."""
-    workspace_id = _workspace_of(event)
-    body = BodyText(message.raw, "application/json", False)
-    result = check_body(body.raw, body.content_type, message.kind, workspace_id)
+def _show_mistakes(event: Event, error: RefusedError) -> ResponseReturnValue:
+    """The event's page with what was typed into one of its forms, and what is wrong with it."""
+    return render_event(event, errors=error.errors, form=request.form), 422
+
+
+def _show_form(event: Event, form: ResendForm, *, checked: bool = False) -> str:
+    """The form, with what would become of the message; `checked`: once that was asked for."""
+    workspace_id, kind = _workspace_of(event), form.message.kind
+    body = BodyText(form.message.raw, "application/json", False)
+    result = check_body(body.raw, body.content_type, kind, workspace_id)
     errors = [each.as_dict() for each in result.problem.errors] if result.problem else []
     warnings = [each.as_dict() for each in result.warnings]
-    places, place_of = find_places(body, errors, warnings)
-    mended = correct(body.raw, body.content_type, message.kind, workspace_id) if checked else None
+    shown, warned = errors[:MOST_FINDINGS], warnings[:MOST_FINDINGS]
+    places, place_of = find_places(body, shown, warned)
+    mended = correct(body.raw, body.content_type, kind, workspace_id) if checked else None
     return render_template(
         "console/event_resend.html",
         event=event,
-        message=message,
-        form_id=new_id(),
+        form=form,
         kinds=[(name, name) for name in EVENT_KINDS],
-        workflow_choices=[
-            ("", "as the body says"),
-            *((each.public_id, each.name) for each in Fixes(event).workflows),
-        ],
-        changes=changes,
+        workflow_choices=list_workflow_choices(event),
         result=result,
-        errors=find_rows(errors, place_of),
-        warnings=find_rows(warnings, place_of, len(errors)),
+        errors=find_rows(shown, place_of),
+        further_errors=len(errors) - len(shown),
+        warnings=find_rows(warned, place_of, len(shown)),
+        warning_count=len(warnings),
         view=view_body(body, places),
         correction=mended,
         checked=checked,
     )
-
-
-def _read_message(form: ImmutableMultiDict[str, str]) -> Message:
-    """What was typed, with the workflow that was chosen written into the body."""
-    kind = form.get("kind", "")
-    kind = kind if kind in EVENT_KINDS else next(iter(EVENT_KINDS))
-    chosen = form.get("workflow", "")
-    # A browser writes line breaks as CR LF.
-    text = form.get("body", "").replace("\r\n", "\n")
-    form_id = form.get("form_id", "")
-    message = Message(kind, text, form_id if is_id(form_id) else new_id())
-    return message.with_workflow(find_workflow(chosen)) if chosen else message
 
 
 def _workspace_of(event: Event) -> int:

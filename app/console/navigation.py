@@ -39,6 +39,7 @@ NAVIGATION = (
                 "channels",
                 "channel",
                 "delivery",
+                "mails",
             }
         ),
     ),

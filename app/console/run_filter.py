@@ -135,6 +135,7 @@ class RunFilter(UrlFilter):
     """A filter of the run history."""
 
     PARAMETERS: ClassVar[Mapping[str, Parameter]] = PARAMETERS
+    max_correlation: ClassVar[int] = MAX_CORRELATION
 
     @property
     def is_of_open_runs(self) -> bool:

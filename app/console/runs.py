@@ -3,29 +3,34 @@
 import json
 from typing import Any
 
-from flask import Blueprint, abort, render_template, request, url_for
+from flask import Blueprint, Response, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload, undefer
+from werkzeug.datastructures import MultiDict
 
 from app.console.error_list import count_groups, describe_groups
 from app.console.filter_choices import PLATFORMS, list_workflow_choices
 from app.console.guards import current_workspace
+from app.console.long_text import cut_text
 from app.console.open_runs import NONE, find_open_runs
 from app.console.paging import Paged
+from app.console.places import PlaceReader
 from app.console.run_filter import PERIODS, RUN_OUTCOMES, RunFilter
 from app.console.run_links import find_source_link
 from app.console.run_list import MOST_RELATED, find_related, find_start, load_runs
 from app.console.run_search import Page, Place, find_page
 from app.console.timeline import draw_timeline
-from app.console.url_filter import lead_to_short_address
+from app.console.url_filter import lead_to_short_address, list_texts
 from app.extensions import db
 from app.models import Event, Run
 
 ERRORS_SHOWN = 25
 EVENTS_SHOWN = 20
-TEXT_SHOWN = 20_000
-"""How much of an error message or of metadata a page shows; the event holds all of it."""
+MOST_OF_A_TEXT = 25_000
+"""Bytes of the HTML that shows an error message, or metadata; all of it can be downloaded."""
+
+PLACE = "the place of a run, such as 1767225600000000-12"
 
 blueprint = Blueprint("runs", __name__)
 
@@ -36,22 +41,26 @@ def show_runs() -> ResponseReturnValue:
         return short
     workspace = current_workspace()
     wanted = RunFilter.read(request.args, workspace.id)
-    before, after = (Place.read(request.args.get(name)) for name in ("before", "after"))
-    page = Page([]) if wanted.errors else find_page(workspace.id, wanted, before, after)
+    reader = PlaceReader()
+    before, after = (reader.read(name, Place.read, PLACE) for name in ("before", "after"))
+    is_wrong = bool(wanted.errors or reader.mistakes)
+    page = Page([]) if is_wrong else find_page(workspace.id, wanted, before, after)
     return render_template(
         "console/runs.html",
         page=page,
+        searched_to=page.stopped_at.at if page.stopped_at else None,
         runs=load_runs([place.id for place in page.places]),
         exact=load_runs([place.id for place in page.exact]),
         running=find_open_runs(workspace.id, wanted) if page.newer is None else NONE,
         wanted=wanted,
+        unreadable=reader.mistakes,
         outcomes=list(RUN_OUTCOMES.items()),
         periods=[(name, label) for name, (label, _) in PERIODS.items()],
         workflows=list_workflow_choices(workspace.id, wanted),
         platforms=PLATFORMS,
         error=_describe_error(workspace.id, wanted.value("error")),
         page_url=_page_url("runs.show_runs", wanted.texts),
-    ), 422 if wanted.errors else 200
+    ), 422 if is_wrong else 200
 
 
 @blueprint.get("/runs/errors")
@@ -59,7 +68,9 @@ def show_errors() -> ResponseReturnValue:
     if short := lead_to_short_address():
         return short
     workspace = current_workspace()
-    wanted = RunFilter.read({"period": "30d", **_given("period", "workflow")}, workspace.id)
+    given = _given("period", "workflow")
+    given.setdefault("period", "30d")
+    wanted = RunFilter.read(given, workspace.id)
     groups = (
         []
         if wanted.errors
@@ -83,18 +94,34 @@ def show_run(public_id: str) -> str:
     run = find_run(public_id)
     details = json.dumps(run.details, indent=2, ensure_ascii=False) if run.details else ""
     events = select(Event).where(Event.run_id == run.id)
+    texts = [cut_text(text, MOST_OF_A_TEXT) for text in (run.error_message or "", details)]
     return render_template(
         "console/run.html",
         run=run,
         started_at=find_start(run),
         source=find_source_link(run, run.details),
-        message=(run.error_message or "")[:TEXT_SHOWN],
-        details=details[:TEXT_SHOWN],
-        is_cut=max(len(run.error_message or ""), len(details)) > TEXT_SHOWN,
+        message=texts[0].shown,
+        details=texts[1].shown,
+        is_cut=any(text.left_out for text in texts),
         timeline=draw_timeline(find_related(run)),
         most_related=MOST_RELATED,
         events=db.session.scalars(events.order_by(Event.id.desc()).limit(EVENTS_SHOWN)).all(),
     )
+
+
+@blueprint.get("/runs/<public_id:public_id>/texts")
+def download_texts(public_id: str) -> Response:
+    """What may be too long for a page, as JSON."""
+    run = find_run(public_id)
+    texts = {
+        "error_type": run.error_type,
+        "error_message": run.error_message,
+        "metadata": run.details,
+    }
+    written = json.dumps(texts, indent=2, ensure_ascii=False)
+    response = Response(written, content_type="application/json")
+    response.headers.set("Content-Disposition", "attachment", filename=f"{public_id}.json")
+    return response
 
 
 def find_run(public_id: str) -> Run:
@@ -117,8 +144,9 @@ def _describe_error(workspace_id: int, fingerprint: str | None) -> Any:
     return next(iter(describe_groups(workspace_id, tallies)), None)
 
 
-def _given(*names: str) -> dict[str, str]:
-    return {name: text for name in names if (text := request.args.get(name))}
+def _given(*names: str) -> MultiDict[str, str]:
+    """All that the address gives for these parameters, and none of the others."""
+    return MultiDict((name, text) for name in names for text in list_texts(request.args, name))
 
 
 def _page_url(endpoint: str, texts: dict[str, str]) -> Any:

@@ -47,6 +47,7 @@ def show_table() -> str:
     return render_template(
         "console/troubleshooting.html",
         wanted=wanted,
+        max_query=MAX_QUERY,
         found=found,
         groups=list(group_rows(found)),
         frequent=[PROBLEMS[code] for code in FREQUENT],

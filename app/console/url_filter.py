@@ -79,6 +79,8 @@ class UrlFilter:
     """What the reader asks for, and what of it can't be read, by parameter. Hashable."""
 
     PARAMETERS: ClassVar[Mapping[str, Parameter]] = {}
+    max_text: ClassVar[int] = MAX_TEXT
+    max_platform: ClassVar[int] = MAX_PLATFORM
 
     parts: tuple[Part, ...] = ()
     given: tuple[tuple[str, str], ...] = ()

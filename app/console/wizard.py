@@ -12,7 +12,7 @@ from app.console.listening import Heard, Watch, listen
 from app.console.reachability import describe_reach
 from app.console.snippet_parts import PLACEHOLDER, Part, Target
 from app.console.snippets import TOOLS
-from app.console.workflow_list import find_workflow
+from app.console.workflow_list import MAX_QUERY, find_workflow
 from app.extensions import db
 from app.links import public_url
 from app.models import ApiKey, Workflow
@@ -116,8 +116,8 @@ def _draw_parts(choice: Choice, key: str | None) -> Sequence[Part]:
 def _list_workflows(choice: Choice) -> dict[str, Any]:
     """Those to pick from: the newest, or what was looked for."""
     if choice.workflow:
-        return {"workflows": (), "workflow_count": 0, "find": ""}
-    wanted = request.args.get("find", "").replace("\0", "").strip()
+        return {"workflows": (), "workflow_count": 0, "find": "", "max_query": MAX_QUERY}
+    wanted = request.args.get("find", "").replace("\0", "").strip()[:MAX_QUERY]
     in_use = [
         Workflow.workspace_id == current_workspace().id,
         Workflow.archived_at.is_(None),
@@ -127,7 +127,12 @@ def _list_workflows(choice: Choice) -> dict[str, Any]:
         columns = (Workflow.name, Workflow.slug, Workflow.public_id)
         in_use.append(or_(*(each.icontains(wanted, autoescape=True) for each in columns)))
     query = select(Workflow).where(*in_use).order_by(Workflow.id.desc()).limit(MOST_LISTED)
-    return {"workflows": db.session.scalars(query).all(), "workflow_count": count, "find": wanted}
+    return {
+        "workflows": db.session.scalars(query).all(),
+        "workflow_count": count,
+        "find": wanted,
+        "max_query": MAX_QUERY,
+    }
 
 
 def _find_key(public_id: str) -> ApiKey | None:

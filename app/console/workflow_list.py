@@ -11,9 +11,11 @@ from app.clock import now
 from app.console.guards import find_own
 from app.console.workflow_health import WorkflowHealth, look_at
 from app.extensions import db
-from app.models import Rollup, Workflow
+from app.models import NAME_LENGTH, Rollup, Workflow
 
 PAGE_SIZE, ARCHIVED_SIZE = 50, 25
+MAX_QUERY = NAME_LENGTH
+"""Of what is looked for, no more is read: no name is longer."""
 WINDOW = timedelta(hours=24)
 
 

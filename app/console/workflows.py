@@ -24,6 +24,7 @@ from app.console.workflow_history import (
 )
 from app.console.workflow_list import (
     ARCHIVED_SIZE,
+    MAX_QUERY,
     PAGE_SIZE,
     find_workflow,
     load_workflows,
@@ -100,7 +101,7 @@ def _answer(workflow: Workflow, text: str) -> ResponseReturnValue:
 
 
 def _show_list(errors: dict[str, list[str]]) -> str:
-    text = request.args.get("q", "").strip()[:120]
+    text = request.args.get("q", "").strip()[:MAX_QUERY]
     workspace_id, endpoint = current_workspace().id, "workflows.show_workflows"
     found = search_workflows(workspace_id, text)
     in_use = Paged(len(found.active), PAGE_SIZE, endpoint, kept=("q", "archived"))
@@ -113,6 +114,7 @@ def _show_list(errors: dict[str, list[str]]) -> str:
         archived_pages=archived,
         found=found,
         text=text,
+        max_query=MAX_QUERY,
         has_search=found.total > SEARCHED_FROM,
         form=request.form,
         errors=errors,

@@ -1,10 +1,17 @@
 """Who sends: the API key, from the headers alone, looked up anew for each request."""
 
+from contextlib import suppress
+
 from app.ingest.intake import Intake
+from app.ingest.misplaced_keys import Misplaced, find_misplaced_key
 from app.ingest.records import KnownKey
 from app.ingest.service import IngestService
+from app.ingest.store import OUTAGES
 from app.keys import has_key_form, hash_key, is_well_formed, mask_keys
 from app.problems import ProblemError
+
+_WITHOUT_KEY = frozenset({"missing_api_key", "malformed_api_key"})
+"""Refused since nothing in its place has the form of a key."""
 
 
 def require_key(intake: Intake, scope: str, service: IngestService) -> KnownKey:
@@ -13,18 +20,31 @@ def require_key(intake: Intake, scope: str, service: IngestService) -> KnownKey:
     Raises ProblemError: `missing_api_key`, `malformed_api_key`, `unknown_api_key`,
     `revoked_api_key`, `expired_api_key`, `insufficient_scope`, `rate_limited`.
     """
-    credential = read_credential(intake)
     try:
-        key = identify(intake, credential, service)
+        key = identify(intake, read_credential(intake), service)
     except ProblemError as problem:
-        service.limits.check_failed_key(intake.remote_addr or "unknown", problem)
-        raise
+        raise _refuse(intake, problem, service) from None
     require_scope(key, scope)
     if key.id is not None:
         service.limits.check_key(key.id)
         agent = intake.environ.get("HTTP_USER_AGENT", "")
         service.usage.note(key.id, intake.received_at, intake.remote_addr, mask_keys(agent))
     return key
+
+
+def _refuse(intake: Intake, problem: ProblemError, service: IngestService) -> ProblemError:
+    """What the sender is told; where a key came in a wrong place, which one.
+
+    Raises ProblemError `rate_limited` for an address from which one bad key comes after the other.
+    """
+    misplaced = _find_misplaced_key(intake, problem)
+    if misplaced or problem.code != "missing_api_key":
+        service.limits.check_failed_key(intake.remote_addr or "unknown")
+    return ProblemError(problem.code, misplaced.words) if misplaced else problem
+
+
+def _find_misplaced_key(intake: Intake, problem: ProblemError) -> Misplaced | None:
+    return find_misplaced_key(intake.environ) if problem.code in _WITHOUT_KEY else None
 
 
 def read_credential(intake: Intake) -> str:
@@ -80,9 +100,18 @@ def require_scope(key: KnownKey, scope: str) -> None:
         )
 
 
-def note_sender(intake: Intake, service: IngestService) -> None:
-    """Whose request this is, where its key tells; for one that is refused for other reasons."""
+def note_sender(intake: Intake, service: IngestService) -> bool:
+    """Whose request this is, where its key tells; for one that is refused for other reasons.
+
+    False where the key came in a wrong place: its people are to see the request, yet it was no
+    pass, and must not be told from any other by how the request is treated.
+    """
     try:
         identify(intake, read_credential(intake), service)
-    except ProblemError:
-        return
+    except ProblemError as problem:
+        misplaced = _find_misplaced_key(intake, problem)
+        if misplaced:
+            with suppress(ProblemError, *OUTAGES):
+                identify(intake, misplaced.key, service)
+            return False
+    return True

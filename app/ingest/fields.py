@@ -80,7 +80,8 @@ class EventField(fields.Field[Any]):
     ) -> Any:
         """The value that was given, read and checked; what is missing is the schema's business."""
         read = self._deserialize(value, attr, data, **kwargs)
-        self._validate(read)
+        if self.validators and read != "":
+            self._check(read, value)
         return read
 
     def refuse(self, code: str, message: str, value: object, fix: str = "") -> Refusal:
@@ -95,12 +96,10 @@ class EventField(fields.Field[Any]):
             warning = FieldError(name, code, f"{name} {message}", received=show_value(value))
             data.warnings.append(warning)
 
-    def _validate(self, value: Any) -> None:
-        if value == "":
-            return
+    def _check(self, read: Any, value: object) -> None:
         for validator in self.validators:
             try:
-                validator(value)
+                validator(read)
             except ValidationError as error:
                 code = getattr(validator, "code", "invalid_type")
                 raise self.refuse(code, f" {error.messages[0]}.", value) from None

@@ -15,7 +15,7 @@ from app.clock import now
 from app.identifiers import new_id
 from app.ingest.platforms import MAX_PLATFORM, guess_platform
 from app.ingest.records import KnownKey, NewEvent
-from app.keys import mask_keys, mask_keys_in_bytes
+from app.keys import mask_keys, mask_keys_in_address, mask_keys_in_bytes
 from app.problems import ProblemError
 from app.time_limit import TimeIsUp, time_limit
 
@@ -206,7 +206,7 @@ class Intake:
             sent_by=attempt.sent_by if attempt else None,
             attempt_of_id=attempt.attempt_of_id if attempt else None,
             method=environ["REQUEST_METHOD"][:20],
-            path=mask_keys(environ.get("RAW_URI") or environ["PATH_INFO"])[:2000],
+            path=mask_keys_in_address(environ.get("RAW_URI") or environ["PATH_INFO"])[:2000],
             headers=_stored_headers(environ),
             body=mask_keys_in_bytes(body)[:MAX_STORED_BODY],
             body_size=self._body_size(),

@@ -106,9 +106,9 @@ class Limits:
                     f"More than {self._rate} requests per second came with this key.", wait
                 )
 
-    def check_failed_key(self, address: str, problem: ProblemError) -> None:
+    def check_failed_key(self, address: str) -> None:
         """Raises `rate_limited` when an address tries one bad key after the other."""
-        if problem.code == "missing_api_key" or not self._rate or not self._failed_keys:
+        if not self._rate or not self._failed_keys:
             return
         wait = self._take(f"address:{address}", self._failed_keys / 60, self._failed_keys)
         if wait:

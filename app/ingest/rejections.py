@@ -27,10 +27,10 @@ def record_rejection(intake: Intake, problem: ProblemError) -> str | None:
     service = ingest_service()
     if problem.code == "unavailable":
         intake.event_id = new_id()  # The first one may be on disk after all.
-    if intake.api_key is None:
-        note_sender(intake, service)
+    had_pass = intake.api_key is not None or note_sender(intake, service)
     if service.limits.may_store_rejected():
-        is_known = intake.api_key is not None and why_ended(intake.api_key, intake) is None
+        key = intake.api_key if had_pass else None
+        is_known = key is not None and why_ended(key, intake) is None
         intake.read_for_log(PATIENCE_SECONDS if is_known else GLANCE_SECONDS)
         if service.recorder.record_later(as_rejected(intake, problem)):
             return intake.event_id

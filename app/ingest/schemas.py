@@ -24,6 +24,7 @@ from app.ingest.fields import (
     Timestamp,
     Within,
     WorkflowReference,
+    show_value,
 )
 from app.ingest.timestamps import show_timestamp, write_timestamp
 from app.problems import FieldError, ProblemError
@@ -178,7 +179,7 @@ def validate(kind: EventKind, body: ReadBody, now: datetime) -> dict[str, Any]:
     """
     known = kind.fields
     values, errors = _read(kind.schema, body, known)
-    _check_times(values, errors, now)
+    _check_times(values, errors, body, now)
     _warn_of_future(values.get("ended_at"), body, now)
     if not body.keys() <= kind.schema.load_fields.keys():
         warn_of_unknown(body, known, _ELSEWHERE)
@@ -217,15 +218,18 @@ def _read(
     return values, errors
 
 
-def _check_times(values: dict[str, Any], errors: dict[str, FieldError], now: datetime) -> None:
+def _check_times(
+    values: dict[str, Any], errors: dict[str, FieldError], body: ReadBody, now: datetime
+) -> None:
     ended_at, started_at = values.get("ended_at"), values.get("started_at")
     if ended_at and started_at and started_at > ended_at:
         message = (
             f"started_at is {show_timestamp(started_at)}, after ended_at, "
             f"{show_timestamp(ended_at)}."
         )
+        received = show_value(body["started_at"])
         errors["started_at"] = FieldError(
-            "started_at", "after_ended_at", message, received=show_timestamp(started_at)
+            "started_at", "after_ended_at", message, received=received
         )
     for name, at in (("ended_at", ended_at), ("started_at", started_at)):
         if at and at - now > FUTURE_ALLOWED and name not in errors:
@@ -233,7 +237,8 @@ def _check_times(values: dict[str, Any], errors: dict[str, FieldError], now: dat
                 f"{name} is {show_timestamp(at)}, more than 24 hours ahead of the server's clock, "
                 f"{show_timestamp(now)}."
             )
-            errors[name] = FieldError(name, "in_the_future", message, received=show_timestamp(at))
+            received = show_value(body[name])
+            errors[name] = FieldError(name, "in_the_future", message, received=received)
 
 
 def _warn_of_future(ended_at: datetime | None, body: ReadBody, now: datetime) -> None:
@@ -242,8 +247,10 @@ def _warn_of_future(ended_at: datetime | None, body: ReadBody, now: datetime) ->
             f"ended_at is {show_timestamp(ended_at)}, ahead of the server's clock, "
             f"{show_timestamp(now)}."
         )
-        shown = show_timestamp(ended_at)
-        body.warnings.append(FieldError("ended_at", "ended_in_the_future", message, received=shown))
+        received = show_value(body["ended_at"])
+        body.warnings.append(
+            FieldError("ended_at", "ended_in_the_future", message, received=received)
+        )
 
 
 def _settle_duration(values: dict[str, Any], body: ReadBody) -> None:
@@ -254,6 +261,7 @@ def _settle_duration(values: dict[str, Any], body: ReadBody) -> None:
     given = values.setdefault("duration_ms", int(derived) if derived.is_integer() else derived)
     if abs(given - derived) > max(_DISAGREEMENT_MS, _DISAGREEMENT_SHARE * derived):
         message = f"duration_ms is {given}, but the two times are {derived:.0f} ms apart."
+        received = show_value(body["duration_ms"])
         body.warnings.append(
-            FieldError("duration_ms", "duration_disagrees", message, received=str(given))
+            FieldError("duration_ms", "duration_disagrees", message, received=received)
         )

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 from app.channels.message import Message
 from app.channels.network import read_mail_server
 from app.channels.outbox import put_mail
-from app.channels.weekly import latest_monday, week_before, zone_of
+from app.channels.weekly import ID_PREFIX, latest_monday, week_before, zone_of
 from app.clock import now
 from app.extensions import db, writing
 from app.models import Membership, Rollup, Silence, WeeklyDigest, Workflow
@@ -72,7 +72,7 @@ def _write(session: Session, membership: Membership, monday: date) -> Message:
         lines.append(f"… and {len(weeks) - MOST_LINES:,} more workflows.")
     name, sunday = membership.workspace.name, monday - timedelta(days=1)
     return Message(
-        id=f"week-{monday:%Y%m%d}-{membership.id}",
+        id=f"{ID_PREFIX}{monday:%Y%m%d}-{membership.id}",
         kind="digest",
         title=f"{name}: {_count(runs, 'run')}, {failures:,} failed in the week to {sunday:%d %b}",
         text="\n".join(lines or ["No workflow has run."]),

@@ -156,13 +156,12 @@ def find_channel(workspace_id: int, public_id: str) -> Channel | None:
 
 
 def find_delivery(workspace_id: int, public_id: str) -> Delivery | None:
-    """A delivery to one of the workspace's channels."""
+    """A delivery of one of the workspace's messages, by a channel or to an address."""
     return db.session.scalar(
         select(Delivery)
         .join(OutboxMessage, OutboxMessage.id == Delivery.message_id)
         .where(
             Delivery.public_id == public_id,
-            Delivery.channel_id.is_not(None),
             OutboxMessage.workspace_id == workspace_id,
         )
     )

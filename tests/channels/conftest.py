@@ -1,5 +1,7 @@
 """A team with channels, the other side, and a clock to turn."""
 
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,6 +30,27 @@ def receiver() -> Iterator[Receiver]:
 def mail_box() -> Iterator[MailBox]:
     with MailBox() as mail_box:
         yield mail_box
+
+
+@pytest.fixture
+def serve_raw() -> Iterator[Callable[[Callable[[socket.socket], None]], str]]:
+    """A server that does with a connection what the test says; gives its address."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve(behave: Callable[[socket.socket], None]) -> str:
+        def run() -> None:
+            try:
+                plug, _ = listener.accept()
+                with plug:
+                    behave(plug)
+            except OSError:
+                pass
+
+        threading.Thread(target=run, daemon=True).start()
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+    yield serve
+    listener.close()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from app.channels.courier import claim_due, prepare, record_one
 from app.channels.message import Message
-from app.channels.outbox import put
+from app.channels.outbox import put, put_mail
 from app.channels.sealing import seal
 from app.clock import now
 from app.extensions import db, writing
@@ -73,6 +73,10 @@ def store_channels(workspace_id: int, texts: Iterable[str]) -> None:
             session.flush()
             message = make_message(title=text, text=text, facts=((text, text),))
             key = put(session.connection(), message, workspace_id, [channel.id], now())
+            mail = make_message(title=text, text=text)
+            sent = put_mail(session.connection(), mail, workspace_id, ["eve@example.org"], now())
+            given_up = {"state": "given_up", "next_try_at": None}
+            session.query(Delivery).filter_by(message_id=sent).update(given_up)
             if not channel.disabled_at:
                 delivery = session.scalars(select(Delivery).filter_by(message_id=key)).one()
                 delivery.state, delivery.attempts, delivery.next_try_at = "given_up", 1, None

@@ -1,6 +1,7 @@
 """The other side: a real HTTP receiver and a real SMTP server, on loopback."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -143,3 +144,17 @@ def only_with(user: str, password: str) -> Callable[..., AuthResult]:
         return AuthResult(success=is_right, handled=False)
 
     return check
+
+
+def drip_hello(plug: socket.socket) -> None:
+    """TLS's answer to a hello, of 16 KB, that never comes to its end."""
+    plug.recv(4096)
+    plug.sendall(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc")
+    drip_bytes(plug)
+
+
+def drip_bytes(plug: socket.socket) -> None:
+    """A byte now and then, until the other side is gone: no read ever waits for long."""
+    while True:
+        plug.sendall(b"x")
+        threading.Event().wait(0.02)

@@ -2,19 +2,33 @@
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from app.channels import connections
 from app.channels.addresses import is_public
-from app.channels.connections import MAX_ANSWER_BYTES, post
-from app.channels.sending import DeliveryError, Network
-from tests.channels.receivers import Receiver, Reply
+from app.channels.connections import MAX_ANSWER_BYTES
+from app.channels.deadline import TOTAL_SECONDS, Deadline
+from app.channels.sending import Answer, DeliveryError, Network, Sending
+from tests.channels.deliveries import make_message
+from tests.channels.receivers import Receiver, Reply, drip_bytes, drip_hello
 
 PRIVATE = Network(allow_private=True)
 PUBLIC = Network()
+
+
+def post(
+    url: str,
+    body: bytes,
+    network: Network,
+    headers: dict[str, str],
+    seconds: float = TOTAL_SECONDS,
+) -> Answer:
+    sending = Sending(make_message(), {}, network, deadline=Deadline(seconds))
+    return connections.post(url, body, sending, headers)
+
 
 _REFUSED = """
 127.0.0.1 127.9.9.9 0.0.0.0 0.1.2.3 10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1 169.254.1.1
@@ -88,7 +102,7 @@ def test_of_several_addresses_only_public_ones_are_used(monkeypatch: pytest.Monk
         for address in ("10.0.0.1", "8.8.8.8", "169.254.169.254")
     ]
     monkeypatch.setattr(connections.socket, "getaddrinfo", lambda *_, **__: found)
-    places = connections.resolve("mixed.example", 443, PUBLIC)
+    places = connections.resolve("mixed.example", 443, PUBLIC, Deadline())
     assert [place.sockaddr[0] for place in places] == ["8.8.8.8"]
 
 
@@ -132,42 +146,48 @@ def test_an_answer_is_cut_at_64_kb(receiver: Receiver) -> None:
     assert len(post(receiver.url, b"{}", PRIVATE, {}).text) == MAX_ANSWER_BYTES
 
 
-@pytest.fixture
-def serve_raw() -> Iterator[Callable[[Callable[[socket.socket], None]], str]]:
-    """A server that does with a connection what the test says; gives its address."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve(behave: Callable[[socket.socket], None]) -> str:
-        def run() -> None:
-            try:
-                plug, _ = listener.accept()
-                with plug:
-                    behave(plug)
-            except OSError:
-                pass
-
-        threading.Thread(target=run, daemon=True).start()
-        return f"127.0.0.1:{listener.getsockname()[1]}"
-
-    yield serve
-    listener.close()
-
-
 def drip(plug: socket.socket) -> None:
     """Headers that never end, a byte now and then: no read ever waits for long."""
     plug.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-    while True:
-        plug.sendall(b"x")
-        threading.Event().wait(0.02)
+    drip_bytes(plug)
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(("scheme", "behave"), [("http", drip), ("https", drip_hello)])
 def test_who_drips_is_cut_off(
-    serve_raw: Callable[..., str], monkeypatch: pytest.MonkeyPatch, scheme: str
+    serve_raw: Callable[..., str], scheme: str, behave: Callable[[socket.socket], None]
 ) -> None:
-    monkeypatch.setattr(connections.time_limit.__wrapped__, "__defaults__", (0.2,))
-    with pytest.raises(DeliveryError, match="no answer that can be read"):
-        post(f"{scheme}://{serve_raw(drip)}/", b"{}", PRIVATE, {})
+    with pytest.raises(
+        DeliveryError, match=r"no answer that can be read: it took longer than 0\.2"
+    ):
+        post(f"{scheme}://{serve_raw(behave)}/", b"{}", PRIVATE, {}, seconds=0.2)
+
+
+def test_a_name_server_that_says_nothing_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr(connections.socket, "getaddrinfo", lambda *_, **__: go_on.wait(20))
+    with pytest.raises(DeliveryError, match="can't be resolved: it took longer"):
+        post("http://slow.example/", b"{}", PRIVATE, {}, seconds=0.1)
+    go_on.set()
+
+
+def test_of_all_addresses_together_the_time_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left of it is what each may take to be connected to."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 1))] * 3
+    given: list[float | None] = []
+
+    class Plug(socket.socket):
+        def connect(self, address: Any) -> None:
+            given.append(self.gettimeout())
+            threading.Event().wait(0.15)
+            raise TimeoutError("not in a test")
+
+    monkeypatch.setattr(connections.socket, "getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr(connections.socket, "socket", Plug)
+    with pytest.raises(DeliveryError, match="longer"):
+        post("http://slow.example/", b"{}", PRIVATE, {}, seconds=0.2)
+    assert len(given) == 2 and all(each is not None and each <= 0.2 for each in given)
 
 
 def test_who_says_nothing_is_not_waited_for(

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from apprise.manager_plugins import NotificationManager
 from marshmallow import ValidationError
 
-from app.channels.kinds import KINDS, apprise, opsgenie, pagerduty, pushover, telegram
+from app.channels.deadline import Deadline
+from app.channels.kinds import KINDS, opsgenie, pagerduty, pushover, telegram
 from app.channels.message import MESSAGE_KINDS
 from app.channels.sending import Answer, DeliveryError, MailServer, Network, Sending
 from app.channels.settings import list_secrets
@@ -88,7 +88,7 @@ def test_each_kind_takes_each_message_with_little_and_with_much_in_it(
     assert kind == "webhook" or all(len(each.body) < 100_000 for each in receiver.received)
 
 
-HTTP_KINDS = [kind for kind in KINDS if kind not in ("email", "apprise")]
+HTTP_KINDS = [kind for kind in KINDS if kind != "email"]
 
 
 @pytest.mark.parametrize("kind", HTTP_KINDS)
@@ -109,6 +109,18 @@ def test_each_kind_is_guarded(
     with pytest.raises(DeliveryError, match="FLOWPULSE_ALLOW_PRIVATE_ADDRESSES"):
         KINDS[kind].send(Sending(make_message(), loaded))
     assert receiver.received == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_try_has_one_time_for_all_of_it(
+    settings: dict[str, dict[str, str]], receiver: Receiver, mail_box: MailBox, kind: str
+) -> None:
+    server = MailServer("127.0.0.1", mail_box.port, "none", "", "", "flowpulse@example.org")
+    loaded = {**KINDS[kind].Config().load(settings[kind]), "secret": SECRET}
+    over = Sending(make_message(), loaded, Network(True, server), deadline=Deadline(0))
+    with pytest.raises(DeliveryError, match="longer than 0 s"):
+        KINDS[kind].send(over)
+    assert receiver.received == [] and mail_box.envelopes == []
 
 
 # --- Messages are literal -----------------------------------------------------------------------
@@ -236,43 +248,6 @@ def test_a_link_is_never_cut_off() -> None:
     message = make_message(text="x" * 5000)
     body = write_body(message, 500)
     assert len(body) == 500 and body.endswith("…\n\nhttps://flowpulse.example.org/runs/1")
-
-
-# --- Apprise -------------------------------------------------------------------------------------
-
-
-def send_by_apprise(url: str, *, allow_private: bool) -> Answer:
-    return apprise.send(Sending(make_message(), {"url": url}, Network(allow_private)))
-
-
-def test_apprise_goes_to_no_private_address(receiver: Receiver) -> None:
-    with pytest.raises(DeliveryError) as caught:
-        send_by_apprise(f"gotify://127.0.0.1:{receiver.port}/Atoken12345", allow_private=False)
-    assert caught.value.answer is not None and "Gotify" in caught.value.answer.text
-    assert receiver.received == []
-
-
-def test_apprise_follows_no_redirect(receiver: Receiver) -> None:
-    receiver.reply = lambda _: Reply(307, b"", {"Location": f"{receiver.url}/elsewhere"})
-    with pytest.raises(DeliveryError):
-        send_by_apprise(f"gotify://127.0.0.1:{receiver.port}/Atoken12345", allow_private=True)
-    assert [each.path for each in receiver.received] == ["/message"]
-
-
-@pytest.mark.filterwarnings("ignore:'imghdr':DeprecationWarning")
-def test_apprise_knows_each_scheme_of_the_list() -> None:
-    manager = NotificationManager()
-    manager.load_modules()
-    assert set(manager.schemas()) >= apprise.SCHEMES
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["syslog://", "mailto://a:b@example.org", "json://127.0.0.1", "dbus://", "file:///etc", "x"],
-)
-def test_apprise_takes_only_what_is_on_the_list(url: str) -> None:
-    with pytest.raises(ValidationError):
-        apprise.Config().load({"url": url})
 
 
 # --- The forms -----------------------------------------------------------------------------------

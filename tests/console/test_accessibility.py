@@ -106,9 +106,10 @@ def look(page: Page, url: str, schemes: dict[str, tuple[str, ...]]) -> list[str]
 
 
 def send_something_odd(server: LiveServer, team: LiveTeam) -> str:
-    """A refused request with a misspelt name, and a field that is as long as can be."""
+    """A refused request with a misspelt name, and with all that can be long without a break."""
     body = {"workflow_slug": team.slug, "endedAt": "2026-11-24T03:00:00Z", "duration_ms": "x"}
-    body["x" * 70] = "y" * 500
+    body |= {"source_platform": "W" * 64, "x" * 70: "y" * 500}
+    body |= {"external_execution_id": "W" * 255, "correlation_id": "W" * 255}
     answer = server.post("/api/v1/ingest/run-success", json=body, headers=team.headers).json()
     path = f"/api/v1/events/{answer['event_id']}"
     wait_for(lambda: server.get(path, headers=team.headers).ok)

@@ -190,7 +190,8 @@ def test_a_test_shows_what_the_other_side_answers(
     for each in swapped:
         assert Page(done).has_id(each) and Page(part).has_id(each), each
         assert f"#{each}" in waiting
-    assert "Not used yet" in waiting and "Not used yet" not in part
+    assert "Not used yet" in waiting
+    assert ("Works" if reply.status == 200 else "Not used yet") in Page(part).text
     for each in words:
         assert each in Page(done).text and each in Page(part).text
     assert receiver.received[0].json["type"] == "test"
@@ -207,7 +208,8 @@ def test_a_delivery_shows_each_try_and_is_tried_again_on_demand(
     assert "Invoice sync failed" in page.text and "Failing" in page.text
     (path,) = {each for each in page.links if each.startswith("/alerts/deliveries/")}
     failed = open_page(owner, path)
-    assert "first answer" in failed.text
+    assert "first answer" in failed.text and "just now ·" in failed.text
+    assert not [each for _, each in failed.tags if "data-clock" in each]
     assert "/troubleshooting#delivery_server_error" in failed.links
     receiver.reply = lambda _: Reply(200, b"second answer")
     assert deliver() == 0

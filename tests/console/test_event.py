@@ -42,6 +42,16 @@ def test_a_misspelt_ended_at_is_explained_by_name(owner: FlaskClient, team: Team
     assert {"/troubleshooting#missing", "/troubleshooting#validation_failed"} <= set(page.links)
 
 
+def test_code_too_long_for_the_page_is_downloaded_from_its_head(
+    owner: FlaskClient, team: Team
+) -> None:
+    metadata = {f"key_{number:03}": "x" * 20 for number in range(200)}
+    answer = report(owner, team, ended_at="yesterday", metadata=metadata)
+    page = page_of(owner, answer)
+    assert "Download as curl" in page.text and "Copy as curl" not in page.text
+    assert page.links.count(f"/events/{answer.json['event_id']}/as/curl") == 2
+
+
 def test_all_errors_are_listed_with_what_came(owner: FlaskClient, team: Team) -> None:
     page = page_of(owner, report(owner, team, ended_at="yesterday", duration_ms="abc"))
     for word in ("ended_at", "yesterday", "duration_ms", "abc", "not_a_number"):

@@ -1,13 +1,15 @@
 """Mending a refused request in a real browser on the real server."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.axe import violations
 from tests.factories import PASSWORD
+from tests.layout import cut_off
 from tests.server import LiveServer, wait_for
 from tests.sessions import enter
 from tests.teams import LiveTeam
@@ -53,6 +55,50 @@ def test_a_mark_far_down_in_a_body_stands_in_sight(
           return box.top < mark.top && mark.bottom < box.bottom;
         }"""
     )
+
+
+@pytest.mark.once
+def test_the_head_copies_the_request_as_code_with_two_clicks(
+    live_server: LiveServer, team: LiveTeam, page: Page
+) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    path = refuse(live_server, team, ended_at="yesterday")
+    for address in (path, path.replace("/events/", "/events?event=")):
+        page.goto(address)
+        page.locator("summary", has_text="Copy as code").click()
+        menu = page.locator(".copy-menu .menu-panel")
+        expect(menu.get_by_role("button")).to_have_text(
+            ["Copy as curl", "Copy as n8n", "Copy as Python", "Copy as JavaScript"],
+            use_inner_text=True,
+        )
+        for name in ("curl", "n8n", "python", "javascript"):
+            button = menu.locator(f"[data-copy-from='#send-{name}']")
+            button.click()
+            expect(button).to_have_text("Copied", use_inner_text=True)
+            expect(page.locator("#announcer")).to_have_text("Copied")
+            code = page.locator(f"#send-{name}").text_content()
+            assert code and page.evaluate("navigator.clipboard.readText()") == code
+    assert violations(page) == [] and cut_off(page) == []
+    page.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(path)
+    page.locator("summary", has_text="Copy as code").click()
+    expect(menu).to_be_visible()
+    assert violations(page) == [] and cut_off(page) == []
+
+
+@pytest.mark.once
+def test_without_a_script_the_head_leads_to_the_code(
+    live_server: LiveServer, team: LiveTeam, page: Page, new_context: Callable[..., BrowserContext]
+) -> None:
+    plain = new_context(java_script_enabled=False)
+    plain.add_cookies(page.context.cookies())  # type: ignore[arg-type]
+    plain_page = plain.new_page()
+    plain_page.goto(refuse(live_server, team, ended_at="yesterday"))
+    expect(plain_page.locator(".copy-menu")).to_be_hidden()
+    plain_page.get_by_role("link", name="Copy as code").click()
+    expect(plain_page.locator("#send-again")).to_be_in_viewport()
 
 
 @pytest.mark.everywhere

@@ -19,7 +19,7 @@ from app.models import ApiKey, Event, Workflow
 from app.problems import PROBLEMS
 from app.workspaces.api_keys import create_api_key, revoke_api_key
 from app.workspaces.workflows import archive_workflow, create_workflow, rename_workflow
-from tests.console.pages import Page, open_page, send_form
+from tests.console.pages import Page, open_page, send_form, submit
 from tests.factories import Team, report
 from tests.server import wait_for
 
@@ -129,6 +129,75 @@ def test_a_resent_body_that_is_refused_again_is_an_attempt_too(
     assert first is not None and first.resolved_at is None
 
 
+def long_metadata() -> dict[str, str]:
+    return {f"key_{number:04}": "<é&>" * 3 for number in range(1_200)}
+
+
+def test_a_usual_body_is_edited_whole_with_the_correction_filled_in(
+    owner: FlaskClient, team: Team
+) -> None:
+    path = refuse(owner, team, ended_at=None, endedAt=RECENT, metadata={"text": '"a" < b &amp; c'})
+    page = open_page(owner, f"{path}/resend")
+    assert '"text": "\\"a\\" < b &amp; c"' in page.text and f'"ended_at": "{RECENT}"' in page.text
+    assert "Download it" not in page.text
+
+
+def test_a_body_too_long_to_edit_is_sent_as_it_is_kept_with_the_corrections(
+    owner: FlaskClient, team: Team
+) -> None:
+    path = refuse(owner, team, ended_at=None, endedAt=RECENT, metadata=long_metadata())
+    page = open_page(owner, f"{path}/resend")
+    assert "too long to be edited here" in page.text
+    assert "endedAt is called ended_at." in page.text and "It would be accepted" in page.text
+    values = {"body": "", "kind": "run-success", "workflow": ""}
+    checked = send_form(owner, f"{path}/resend", **values, do="check")
+    assert "It would be accepted" in checked.text and "too long to be edited here" in checked.text
+    sent = send_form(owner, f"{path}/resend", **values, do="send")
+    event = find(sent.location.rsplit("/", 1)[1])
+    assert event is not None and event.state == "accepted"
+    assert json.loads(event.body)["metadata"] == long_metadata()
+
+
+def test_a_body_too_long_to_edit_is_downloaded_as_it_would_be_sent_and_pasted_changed(
+    owner: FlaskClient, team: Team
+) -> None:
+    path = refuse(owner, team, ended_at=None, endedAt=RECENT, metadata=long_metadata())
+    page = open_page(owner, f"{path}/resend")
+    download = owner.get(next(link for link in page.links if link.endswith("/resend/body")))
+    assert "attachment" in download.headers["Content-Disposition"]
+    draft = json.loads(download.data)
+    assert draft["ended_at"] == RECENT and draft["metadata"] == long_metadata()
+    body = json.dumps({**draft, "workflow_slug": "nope", "metadata": {"n": "&" * 60_000}})
+    values = {"body": body, "kind": "run-success", "workflow": ""}
+    checked = send_form(owner, f"{path}/resend", **values, do="check")
+    assert "It would be refused" in checked.text
+    assert "&amp;" * 60_000 in checked.text, "What was typed is not lost"
+    quick = {"environ_overrides": {"HTTP_HX_REQUEST": "true"}}
+    checked = send_form(owner, f"{path}/resend", **values, **quick, do="check")
+    assert "It would be refused" in checked.text and len(checked.data) < 100_000
+    named = {**values, "workflow": team.workflow_public_id}
+    sent = send_form(owner, f"{path}/resend", **named, do="send")
+    event = find(sent.location.rsplit("/", 1)[1])
+    assert event is not None and event.state == "accepted"
+    assert json.loads(event.body)["metadata"] == {"n": "&" * 60_000}
+
+
+def test_of_many_findings_the_first_are_shown_and_the_others_counted(
+    owner: FlaskClient, team: Team
+) -> None:
+    path = refuse(owner, team, ended_at="never", **{f"unknown_{n:02}": n for n in range(18)})
+    page = open_page(owner, f"{path}/resend")
+    assert "18 warnings" in page.text and "and 8 more" in page.text
+    assert "unknown_09 is not" in page.text and "unknown_10 is not" not in page.text
+
+
+def test_a_body_that_is_kept_in_part_says_so_before_it_is_sent(
+    owner: FlaskClient, team: Team
+) -> None:
+    path = refuse(owner, team, ended_at="never", error_message="x" * 100_000)
+    assert "Only the first 64 KB of " in open_page(owner, f"{path}/resend").text
+
+
 def test_a_missing_workflow_is_created_and_all_requests_run_again(
     owner: FlaskClient, team: Team
 ) -> None:
@@ -187,6 +256,26 @@ def test_what_names_a_workflow_in_another_way_leads_to_it_and_no_fix_is_bound_to
     assert made is not None and made.slug == "lead-enrichment-2"
 
 
+@pytest.mark.parametrize(
+    ("named", "first"),
+    [
+        ("lead-enrichmnt", "reprocess"),
+        ("Lead enrichmet", "reprocess"),
+        ("lead-enrichment-2", "create-workflow"),
+        ("lead-scoring", "create-workflow"),
+    ],
+)
+def test_the_fix_for_a_misspelt_workflow_leads_and_another_number_is_another_one(
+    owner: FlaskClient, team: Team, named: str, first: str
+) -> None:
+    path = refuse(owner, team, workflow_slug=named)
+    page = open_page(owner, path)
+    form = next(form for form in page.forms if form.action.startswith(path))
+    assert form.action == f"{path}/{first}"
+    assert ("spelt nearly so" in page.text) == (first == "reprocess")
+    assert primary_buttons(page) == ["submit"]
+
+
 def test_a_slug_of_an_archived_or_renamed_workflow_is_not_proposed(
     owner: FlaskClient, team: Team
 ) -> None:
@@ -213,6 +302,50 @@ def test_the_closest_workflow_is_found_among_very_many(owner: FlaskClient, team:
         session.add(Workflow(workspace_id=team.workspace_id, name="Zahlungen", slug="zahlungen"))
     path = refuse(owner, team, workflow_slug="zahlugnen")
     assert "It was zahlungen" in open_page(owner, path).text
+
+
+@pytest.mark.parametrize("attribute", ["public_id", "slug", "name"])
+def test_each_of_very_many_workflows_can_be_named_by_its_slug_id_or_name(
+    owner: FlaskClient, team: Team, attribute: str
+) -> None:
+    with writing() as session:
+        session.add_all(
+            Workflow(workspace_id=team.workspace_id, name=f"A job {n}", slug=f"a-job-{n}")
+            for n in range(210)
+        )
+    last = create_workflow(team.workspace_id, "Zahlungen (neu)", "payments")
+    path = refuse(owner, team, workflow_slug="nope")
+    form = next(form for form in open_page(owner, path).forms if form.fields.get("instead") == "")
+    named = f" {getattr(last, attribute)} "
+    asked = owner.post(form.action, data={**form.fields, "instead": named})
+    assert f"It was {named.strip()}?" in Page(asked.text).text
+    answer = submit(owner, form, instead=named)
+    event = find(answer.location.rsplit("/", 1)[1])
+    assert event is not None and event.workflow_id == last.id
+
+
+@pytest.mark.parametrize("requests", [1, 2])
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ("lead-enrichmnt", "No workflow that takes events has this id, slug or name. lead-enr"),
+        ("", "Name a workflow by its slug, id or name."),
+        ("Old <one>", "“Old <one>” is archived. Restore it on its page first."),
+    ],
+)
+def test_a_workflow_that_is_not_there_is_told_at_the_field_and_nothing_runs(
+    owner: FlaskClient, team: Team, requests: int, named: str, told: str
+) -> None:
+    archive_workflow(create_workflow(team.workspace_id, "Old <one>"))
+    path, *_ = [refuse(owner, team, workflow_slug="nope") for _ in range(requests)]
+    form = next(form for form in open_page(owner, path).forms if form.fields.get("instead") == "")
+    answer = submit(owner, form, instead=named)
+    page = Page(answer.text)
+    assert answer.status_code == 422 and told in page.text
+    field = next(values for _, values in page.tags if values.get("id") == "field-instead")
+    assert field["value"] == named and field["aria-invalid"] == "true"
+    assert field["aria-describedby"] and "field-instead-error" in field["aria-describedby"]
+    assert len(db.session.scalars(select(Event)).all()) == requests
 
 
 def test_an_archived_workflow_is_restored(owner: FlaskClient, team: Team) -> None:
@@ -290,6 +423,32 @@ def test_a_member_mends(
     answer = send_form(member, path, f"{path}/reprocess")
     event = find(answer.headers["Location"].rsplit("/", 1)[1])
     assert event is not None and event.sent_by == "member@example.org"
+
+
+@pytest.mark.parametrize(
+    ("action", "way", "who"), [("resend", "resent", "no key ·"), ("reprocess", "reprocessed", "by")]
+)
+def test_the_log_says_in_words_who_sent_a_request_again(
+    owner: FlaskClient, team: Team, action: str, way: str, who: str
+) -> None:
+    """What is told on hover alone, no keyboard and no finger comes to."""
+    path = refuse(owner, team, workflow_slug="nope")
+    create_workflow(team.workspace_id, "Nope", "nope")
+    body = json.dumps({"workflow_slug": "nope", "ended_at": RECENT})
+    form = open_page(owner, f"{path}/resend" if action == "resend" else path)
+    submit(owner, form.form(f"{path}/{action}"), body=body, kind="run-success", do="send")
+    page = open_page(owner, "/events")
+    assert f" {way} " in page.text and f"{who} {team.email}" in page.text
+    assert not [each for _, each in page.tags if team.email in (each.get("title") or "")]
+
+
+def test_the_log_marks_a_test_once_and_says_what_that_means(owner: FlaskClient, team: Team) -> None:
+    workflow = db.session.get_one(Workflow, team.workflow_id)
+    (attempt,) = make_attempts(TESTS["success"], workflow, team.email)
+    send_attempt(attempt)
+    page = open_page(owner, "/events")
+    assert sum(values.get("class") == "tag" for _, values in page.tags) == 1
+    assert "Test , sent from the console, left out of statistics" in page.text
 
 
 def test_events_of_the_same_execution_and_correlation_are_listed(

@@ -11,7 +11,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from app.ingest.body import ReadBody, read_object
 from app.ingest.fields import EventField
 from app.ingest.schemas import EVENT_KINDS, WORKFLOW_REFERENCES, validate
-from app.problems import PROBLEMS, FieldError, ProblemError
+from app.problems import PROBLEMS, FieldError, ProblemError, shorten
 
 NOW = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 ENDED_AT = "2026-01-15T09:31:00Z"
@@ -580,6 +580,29 @@ def test_what_was_received_is_cut_to_80_characters() -> None:
     error = refuse_with("ended_at", "x" * 5000)
     assert error.received is not None
     assert len(error.received) == 80
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"ended_at": "2026-01-18T12:00:00+0100"}, "in_the_future"),
+        ({"started_at": " 2026-01-15 11:31:30.5+02 "}, "after_ended_at"),
+        ({"ended_at": "2026-01-15t14:53:30+01:00"}, "ended_in_the_future"),
+        ({"started_at": "2026-01-15T09:30:00Z", "duration_ms": " 9e6 "}, "duration_disagrees"),
+        ({"duration_ms": "-5.50"}, "out_of_range"),
+        ({"source_platform": "N8N" * 30}, "too_long"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_was_received_is_what_came(fields: dict[str, Any], code: str) -> None:
+    body = read({**FAILURE, **fields})
+    found = body.warnings
+    try:
+        validate(EVENT_KINDS["run-failure"], body, NOW)
+    except ProblemError as problem:
+        found = list(problem.errors)
+    entry = next(each for each in found if each.code == code)
+    assert entry.received == shorten(str(fields[entry.field]))
 
 
 def test_form_fields_are_validated_like_json() -> None:

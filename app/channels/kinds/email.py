@@ -13,16 +13,11 @@ from typing import Any
 
 from marshmallow import ValidationError, validate
 
-from app.channels.connections import (
-    CONNECT_SECONDS,
-    READ_SECONDS,
-    name_problem,
-    time_limit,
-    tls_context,
-)
+from app.channels.connections import name_problem
 from app.channels.message import Message
-from app.channels.sending import Answer, DeliveryError, MailServer, Sending
+from app.channels.sending import Answer, DeliveryError, Sending
 from app.channels.settings import Settings, is_plain, text
+from app.channels.smtp import open_session
 from app.channels.wording import one_line, title_of, write_body
 
 KIND, LABEL = "email", "E-mail"
@@ -75,7 +70,7 @@ def send(sending: Sending) -> Answer:
     everybody = list_recipients(sending.settings["recipients"])
     reached, problems, said = list(sending.reached), [], ""
     try:
-        with open_session(server) as session, time_limit(lambda: session.sock):
+        with open_session(server, sending.deadline) as session:
             for recipient in (each for each in everybody if each not in reached):
                 try:
                     said = _send_one(session, server.sender, recipient, sending.message)
@@ -92,27 +87,6 @@ def send(sending: Sending) -> Answer:
         words = "Refused for " + "; ".join(problems)
         raise DeliveryError(words, reached=tuple(reached), problem=FAILED)
     return Answer(250, said)
-
-
-def open_session(server: MailServer) -> smtplib.SMTP:
-    """Connected, encrypted and signed in, as the settings say. Raises what PROBLEMS lists."""
-    if server.security == "tls":
-        session: smtplib.SMTP = smtplib.SMTP_SSL(timeout=CONNECT_SECONDS, context=tls_context())
-    else:
-        session = smtplib.SMTP(timeout=CONNECT_SECONDS)
-    session._host = server.host  # type: ignore[attr-defined]  # The name that TLS asks for.
-    try:
-        session.connect(server.host, server.port)
-        assert session.sock is not None  # noqa: S101  # Else `connect` has raised.
-        session.sock.settimeout(READ_SECONDS)
-        if server.security == "starttls":
-            session.starttls(context=tls_context())
-        if server.user:
-            session.login(server.user, server.password)
-    except BaseException:
-        session.close()
-        raise
-    return session
 
 
 def _send_one(session: smtplib.SMTP, sender: str, recipient: str, message: Message) -> str:

@@ -58,7 +58,7 @@ def send(sending: Sending) -> Answer:
         "webhook-timestamp": str(timestamp),
         "webhook-signature": sign(sending.settings["secret"], message.id, timestamp, body),
     }
-    return post(sending.settings["url"], body, sending.network, headers)
+    return post(sending.settings["url"], body, sending, headers)
 
 
 def _describe(message: Message) -> dict[str, Any]:
