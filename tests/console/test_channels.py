@@ -8,7 +8,6 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, text
 
 from app.channels.kinds import KINDS
-from app.channels.network import NO_MAIL
 from app.channels.sealing import unseal
 from app.clock import now
 from app.extensions import db, writing
@@ -55,19 +54,6 @@ def test_each_form_names_all_its_mistakes_at_once(owner: FlaskClient, kind: str)
     for name in ("name", *needed):
         assert Page(answer.text).has_id(f"field-{name}-error"), name
     assert db.session.scalars(select(Channel)).all() == []
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_form_for_mail_warns_where_none_is_sent(
-    app: Flask, owner: FlaskClient, team: Team, kind: str
-) -> None:
-    paths = (f"{LIST}/new/{kind}", address(make_channel(team, kind, recipients="a@example.org")))
-    for path in paths:
-        assert (NO_MAIL in open_page(owner, path).text) == (kind == "email")
-    assert NO_MAIL in open_page(owner, "/account").text
-    app.config["FLOWPULSE_SMTP_HOST"] = "smtp.example.org"
-    for path in paths:
-        assert NO_MAIL not in open_page(owner, path).text
 
 
 def test_what_was_typed_stays_beside_a_mistake_and_secrets_do_not(owner: FlaskClient) -> None:
