@@ -17,6 +17,7 @@ LEVELS = {
     "write_lock": 0,
     "config": 0,
     "problems": 0,
+    "signs": 0,
     "timetable": 0,
     "blocking": 1,
     "extensions": 2,

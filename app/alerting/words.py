@@ -10,6 +10,7 @@ from app.alerting.kinds import KINDS
 from app.alerting.quiet import zone_named
 from app.channels.message import Message, MessageKind
 from app.channels.network import link_to
+from app.channels.wording import one_line
 from app.identifiers import new_id
 from app.models import Alert, AlertRule
 
@@ -86,7 +87,8 @@ def _error_of(alert: Alert) -> str:
     """That of the last finding, while the alert is open."""
     if alert.ended_at is not None:
         return ""
-    return ": ".join(filter(None, (alert.detail.get("error_type"), alert.detail.get("error"))))
+    error_type = one_line(alert.detail.get("error_type") or "")
+    return ": ".join(filter(None, (error_type, alert.detail.get("error"))))
 
 
 def _tell(said: Said, zone: ZoneInfo) -> str:

@@ -13,9 +13,13 @@ NAT64 = ipaddress.ip_network("64:ff9b::/96")
 ODD = tuple(ipaddress.ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24"))
 """Networks of IPv4 for special purposes that some versions of Python call global."""
 EMBEDDING = tuple(
-    ipaddress.ip_network(text) for text in ("::/96", "64:ff9b:1::/48", "2001::/32", "fec0::/10")
+    ipaddress.ip_network(text)
+    for text in ("::/96", "64:ff9b:1::/48", "2001::/32", "3fff::/20", "5f00::/16", "fec0::/10")
 )
-"""Networks of IPv6 that lead to others, or that no longer stand for anything public."""
+"""Networks of IPv6 that lead to others, or that do not stand for anything public: 3fff::/20 is for
+documents (RFC 9637), 5f00::/16 for segment routing (RFC 9602)."""
+ISATAP, ISATAP_MASK = 0x00005EFE, 0xFDFFFFFF
+"""What stands before the IPv4 address in one of RFC 5214; one bit of it may be set or not."""
 
 
 def is_public(text: str) -> bool:
@@ -32,7 +36,7 @@ def _embedded(address: IpAddress) -> list[IpAddress]:
     if address.version == 4:
         return []
     inner: list[IpAddress] = [each for each in (address.ipv4_mapped, address.sixtofour) if each]
-    if address in NAT64:
+    if address in NAT64 or (int(address) >> 32) & ISATAP_MASK == ISATAP:
         inner.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     return inner
 

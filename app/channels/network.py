@@ -6,6 +6,8 @@ from app.channels.sending import MailServer, Network
 
 ANY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]", ""})  # noqa: S104 - Nothing listens here.
 
+NO_MAIL = "This server sends no mail yet: whoever runs it sets FLOWPULSE_SMTP_HOST."
+
 
 def read_network() -> Network:
     return Network(

@@ -10,6 +10,7 @@ from app.channels.message import Message, MessageKind
 from app.identifiers import new_id
 from app.models import Channel, Delivery, OutboxMessage
 from app.problems import presentable
+from app.signs import show_signs
 
 MAX_TITLE, MAX_TEXT, MAX_FACT = 500, 20_000, 1000
 """Characters that are kept; more helps nobody who reads it on a phone."""
@@ -80,11 +81,10 @@ def _insert(
         "message_id": message.id,
         "workspace_id": workspace_id,
         "kind": message.kind,
-        "title": presentable(message.title[:MAX_TITLE]),
-        "text": presentable(message.text[:MAX_TEXT]),
+        "title": _plain(message.title[:MAX_TITLE]),
+        "text": _plain(message.text[:MAX_TEXT]),
         "facts": [
-            [presentable(name[:MAX_FACT]), presentable(value[:MAX_FACT])]
-            for name, value in message.facts
+            [_plain(name[:MAX_FACT]), _plain(value[:MAX_FACT])] for name, value in message.facts
         ],
         "link": message.link,
         "incident": message.incident,
@@ -97,3 +97,8 @@ def _insert(
         rows = [{"public_id": new_id(), **common, **way} for way in ways]
         connection.execute(insert(DELIVERIES), rows)
     return int(key)
+
+
+def _plain(text: str) -> str:
+    """Without signs that control a terminal, hide something or turn it round: they are seen."""
+    return show_signs(presentable(text))

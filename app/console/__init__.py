@@ -53,12 +53,12 @@ from app.console.navigation import list_navigation
 from app.console.problem_titles import message_of, title_of, workflow_of
 from app.console.reader import init_reader, load_reader
 from app.console.session_cookie import ConsoleSessions, configure_session_cookie
-from app.console.signs import show_signs
 from app.console.toasts import carry_toasts
 from app.errors import answer_page
 from app.extensions import login_manager
 from app.htmx import is_for_htmx
 from app.processing.web_beat import note_served
+from app.signs import show_signs
 from app.timetable import span_in_words
 
 GUARDED = (

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.channels.network import read_mail_server
+from app.channels.network import NO_MAIL, read_mail_server
 from app.clock import now
 from app.console.devices import describe_device, device_icon
 from app.console.formatting import plural, zone_name
@@ -169,6 +169,6 @@ def _show_page(errors: Errors) -> str:
         min_length=MIN_LENGTH,
         workspace=current_membership().workspace,
         wants_digest=wants_digest(current_membership()),
-        sends_mail=read_mail_server() is not None,
+        no_mail="" if read_mail_server() else NO_MAIL,
         errors=errors,
     )

@@ -16,13 +16,13 @@ from app.console.mails import name_mails
 from app.console.open_problems import Group, Scope, load_newest
 from app.console.problem_titles import title_of, workflow_of
 from app.console.reader import current_reader
-from app.console.signs import show_signs
 from app.console.workflow_health import WorkflowHealth, span
 from app.extensions import db
 from app.models import Alert, Channel, Event, Run
 from app.processing.dead_letters import MOST, list_dead_letters
 from app.processing.silence_causes import explain_silence
 from app.processing.stuck_runs import stuck_after
+from app.signs import show_signs
 from app.workspaces.mails import list_failing
 
 MAX_LINES = 5

@@ -6,10 +6,10 @@ from typing import NamedTuple
 from flask import Blueprint, Response, abort, render_template
 from sqlalchemy import select
 
-from app.console.signs import show_signs
 from app.console.workflow_health import look_at
 from app.extensions import db
 from app.models import Workflow
+from app.signs import show_signs
 from app.workspaces.badges import TOKEN_LENGTH
 
 LIFETIME = "public, max-age=60"

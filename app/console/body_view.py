@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from app.console.body_places import BodyText, Place
 from app.console.json_view import Token
-from app.console.signs import show_signs
+from app.signs import show_signs
 
 MOST_BYTES = 20_000
 """Of the HTML that shows a body, or a corrected one: a page holds both beside all else."""

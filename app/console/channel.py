@@ -7,7 +7,8 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
-from app.channels.kinds import KINDS, Kind
+from app.channels.kinds import KINDS, WITH_MAIL, Kind
+from app.channels.network import NO_MAIL, read_mail_server
 from app.console.channels import describe
 from app.console.guards import current_workspace, signed_in_user
 from app.console.overview import worker_stands_still
@@ -146,10 +147,16 @@ def _find_test(channel: Channel, public_id: str) -> Delivery | None:
     return delivery if is_its else None
 
 
+def _warn(kind: Kind) -> str:
+    """Why nothing can be sent by any channel of the kind, or nothing."""
+    return NO_MAIL if kind.KIND in WITH_MAIL and read_mail_server() is None else ""
+
+
 def _show_new(kind: Kind, errors: Errors) -> str:
     return render_template(
         "console/channel_new.html",
         kind=kind,
+        warning=_warn(kind),
         fields=describe_fields(kind, {}, request.form),
         form=request.form,
         errors=errors,
@@ -172,6 +179,7 @@ def _show_channel(channel: Channel, errors: Errors) -> str:
         channel=channel,
         listed=describe(channel),
         kind=kind,
+        warning=_warn(kind),
         fields=describe_fields(kind, saved, request.form if errors else {}),
         is_readable=bool(saved),
         name=request.form.get("name", channel.name),

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from app.console.signs import show_signs
 from app.console.url_filter import OUTCOMES
 from app.models import Event
 from app.problems import PROBLEMS
 from app.processing.runs import OUTCOMES_BY_KIND, kinds_that_tell
+from app.signs import show_signs
 
 _MAX_TEXT = 160
 FAILURES = frozenset(kinds_that_tell("failure"))

@@ -5,7 +5,7 @@ from html import escape
 from itertools import accumulate
 from typing import NamedTuple
 
-from app.console.signs import show_signs
+from app.signs import show_signs
 
 MOST_BYTES = 8_000
 LONGEST_VALUE = 200

@@ -9,11 +9,11 @@ from sqlalchemy import Table, func, select, text
 
 from app.console.formatting import duration
 from app.console.rollup_sums import is_one_of
-from app.console.signs import show_signs
 from app.extensions import db, is_sqlite
 from app.models import Rollup, Run, Workflow
 from app.models.columns import sqlite_text
 from app.processing.rollups import PERIOD_STARTS
+from app.signs import show_signs
 from app.sketches import ACCURACY, percentiles, unpack
 
 OUTLIER_FACTOR = 2

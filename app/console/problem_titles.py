@@ -1,8 +1,8 @@
 """What a refused request is called in one line: what is wrong, and with which field."""
 
-from app.console.signs import show_signs
 from app.models import Event
 from app.problems import PROBLEMS
+from app.signs import show_signs
 
 MAX_TITLE = 160
 

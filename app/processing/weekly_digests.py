@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from flask import current_app
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
 from app.channels.message import Message
-from app.channels.network import read_mail_server
+from app.channels.network import link_to, read_mail_server
 from app.channels.outbox import put_mail
 from app.channels.weekly import ID_PREFIX, latest_monday, week_before, zone_of
 from app.clock import now
@@ -80,14 +79,14 @@ def _write(session: Session, membership: Membership, monday: date) -> Message:
             ("Week", f"{monday - timedelta(days=7):%d %b %Y} to {sunday:%d %b %Y}"),
             ("Why you get this", "you asked for it in your account, and can end it there"),
         ),
-        link=current_app.config["FLOWPULSE_PUBLIC_URL"],
+        link=link_to("/"),
         incident="",
         at=now(),
     )
 
 
 def read_weeks(session: Session, workspace_id: int, begin: datetime, end: datetime) -> list[Week]:
-    """The workspace's workflows that are in use, those with the most failures first.
+    """The workspace's workflows that were in use then, those with the most failures first.
 
     From the hourly sums: where a zone is half an hour off, hours count by their beginning.
     """
@@ -108,7 +107,8 @@ def read_weeks(session: Session, workspace_id: int, begin: datetime, end: dateti
     )
     counts = {row[0]: (int(row[1]), int(row[2])) for row in session.execute(sums)}
     silent = _add_up_silences(session, workspace_id, begin, end)
-    used = Workflow.archived_at.is_(None) | Workflow.id.in_(list(counts))
+    was_there = (Workflow.created_at < end) | Workflow.id.in_(list(silent))
+    used = (Workflow.archived_at.is_(None) & was_there) | Workflow.id.in_(list(counts))
     workflows = session.scalars(
         select(Workflow).where(Workflow.workspace_id == workspace_id, used).order_by(Workflow.name)
     )

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.channels.kinds import KINDS, WITH_INCIDENTS
 from app.channels.kinds.webhook import make_secret
 from app.channels.message import Message
+from app.channels.network import read_network
 from app.channels.outbox import put
 from app.channels.sealing import UnreadableError, seal, unseal
 from app.channels.settings import keep_secrets
@@ -172,16 +173,14 @@ def _read(
 ) -> tuple[str, dict[str, Any]]:
     """Name and settings; all mistakes at once."""
     mistakes, name = Mistakes(), ""
-    config = KINDS[kind].Config
-    kept = keep_secrets(config, saved, form)
-    given = {
-        name: value for name, value in form.items() if value.strip() and name in config().fields
-    }
+    config = KINDS[kind].Config(any_host=read_network().allow_private)
+    kept = keep_secrets(KINDS[kind].Config, saved, form)
+    given = {name: value for name, value in form.items() if value.strip() and name in config.fields}
     settings: dict[str, Any] = {}
     with mistakes.noted():
         name = clean_field("name", form.get("name", ""), NAME_LENGTH)
     try:
-        settings = dict(config().load({**kept, **given}))
+        settings = dict(config.load({**kept, **given}))
     except ValidationError as error:
         said: Errors = error.normalized_messages()  # type: ignore[no-untyped-call]
         for field, messages in said.items():

@@ -32,6 +32,19 @@ def send(client: FlaskClient, team: Team, kind: str, minute: float, **fields: An
     assert answer.status_code == 202
 
 
+def test_signs_that_control_something_are_seen_in_a_message_and_control_nothing(
+    client: FlaskClient, team: Team, time: Time
+) -> None:
+    store_rule(team, channels=[store_channel(team)])
+    error = "\x1b[2Jgone\u202etxt.exe \x9b31m\u2028new\nline"
+    send(client, team, "failure", 0, error_message=error, error_type="Odd\nType: \u202eepyt")
+    time.work(0)
+    (message,) = messages()
+    said = message.text.partition("\nSince")[0]
+    seen = "␛[2Jgone⟨U+202E⟩txt.exe ⟨U+009B⟩31m⟨U+2028⟩new\nline"
+    assert said == f"Odd Type: epyt: {seen}"
+
+
 def test_a_failure_is_told_once_and_its_end_too(
     client: FlaskClient, team: Team, time: Time
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from app.channels import courier
-from app.channels.kinds import webhook
+from app.channels.kinds import opsgenie, pagerduty, pushover, telegram, webhook
 from app.channels.sealing import seal
 from app.clock import now
 from app.extensions import db, writing
@@ -108,3 +108,25 @@ def fail(channel: Channel, clock: Clock, moment: datetime, kind: str = "alert") 
         session.query(Delivery).filter_by(state="waiting").update(
             {"state": "given_up", "next_try_at": None}
         )
+
+
+@pytest.fixture
+def settings(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
+    """Good settings of each kind, all leading to the receiver."""
+    for module in (telegram, pushover):
+        monkeypatch.setattr(module, "API", receiver.url)
+    for module in (pagerduty, opsgenie):
+        monkeypatch.setattr(module, "APIS", {"us": receiver.url, "eu": f"{receiver.url}/eu"})
+    return {
+        "email": {"recipients": "ana@example.org, bo@example.org"},
+        "slack": {"url": f"{receiver.url}/services/T0/B0/secretpart"},
+        "discord": {"url": f"{receiver.url}/api/webhooks/1/secretpart"},
+        "teams": {"url": f"{receiver.url}/workflows/x?sig=secretpart"},
+        "telegram": {"token": "123456789:AAEsecretpart_secretpart_secretpart", "chat": "-1001"},
+        "ntfy": {"server": receiver.url, "topic": "ops", "token": "tk_secretpart"},
+        "pushover": {"user": "u" * 30, "token": "a" * 30},
+        "pagerduty": {"routing_key": "0123456789abcdef" * 2, "region": "us"},
+        "opsgenie": {"api_key": "01234567-89ab-cdef-0123-456789abcdef", "region": "us"},
+        "webhook": {"url": f"{receiver.url}/hook"},
+        "apprise": {"url": f"gotify://127.0.0.1:{receiver.port}/Asecretpart1234"},
+    }

@@ -131,24 +131,6 @@ def test_a_test_is_tried_once(team: Team, receiver: Receiver, clock: Clock) -> N
     assert deliveries_of(channel)[0].state == "given_up"
 
 
-@pytest.mark.parametrize("began", [None, timedelta(hours=-1)])
-def test_a_test_that_fails_leaves_the_channel_as_it_was(
-    team: Team, receiver: Receiver, clock: Clock, began: timedelta | None
-) -> None:
-    receiver.reply = lambda _: Reply(400, b"no such channel")
-    channel = make_channel(team, url=receiver.url)
-    since = began and clock.moment + began
-    with writing():
-        channel.failing_since = since
-    post_to(channel, kind="test")
-    deliver()
-    assert channel.failing_since == since
-    receiver.reply = lambda _: Reply()
-    post_to(channel, kind="test")
-    deliver()
-    assert (channel.failing_since, channel.last_ok_at) == (None, clock.moment)
-
-
 def test_after_five_days_of_failures_a_channel_is_switched_off_with_notice(
     app: Flask, team: Team, receiver: Receiver, mail_box: MailBox, clock: Clock
 ) -> None:

@@ -38,7 +38,7 @@ def problem_of(send: Callable[[], object]) -> str:
 )
 def test_who_can_not_be_asked_has_a_row(url: str, network: Network, row: str) -> None:
     address = url.format(closed=free_port())
-    assert problem_of(lambda: post(address, b"{}", network, {})) == row
+    assert problem_of(lambda: post(address, b"{}", Sending(make_message(), {}, network), {})) == row
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,10 @@ def test_who_can_not_be_asked_has_a_row(url: str, network: Network, row: str) ->
 )
 def test_an_answer_that_is_no_success_has_a_row(receiver: Receiver, status: int, row: str) -> None:
     receiver.reply = lambda _: Reply(status)
-    assert problem_of(lambda: post(receiver.url, b"{}", ANYWHERE, {})) == row
+    assert (
+        problem_of(lambda: post(receiver.url, b"{}", Sending(make_message(), {}, ANYWHERE), {}))
+        == row
+    )
 
 
 def test_a_certificate_that_nobody_vouches_for_has_a_row(
@@ -60,7 +63,10 @@ def test_a_certificate_that_nobody_vouches_for_has_a_row(
     server, context = receiver._server, serve_with(make_certificate(tmp_path))
     server.socket = context.wrap_socket(server.socket, server_side=True)
     url = f"https://localhost:{receiver.port}/"
-    assert problem_of(lambda: post(url, b"{}", ANYWHERE, {})) == "delivery_certificate"
+    assert (
+        problem_of(lambda: post(url, b"{}", Sending(make_message(), {}, ANYWHERE), {}))
+        == "delivery_certificate"
+    )
 
 
 def test_mail_that_can_not_be_handed_over_has_a_row(mail_box: MailBox) -> None:

@@ -111,3 +111,21 @@ def test_where_there_is_no_other_way_there_is_no_message(
 ) -> None:
     switch_off(failing, clock)
     assert failing.disabled_at is not None and notices() == []
+
+
+@pytest.mark.parametrize("began", [None, timedelta(hours=-1)])
+def test_a_test_that_fails_leaves_the_channel_as_it_was(
+    team: Team, receiver: Receiver, clock: Clock, began: timedelta | None
+) -> None:
+    receiver.reply = lambda _: Reply(400, b"no such channel")
+    channel = make_channel(team, url=receiver.url)
+    since = began and clock.moment + began
+    with writing():
+        channel.failing_since = since
+    post_to(channel, kind="test")
+    deliver()
+    assert channel.failing_since == since
+    receiver.reply = lambda _: Reply()
+    post_to(channel, kind="test")
+    deliver()
+    assert (channel.failing_since, channel.last_ok_at) == (None, clock.moment)

@@ -1,6 +1,6 @@
 """People who look at the console, signed in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
@@ -10,6 +10,7 @@ from jinja2 import FileSystemBytecodeCache
 from app.extensions import db
 from app.models import Workspace
 from app.workspaces.people import create_user
+from tests.channels.receivers import Receiver
 from tests.factories import PASSWORD, Team, make_team
 from tests.sessions import make_client
 
@@ -48,3 +49,11 @@ def colleague(app: Flask, team: Team) -> Callable[[str], FlaskClient]:
         return make_client(app, f"{role}@example.org")
 
     return make
+
+
+@pytest.fixture
+def receiver(app: Flask) -> Iterator[Receiver]:
+    """The other side of channels, where the server may send to."""
+    app.config["FLOWPULSE_ALLOW_PRIVATE_ADDRESSES"] = True
+    with Receiver() as receiver:
+        yield receiver

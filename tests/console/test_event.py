@@ -9,7 +9,6 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from app.clock import now
-from app.console.signs import show_signs
 from app.extensions import db, writing
 from app.identifiers import new_id
 from app.ingest.service import ingest_service
@@ -17,6 +16,7 @@ from app.keys import make_key
 from app.models import ApiKey, Event
 from app.problems import PROBLEMS
 from app.processing.batch import process_batch
+from app.signs import show_signs
 from app.workspaces.api_keys import revoke_api_key
 from app.workspaces.people import find_by_password
 from tests.console.pages import Page, open_page, send_form

@@ -1,4 +1,4 @@
-"""Mails without a channel: who was to get them, what came of each try, and that they fail."""
+"""Mails, and those without a channel: who was to get them, and what came of each try."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -9,17 +9,20 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from app.channels import courier
+from app.channels.kinds import KINDS
 from app.channels.message import Message
+from app.channels.network import NO_MAIL
 from app.channels.outbox import put_mail
 from app.clock import now
 from app.extensions import db, writing
 from app.models import Delivery, OutboxMessage, User
+from tests.channels.conftest import make_channel
 from tests.channels.deliveries import deliver, make_message
 from tests.channels.receivers import MailBox
 from tests.console.pages import open_page, send_form
 from tests.factories import Team, make_team, report
 
-LIST = "/alerts/mails"
+LIST, CHANNELS = "/alerts/mails", "/alerts/channels"
 FAILS = "450 Come back later"
 
 
@@ -55,7 +58,7 @@ def test_the_log_names_each_mail_and_shows_each_try(
     page = open_page(owner, LIST)
     assert "Weekly digest to Ana" in page.text and "Demo: 12 runs" in page.text
     assert "Tried again soon" in page.text and path in page.links
-    assert LIST in open_page(owner, "/alerts/channels").links
+    assert LIST in open_page(owner, CHANNELS).links
     tried = open_page(owner, path)
     assert FAILS in tried.text and LIST in tried.links
     mails.refuse = {}
@@ -115,7 +118,7 @@ def test_only_who_runs_the_workspace_sees_the_addresses(
     assert client.get(LIST).status_code == status
     assert (client.get(path).status_code == 200) == (status == 200)
     assert ("Weekly digest to" in client.get("/").text) == (status == 200)
-    assert (LIST in open_page(client, "/alerts/channels").links) == (status == 200)
+    assert (LIST in open_page(client, CHANNELS).links) == (status == 200)
 
 
 def test_mails_of_another_workspace_are_not_there(owner: FlaskClient, team: Team) -> None:
@@ -123,3 +126,17 @@ def test_mails_of_another_workspace_are_not_there(owner: FlaskClient, team: Team
     deliver()
     assert "eve@example.org" not in open_page(owner, LIST).text
     assert owner.get(f"/alerts/deliveries/{other.public_id}").status_code == 404
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_form_for_mail_warns_where_none_is_sent(
+    app: Flask, owner: FlaskClient, team: Team, kind: str
+) -> None:
+    channel = make_channel(team, kind, recipients="a@example.org")
+    paths = (f"{CHANNELS}/new/{kind}", f"{CHANNELS}/{channel.public_id}")
+    for path in paths:
+        assert (NO_MAIL in open_page(owner, path).text) == (kind == "email")
+    assert NO_MAIL in open_page(owner, "/account").text
+    app.config["FLOWPULSE_SMTP_HOST"] = "smtp.example.org"
+    for path in paths:
+        assert NO_MAIL not in open_page(owner, path).text

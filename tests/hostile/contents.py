@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 from sqlalchemy import func, select
 
-from app.console.signs import show_signs
 from app.extensions import db
 from app.models import (
     Alert,
@@ -20,6 +19,7 @@ from app.models import (
     Workflow,
     Workspace,
 )
+from app.signs import show_signs
 from app.workspaces.api_keys import create_api_key
 from app.workspaces.people import RefusedError
 from app.workspaces.workflows import create_workflow

@@ -164,6 +164,33 @@ def test_it_counts_the_runs_of_the_week_and_how_long_nothing_came(
     ]
 
 
+def test_workflows_that_came_later_stay_out_of_it(team: Team, at: At) -> None:
+    subscribe()
+    for name, created in (("Old", "2026-01-11T23:59Z"), ("New", "2026-01-12T00:00Z")):
+        workflow = create_workflow(team.workspace_id, name)
+        with writing():
+            workflow.created_at = datetime.fromisoformat(created)
+    assert at("2026-01-12T08:00:00Z") == 1
+    assert message().text == "Old: 0 runs"
+
+
+@pytest.mark.parametrize(
+    ("public_url", "host", "link"),
+    [
+        ("https://pulse.example.org", "127.0.0.1", "https://pulse.example.org/"),
+        ("", "127.0.0.1", "http://127.0.0.1:8000/"),
+        ("", "0.0.0.0", ""),  # noqa: S104 - Nothing listens here.
+    ],
+)
+def test_it_leads_to_where_alerts_lead(
+    app: Flask, team: Team, at: At, public_url: str, host: str, link: str
+) -> None:
+    app.config.update(FLOWPULSE_PUBLIC_URL=public_url, HOST=host, PORT=8000)
+    subscribe()
+    at("2026-01-12T08:00:00Z")
+    assert message().link == link
+
+
 def test_other_workspaces_stay_out_of_it(client: FlaskClient, team: Team, at: At) -> None:
     subscribe()
     other = make_team("Secret plans", first=False)

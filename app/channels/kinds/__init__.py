@@ -53,3 +53,5 @@ KINDS: dict[str, Kind] = {module.KIND: cast(Kind, module) for module in _MODULES
 """By name, in the order in which they are offered."""
 WITH_INCIDENTS = frozenset({pagerduty.KIND, opsgenie.KIND})
 """They open an incident for an alert, and keep it until they hear of its end."""
+WITH_MAIL = frozenset({email.KIND})
+"""They need the SMTP server of the settings."""

@@ -13,6 +13,7 @@ KIND, LABEL = "discord", "Discord"
 HELP = (
     "In Discord: the channel's settings → Integrations → Webhooks → New Webhook → Copy Webhook URL."
 )
+HOSTS = ("discord.com", "discordapp.com")
 MAX_CONTENT = 2000
 SUPPRESS_EMBEDS = 4
 _MARKUP = re.compile(r"([^\w\s]|_)")
@@ -23,6 +24,7 @@ class Config(Settings):
         "Webhook address",
         "The whole address, which begins with https://discord.com/api/webhooks/.",
         secret=True,
+        hosts=HOSTS,
         check=is_web_address,
     )
 

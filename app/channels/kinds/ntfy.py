@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from marshmallow import validate
 
@@ -15,6 +16,7 @@ HELP = (
     "Choose a topic that nobody guesses and subscribe to it in the ntfy app. A server of your own "
     "or a reserved topic asks for an access token: ntfy → Account → Access tokens."
 )
+NTFY_SH = "https://ntfy.sh"
 MAX_MESSAGE = 3500
 HIGH, USUAL = 4, 3
 
@@ -22,14 +24,16 @@ HIGH, USUAL = 4, 3
 class Config(Settings):
     server = text(
         "Server",
-        "Leave empty for https://ntfy.sh.",
+        f"Leave empty for {NTFY_SH}.",
         required=False,
         check=is_web_address,
-        placeholder="https://ntfy.sh",
+        placeholder=NTFY_SH,
     )
     topic = text(
         "Topic",
         "Whoever knows the topic can read it.",
+        secret=True,
+        sent_to="server",
         check=validate.Regexp(
             r"[-_A-Za-z0-9]{1,64}\Z", error="Use up to 64 letters, digits, - and _."
         ),
@@ -38,7 +42,7 @@ class Config(Settings):
 
 
 def about(settings: Mapping[str, Any]) -> str:
-    return f"topic {settings['topic']}"
+    return f"a topic at {urlsplit(settings.get('server') or NTFY_SH).hostname}"
 
 
 def send(sending: Sending) -> Answer:
@@ -53,4 +57,4 @@ def send(sending: Sending) -> Answer:
     }
     token = settings.get("token")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return post_json(sending, settings.get("server") or "https://ntfy.sh", payload, headers)
+    return post_json(sending, settings.get("server") or NTFY_SH, payload, headers)

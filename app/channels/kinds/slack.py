@@ -13,6 +13,7 @@ HELP = (
     "In Slack: api.slack.com/apps → your app → Incoming Webhooks → Add New Webhook. Choose the "
     "channel there, and copy the address."
 )
+HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
 MAX_FIELDS, MAX_FIELD, MAX_TEXT, MAX_TITLE = 10, 2000, 2900, 150
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
@@ -22,6 +23,7 @@ class Config(Settings):
         "Webhook address",
         "The whole address, which begins with https://hooks.slack.com/services/.",
         secret=True,
+        hosts=HOSTS,
         check=is_web_address,
     )
 

@@ -13,6 +13,18 @@ HELP = (
     "In Teams: the channel's menu → Workflows → “Send webhook alerts to a channel”. Copy the "
     "address that it shows at the end."
 )
+HOSTS = (
+    "logic.azure.com",
+    "powerplatform.com",
+    "powerautomate.com",
+    "webhook.office.com",
+    "logic.azure.us",
+    "powerplatform.us",
+    "powerautomate.us",
+    "logic.azure.cn",
+    "powerautomate.cn",
+)
+"""Of Workflows, and of the connectors before them; in the clouds for governments and for China."""
 MAX_TEXT = 8000
 
 
@@ -21,6 +33,7 @@ class Config(Settings):
         "Webhook address",
         "The whole address, with all that stands behind the question mark.",
         secret=True,
+        hosts=HOSTS,
         check=is_web_address,
     )
 
