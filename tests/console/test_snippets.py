@@ -369,10 +369,14 @@ def test_the_python_file_reports_what_the_block_came_to(
         ("sys.exit(4)", "failure", "4"),
         (f"raise ValueError({AWKWARD!r})", "failure", AWKWARD),
         ("raise ValueError('\\ud800')", "failure", "\N{REPLACEMENT CHARACTER}"),
+        ("raise type('Odd', (Exception,), {'__str__': lambda self: 1 / 0})", "failure", "Odd"),
+        ("raise type('Odd', (Exception,), {'__str__': lambda self: None})", "failure", "Odd"),
     ):
         before = newest_id(live_server, live_team)
         done = python_job(part, tmp_path, job)
         assert "FlowPulse did not" not in done.stderr
+        assert "Odd" not in job or "<string>" in done.stderr.splitlines()[1], done.stderr
+        assert "ZeroDivisionError" not in done.stderr, done.stderr
         report = newest_run(live_server, live_team, before)
         assert (report["outcome"], report["error_message"]) == (outcome, message), job
     assert run([sys.executable, "flowpulse.py"], tmp_path).stdout == "Your job goes here.\n"
