@@ -59,6 +59,7 @@ from app.extensions import login_manager
 from app.htmx import is_for_htmx
 from app.processing.web_beat import note_served
 from app.timetable import span_in_words
+from app.url_secrets import mask_url_secrets
 
 GUARDED = (
     overview.blueprint,
@@ -114,6 +115,7 @@ def init_console(app: Flask) -> None:
     login_manager.user_loader(load_reader)
     app.url_map.converters["public_id"] = PublicIdConverter
     app.jinja_env.filters.update(FILTERS, summary=summarise, visible=show_signs, bar_path=bar_path)
+    app.jinja_env.filters.update(mask_url_secrets=mask_url_secrets)
     app.jinja_env.filters.update(span=span_in_words, outcome_to_filter_by=filter_by_outcome)
     app.jinja_env.globals.update(current_user=current_user, may=may, curl_command=curl_command)
     app.jinja_env.filters.update(problem_title=title_of, problem_message=message_of)
