@@ -12,6 +12,7 @@ LEVELS = {
     "clock": 0,
     "sketches": 0,
     "keys": 0,
+    "url_secrets": 0,
     "time_limit": 0,
     "flask_app": 0,
     "write_lock": 0,

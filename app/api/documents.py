@@ -4,6 +4,8 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
+from app.url_secrets import mask_url_secrets
+
 _ID = "tz4a98xxat96iws9zmbrgj3a"
 
 
@@ -17,6 +19,13 @@ def _text(description: str, example: str, **options: Any) -> fields.Field[Any]:
     """A text; null where it belongs to something that is not (yet) there, such as a run."""
     options = {"dump_default": None, **options} if options.get("allow_none") else options
     return fields.String(metadata={"description": description, "example": example}, **options)
+
+
+class _Address(fields.String):
+    """An address without its secrets."""
+
+    def _serialize(self, value: Any, *arguments: Any, **options: Any) -> str | None:
+        return None if value is None else mask_url_secrets(value)
 
 
 class ScheduleDocument(Schema):
@@ -114,7 +123,12 @@ class EventDocument(Schema):
     received_at = _time("When it came in.")
     processed_at = _time("When it was processed or given up.", allow_none=True)
     method = _text("HTTP method.", "POST")
-    path = _text("Path with query.", "/api/v1/ingest/run-success")
+    path = _Address(
+        metadata={
+            "description": "Path with query, secrets masked.",
+            "example": "/api/v1/ingest/run-success",
+        }
+    )
     http_status = fields.Integer(
         attribute="status", metadata={"description": "Status of the answer.", "example": 202}
     )

@@ -60,6 +60,7 @@ from app.htmx import is_for_htmx
 from app.processing.web_beat import note_served
 from app.signs import show_signs
 from app.timetable import span_in_words
+from app.url_secrets import mask_url_secrets
 
 GUARDED = (
     overview.blueprint,
@@ -116,6 +117,7 @@ def init_console(app: Flask) -> None:
     login_manager.user_loader(load_reader)
     app.url_map.converters["public_id"] = PublicIdConverter
     app.jinja_env.filters.update(FILTERS, summary=summarise, visible=show_signs, bar_path=bar_path)
+    app.jinja_env.filters.update(mask_url_secrets=mask_url_secrets)
     app.jinja_env.filters.update(span=span_in_words, outcome_to_filter_by=filter_by_outcome)
     app.jinja_env.globals.update(current_user=current_user, may=may, curl_command=curl_command)
     app.jinja_env.filters.update(problem_title=title_of, problem_message=message_of)

@@ -19,6 +19,7 @@ from app.clock import now
 from app.console.body_places import BodyText, Place, find_places
 from app.console.body_view import view_body
 from app.console.clocks import compare_clocks
+from app.console.decisions import explain_decision
 from app.console.fixes import Fixes, find_content_type
 from app.console.guards import visible_workspace_ids
 from app.console.header_view import view_headers, write_headers
@@ -81,6 +82,7 @@ def render_event(
         errors=find_rows(event.errors, place_of),
         warnings=find_rows(event.warnings, place_of, len(event.errors or [])),
         clocks=compare_clocks(event, body),
+        decision=explain_decision(event),
         fixes=Fixes(event) if event.state == "rejected" else None,
         related=find_related(event),
         most_related=MOST_RELATED,

@@ -6,6 +6,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from app.signs import show_signs
+from app.url_secrets import mask_url_secrets
 
 MOST_BYTES = 8_000
 LONGEST_VALUE = 200
@@ -21,15 +22,16 @@ class HeaderView(NamedTuple):
 
 
 def view_headers(headers: Sequence[Sequence[str]]) -> HeaderView:
-    """The shortest of them, in the order in which they came."""
-    rows = [(name, _cut(show_signs(value))) for name, value in headers]
+    """The shortest of them, in the order in which they came, without the secrets of addresses."""
+    values = [mask_url_secrets(value) for _, value in headers]
+    rows = [(pair[0], _cut(show_signs(value))) for pair, value in zip(headers, values, strict=True)]
     weights = sorted((_weigh(*row), index) for index, row in enumerate(rows))
     sums = accumulate(weight for weight, _ in weights)
     chosen = sorted(
         index for (_, index), sum_ in zip(weights, sums, strict=True) if sum_ <= MOST_BYTES
     )
     shown = [rows[index] for index in chosen]
-    is_cut = any(len(value) > LONGEST_VALUE for _, value in headers)
+    is_cut = any(len(value) > LONGEST_VALUE for value in values)
     return HeaderView(shown, len(rows) - len(shown), is_cut or len(shown) < len(rows))
 
 
@@ -42,5 +44,5 @@ def _weigh(name: str, text: str) -> int:
 
 
 def write_headers(headers: Sequence[Sequence[str]]) -> str:
-    """All of them as text, one a line."""
-    return "".join(f"{name}: {value}\n" for name, value in headers)
+    """The same of all of them, as text, one a line."""
+    return "".join(f"{name}: {mask_url_secrets(value)}\n" for name, value in headers)

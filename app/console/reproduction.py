@@ -12,6 +12,7 @@ from app.identifiers import new_id
 from app.ingest.intake import MASK
 from app.links import public_url
 from app.models import Event
+from app.url_secrets import mask_url_secrets
 
 KEY = "fp_your_key"
 MOST_SHOWN = 4_000
@@ -82,11 +83,14 @@ def reproduce(event: Event) -> list[Reproduction]:
 
 
 def as_request(event: Event) -> StoredRequest:
-    """The headers that decide what becomes of it, and a stand-in where a key was sent."""
-    given = {pair[0]: pair[1] for pair in event.headers}
+    """The headers that decide what becomes of it, and a stand-in where a key was sent, or another
+    secret in an address."""
+    given = {pair[0]: mask_url_secrets(pair[1]) for pair in event.headers}
     keys = [pair for name, pair in _KEY_HEADERS.items() if given.get(name) == MASK]
     headers = dict(keys[:1]) | {name: given[name] for name in _SENT_AGAIN if name in given}
-    return StoredRequest(event.method, public_url(event.path), headers, event.body)
+    return StoredRequest(
+        event.method, public_url(mask_url_secrets(event.path)), headers, event.body
+    )
 
 
 def _quote(text: str) -> str:

@@ -262,7 +262,8 @@ class Metadata(EventField, fields.Dict):
         try:
             parsed = parse_json(value, depth)
         except Slip as slip:
-            message = f" has to be an object, and its text is none: {slip.message}"
+            what = slip.message.replace("The body ", "It ", 1)
+            message = f" is a text that holds no JSON object: {what}"
             raise self.refuse("invalid_type", message, value) from None
         if not isinstance(parsed.value, dict):
             raise self.refuse("invalid_type", " has to be an object, not a text.", value)

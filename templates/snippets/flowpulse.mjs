@@ -1,7 +1,8 @@
 // Tells FlowPulse how runs end. It never throws, and waits at most 10 s for an answer. Node 18 or newer.
 import { randomUUID } from "node:crypto";
+import { realpathSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 
 const URL_OF_EVENTS = {{ literal(ingest_url) }};
 const KEY = {{ literal(key) }};
@@ -36,8 +37,17 @@ export async function report(event, fields = {}) {
   } catch (error) {
     reason = error;
   }
-  console.error(`FlowPulse did not take the report: ${reason}`);
+  console.error(`FlowPulse did not take the report: ${textOf(() => reason)}`);
   return false;
+}
+
+/** What `read` gives, as text; "" for what has none. Anything may be thrown. */
+function textOf(read) {
+  try {
+    return String(read() ?? "");
+  } catch {
+    return "";
+  }
 }
 
 /** await watched(async () => { … }) reports the job's success or failure; its errors pass through. */
@@ -49,8 +59,8 @@ export async function watched(job) {
   } catch (error) {
     await report("run-failure", {
       ...run,
-      error_type: error?.name,
-      error_message: String(error?.message ?? error) || "The job failed without a message",
+      error_type: textOf(() => error?.name),
+      error_message: textOf(() => error?.message ?? error) || "The job failed without a message",
     });
     throw error;
   }
@@ -58,7 +68,16 @@ export async function watched(job) {
   return result;
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+/** Whether Node was started with this file, be it by a link to it. */
+function isStarted() {
+  try {
+    return realpathSync(process.argv[1]) === realpathSync(fileURLToPath(import.meta.url));
+  } catch {
+    return false;
+  }
+}
+
+if (isStarted()) {
   await watched(async () => {
     console.log("Your job goes here.");
   });

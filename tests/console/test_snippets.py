@@ -369,10 +369,14 @@ def test_the_python_file_reports_what_the_block_came_to(
         ("sys.exit(4)", "failure", "4"),
         (f"raise ValueError({AWKWARD!r})", "failure", AWKWARD),
         ("raise ValueError('\\ud800')", "failure", "\N{REPLACEMENT CHARACTER}"),
+        ("raise type('Odd', (Exception,), {'__str__': lambda self: 1 / 0})", "failure", "Odd"),
+        ("raise type('Odd', (Exception,), {'__str__': lambda self: None})", "failure", "Odd"),
     ):
         before = newest_id(live_server, live_team)
         done = python_job(part, tmp_path, job)
         assert "FlowPulse did not" not in done.stderr
+        assert "Odd" not in job or "<string>" in done.stderr.splitlines()[1], done.stderr
+        assert "ZeroDivisionError" not in done.stderr, done.stderr
         report = newest_run(live_server, live_team, before)
         assert (report["outcome"], report["error_message"]) == (outcome, message), job
     assert run([sys.executable, "flowpulse.py"], tmp_path).stdout == "Your job goes here.\n"
@@ -416,6 +420,9 @@ def test_the_node_file_reports_what_the_job_came_to(
         ("console.log('job');", 0, "success", None),
         (f"throw new TypeError({json.dumps(AWKWARD)});", 1, "failure", AWKWARD),
         ("throw 'a text';", 1, "failure", "a text"),
+        ("throw Object.create(null);", 1, "failure", "The job failed without a message"),
+        ("throw { get message() { throw 1; } };", 1, "failure", "The job failed without a message"),
+        ("throw { name: 7n, message: 'odd' };", 1, "failure", "odd"),
     ):
         before = newest_id(live_server, live_team)
         done = node_job(part, tmp_path, job)
@@ -423,6 +430,30 @@ def test_the_node_file_reports_what_the_job_came_to(
         report = newest_run(live_server, live_team, before)
         assert (report["outcome"], report["error_message"]) == (outcome, message), job
     assert run(["node", "flowpulse.mjs"], tmp_path).stdout == "Your job goes here.\n"
+
+
+@needs_node
+@pytest.mark.parametrize("options", [[], ["--preserve-symlinks-main"]])
+def test_the_node_file_runs_through_a_link_too(
+    target: Target, live_server: LiveServer, live_team: LiveTeam, tmp_path: Path, options: list[str]
+) -> None:
+    save(parts_of("node", target)["module"], tmp_path)
+    (tmp_path / "nightly.mjs").symlink_to("flowpulse.mjs")
+    before = newest_id(live_server, live_team)
+    done = run(["node", *options, "nightly.mjs"], tmp_path)
+    assert (done.returncode, done.stdout) == (0, "Your job goes here.\n"), done.stderr
+    assert newest_run(live_server, live_team, before)["outcome"] == "success"
+
+
+@needs_node
+def test_the_node_file_can_be_imported_where_no_script_was_started(
+    target: Target, tmp_path: Path
+) -> None:
+    save(parts_of("node", target)["module"], tmp_path)
+    script = "const { report } = await import('./flowpulse.mjs'); console.log(typeof report);"
+    for started in (["--input-type=module", "-e", script], ["--input-type=module", "-"]):
+        done = run(["node", *started], tmp_path, script if "-e" not in started else None)
+        assert (done.returncode, done.stdout) == (0, "function\n"), done.stderr
 
 
 @needs_node

@@ -516,6 +516,23 @@ def test_metadata_that_is_no_object_is_refused(value: object) -> None:
     assert refuse_with("metadata", value).code == "invalid_type"
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("zzz", "It begins with the word zzz"),
+        ("{'a': 1}", "metadata is a text that holds no JSON object:"),
+        ("[1]", "metadata has to be an object"),
+        ('{"a": 1', "It ends before its object is closed"),
+        ("a=b", "It has form fields"),
+        ('{"a":' * 64 + "1" + "}" * 64, "It is nested deeper than 63 levels"),
+    ],
+)
+def test_of_metadata_as_text_nothing_is_said_about_the_body(value: str, said: str) -> None:
+    message = refuse_with("metadata", value).message
+    assert said in message
+    assert "body" not in message
+
+
 def test_metadata_as_text_may_not_be_nested_deeper_than_a_body() -> None:
     accept_with("metadata", '{"a":' * 63 + "1" + "}" * 63)
     assert refuse_with("metadata", '{"a":' * 64 + "1" + "}" * 64).code == "invalid_type"
