@@ -225,6 +225,7 @@ def list_filters(team: Team) -> dict[str, str]:
         "workflow, common": f"workflow={common}",
         "workflow, rare": f"workflow={rare}",
         "key": f"key={key}",
+        "no known key": "key=none",
         "platform": "platform=zapier",
         "platform, none fits": "platform=nobody",
         "outcome": "outcome=failure",

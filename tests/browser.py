@@ -20,7 +20,7 @@ ARGUMENTS = (
     "--disable-sync",
 )
 MISSING = (
-    "No Chromium was found: the browser tests were not run. `make browser` installs one (with "
+    "No Chromium was found: the browser tests were not run. `make test-tools` installs one (with "
     "Debian's apt as root, else with `playwright install chromium`)."
 )
 

@@ -12,6 +12,7 @@ import pytest
 from app.config import SETTINGS
 
 ROOT = Path(__file__).parent.parent
+READ = frozenset({".html", ".md", ".py", ".toml"})
 PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[0-9][^ ;]*)")
 # Put together here, so that this file doesn't find itself.
 REGISTRIES = tuple(
@@ -104,3 +105,15 @@ def test_the_web_server_reads_the_env_file_too(
     monkeypatch.setenv("WEB_CONCURRENCY", "3")
     settings = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
     assert (settings["bind"], settings["workers"]) == ("[::1]:8456", 3)
+
+
+def test_every_command_of_make_that_is_named_anywhere_is_there() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {
+        (path.name, target)
+        for path in tracked_files()
+        if path.suffix in READ
+        for target in re.findall(r"`make ([a-z-]+)", path.read_text("utf-8"))
+    }
+    assert ("README.md", "run") in named
+    assert {each for each in named if each[1] not in targets} == set()

@@ -44,10 +44,16 @@ PERIODS = {
     "7d": ("Last 7 days", timedelta(days=7)),
 }
 
+NO_KEY_TEXT, NO_KEY_LABEL = "none", "No known key"
+NO_KEY = 0
+"""Stands for the key of requests that came with none that is known. The ids of keys begin at 1."""
+
 # --- how each parameter is read -----------------------------------------------------------------
 
 
 def _read_key(text: str, workspace_id: int) -> Value:
+    if text == NO_KEY_TEXT:
+        return Value(NO_KEY, NO_KEY_LABEL)
     key = db.session.execute(
         select(ApiKey.id, ApiKey.name).where(
             ApiKey.workspace_id == workspace_id, ApiKey.public_id == storable(text)
@@ -59,6 +65,13 @@ def _read_key(text: str, workspace_id: int) -> Value:
 
 
 # --- how each becomes a condition ---------------------------------------------------------------
+
+
+def _of_key(key_id: int) -> Condition:
+    if key_id == NO_KEY:  # What a person has sent from the console needs none.
+        unsigned = Event.api_key_id.is_(None) & Event.sent_by.is_(None)
+        return (Event.state == "rejected") & unsigned
+    return Event.api_key_id == key_id
 
 
 _OF_PROCESSING: dict[str, Callable[[], Condition]] = {
@@ -89,7 +102,7 @@ PARAMETERS: dict[str, Parameter] = {
     "outcome": Parameter("Outcome", choice(OUTCOMES), _of_outcome),
     "code": Parameter("Code", read_code, _of_code, _OF_PROCESSING.__contains__),
     "workflow": Parameter("Workflow", read_workflow, Event.workflow_id.__eq__),
-    "key": Parameter("Key", _read_key, Event.api_key_id.__eq__),
+    "key": Parameter("Key", _read_key, _of_key),
     "platform": Parameter("From", read_platform, Event.platform.__eq__),
     "period": Parameter("Time", period(PERIODS), Event.received_at.__ge__),
     "since": Parameter("Since", read_since, Event.received_at.__ge__),
@@ -140,7 +153,8 @@ class EventFilter(UrlFilter):
     @property
     def small_state(self) -> str | None:
         """The state of all that fits, where it is one that few events are in."""
-        if self.value("problem") or _is_of_request(self.value("code")):
+        is_unsigned = self.value("key") == NO_KEY
+        if is_unsigned or self.value("problem") or _is_of_request(self.value("code")):
             return "rejected"
         state: str | None = self.value("state")
         return None if state == "processed" else state

@@ -4,7 +4,13 @@ from typing import NamedTuple
 
 from sqlalchemy import select
 
-from app.console.event_filter import PERIODS, STATE_LABELS, EventFilter
+from app.console.event_filter import (
+    NO_KEY_LABEL,
+    NO_KEY_TEXT,
+    PERIODS,
+    STATE_LABELS,
+    EventFilter,
+)
 from app.console.url_filter import OUTCOMES, UrlFilter
 from app.extensions import db
 from app.models import ApiKey, Workflow
@@ -67,10 +73,11 @@ def _list_keys(workspace_id: int) -> Choices:
         .order_by(ApiKey.revoked_at.is_not(None), ApiKey.name)
         .limit(MAX_CHOICES)
     )
-    return [
+    named = [
         (public_id, f"{name} (revoked)" if revoked_at else name)
         for public_id, name, revoked_at in rows
     ]
+    return [(NO_KEY_TEXT, NO_KEY_LABEL), *named]
 
 
 def _with_given(choices: Choices, wanted: UrlFilter, name: str) -> Choices:

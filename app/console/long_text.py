@@ -4,7 +4,7 @@ from html import escape
 from itertools import accumulate
 from typing import NamedTuple
 
-from app.console.signs import show_signs
+from app.signs import show_signs
 
 
 class LongText(NamedTuple):

@@ -1,6 +1,7 @@
 """An event's page: what came, why it was refused, what was answered, what became of it."""
 
 import json
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -40,6 +41,32 @@ def test_a_misspelt_ended_at_is_explained_by_name(owner: FlaskClient, team: Team
     for cell in (row.title, row.symptom, row.cause, row.fix, row.wrong, row.right):
         assert " ".join(cell.split()) in page.text
     assert {"/troubleshooting#missing", "/troubleshooting#validation_failed"} <= set(page.links)
+
+
+def unfolded(html: str) -> str:
+    """What is read without opening anything."""
+    return Page(re.sub("(?s)<details.*?</details>", "", html)).text
+
+
+@pytest.mark.parametrize(
+    ("fields", "codes"),
+    [
+        ({"ended_at": "yesterday", "duration_ms": "abc"}, ("not_a_datetime", "not_a_number")),
+        ({"workflow_slug": "nope"}, ("workflow_not_found",)),
+        ({"customer": "acme"}, ("unknown_field",)),
+    ],
+)
+def test_why_it_usually_happens_is_read_without_opening_a_fold(
+    owner: FlaskClient, team: Team, fields: dict[str, str], codes: tuple[str, ...]
+) -> None:
+    answer = report(owner, team, **fields)
+    ingest_service().recorder.flush()
+    page = unfolded(owner.get(f"/events/{answer.json['event_id']}").text)
+    for code in codes:
+        assert page.count(f"Why it usually happens: {PROBLEMS[code].cause}") == 1
+        assert PROBLEMS[code].wrong not in page
+    resend = owner.get(f"/events/{answer.json['event_id']}/resend").text
+    assert f"Why it usually happens: {PROBLEMS[codes[0]].cause}" in unfolded(resend)
 
 
 def test_code_too_long_for_the_page_is_downloaded_from_its_head(

@@ -86,6 +86,7 @@ def make(random: Random, team: Team, workflows: list[Any], keys: list[Any]) -> E
         errors=[entry] if is_rejected and random.random() < 0.7 else None,
         warnings=[entry] if not is_rejected and random.random() < 0.3 else None,
         took_ms=1.0,
+        sent_by=random.choice([None, None, None, "ana@example.org"]),
         reference=storable(text(random)) if is_rejected else None,
         execution_id=random.choice([None, "run_1", "RUN%2"]) if is_rejected else None,
         correlation_id=random.choice([None, "c-1"]) if is_rejected else None,
@@ -129,6 +130,12 @@ def has_code(event: Event, code: str) -> bool:
     return code in codes_of(event) or any(entry["code"] == code for entry in entries)
 
 
+def has_key(event: Event, key: str) -> bool:
+    if key == "none":
+        return event.state == "rejected" and not event.api_key and not event.sent_by
+    return bool(event.api_key and event.api_key.public_id == key)
+
+
 def moment(value: str) -> datetime:
     return datetime.fromisoformat(value).replace(tzinfo=UTC)
 
@@ -140,7 +147,7 @@ PLAIN: dict[str, Callable[[Event, str], bool]] = {
     "outcome": lambda event, value: event.kind == f"run-{value}",
     "code": has_code,
     "workflow": lambda event, value: bool(event.workflow and event.workflow.public_id == value),
-    "key": lambda event, value: bool(event.api_key and event.api_key.public_id == value),
+    "key": has_key,
     "platform": lambda event, value: event.platform == value.lower(),
     "period": lambda event, value: (
         event.received_at >= now() - timedelta(minutes=PERIODS[value], seconds=-20)
@@ -158,7 +165,7 @@ def choose(random: Random, name: str) -> str:
         "outcome": lambda: random.choice(["success", "failure"]),
         "code": lambda: random.choice([*CODES, "missing", "blank", "unauthorized"]),
         "workflow": lambda: random.choice(list(db.session.scalars(db.select(Workflow.public_id)))),
-        "key": lambda: random.choice(list(db.session.scalars(db.select(ApiKey.public_id)))),
+        "key": lambda: random.choice([*db.session.scalars(db.select(ApiKey.public_id)), "none"]),
         "platform": lambda: random.choice(["n8n", "MAKE", "zapier"]),
         "period": lambda: random.choice(list(PERIODS)),
         "since": lambda: f"{now() - timedelta(minutes=random.randint(0, 20_000)):%Y-%m-%dT%H:%M}",

@@ -64,7 +64,7 @@ def test_a_new_user_gets_from_the_set_up_link_to_an_explained_refusal(
     main = page.get_by_role("main")
     expect(main).to_contain_text("ended_at")
     expect(main).to_contain_text("endedAt")
-    main.get_by_text("A required field is missing: cause, fix and examples").first.click()
+    main.get_by_text("A required field is missing: symptom, fix and examples").first.click()
     page.locator("a[href*='/troubleshooting#missing']").first.click()
     expect(page).to_have_url(re.compile(r"/troubleshooting#missing$"))
     expect(page.locator("#missing")).to_be_in_viewport()
