@@ -15,7 +15,7 @@ from app.console.event_search import (
 )
 from app.models import Event
 
-PAGE_SIZE = 40
+PAGE_SIZE = 36
 MOST_EXACT = 20
 """Events whose id is what was searched for are shown at once, however old; no more than so many."""
 MAX_ID = 2**63 - 1
