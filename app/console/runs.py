@@ -51,7 +51,7 @@ def show_runs() -> ResponseReturnValue:
         searched_to=page.stopped_at.at if page.stopped_at else None,
         runs=load_runs([place.id for place in page.places]),
         exact=load_runs([place.id for place in page.exact]),
-        running=find_open_runs(workspace.id, wanted) if page.newer is None else NONE,
+        running=find_open_runs(workspace.id, wanted) if _tells_of_open_runs(page) else NONE,
         wanted=wanted,
         unreadable=reader.mistakes,
         outcomes=list(RUN_OUTCOMES.items()),
@@ -122,6 +122,12 @@ def download_texts(public_id: str) -> Response:
     response = Response(written, content_type="application/json")
     response.headers.set("Content-Disposition", "attachment", filename=f"{public_id}.json")
     return response
+
+
+def _tells_of_open_runs(page: Page) -> bool:
+    """The first page does, and the one at the end of a search that found no more: else it would
+    say that no run fits."""
+    return page.newer is None or (page.is_empty and page.stopped_at is None)
 
 
 def find_run(public_id: str) -> Run:

@@ -144,3 +144,18 @@ def test_a_search_among_them_that_takes_too_long_leads_on(
     page = open_page(owner, "/runs?q=open-19x")
     assert "No run fits" not in page.text
     assert "/runs?q=open-19x&outcome=running" in page.links
+
+
+def test_a_search_that_ends_without_more_does_not_deny_what_is_running(
+    owner: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_search, "FIRST_WINDOW", 3)
+    monkeypatch.setattr(run_search, "SECONDS", -1)
+    add(team, "open-1", **OPEN)
+    for number in range(20):
+        add(team, f"done-{number}", number)
+    page, steps = open_page(owner, "/runs?q=open-1"), 0
+    while way_on := next((link for link in page.links if "before=" in link), None):
+        assert "No run fits" not in page.text
+        page, steps = open_page(owner, way_on), steps + 1
+    assert steps > 1 and shown(page) == ["open-1"] and "No run fits" not in page.text
