@@ -25,8 +25,8 @@ SHORT_MESSAGE, POST = 640, 500
 _ROWS: dict[Service, str] = {
     # Pushes, and mails as text/plain: shown as they are.
     Service(as_it_is): """
-        bark barks chanify gotify gotifys lametric lametrics line mailgun onesignal pbul postmark
-        prowl pushdeer pushdeers pushme pushy sendgrid signal signals sparkpost webex wxteams""",
+        bark barks chanify gotify gotifys lametric lametrics line pbul postmark prowl
+        pushdeer pushdeers pushme pushy sendgrid signal signals webex wxteams""",
     Service(as_it_is, 1000): "groupme join",
     Service(as_it_is, 400): "splunk victorops",
     Service(
@@ -35,11 +35,11 @@ _ROWS: dict[Service, str] = {
     # Markdown, of which a block of code is known to stay literal.
     Service(as_code): "mmost mmosts nctalk nctalks rocket rockets zulip",
     Service(as_code, 2000): "revolt",
-    # Markup of their own, or what is shown is not known.
+    # Markup of their own, templates that are filled in, or what is shown is not known.
     Service(with_lookalikes): """
-        cliq dingtalk feishu flock gchat goalert goalerts ifttt ilert incidentio kook lark matrix
-        matrixs notica noticas notifiarr pagertree pushplus signl4 simplepush spike squadcast
-        synology synologys""",
+        cliq dingtalk feishu flock gchat goalert goalerts ifttt ilert incidentio kook lark
+        mailgun matrix matrixs notica noticas notifiarr onesignal pagertree pushplus signl4
+        simplepush sparkpost spike squadcast synology synologys""",
     Service(with_lookalikes, 3000, "visibility=followers"): "misskey misskeys",
     Service(with_lookalikes, 1000): "ryver threema twist whatsapp",
     Service(with_lookalikes, SHORT_MESSAGE): "twilio wecombot",

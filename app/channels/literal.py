@@ -24,7 +24,7 @@ _ALIKE = str.maketrans(
         "\\": "∖",
     }
 )
-_BEGINS_SOMETHING = re.compile(r"(?:[@#(](?=\S)|:(?=//|[\w+-]+:))")
+_BEGINS_SOMETHING = re.compile(r"(?:[@#(](?=\S)|:(?=//|[\w+-]+:)|\{(?=[{%])|%(?=\w))")
 _LINE_SIGN = re.compile(r"^(?=\s*[^\w\s]|\s*\d+[.)]|[ \t]{4})", re.MULTILINE)
 
 
@@ -41,6 +41,6 @@ def as_code(text: str, room: int) -> str:
 
 def with_lookalikes(text: str, room: int) -> str:
     """Signs of markup are replaced by others that look like them; mentions, tags, names of signs,
-    addresses, lists and headings are parted by the joiner."""
+    addresses, places of templates, lists and headings are parted by the joiner."""
     parted = _BEGINS_SOMETHING.sub(lambda found: found[0] + JOINER, text)
     return cut(_LINE_SIGN.sub(JOINER, parted).translate(_ALIKE), room)

@@ -24,7 +24,8 @@ BEGIN, END = "kaboom", "endboom"
 HOSTILE = (
     f"{BEGIN} @channel @here @all @everyone @room @**all** @user@pwned.example <!channel> <@U1> "
     "<users/all> <at user_id='all'>x</at> @[Name] (met)all(met) **bold** *b* _i_ ~~s~~ `c` "
-    "```\nx\n``` ||s|| $[spin x] [a](http://pwned.example) ![i](http://pwned.example/x.png) "
+    "```\nx\n``` {{ id }} {{{id}}} {% x %} %recipient% "
+    "{@all} ||s|| $[spin x] [a](http://pwned.example) ![i](http://pwned.example/x.png) "
     f"<http://pwned.example|x> <b>h</b> :fire: #tag\n# heading\n- list\n1. one\n> said\n    x {END}"
 )
 ONE_LINE = " ".join(HOSTILE.split())
@@ -34,6 +35,7 @@ ACTIVE = {
     "markup": r"[<>*_`~|\[\]\\]",
     "the name of a sign": r":[\w+-]+:",
     "Kook's mention": r"\(met\)",
+    "a template": r"\{[{%]|%\w",
     "an address": r"://",
     "a heading, list or quotation": r"^\s*(?:[#>+=-]|\d+\.)",
 }
@@ -120,6 +122,15 @@ def test_what_is_reported_does_nothing(
                 if any(re.search(pattern, part, re.MULTILINE) for part in said)
             ]
             assert not found
+
+
+def test_each_service_of_the_list_is_tested() -> None:
+    assert URLS.keys() == SERVICES.keys()
+
+
+@pytest.mark.parametrize("scheme", ["mailgun", "onesignal", "sparkpost"])
+def test_what_fills_templates_in_finds_none(send: Callable[..., list[str]], scheme: str) -> None:
+    assert not any(re.search(ACTIVE["a template"], text) for text in send(URLS[scheme]))
 
 
 PLAINLY = [scheme for scheme, service in SERVICES.items() if service.look is as_it_is]

@@ -58,7 +58,8 @@ def write_order(message: Message, url: str) -> dict[str, str]:
     if scheme not in SERVICES:
         raise DeliveryError(f"{scheme[:30]}:// is not among the services that can be used.")
     service = SERVICES[scheme]
-    title = title_of(message, min(MAX_TITLE, service.limit // TITLE_PART))
+    title_room = min(MAX_TITLE, service.limit // TITLE_PART)
+    title = title_of(message, title_room)
     link = f"{message.link}\n\n" if message.link else ""
     last = f"\n\n{link}Message {message.id}"
     room = service.limit - len(last)
@@ -67,7 +68,7 @@ def write_order(message: Message, url: str) -> dict[str, str]:
     body = write_body(message, service.limit, with_link=False)
     if service.look is as_code:
         return _order(service, url, "", as_code(f"{title}\n\n{body}".strip(), room) + last)
-    title = service.look(title, len(title))
+    title = service.look(title, title_room)
     return _order(service, url, title, service.look(body, room - len(title) - BREAK) + last)
 
 
