@@ -5,14 +5,23 @@ out; a form that comes with them was sent by a browser that runs no script.
 """
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import MultiDict
 
 from app.console.kept_forms import sent_from
+from app.workspaces.mistakes import RefusedError
 
 ASKED = "asked"
+FILL_INS: dict[str, Callable[[MultiDict[str, str]], str]] = {}
+"""What a name in braces stands for within the text of a question, by that name: told from the
+form. They raise RefusedError where it is not filled in well."""
+
+
+_NAME = re.compile(r"\{(\w+)\}")
 
 
 class Question(NamedTuple):
@@ -30,8 +39,12 @@ def ask_first() -> ResponseReturnValue | None:
     if not asked:
         return None
     question = Question(*asked[: len(Question._fields)])
+    try:
+        question = question._replace(text=_NAME.sub(_fill_in, question.text))
+    except RefusedError:
+        return None  # Nothing will be done: the form's own page says what is wrong.
     # What a select shows is known to a script alone.
-    question = question._replace(title=re.sub(r"\{\w+\}", "what you chose", question.title))
+    question = question._replace(title=_NAME.sub("what you chose", question.title))
     fields = [
         (name, value)
         for name, value in request.form.items(multi=True)
@@ -40,3 +53,8 @@ def ask_first() -> ResponseReturnValue | None:
     return render_template(
         "console/confirmation.html", question=question, fields=fields, back=sent_from()
     )
+
+
+def _fill_in(name: re.Match[str]) -> str:
+    tell = FILL_INS.get(name[1])
+    return tell(request.form) if tell else name[0]
