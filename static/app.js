@@ -29,7 +29,10 @@
  *   <span data-zone-name>                                      says it
  *   <form> with <input name="asked"> for title, text, label, variant
  *                                                              asks in <dialog id="confirm"> first;
- *                                                              {name} is what its field "name" holds
+ *                                                              {name} is what its field "name" holds or
+ *                                                              shows, {name_at} the moment that it
+ *                                                              stands for: <option data-in="ms">, or
+ *                                                              name_on's
  *   <form data-continue>                                       is sent by itself: the next step
  *   <details data-menu>                                        closes on Escape and on a click outside
  *   <button data-dismiss>                                      removes the closest [data-dismissible]
@@ -324,10 +327,33 @@
 
   const confirmed = new WeakSet();
 
-  /* What is asked names what was typed in the form. */
+  /* What is asked names what was typed or chosen in the form. */
   function fillIn(form, text) {
-    const typed = new FormData(form);
-    return text.replace(/\{(\w+)\}/g, (all, name) => String(typed.get(name) ?? all).trim());
+    return text.replace(/\{(\w+)\}/g, (all, name) => {
+      if (name.endsWith("_at")) return tellChosen(form, name.slice(0, -3)) ?? all;
+      const field = form.elements.namedItem(name);
+      return (field?.selectedOptions?.[0]?.text ?? field?.value ?? all).trim();
+    });
+  }
+
+  /* In the words of `tell_end` in app/console/key_form.py; nothing for no moment. */
+  function tellChosen(form, name) {
+    const wait = form.elements.namedItem(name)?.selectedOptions?.[0]?.dataset.in;
+    if (wait === "0") return "now";
+    const own = form.elements.namedItem(`${name}_on`)?.value;
+    const moment = wait ? Date.now() + Number(wait) : fromWall(own);
+    return Number.isNaN(moment) ? undefined : exact(new Date(moment), MINUTE);
+  }
+
+  const WALL = { ...DATE, month: "2-digit", day: "2-digit", ...CLOCK };
+
+  /* The moment at which clocks in the reader's zone show this; twice, as clocks are changed. */
+  function fromWall(text) {
+    const wanted = Date.parse(`${text}Z`);
+    const shownAt = (moment) => Date.parse(`${format(WALL, zone, "sv-SE").format(moment)}Z`);
+    if (Number.isNaN(wanted)) return wanted;
+    const near = wanted - (shownAt(wanted) - wanted);
+    return near - (shownAt(near) - wanted);
   }
 
   function askFirst(event) {
@@ -335,12 +361,14 @@
     const dialog = document.getElementById("confirm");
     const asked = form.querySelectorAll?.("input[name=asked]") ?? [];
     if (!asked.length || !dialog || confirmed.delete(form)) return;
+    const words = Array.from(asked, (field) => fillIn(form, field.value));
+    if (words.some((each) => /\{\w+_at\}/.test(each))) return; // The server says what is missing.
     event.preventDefault();
     event.stopImmediatePropagation();
     const submitter = event.submitter;
-    const [title, text, label, variant] = Array.from(asked, (field) => field.value);
+    const [title, text, label, variant] = words;
     const slot = (name) => dialog.querySelector(`[data-confirm-slot=${name}]`);
-    slot("title").textContent = fillIn(form, title);
+    slot("title").textContent = title;
     slot("text").textContent = text;
     slot("label").textContent = label;
     slot("label").dataset.variant = variant;

@@ -6,9 +6,10 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.clock import now
+from app.console.confirmations import FILL_INS
 from app.console.event_search import load_events
 from app.console.guards import signed_in_user
-from app.console.key_form import KEEPS, USUAL_KEEP, list_choices, read_time, suggest_keep
+from app.console.key_form import list_keeps, read_end, suggest_keep, tell_end
 from app.console.key_meter import Meter, list_meter_senders, longest_pause, read_meters
 from app.console.key_usage import count_by_day, list_senders
 from app.console.keys import find_key, find_limits, show_new_key, state_of
@@ -22,6 +23,7 @@ USAGE_DAYS = 30
 LATEST = 10
 
 blueprint = Blueprint("key_page", __name__)
+FILL_INS["keep_at"] = tell_end
 
 
 @blueprint.get("/keys/<public_id:public_id>")
@@ -35,8 +37,7 @@ def rotate(public_id: str) -> ResponseReturnValue:
     api_key = find_key(public_id)
     ingest_service().usage.sync()  # What was used until now is no use of the old key.
     try:
-        until = read_time(request.form, "keep", KEEPS, USUAL_KEEP)
-        successor, key = rotate_api_key(api_key, until or now(), signed_in_user())
+        successor, key = rotate_api_key(api_key, read_end(request.form), signed_in_user())
     except RefusedError as error:
         return _show_one(api_key, error.errors), 422
     return show_new_key(successor, key)
@@ -65,7 +66,7 @@ def _show_one(api_key: ApiKey, errors: dict[str, list[str]]) -> str:
         old_meter=read_own_meter(api_key.replaces) if api_key.replaces else None,
         can_rotate=can_rotate,
         pause_ms=pause and pause.total_seconds() * 1_000,
-        keeps=list_choices(KEEPS),
+        keeps=list_keeps(),
         usual_keep=suggest_keep(pause),
         form=request.form,
         errors=errors,
