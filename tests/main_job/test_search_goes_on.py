@@ -21,17 +21,20 @@ def count(url: str, model: type[Event] | type[Run]) -> int:
 
 
 def copy_newest(url: str, model: type[Event] | type[Run]) -> None:
-    """Many like the one that was stored last: more than a search reads in its time."""
+    """Many like the one that was stored last, a second apart: more than a search reads in its
+    time."""
     table = model.__tablename__
     own = {"id", "public_id", "external_execution_id"}
-    names = ", ".join(column.name for column in model.__table__.columns if column.name not in own)
+    names = [column.name for column in model.__table__.columns if column.name not in own]
+    later = "strftime('%Y-%m-%dT%H:%M:%S.000000', ended_at, n || ' seconds')"
+    values = [later if name == "ended_at" else name for name in names]
     engine = create_engine(url)
     with engine.begin() as connection:
         connection.execute(
             text(
                 "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers "
-                f"WHERE n < :count) INSERT INTO {table} (public_id, {names}) "
-                f"SELECT 'copy' || (100000000000 + n) || '00000000', {names} "
+                f"WHERE n < :count) INSERT INTO {table} (public_id, {', '.join(names)}) "
+                f"SELECT 'copy' || (100000000000 + n) || '00000000', {', '.join(values)} "
                 f"FROM {table}, numbers WHERE {table}.id = (SELECT max(id) FROM {table})"
             ),
             {"count": COUNT},
