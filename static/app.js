@@ -19,6 +19,9 @@
  *   <button data-theme-choice="system|light|dark">             shows the theme, marks the current one
  *     in <… data-theme-save="/account/theme">                  and saves it to the account
  *   <time datetime="…Z" data-relative>                         "3 min ago", ticking; exact on hover
+ *     data-relative="precise"                                to the millisecond
+ *   <a class="row-link"> around one of these                   shows on focus what is exact: [data-hushed]
+ *                                                              once Escape was pressed
  *   <time datetime="…Z" data-clock>                            the time of day; exact on hover
  *   <time datetime="…Z" data-exact>                            written out
  *     data-exact="planned"                                   without seconds where there are none
@@ -26,7 +29,7 @@
  *   <span data-zone-name>                                      says it
  *   <form> with <input name="asked"> for title, text, label, variant
  *                                                              asks in <dialog id="confirm"> first;
- *                                                              {name} is what its select "name" shows
+ *                                                              {name} is what its field "name" holds
  *   <form data-continue>                                       is sent by itself: the next step
  *   <details data-menu>                                        closes on Escape and on a click outside
  *   <button data-dismiss>                                      removes the closest [data-dismissible]
@@ -128,6 +131,7 @@
 
   const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
   const MINUTE = { ...CLOCK, second: undefined };
+  const MILLISECOND = { ...CLOCK, fractionalSecondDigits: 3 };
   const DAY = { day: "numeric", month: "short" };
   const DATE = { ...DAY, year: "numeric" };
   const NAMED_ZONE = { timeZoneName: "short" };
@@ -185,7 +189,8 @@
     return written(then, DATE) === today ? time : `${written(then, DAY)}, ${time}`;
   }
 
-  /* Same words as `exact` in app/console/formatting.py, and as `planned` with MINUTE. */
+  /* Same words as `exact` in app/console/formatting.py, as `planned` with MINUTE, and as
+   * `precise` with MILLISECOND. */
   function exact(then, time = CLOCK) {
     const [date, utcDate] = [written(then, DATE), written(then, DATE, "UTC")];
     const utc = `${written(then, time, "UTC")} UTC`;
@@ -204,7 +209,7 @@
     if (!("told" in kind)) {
       const isShort = kind.exact === "planned" && !then.getUTCSeconds();
       if ("exact" in kind) element.textContent = exact(then, isShort ? MINUTE : CLOCK);
-      else element.title = exact(then);
+      else element.title = exact(then, kind.relative === "precise" ? MILLISECOND : CLOCK);
     }
     kind.told = today;
     if ("exact" in kind) return;
@@ -319,13 +324,10 @@
 
   const confirmed = new WeakSet();
 
-  /* What is asked names what was chosen in the form. */
+  /* What is asked names what was typed in the form. */
   function fillIn(form, text) {
-    return text.replace(/\{(\w+)\}/g, (all, name) => {
-      const field = form.elements.namedItem(name);
-      const isChoice = field instanceof HTMLSelectElement && field.selectedOptions.length;
-      return isChoice ? field.selectedOptions[0].text.trim() : all;
-    });
+    const typed = new FormData(form);
+    return text.replace(/\{(\w+)\}/g, (all, name) => String(typed.get(name) ?? all).trim());
   }
 
   function askFirst(event) {
@@ -441,11 +443,13 @@
     /* Enter in a filter would send the form around it. */
     if (event.key === "Enter" && event.target.matches?.("[data-filter]")) event.preventDefault();
     if (event.key !== "Escape") return;
+    event.target.closest?.(".row-link")?.setAttribute("data-hushed", "");
     const menu = event.target.closest?.("details[data-menu][open]");
     closeMenus(null);
     menu?.querySelector("summary")?.focus();
   });
 
+  document.addEventListener("focusout", ({ target }) => target.removeAttribute("data-hushed"));
   document.addEventListener("submit", askFirst, true);
   document.addEventListener("submit", sendOnce);
   document.addEventListener("htmx:after:swap", () => refreshTimes(document));
@@ -467,4 +471,6 @@
   showMarks();
   tellZone();
   setInterval(() => refreshTimes(document), TICK_MS);
+  /* Timers of a page that nobody sees rest. */
+  document.addEventListener("visibilitychange", () => document.hidden || refreshTimes(document));
 })();

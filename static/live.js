@@ -328,6 +328,9 @@
       if (!this.held.size || (this.isHolding && !force)) return;
       const rows = [...this.held.values()];
       this.held.clear();
+      const fragment = document.createDocumentFragment();
+      fragment.append(...rows);
+      tell("live:parsed", fragment); // What was held back has grown older meanwhile.
       this.place(rows);
       this.settle();
     }

@@ -71,6 +71,13 @@
   /* --- addresses ------------------------------------------------------------------------------- */
 
   const here = () => location.pathname + location.search;
+
+  function listOf(address) {
+    const url = new URL(address, location.href);
+    url.searchParams.delete("event");
+    return url.href;
+  }
+
   const asked = () =>
     find("[data-no-event]") ? null : new URLSearchParams(location.search).get("event");
 
@@ -124,9 +131,16 @@
     });
     if (mine !== turn) return; // A newer filter has ended this request, and fetches its own.
     showPanel();
+    announceCount();
+  }
+
+  /* And how far the search came; while it goes on by itself there is nothing to tell. */
+  function announceCount() {
+    if (find(".log-rest[hx-get]")) return;
     const chips = document.querySelectorAll(".log-chips .chip").length;
     const count = links().length;
-    announce(`${count} ${count === 1 ? "event" : "events"}${chips ? ", filtered" : ""}`);
+    const stopped = find(".log-stopped span")?.textContent ?? "";
+    announce(`${count} ${count === 1 ? "event" : "events"}${chips ? ", filtered" : ""}. ${stopped}`);
   }
 
   function announce(text) {
@@ -134,8 +148,10 @@
     if (announcer) announcer.textContent = text;
   }
 
-  /* What the reader is at when the list is replaced: an open filter, the focus, and what is typed. */
+  /* What the reader is at when the list is replaced: an open filter, the focus, and what is typed;
+   * a step back shows what was searched for then. */
   let focused = null;
+  let isBack = false;
 
   function keepPlace(tasks) {
     focused = document.activeElement;
@@ -146,9 +162,11 @@
   }
 
   function findPlace() {
+    const mayCopy = !isBack;
+    isBack = false;
     if (!focused || focused.isConnected) return;
     const again = focused.id ? document.getElementById(focused.id) : null;
-    if (again?.matches("input") && focused.matches("input")) again.value = focused.value;
+    if (mayCopy && again?.matches("input") && focused.matches("input")) again.value = focused.value;
     (again ?? find("#main")).focus({ preventScroll: true });
     focused = null;
   }
@@ -166,16 +184,19 @@
     row?.querySelector(".row-link")?.setAttribute("aria-current", "true");
   }
 
-  function note(publicId) {
-    history.replaceState(history.state, "", addressWith({ event: publicId }));
+  /* As a step of its own, Back leads to what was open before. */
+  function note(publicId, isStep = false) {
+    const address = addressWith({ event: publicId });
+    if (isStep && address !== here()) history.pushState({ log: true }, "", address);
+    else history.replaceState(history.state, "", address);
     shown = here();
     markOpened();
   }
 
-  async function open(publicId) {
+  async function open(publicId, isStep = false) {
     const panel = find("[data-panel]");
     find("[data-no-event]")?.remove();
-    note(publicId);
+    note(publicId, isStep);
     panel.hidden = false;
     find("#log").dataset.open = "";
     find("[data-panel-page]").href = `/events/${publicId}`;
@@ -253,7 +274,7 @@
     if (link.matches("[data-panel-close]")) answer(event, close);
     else if (link.matches(".same")) answer(event, () => go(narrowed(link)));
     else if (link.matches("[data-go], .pagination a")) answer(event, () => go(link.href));
-    else if (WIDE.matches && opensBeside(link)) answer(event, () => open(idOf(link)));
+    else if (WIDE.matches && opensBeside(link)) answer(event, () => open(idOf(link), true));
   });
 
   document.addEventListener("submit", (event) => {
@@ -270,9 +291,14 @@
     if (event.target.matches("[data-shortcuts]")) keepShortcuts(event.target.checked);
   });
 
-  /* A link to a place on the page is no step to another list. */
+  /* A link to a place on the page is no step to another list, nor is another event beside it. */
   window.addEventListener("popstate", () => {
-    if (here() !== shown) fetchList();
+    if (here() === shown) return;
+    const isSameList = listOf(here()) === listOf(shown);
+    shown = here();
+    if (isSameList) return showPanel();
+    isBack = true;
+    fetchList();
   });
 
   /* --- the keyboard ---------------------------------------------------------------------------- */
@@ -340,7 +366,9 @@
     if (isOfList(event)) keepPlace(event.detail.tasks);
   });
   document.addEventListener("htmx:after:swap", (event) => {
+    if (event.detail.ctx?.target?.matches?.(".log-rest")) announceCount();
     if (!isOfList(event)) return;
+    if (isBack) find("[data-filter]")?.reset();
     showTimes();
     findPlace();
   });

@@ -30,8 +30,7 @@ def ask_first() -> ResponseReturnValue | None:
     if not asked:
         return None
     question = Question(*asked[: len(Question._fields)])
-    # What a select shows is known to a script alone.
-    question = question._replace(title=re.sub(r"\{\w+\}", "what you chose", question.title))
+    question = question._replace(title=re.sub(r"\{(\w+)\}", _fill_in, question.title))
     fields = [
         (name, value)
         for name, value in request.form.items(multi=True)
@@ -40,3 +39,8 @@ def ask_first() -> ResponseReturnValue | None:
     return render_template(
         "console/confirmation.html", question=question, fields=fields, back=sent_from()
     )
+
+
+def _fill_in(place: re.Match[str]) -> str:
+    """What was typed into the field of this name."""
+    return request.form.get(place[1], place[0]).strip()

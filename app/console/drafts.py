@@ -19,18 +19,29 @@ class Draft:
     text: str
     known: list[tuple[str, str]]
 
+    def members(self) -> list[Member]:
+        return list_members(self.text, scan(self.text))
+
     def find(self, name: str) -> Member | None:
-        members = list_members(self.text, scan(self.text))
-        return next((each for each in reversed(members) if each.name == name), None)
+        return next((each for each in reversed(self.members()) if each.name == name), None)
 
     def read(self, name: str) -> Any:
         member = self.find(name)
         return json.loads(self.text[slice(*member.value)], strict=False) if member else None
 
     def rename(self, name: str, new: str) -> bool:
-        """False where there is no such member."""
+        """In place of what has the new name; False, with all as it was, where there is no such
+        member."""
+        if name == new or self.find(name) is None:
+            return False
         self.drop(new)
         return self._replace((member := self.find(name)) and member.key, json.dumps(new))
+
+    def add(self, name: str, written: str) -> None:
+        """Put a further member in front of the others, its value as JSON text."""
+        at = self.text.find("{") + 1
+        comma = "" if self.text[at:].lstrip().startswith("}") else ", "
+        self.text = f"{self.text[:at]}{json.dumps(name)}: {written}{comma}{self.text[at:]}"
 
     def put(self, name: str, value: Any) -> bool:
         """Give a member another value; False where there is none."""
@@ -56,11 +67,7 @@ class Draft:
         """Have this field, and no other, name the workflow."""
         present = next((name for name in REFERENCES if self.find(name)), None)
         if present is None:
-            at = self.text.find("{") + 1
-            comma = "" if self.text[at:].lstrip().startswith("}") else ", "
-            written = f"{json.dumps(field)}: {json.dumps(value)}{comma}"
-            self.text = self.text[:at] + written + self.text[at:]
-            return
+            return self.add(field, json.dumps(value))
         if present != field:
             self.rename(present, field)
         self.put(field, value)

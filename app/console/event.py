@@ -68,7 +68,8 @@ def render_event(
     errors: Mapping[str, list[str]] = NO_ERRORS,
     form: Mapping[str, str] = NO_FORM,
 ) -> str:
-    """The page; `errors` and `form` are those of the form that makes a workflow."""
+    """The page; `errors` and `form` are those of a form that makes or names a
+    workflow."""
     body = read_body(event)
     places, place_of = find_places(body, event.errors or [], event.warnings or [])
     return render_template(

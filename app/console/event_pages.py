@@ -1,7 +1,7 @@
 """Pages of the log: which events stand on one, and from where its neighbours go on."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.console.event_filter import EventFilter
 from app.console.event_search import (
@@ -43,6 +43,18 @@ class Page(NamedTuple):
     is_upward: bool = False
     exact: Sequence[Event] = ()
     shown: tuple[int, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no event, but for those of `exact`."""
+        return not self.events
+
+    @property
+    def go_on(self) -> dict[str, Any]:
+        """The parameters of the page that the search goes on with."""
+        if self.is_upward:
+            return {"after": self.newer}
+        return {"before": self.older, "shown": self.shown_text}
 
     @property
     def shown_text(self) -> str | None:
@@ -107,7 +119,9 @@ def read_id(text: str | None) -> int | None:
     return None
 
 
-def read_shown(text: str | None) -> tuple[int, ...]:
-    """What can't be read has not been shown."""
-    ids = [read_id(each) for each in (text or "").split(",", MOST_EXACT)[:MOST_EXACT]]
-    return tuple(each for each in ids if each is not None)
+def read_shown(text: str) -> tuple[int, ...] | None:
+    """Numbers of events with commas between them; None for what is none, or more than are shown out
+    of turn."""
+    ids = [read_id(each) for each in text.split(",", MOST_EXACT)]
+    known = tuple(each for each in ids if each is not None)
+    return known if len(known) == len(ids) <= MOST_EXACT else None

@@ -9,7 +9,7 @@ from app.problems import PROBLEMS
 from app.processing.runs import OUTCOMES_BY_KIND, kinds_that_tell
 from app.signs import show_signs
 
-_MAX_TEXT = 200
+_MAX_TEXT = 160
 FAILURES = frozenset(kinds_that_tell("failure"))
 """The kinds of events that report a failure."""
 

@@ -2,10 +2,11 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from app.console.drafts import Draft
 from app.ingest.references import REFERENCES, closest_slug
+from app.ingest.schemas import EVENT_KINDS
 from app.ingest.timestamps import read_timestamp
 from app.problems import FieldError
 
@@ -16,13 +17,17 @@ _DECIMAL_COMMA = re.compile(r"^(\s*\d+),(\d{1,2})(?![\d.,])")
 _MS = {"m": 1, "s": 1_000, "mi": 60_000, "h": 3_600_000}
 _LONGEST = {"source_platform": 64}
 _ODD = re.compile("[\0\ud800-\udfff]")
+_FIELDS = tuple(dict.fromkeys(name for kind in EVENT_KINDS.values() for name in kind.fields))
 
 
 Words = str | None
 
 
 def _rename(draft: Draft, error: FieldError) -> Words:
-    if error.received and draft.rename(error.received, error.field):
+    """Unless the field has a value by now, or had one that stood for none: that is what `received`
+    is then."""
+    is_empty = draft.read(error.field) in (None, "")
+    if error.received and is_empty and draft.rename(error.received, error.field):
         return f"{error.received} is called {error.field}."
     return None
 
@@ -36,12 +41,24 @@ def _rename_misspelt(draft: Draft, warning: FieldError) -> Words:
 
 
 def _unwrap(draft: Draft, error: FieldError) -> Words:
+    """What stands beside the envelope goes with it, but for the fields of an event."""
     member = draft.find(error.received or "")
     if member is None:
         return None
     value = draft.read(error.received or "")
+    beside = {each.name: draft.text[slice(*each.value)] for each in draft.members()}
     draft.text = value if isinstance(value, str) else draft.text[slice(*member.value)]
-    return f"What {error.received} holds is the body itself."
+    kept = _keep(draft, beside) if isinstance(value, dict) else []
+    more = f", with {' and '.join(kept)} from beside it" if kept else ""
+    return f"What {error.received} holds is the body itself{more}."
+
+
+def _keep(draft: Draft, members: Mapping[str, str]) -> list[str]:
+    """Add those of these members that are fields of an event and not there; returns their names."""
+    kept = [name for name in _FIELDS if name in members and draft.find(name) is None]
+    for name in reversed(kept):
+        draft.add(name, members[name])
+    return kept
 
 
 def _convert_date(draft: Draft, error: FieldError) -> Words:

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from slugify import slugify
-from sqlalchemy import or_, select
 
 from app.console.corrections import Correction, correct
 from app.console.guards import visible_workspace_ids
-from app.console.likely_workflows import Likely, find_closest, find_exact, list_in_use
+from app.console.likely_workflows import (
+    Likely,
+    find_archived,
+    find_closest,
+    find_exact,
+    list_in_use,
+)
 from app.console.reprocessing import REPORTING, Open, find_hindrance, find_open, is_whole, preview
-from app.extensions import db
 from app.ingest.attempts import Checked
 from app.ingest.schemas import EVENT_KINDS
 from app.models import NAME_LENGTH, SLUG_LENGTH, Event, Workflow
@@ -119,19 +123,13 @@ class Fixes:
     @cached_property
     def archived(self) -> Workflow | None:
         """The archived workflow that the request names."""
-        if self.event.code != "workflow_archived" or not self.event.reference:
+        if self.event.code != "workflow_archived":
             return None
-        names = (Workflow.public_id, Workflow.slug, Workflow.name)
-        query = select(Workflow).where(
-            Workflow.workspace_id == self.event.workspace_id,
-            Workflow.archived_at.is_not(None),
-            or_(*(column == self.event.reference for column in names)),
-        )
-        return db.session.scalar(query.limit(1))
+        return find_archived(self.event.workspace_id, self.event.reference)
 
     @property
     def workflows(self) -> Sequence[Likely]:
-        """Those that take events, by name; the first of them."""
+        """Those that take events, by name; the first of them, to choose from."""
         return self._in_use[:_MOST_LISTED]
 
     @cached_property

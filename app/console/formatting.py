@@ -69,22 +69,27 @@ def _amount(seconds: float, rounding: float = 0) -> str:
 
 def exact(moment: datetime | None, zone: tzinfo = UTC) -> str:
     """`24 Nov 2026, 11:42:07 CET · 10:42:07 UTC`; the second part has its date if that differs."""
-    return NOTHING if moment is None else _write_out(moment, zone, "%H:%M:%S")
+    return NOTHING if moment is None else _write_out(moment, zone, "seconds")
+
+
+def precise(moment: datetime, zone: tzinfo = UTC) -> str:
+    """The same to the millisecond, for a log, where much comes within one second."""
+    return _write_out(moment, zone, "milliseconds")
 
 
 def planned(moment: datetime, zone: tzinfo = UTC) -> str:
     """The same of what a person has set, without seconds where none were given."""
-    return _write_out(moment, zone, "%H:%M:%S" if moment.second else "%H:%M")
+    return _write_out(moment, zone, "seconds" if moment.second else "minutes")
 
 
-def _write_out(moment: datetime, zone: tzinfo, clock_format: str) -> str:
+def _write_out(moment: datetime, zone: tzinfo, unit: str) -> str:
     utc, local = moment.astimezone(UTC), in_zone(moment, zone)
-    universal = f"{utc:{clock_format}} UTC"
+    universal = f"{utc.time().isoformat(unit)} UTC"
     if zone_name(local) == "UTC":
         return f"{date(utc)}, {universal}"
     if utc.date() != local.date():
         universal = f"{date(utc)}, {universal}"
-    return f"{date(moment, zone)}, {local:{clock_format}} {zone_name(local)} · {universal}"
+    return f"{date(moment, zone)}, {local.time().isoformat(unit)} {zone_name(local)} · {universal}"
 
 
 def in_zone(moment: datetime, zone: tzinfo) -> datetime:
@@ -184,6 +189,7 @@ TIME_FILTERS: dict[str, Callable[..., str]] = {
     "date": date,
     "exact": exact,
     "planned": planned,
+    "precise": precise,
     "relative": relative,
     "wall": wall,
 }

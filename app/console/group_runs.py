@@ -7,10 +7,14 @@ from flask import flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.console.formatting import number, plural
-from app.console.guards import signed_in_user, visible_workspace_ids
+from app.console.guards import current_workspace, signed_in_user, visible_workspace_ids
+from app.console.likely_workflows import find_archived, find_closest, find_exact, list_in_use
 from app.console.reprocessing import ALL, STEP, GroupResult, reprocess_group
-from app.console.workflow_list import find_workflow
+from app.extensions import db
 from app.models import Workflow
+from app.workspaces.people import RefusedError
+
+_MOST_CLOSE = 3
 
 
 class Progress(NamedTuple):
@@ -26,12 +30,14 @@ class Progress(NamedTuple):
         return self.done + self.refused + self.left
 
 
-def take_step(fingerprint: str, group_href: str, solved_href: str) -> ResponseReturnValue:
+def take_step(
+    fingerprint: str, group_href: str, solved_href: str, instead: Workflow | None = None
+) -> ResponseReturnValue:
     """Do what the form asks for; while requests are left, the answer is a form for the next step.
 
-    At the end it leads to `group_href`, or to `solved_href` where nothing is refused any more.
+    `instead` takes the place of the workflow that they name. At the end it leads to `group_href`,
+    or to `solved_href` where nothing is refused any more.
     """
-    instead = read_instead()
     result = reprocess_group(
         visible_workspace_ids(),
         fingerprint,
@@ -55,9 +61,25 @@ def take_step(fingerprint: str, group_href: str, solved_href: str) -> ResponseRe
 
 
 def read_instead() -> Workflow | None:
-    """The workflow that the form chose in place of the one that the requests name."""
-    chosen = request.form.get("instead", "")
-    return find_workflow(chosen) if chosen else None
+    """The workflow that the form names in place of the one that the requests name, if it does.
+
+    Raises RefusedError at `instead` where no workflow that takes events has such an id, slug or
+    name.
+    """
+    if "instead" not in request.form:
+        return None
+    text, workspace_id = request.form["instead"].strip(), current_workspace().id
+    if not text:
+        raise RefusedError("instead", "Name a workflow by its slug, id or name.")
+    in_use = list_in_use(workspace_id)
+    if found := find_exact(text, in_use):
+        return db.session.get_one(Workflow, found.id)
+    if archived := find_archived(workspace_id, text):
+        name = f"“{archived.name}” is archived. Restore it on its page first."
+        raise RefusedError("instead", name)
+    close = " or ".join(each.slug for each in find_closest(text, in_use, _MOST_CLOSE))
+    hint = f" {close} is close to it." if close else ""
+    raise RefusedError("instead", f"No workflow that takes events has this id, slug or name.{hint}")
 
 
 def read_number(name: str) -> int | None:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from slugify import slugify
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
+from app.console.url_filter import storable
 from app.extensions import db
 from app.models import Workflow
 
@@ -33,6 +34,19 @@ def list_in_use(workspace_id: int | None) -> list[Likely]:
     return [Likely(*row) for row in db.session.execute(query.order_by(Workflow.name))]
 
 
+def find_archived(workspace_id: int | None, reference: str | None) -> Workflow | None:
+    """The archived workflow with exactly this id, slug or name."""
+    if not reference:
+        return None
+    names = (Workflow.public_id, Workflow.slug, Workflow.name)
+    query = select(Workflow).where(
+        Workflow.workspace_id == workspace_id,
+        Workflow.archived_at.is_not(None),
+        or_(*(column == storable(reference) for column in names)),
+    )
+    return db.session.scalar(query.limit(1))
+
+
 def find_exact(reference: str, workflows: Sequence[Likely]) -> Likely | None:
     """The one whose id, slug or name this is, letter case and signs between words aside."""
     wanted = _fold(reference)
@@ -40,7 +54,8 @@ def find_exact(reference: str, workflows: Sequence[Likely]) -> Likely | None:
     for column in ("public_id", "slug", "name"):
         found = [each for each in workflows if _fold(getattr(each, column)) == wanted]
         if found and wanted:
-            return found[0]
+            same = (each for each in found if getattr(each, column) == reference)
+            return next(same, found[0])
     return next((each for each in workflows if slug and each.slug == slug), None)
 
 

@@ -16,13 +16,16 @@ from app.console.event_pages import MAX_ID, Page, Place, find_page, read_id, rea
 from app.console.filter_choices import list_choices
 from app.console.guards import current_workspace, visible_workspace_ids
 from app.console.overview import first_slug, worker_stands_still
-from app.console.url_filter import LIMITS, lead_to_short_address
+from app.console.places import PlaceReader
+from app.console.url_filter import LIMITS, lead_to_short_address, list_texts
 from app.extensions import db
 from app.models import Event, UnstoredCount, Workspace, of_state
 
 UNSTORED_WINDOW = timedelta(hours=24)
 WAITING_LOOKBACK = 20_000
 """How many ids back a filtered stream looks for events that still wait for the worker."""
+PLACES = ("before", "after", "shown", "event")
+"""Parameters that tell where the page begins, and which event is open beside it."""
 _PUBLIC_ID = re.compile("[a-z0-9]{24}")
 
 blueprint = Blueprint("live_log", __name__)
@@ -35,13 +38,12 @@ def show_events() -> ResponseReturnValue:
     workspace, scope = current_workspace(), visible_workspace_ids()
     wanted = read_filter(request.args, workspace.id)
     if any(request.args[part.name] != part.text for part in wanted.parts if part.name in LIMITS):
-        others = {name: request.args.get(name) for name in ("before", "after", "shown", "event")}
+        others = {name: list_texts(request.args, name) for name in PLACES}
         return redirect(_page_url(wanted)(**others))  # With the offset, for whoever it is given to.
-    place = _read_place()
-    start, unreadable = newest_id(), _find_unreadable(place)
-    is_wrong = bool(wanted.errors or unreadable)
+    place, asked, unreadable = _read_place()
+    start, is_wrong = newest_id(), bool(wanted.errors or unreadable)
     page = Page([]) if is_wrong else find_page(scope, wanted, place)
-    opened = _find_opened(request.args.get("event", ""), scope)
+    opened = _find_opened(asked or "", scope)
     is_live = not is_wrong and page.newer is None and wanted.reaches(now())
     return render_template(
         "console/live_log.html",
@@ -54,7 +56,7 @@ def show_events() -> ResponseReturnValue:
         oldest=_oldest_kept(scope),
         kept_days=_kept_days(workspace),
         opened=opened,
-        missing=None if opened else request.args.get("event"),
+        missing=None if opened else asked,
         slug=first_slug(workspace.id),
         unstored=count_unstored(scope),
         worker_stands_still=worker_stands_still(),
@@ -62,16 +64,15 @@ def show_events() -> ResponseReturnValue:
     ), 422 if is_wrong else 200
 
 
-def _read_place() -> Place:
-    given = request.args.get
-    return Place(read_id(given("before")), read_id(given("after")), read_shown(given("shown")))
-
-
-def _find_unreadable(place: Place) -> dict[str, str]:
-    """The parameters that tell where the page begins and can't be read, with what came."""
-    read = {"before": place.before, "after": place.after}
-    given = {name: request.args.get(name, "") for name in read}
-    return {name: text for name, text in given.items() if text and read[name] is None}
+def _read_place() -> tuple[Place, str | None, dict[str, str]]:
+    """Where the page begins, the id of the event beside it, and what of both can't be read."""
+    reader, number = PlaceReader(), "the number of an event"
+    place = Place(
+        reader.read("before", read_id, number),
+        reader.read("after", read_id, number),
+        reader.read("shown", read_shown, "numbers of events with commas between them") or (),
+    )
+    return place, reader.read("event", str, "an event's id"), reader.mistakes
 
 
 def _stream_url(wanted: EventFilter, page: Page, start: int) -> str:

@@ -49,7 +49,11 @@ def run_again(public_id: str) -> ResponseReturnValue:
     event = find_event(public_id)
     fingerprint = event.fingerprint
     try:
-        outcome = reprocess(event, signed_in_user(), read_instead())
+        instead = read_instead()
+    except RefusedError as error:
+        return _show_mistakes(event, error)
+    try:
+        outcome = reprocess(event, signed_in_user(), instead)
     except RefusedError as error:
         flash(str(error), "error")
         return redirect(_address(public_id), 303)
@@ -64,7 +68,11 @@ def run_again(public_id: str) -> ResponseReturnValue:
 @blueprint.post("/reprocess-all")
 def run_all_again(public_id: str) -> ResponseReturnValue:
     event = find_event(public_id)
-    return take_step(event.fingerprint or "", _address(public_id), _address(public_id))
+    try:
+        instead = read_instead()
+    except RefusedError as error:
+        return _show_mistakes(event, error)
+    return take_step(event.fingerprint or "", _address(public_id), _address(public_id), instead)
 
 
 @blueprint.post("/create-workflow")
@@ -77,7 +85,7 @@ def add_workflow(public_id: str) -> ResponseReturnValue:
     except RefusedError as error:
         twin = find_twin(workspace_id, name, slug)
         if twin is None:
-            return render_event(event, errors=error.errors, form=request.form), 422
+            return _show_mistakes(event, error)
         if twin.archived_at:
             next_step = "It is archived: restore it on its page first."
         flash(f"Workflow “{twin.name}” is there already. {next_step}", "message")
@@ -93,6 +101,11 @@ def restore(public_id: str) -> ResponseReturnValue:
     text = f"Workflow “{workflow.name}” takes events again. Next: reprocess what was refused."
     flash(text, "success")
     return redirect(_address(public_id), 303)
+
+
+def _show_mistakes(event: Event, error: RefusedError) -> ResponseReturnValue:
+    """The event's page with what was typed into one of its forms, and what is wrong with it."""
+    return render_event(event, errors=error.errors, form=request.form), 422
 
 
 def _show_form(

@@ -28,12 +28,21 @@ LEAST_RUNS = 20
 """With fewer, the longest run is the p95 itself."""
 TAIL_RUNS, TAIL_SHARE = 10, 0.001
 """Where durations spread widely, only about so many of the longest, or this part of all."""
+MOST_SEEN = 30_000
+"""Of a workspace, all runs of a time are looked at where they are no more than that."""
 MOST_READ = 200
-"""Of each workflow its longest runs of any time: where it ran for much longer in the past, those
-of today may not be among them."""
+"""Otherwise of each workflow its longest runs of any time: where it ran for much longer in the
+past, those of today may not be among them."""
 MAX_NAME = 40
 """Characters of a workflow's name beside a mark."""
-_LONGER_SQLITE = """
+_AMONG_ALL_SQLITE = """
+SELECT runs.workflow_id, runs.ended_at, runs.duration_ms
+FROM json_each(:limits) AS usual CROSS JOIN runs INDEXED BY ix_runs_workflow_id_ended_at
+WHERE runs.workflow_id = json_extract(usual.value, '$[0]')
+AND runs.ended_at >= :start AND runs.ended_at < :end
+AND runs.duration_ms > json_extract(usual.value, '$[1]') AND NOT runs.is_test
+"""
+_AMONG_LONGEST_SQLITE = """
 SELECT runs.workflow_id, runs.ended_at, runs.duration_ms
 FROM json_each(:limits) AS usual CROSS JOIN runs ON runs.id IN (
   SELECT long.id FROM runs AS long INDEXED BY ix_runs_workflow_id_duration_ms
@@ -43,7 +52,14 @@ FROM json_each(:limits) AS usual CROSS JOIN runs ON runs.id IN (
 )
 WHERE runs.ended_at >= :start AND runs.ended_at < :end AND NOT runs.is_test
 """
-_LONGER_POSTGRESQL = """
+_AMONG_ALL_POSTGRESQL = """
+SELECT long.workflow_id, long.ended_at, long.duration_ms
+FROM unnest(CAST(:ids AS bigint[]), CAST(:limits AS float8[])) AS usual (workflow_id, limit_ms)
+JOIN runs AS long
+ON long.workflow_id = usual.workflow_id AND long.duration_ms > usual.limit_ms
+WHERE long.ended_at >= :start AND long.ended_at < :end AND NOT long.is_test
+"""
+_AMONG_LONGEST_POSTGRESQL = """
 SELECT long.workflow_id, long.ended_at, long.duration_ms
 FROM unnest(CAST(:ids AS bigint[]), CAST(:limits AS float8[])) AS usual (workflow_id, limit_ms)
 CROSS JOIN LATERAL (
@@ -92,7 +108,7 @@ def find_outliers_of_all(workspace_id: int, start: datetime, end: datetime) -> O
     limits = _read_limits(workspace_id, _choose_days(start, end))
     if not limits:
         return Outliers(None, (), False)
-    rows = _find_longer(limits, start, end)
+    rows = _find_longer(limits, start, end, among_all=_are_few(workspace_id, start, end))
     rows.sort(key=lambda row: -row[2] / limits[row[0]])
     shown = rows[:OUTLIERS_SHOWN]
     named = select(Workflow.id, Workflow.name).where(Workflow.id.in_({row[0] for row in shown}))
@@ -101,17 +117,28 @@ def find_outliers_of_all(workspace_id: int, start: datetime, end: datetime) -> O
     return Outliers(None, runs, len(rows) > len(shown))
 
 
-def _find_longer(limits: Mapping[int, float], start: datetime, end: datetime) -> list[Any]:
-    """Workflow, end and duration of runs longer than their workflow's limit, workflow by workflow
-    along the index of durations."""
+def _are_few(workspace_id: int, start: datetime, end: datetime) -> bool:
+    """Whether so few runs ended in this time that all of them can be looked at."""
+    of_time = (Run.workspace_id == workspace_id) & (Run.ended_at >= start) & (Run.ended_at < end)
+    some = select(Run.id).where(of_time).limit(MOST_SEEN + 1).subquery()
+    return (db.session.scalar(select(func.count()).select_from(some)) or 0) <= MOST_SEEN
+
+
+def _find_longer(
+    limits: Mapping[int, float], start: datetime, end: datetime, *, among_all: bool
+) -> list[Any]:
+    """Workflow, end and duration of runs longer than their workflow's limit, workflow by workflow:
+    among all runs of this time along the index of ends, or among the longest."""
     columns = (Run.workflow_id, Run.ended_at, Run.duration_ms)
-    given: dict[str, Any] = {"start": start, "end": end, "most": MOST_READ}
+    given: dict[str, Any] = {"start": start, "end": end}
+    if not among_all:
+        given["most"] = MOST_READ
     if is_sqlite():
-        query = text(_LONGER_SQLITE)
+        query = text(_AMONG_ALL_SQLITE if among_all else _AMONG_LONGEST_SQLITE)
         given["limits"] = json.dumps(list(limits.items()))
         given |= {name: sqlite_text(given[name]) for name in ("start", "end")}
     else:
-        query = text(_LONGER_POSTGRESQL)
+        query = text(_AMONG_ALL_POSTGRESQL if among_all else _AMONG_LONGEST_POSTGRESQL)
         given |= {"ids": list(limits), "limits": list(limits.values())}
     return list(db.session.connection().execute(query.columns(*columns), given))
 

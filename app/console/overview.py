@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import ColumnElement, func, select
 
@@ -11,6 +11,7 @@ from app.console.attention import Situation, list_lines
 from app.console.formatting import plural
 from app.console.guards import current_workspace, visible_workspace_ids
 from app.console.open_problems import RECENT, Group, Scope, count_unstored, list_groups
+from app.console.paging import Paged
 from app.console.wizard import Choice, describe_wizard
 from app.console.workflow_health import count_outcomes, list_health, load_strips
 from app.extensions import db
@@ -64,9 +65,8 @@ def _look() -> dict[str, Any]:
     """All that the page and its fragment show."""
     workspace_id, scope = current_workspace().id, visible_workspace_ids()
     health, left_out = list_health(workspace_id)
-    page = min(_read_page(), max(len(health) - 1, 0) // PAGE_SIZE)
-    start = page * PAGE_SIZE
-    shown = health[start : start + PAGE_SIZE]
+    paged = Paged(len(health), PAGE_SIZE, "overview.show_overview", anchor="workflows")
+    shown = health[paged.part]
     load_strips(shown)
     groups = list_groups(scope, workspace_id)
     lines = list_lines(Situation(workspace_id, scope, health, groups, worker_stands_still()))
@@ -75,9 +75,8 @@ def _look() -> dict[str, Any]:
         "counts": count_day(workspace_id, scope, groups),
         "health": health,
         "shown": shown,
-        "page": page,
+        "paged": paged,
         "left_out": left_out,
-        "has_more": len(health) > start + PAGE_SIZE,
         "last_run_at": max((each.last.ended_at for each in health if each.last), default=None),
     }
 
@@ -88,11 +87,6 @@ def count_day(workspace_id: int, scope: Scope, groups: list[Group]) -> Counts:
     refused = sum(group.recent for group in groups) + sum(count_unstored(scope).values())
     failures = sum(failed for _, failed in outcomes)
     return Counts(sum(succeeded for succeeded, _ in outcomes) + failures, failures, refused)
-
-
-def _read_page() -> int:
-    text = request.args.get("page", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
 
 
 def find_progress(workspace_id: int) -> Progress:

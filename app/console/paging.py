@@ -24,7 +24,7 @@ class Paged:
     """The page that is shown of a list: what lies beyond the end leads to the last one.
 
     `endpoint` shows the list; `name` is the parameter of its address that holds the number, and
-    `kept` are those that its other pages keep.
+    `kept` are those that its other pages keep. `anchor`: where on the page the list stands.
     """
 
     count: int
@@ -32,6 +32,7 @@ class Paged:
     endpoint: str
     name: str = "page"
     kept: Collection[str] = ()
+    anchor: str | None = None
 
     @property
     def number(self) -> int:
@@ -65,5 +66,5 @@ class Paged:
     def _address(self, number: int) -> str:
         kept: dict[str, Any] = {name: request.args.get(name) for name in self.kept}
         kept |= request.view_args or {}
-        anchor = None if self.name == "page" else self.name
+        anchor = self.anchor or (None if self.name == "page" else self.name)
         return url_for(self.endpoint, **{**kept, self.name: number}, _anchor=anchor)

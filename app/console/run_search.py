@@ -58,6 +58,16 @@ class Page(NamedTuple):
     stopped_at: Place | None = None
     exact: Sequence[Place] = ()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no run, but for those of `exact`."""
+        return not self.places
+
+    @property
+    def go_on(self) -> dict[str, Any]:
+        """The parameters of the page that the search goes on with."""
+        return {"before": self.older}
+
 
 def find_page(
     workspace_id: int,

@@ -7,17 +7,19 @@ from flask import Blueprint, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload, undefer
+from werkzeug.datastructures import MultiDict
 
 from app.console.error_list import count_groups, describe_groups
 from app.console.filter_choices import PLATFORMS, list_workflow_choices
 from app.console.guards import current_workspace
 from app.console.paging import Paged
+from app.console.places import PlaceReader
 from app.console.run_filter import PERIODS, RUN_OUTCOMES, RunFilter
 from app.console.run_links import find_source_link
 from app.console.run_list import MOST_RELATED, find_related, find_start, load_runs
 from app.console.run_search import Page, Place, find_page
 from app.console.timeline import draw_timeline
-from app.console.url_filter import lead_to_short_address
+from app.console.url_filter import lead_to_short_address, list_texts
 from app.extensions import db
 from app.models import Event, Run
 
@@ -25,6 +27,8 @@ ERRORS_SHOWN = 25
 EVENTS_SHOWN = 20
 TEXT_SHOWN = 20_000
 """How much of an error message or of metadata a page shows; the event holds all of it."""
+
+PLACE = "the place of a run, such as 1767225600000000-12"
 
 blueprint = Blueprint("runs", __name__)
 
@@ -35,21 +39,25 @@ def show_runs() -> ResponseReturnValue:
         return short
     workspace = current_workspace()
     wanted = RunFilter.read(request.args, workspace.id)
-    before, after = (Place.read(request.args.get(name)) for name in ("before", "after"))
-    page = Page([]) if wanted.errors else find_page(workspace.id, wanted, before, after)
+    reader = PlaceReader()
+    before, after = (reader.read(name, Place.read, PLACE) for name in ("before", "after"))
+    is_wrong = bool(wanted.errors or reader.mistakes)
+    page = Page([]) if is_wrong else find_page(workspace.id, wanted, before, after)
     return render_template(
         "console/runs.html",
         page=page,
+        searched_to=page.stopped_at.at if page.stopped_at else None,
         runs=load_runs([place.id for place in page.places]),
         exact=load_runs([place.id for place in page.exact]),
         wanted=wanted,
+        unreadable=reader.mistakes,
         outcomes=list(RUN_OUTCOMES.items()),
         periods=[(name, label) for name, (label, _) in PERIODS.items()],
         workflows=list_workflow_choices(workspace.id, wanted),
         platforms=PLATFORMS,
         error=_describe_error(workspace.id, wanted.value("error")),
         page_url=_page_url("runs.show_runs", wanted.texts),
-    ), 422 if wanted.errors else 200
+    ), 422 if is_wrong else 200
 
 
 @blueprint.get("/runs/errors")
@@ -57,7 +65,9 @@ def show_errors() -> ResponseReturnValue:
     if short := lead_to_short_address():
         return short
     workspace = current_workspace()
-    wanted = RunFilter.read({"period": "30d", **_given("period", "workflow")}, workspace.id)
+    given = _given("period", "workflow")
+    given.setdefault("period", "30d")
+    wanted = RunFilter.read(given, workspace.id)
     groups = (
         []
         if wanted.errors
@@ -115,8 +125,9 @@ def _describe_error(workspace_id: int, fingerprint: str | None) -> Any:
     return next(iter(describe_groups(workspace_id, tallies)), None)
 
 
-def _given(*names: str) -> dict[str, str]:
-    return {name: text for name in names if (text := request.args.get(name))}
+def _given(*names: str) -> MultiDict[str, str]:
+    """All that the address gives for these parameters, and none of the others."""
+    return MultiDict((name, text) for name in names for text in list_texts(request.args, name))
 
 
 def _page_url(endpoint: str, texts: dict[str, str]) -> Any:

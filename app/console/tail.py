@@ -17,6 +17,7 @@ from app.models import Event
 POLL_SECONDS = 0.2
 MAX_PENDING = 1_000
 QUEUE_SIZE = 2_000
+MOST_AT_ONCE = QUEUE_SIZE // 2
 
 
 Wanted = EventFilter | None
@@ -101,9 +102,9 @@ class Tail:
             self._pending[event_id] = None
 
     def _follow(self) -> None:
-        pause = threading.Event()
+        pause, is_behind = threading.Event(), False
         while True:
-            pause.wait(POLL_SECONDS)
+            pause.wait(0 if is_behind else POLL_SECONDS)
             with self._lock:
                 if not self._subscriptions:
                     self._thread = self._position = None
@@ -111,16 +112,18 @@ class Tail:
                     return
             try:
                 with self._app.app_context():
-                    self._poll()
+                    is_behind = self._poll()
             except Exception:
+                is_behind = False
                 self._app.logger.warning("The live log could not be read", exc_info=True)
 
-    def _poll(self) -> None:
+    def _poll(self) -> bool:
+        """Tell what is new; whether there is more than one look has read."""
         newer = select(Event.id).where(Event.id > self._position).order_by(Event.id)
-        new_ids = list(db.session.scalars(newer.limit(QUEUE_SIZE // 2)))
+        new_ids = list(db.session.scalars(newer.limit(MOST_AT_ONCE)))
         changed_ids = self._changed_ids()
         if not new_ids and not changed_ids:
-            return
+            return False
         new, changed = load_events(new_ids), load_events(changed_ids)
         fitting = _Fitting([*new_ids, *changed_ids])
         fitting.look_up(subscription.wanted for subscription in list(self._subscriptions))
@@ -135,6 +138,7 @@ class Tail:
                 self._tell(Notice(event, is_change=True), fitting)
             for stale in list(self._pending)[:-MAX_PENDING]:
                 del self._pending[stale]
+        return len(new_ids) == MOST_AT_ONCE
 
     def _changed_ids(self) -> list[int]:
         if not self._pending:

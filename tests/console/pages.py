@@ -96,8 +96,10 @@ def submit(
     answer = client.post(form.action, data=data, environ_overrides=environ_overrides)
     if "asked" not in data or answer.status_code != 200:
         return answer
-    page = Page(answer.text)
-    assert page.has_id("confirmation") and data["asked"][0] in page.text
+    page, title = Page(answer.text), data["asked"][0]
+    for name, value in data.items():
+        title = title.replace(f"{{{name}}}", str(value).strip())
+    assert page.has_id("confirmation") and title in page.text
     again = page.form(form.action)
     return client.post(again.action, data=again.fields, environ_overrides=environ_overrides)
 

@@ -102,6 +102,43 @@ def test_an_envelope_is_unwrapped(mend: Any) -> None:
     assert correction.text == HEAD + "}" and correction.problem is None
 
 
+def correct_failure(team: Team, body: dict[str, Any]) -> Correction:
+    correction = correct(
+        json.dumps(body).encode(), "application/json", "run-failure", team.workspace_id
+    )
+    assert correction is not None
+    return correction
+
+
+@pytest.mark.usefixtures("app")
+def test_a_name_that_is_gone_costs_no_field_its_value(team: Team) -> None:
+    """Where what holds the right one has become the body itself, with it the wrong name went."""
+    inner = {"workflow_slug": team.slug, "ended_at": DATE, "error_message": "HTTP 500"}
+    correction = correct_failure(team, {"err": "boom", "data": inner})
+    assert json.loads(correction.text) == inner and correction.problem is None
+
+
+@pytest.mark.usefixtures("app")
+def test_a_value_that_is_a_name_too_is_not_taken_for_it(team: Team) -> None:
+    body = {"workflow_slug": team.slug, "external_execution_id": "null", "startedAt": DATE}
+    raw = json.dumps({**body, "null": 7}).encode()
+    correction = correct(raw, "application/json", "run-start", team.workspace_id)
+    assert correction is not None
+    mended = json.loads(correction.text)
+    assert (mended["external_execution_id"], mended["null"]) == ("null", 7)
+    assert mended["started_at"] == DATE
+
+
+@pytest.mark.usefixtures("app")
+def test_known_fields_beside_an_envelope_are_kept(team: Team) -> None:
+    inner = {"ended_at": DATE, "error_message": "HTTP 500", "source_platform": None}
+    outer = {"workflow_slug": team.slug, "error_message": "x", "event": "failed", "data": inner}
+    correction = correct_failure(team, outer)
+    assert json.loads(correction.text) == {**inner, "workflow_slug": team.slug}
+    words = "What data holds is the body itself, with workflow_slug from beside it."
+    assert correction.changes == (words,) and correction.problem is None
+
+
 def test_what_stands_elsewhere_stays_as_it_was_typed(mend: Any) -> None:
     text = '{ "workflow_slug":"lead-enrichment",\n\n  "metadata": {"n": 1.50},  "endedAt" : "x"}'
     mended = mend(text.replace('"x"', f'"{DATE}"')).text

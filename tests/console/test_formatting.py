@@ -96,6 +96,12 @@ def test_a_planned_moment_has_seconds_only_where_it_was_given_with_seconds() -> 
     assert formatting.planned(NOW, berlin) == formatting.exact(NOW, berlin)
 
 
+def test_what_comes_within_one_second_is_told_apart_in_a_log() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    assert formatting.precise(NOW) == "24 Nov 2026, 10:42:07.120 UTC"
+    assert formatting.precise(NOW, berlin) == "24 Nov 2026, 11:42:07.120 CET · 10:42:07.120 UTC"
+
+
 def test_the_hour_that_comes_twice_is_told_apart_by_the_zones_name() -> None:
     """26 Oct 2025 has 25 hours in Berlin, 30 Mar 2025 has 23."""
     berlin, first = ZoneInfo("Europe/Berlin"), datetime(2025, 10, 26, 0, 30, tzinfo=UTC)

@@ -36,7 +36,7 @@ def check_times(page: Page, server: LiveServer, team: LiveTeam) -> None:
         page.goto(server.url + "/account")
         page.get_by_label("Time zone").select_option(choice)
         page.get_by_role("button", name="Save time zone").click()
-        told = re.compile(rf"\d\d:\d\d:\d\d {zone} · .*\d\d:\d\d:\d\d UTC")
+        told = re.compile(rf"\d\d:\d\d:\d\d(\.\d{{3}})? {zone} · .*\d\d:\d\d:\d\d(\.\d{{3}})? UTC")
         expect(page.locator("#field-time_zone-hint time")).to_have_text(told)
         page.goto(server.url + "/events")
         expect(page.locator("[data-live-pill][data-state=live]")).to_be_visible()
@@ -45,7 +45,7 @@ def check_times(page: Page, server: LiveServer, team: LiveTeam) -> None:
         time = page.locator(f"#event-{answer.json()['event_id']} time")
         expect(time).to_have_attribute("title", told)
         title = str(time.get_attribute("title"))
-        assert time.inner_text() in title
+        expect(time).to_have_text(re.compile(r"^(just now|\d+ s ago)$"))
         page.reload()
         expect(time).to_have_attribute("title", title)
 

@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from app.clock import now
+from app.console import outliers
 from app.console.ranges import RANGES
 from app.extensions import db, writing
 from app.models import Run, Workflow
@@ -122,12 +123,14 @@ def test_an_outlier_is_marked_and_leads_to_its_runs(
     assert listed.text.count("Succeeded") == 2  # One row, and the segment of the filter.
 
 
+@pytest.mark.parametrize("seen", [0, outliers.MOST_SEEN])
 @pytest.mark.parametrize("name", RANGES)
 def test_the_workspace_marks_what_is_long_for_its_own_workflow(
-    owner: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch, name: str
+    owner: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch, name: str, seen: int
 ) -> None:
     """Ten seconds are usual for one and stand out at another, below the p95 of all."""
     stop_the_clock(monkeypatch)
+    monkeypatch.setattr(outliers, "MOST_SEEN", seen)
     quick = replace(team, workflow_id=create_workflow(team.workspace_id, HOSTILE).id)
     record(team, *[(20, "success", 60_000.0)] * 40, (25, "success", 110_000.0))
     record(quick, *[(30, "success", 1_000.0)] * 40, (35, "failure", 10_000.0), (5, "success", None))
@@ -136,6 +139,17 @@ def test_the_workspace_marks_what_is_long_for_its_own_workflow(
     assert title.endswith(": 10.0 s") and "alert(1)" in title
     assert "1 run took longer than twice the p95 of its own workflow." in page.text
     assert "10.0 s" in table_of(page)
+
+
+def test_longer_runs_of_another_time_hide_no_outlier_of_this_one(
+    owner: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_the_clock(monkeypatch)
+    days = 10 * 24 * 60
+    record(team, *[(days, "success", 600_000.0)] * (outliers.MOST_READ + 1))
+    record(team, *[(20, "success", 1_000.0)] * 40, (25, "success", 30_000.0))
+    (title,) = outlier_titles(owner)
+    assert title.endswith(": 30.0 s")
 
 
 def test_of_many_outliers_of_a_workspace_the_furthest_beyond_are_marked(

@@ -6,10 +6,11 @@ from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from app.clock import now
 from app.console.event_pages import PAGE_SIZE
+from app.console.formatting import iso, precise
 from app.extensions import db, writing
 from app.ingest.service import ingest_service
 from app.models import Event, UnstoredCount, User
@@ -47,6 +48,19 @@ def test_the_newest_event_is_on_top_and_the_page_follows_from_there(
     assert body["hx-sse:connect"] == f"/events/stream?after={newest_id()}"
     first = next(values for tag, values in page.tags if tag == "tr" and "id" in values)
     assert "data-pending" in first
+
+
+def test_a_row_says_how_long_ago_it_came_and_on_hover_when_to_the_millisecond(
+    owner: FlaskClient, team: Team
+) -> None:
+    report(owner, team)
+    moment = now() - timedelta(minutes=7)
+    with writing() as session:
+        session.execute(update(Event).values(received_at=moment))
+    page = open_page(owner, "/events")
+    told = next(values for tag, values in page.tags if tag == "time" and "data-relative" in values)
+    assert told["title"] == precise(moment) and told["datetime"] == iso(moment)
+    assert "7 min ago" in page.text
 
 
 def newest_id() -> int:
@@ -106,6 +120,8 @@ def test_a_cursor_that_can_not_be_read_is_told(owner: FlaskClient, team: Team) -
         ("/events?state=rejected&state=processed", "state"),
         ("/events?outcome=success&q=x&outcome=failure", "outcome"),
         ("/runs?outcome=success&outcome=stuck", "outcome"),
+        ("/runs/errors?period=7d&period=90d", "period"),
+        ("/runs/errors?workflow=a&workflow=b", "workflow"),
     ],
 )
 def test_what_is_given_more_than_once_is_told(owner: FlaskClient, address: str, name: str) -> None:
@@ -113,6 +129,42 @@ def test_what_is_given_more_than_once_is_told(owner: FlaskClient, address: str, 
     assert "This is given more than once. Choose one." in page.text
     assert page.has_id(f"filter-{name}-error")
     assert owner.get("/events?state=rejected&state=rejected").status_code == 200
+
+
+RUN_PLACE = "1767225600000000-12"
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("/events?before=7&before=9", "before is given more than once. Choose one."),
+        ("/events?after=7&after=9", "after is given more than once."),
+        ("/events?before=9&shown=1&shown=2", "shown is given more than once."),
+        ("/events?event=a&event=b", "event is given more than once."),
+        ("/events?since=2026-11-24&before=7&before=9", "before is given more than once."),
+        ("/events?before=9&shown=1,x", "shown has to be numbers of events"),
+        ("/events?before=9&shown=" + "1," * 20 + "1", "shown has to be numbers of events"),
+        ("/events?before=%1B<b>", "before has to be the number of an event, and is “␛<b>”."),
+        (f"/runs?before={RUN_PLACE}&before=1-1", "before is given more than once."),
+        ("/runs?after=soon", "after has to be the place of a run, such as 17"),
+    ],
+)
+def test_where_a_page_begins_is_told_too_if_it_can_t_be_read(
+    owner: FlaskClient, team: Team, query: str, told: str
+) -> None:
+    report(owner, team)
+    answer = owner.get(query, follow_redirects=True)
+    page = Page(answer.text)
+    assert answer.status_code == 422 and told in page.text
+    assert "This page can't be found" in page.text
+    assert not any("hx-sse:connect" in values for _, values in page.tags)
+    assert answer.request.path in page.links
+
+
+def test_the_same_place_twice_is_one_place(owner: FlaskClient, team: Team) -> None:
+    report(owner, team)
+    open_page(owner, "/events?before=9&before=9&shown=1,2&shown=1,2&event=a&event=a")
+    open_page(owner, f"/runs?before={RUN_PLACE}&before={RUN_PLACE}")
 
 
 @pytest.mark.parametrize("path", ["/events", "/runs", "/runs/errors", "/problems"])

@@ -19,7 +19,7 @@ from app.models import ApiKey, Event, Workflow
 from app.problems import PROBLEMS
 from app.workspaces.api_keys import create_api_key, revoke_api_key
 from app.workspaces.workflows import archive_workflow, create_workflow, rename_workflow
-from tests.console.pages import Page, open_page, send_form
+from tests.console.pages import Page, open_page, send_form, submit
 from tests.factories import Team, report
 from tests.server import wait_for
 
@@ -215,6 +215,50 @@ def test_the_closest_workflow_is_found_among_very_many(owner: FlaskClient, team:
     assert "It was zahlungen" in open_page(owner, path).text
 
 
+@pytest.mark.parametrize("attribute", ["public_id", "slug", "name"])
+def test_each_of_very_many_workflows_can_be_named_by_its_slug_id_or_name(
+    owner: FlaskClient, team: Team, attribute: str
+) -> None:
+    with writing() as session:
+        session.add_all(
+            Workflow(workspace_id=team.workspace_id, name=f"A job {n}", slug=f"a-job-{n}")
+            for n in range(210)
+        )
+    last = create_workflow(team.workspace_id, "Zahlungen (neu)", "payments")
+    path = refuse(owner, team, workflow_slug="nope")
+    form = next(form for form in open_page(owner, path).forms if form.fields.get("instead") == "")
+    named = f" {getattr(last, attribute)} "
+    asked = owner.post(form.action, data={**form.fields, "instead": named})
+    assert f"It was {named.strip()}?" in Page(asked.text).text
+    answer = submit(owner, form, instead=named)
+    event = find(answer.location.rsplit("/", 1)[1])
+    assert event is not None and event.workflow_id == last.id
+
+
+@pytest.mark.parametrize("requests", [1, 2])
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ("lead-enrichmnt", "No workflow that takes events has this id, slug or name. lead-enr"),
+        ("", "Name a workflow by its slug, id or name."),
+        ("Old <one>", "“Old <one>” is archived. Restore it on its page first."),
+    ],
+)
+def test_a_workflow_that_is_not_there_is_told_at_the_field_and_nothing_runs(
+    owner: FlaskClient, team: Team, requests: int, named: str, told: str
+) -> None:
+    archive_workflow(create_workflow(team.workspace_id, "Old <one>"))
+    path, *_ = [refuse(owner, team, workflow_slug="nope") for _ in range(requests)]
+    form = next(form for form in open_page(owner, path).forms if form.fields.get("instead") == "")
+    answer = submit(owner, form, instead=named)
+    page = Page(answer.text)
+    assert answer.status_code == 422 and told in page.text
+    field = next(values for _, values in page.tags if values.get("id") == "field-instead")
+    assert field["value"] == named and field["aria-invalid"] == "true"
+    assert field["aria-describedby"] and "field-instead-error" in field["aria-describedby"]
+    assert len(db.session.scalars(select(Event)).all()) == requests
+
+
 def test_an_archived_workflow_is_restored(owner: FlaskClient, team: Team) -> None:
     workflow = db.session.get(Workflow, team.workflow_id)
     assert workflow is not None
@@ -290,6 +334,32 @@ def test_a_member_mends(
     answer = send_form(member, path, f"{path}/reprocess")
     event = find(answer.headers["Location"].rsplit("/", 1)[1])
     assert event is not None and event.sent_by == "member@example.org"
+
+
+@pytest.mark.parametrize(
+    ("action", "way", "who"), [("resend", "resent", "no key ·"), ("reprocess", "reprocessed", "by")]
+)
+def test_the_log_says_in_words_who_sent_a_request_again(
+    owner: FlaskClient, team: Team, action: str, way: str, who: str
+) -> None:
+    """What is told on hover alone, no keyboard and no finger comes to."""
+    path = refuse(owner, team, workflow_slug="nope")
+    create_workflow(team.workspace_id, "Nope", "nope")
+    body = json.dumps({"workflow_slug": "nope", "ended_at": RECENT})
+    form = open_page(owner, f"{path}/resend" if action == "resend" else path)
+    submit(owner, form.form(f"{path}/{action}"), body=body, kind="run-success", do="send")
+    page = open_page(owner, "/events")
+    assert f" {way} " in page.text and f"{who} {team.email}" in page.text
+    assert not [each for _, each in page.tags if team.email in (each.get("title") or "")]
+
+
+def test_the_log_marks_a_test_once_and_says_what_that_means(owner: FlaskClient, team: Team) -> None:
+    workflow = db.session.get_one(Workflow, team.workflow_id)
+    (attempt,) = make_attempts(TESTS["success"], workflow, team.email)
+    send_attempt(attempt)
+    page = open_page(owner, "/events")
+    assert sum(values.get("class") == "tag" for _, values in page.tags) == 1
+    assert "Test , sent from the console, left out of statistics" in page.text
 
 
 def test_events_of_the_same_execution_and_correlation_are_listed(

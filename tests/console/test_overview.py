@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import insert, select, update
 
 from app.clock import now
-from app.console import workflow_health
+from app.console import overview, workflow_health
 from app.console.last_runs import STRIP_LENGTH, LastRuns
 from app.console.overview import PAGE_SIZE, worker_stands_still
 from app.console.snippets import TOOLS
@@ -409,7 +409,7 @@ def test_sixty_workflows_with_long_names_and_restless_runs_fit_on_pages(
         store_runs(team, "+-" * 30, workflow_id=workflow.id)
     store_runs(team, "+-" * 30)
     seen: set[str] = set()
-    for number in range(3):
+    for number in (1, 2, 3):
         answer = owner.get(f"/?page={number}")
         assert len(answer.data) < MAX_HTML
         page = Page(answer.text)
@@ -445,6 +445,22 @@ def test_nonsense_in_the_address_of_a_page_is_the_first_or_last(
     store_runs(team, "+")
     for page in ("x", "-1", "9999", "9" * 30, "٣"):
         assert team.name in open_page(owner, f"/?page={page}").text
+
+
+def test_the_workflows_stand_on_numbered_pages_as_every_list_does(
+    owner: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overview, "PAGE_SIZE", 1)
+    store_runs(team, "+")
+    for number in range(2):
+        store_runs(team, "+", workflow_id=create_workflow(team.workspace_id, f"W{number}").id)
+    first, second = open_page(owner, "/"), open_page(owner, "/?page=2")
+    assert "Page 1 of 3" in first.text and "Page 2 of 3" in second.text
+    assert "/?page=2#workflows" in first.links and "/?page=3#workflows" in second.links
+    assert "/?page=1#workflows" in second.links
+    fragments = [v["hx-get"] for _, v in (*first.tags, *second.tags) if "hx-get" in v]
+    assert fragments == ["/overview", "/overview?page=2"]
+    assert "Page 2 of 3" in owner.get("/overview?page=2").text
 
 
 def test_another_workspace_is_not_looked_at(owner: FlaskClient, team: Team) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import insert, select
 
 from app.clock import now
 from app.console import run_search
+from app.console.formatting import exact, iso
 from app.console.run_filter import RunFilter
 from app.console.run_links import find_source_link
 from app.console.run_search import Place, find_page
@@ -105,6 +106,20 @@ def test_pages_hold_every_run_once_the_last_to_end_first(owner: FlaskClient, tea
     assert back[-1] == everything[:50]
 
 
+@pytest.mark.parametrize("path", ["/runs", "/workflows/{workflow}"])
+def test_a_list_says_how_long_ago_a_run_ended_and_on_hover_when(
+    owner: FlaskClient, team: Team, path: str
+) -> None:
+    ended_at = now() - timedelta(hours=3)
+    fill(team, 1, ended_at=ended_at, started_at=ended_at - timedelta(hours=2))
+    public_id = db.session.scalar(select(Workflow.public_id).where(Workflow.slug == team.slug))
+    page = open_page(owner, path.format(workflow=public_id))
+    told = {v["datetime"]: v for tag, v in page.tags if tag == "time" and "data-relative" in v}
+    assert told[iso(ended_at)]["title"] == exact(ended_at)
+    assert "3 h ago" in page.text
+    assert not [values for tag, values in page.tags if "data-clock" in values]
+
+
 @pytest.mark.parametrize("query", ["outcome=failure", "q=is+empty", "q=ORDER", "longer=0&q=order"])
 def test_a_filter_that_no_index_answers_finds_all_in_windows(
     owner: FlaskClient, team: Team, query: str, monkeypatch: pytest.MonkeyPatch
@@ -135,6 +150,22 @@ def test_a_search_that_takes_too_long_goes_on_from_where_it_came(
         go_on = next(link for link in page.links if "before=" in link)
         page, steps = open_page(owner, go_on), steps + 1
     assert shown(page) == ["e-0"] and steps > 2
+
+
+def test_a_list_says_how_far_it_was_searched_and_leads_on(
+    owner: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(team, 20)
+    monkeypatch.setattr(run_search, "FIRST_WINDOW", 7)
+    monkeypatch.setattr(run_search, "SECONDS", -1)
+    page = open_page(owner, "/runs?q=order+0")
+    at = exact(START + timedelta(minutes=6))
+    assert f"Searched back to {at} , and found nothing so far." in page.text
+    while not shown(page):
+        (onward,) = (link for link in page.links if "before=" in link)
+        assert "q=order+0" in onward and "shown" not in onward
+        page = open_page(owner, onward)
+    assert shown(page) == ["e-0"]
 
 
 @pytest.mark.parametrize("seconds", [-1, 60])
@@ -211,7 +242,7 @@ def test_what_can_t_be_read_is_named_at_its_field(owner: FlaskClient) -> None:
         assert message in page.text
         assert page.has_id(f"filter-{query.partition('=')[0]}-error")
     for odd in ("before=1", "before=x-y", "after=-", f"before={'9' * 18}-1", "before=1-%00"):
-        open_page(owner, f"/runs?{odd}")
+        assert "This page can't be found" in open_page(owner, f"/runs?{odd}", 422).text
 
 
 def test_a_run_shows_all_that_was_told_of_it(owner: FlaskClient, team: Team) -> None:

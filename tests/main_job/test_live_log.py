@@ -23,7 +23,7 @@ FLOOD = """(count) => {
   for (let number = 1; number <= count; number += 1) {
     const cursor = 1_000_000 + number;
     const row = `<tr id="event-${cursor}" data-cursor="${cursor}"><td><a class="row-link" href="#">
-      <time datetime="2026-01-15T09:31:00.000Z" data-clock></time></a></td></tr>`;
+      <time datetime="2026-01-15T09:31:00.000Z" data-relative="precise"></time></a></td></tr>`;
     const message = { data: row, event: "", id: String(cursor) };
     htmx.trigger(list, "htmx:sse:before:message", { message });
   }
@@ -202,6 +202,48 @@ def test_a_flood_of_rows_is_laid_out_once(log: Log) -> None:
     expect(older).to_have_attribute("href", re.compile(r"/events\?before=1000101$"))
 
 
+def widths(log: Log) -> list[float]:
+    cells = log.page.locator("#log thead th")
+    return list(cells.evaluate_all("all => all.map(each => each.getBoundingClientRect().width)"))
+
+
+def test_times_stay_true_in_a_page_that_stands_open_and_no_column_moves(log: Log) -> None:
+    log.page.clock.install()
+    log.open()
+    first = log.send()
+    log.expect_rows([first])
+    when = log.page.locator(f"#{first} time")
+    expect(when).to_have_text("just now")
+    expect(when).to_have_attribute("title", re.compile(r"\d\d:\d\d:\d\d\.\d{3} "))
+    expect(log.page.locator(f"#{first}")).to_contain_text("Succeeded")
+    before = widths(log)
+    log.page.keyboard.press("p")
+    held = log.send()
+    expect(log.page.locator("[data-live-held]")).to_have_text("1 new")
+    log.page.clock.pause_at(time.time() + 59 * 60 + 30)
+    expect(when).to_have_text("59 min ago")
+    assert widths(log) == before
+    log.page.keyboard.press("p")
+    expect(log.page.locator(f"#{held} time")).to_have_text("59 min ago")
+    assert log.page.locator("#announcer").inner_text() == ""
+
+
+def test_the_exact_time_is_shown_to_whoever_comes_by_keyboard(log: Log) -> None:
+    """And Escape takes away what it hides, without another move (WCAG 1.4.13)."""
+    log.send()
+    log.open()
+    log.page.keyboard.press("j")
+    when = log.page.locator("#log tbody time")
+    shown = "time => getComputedStyle(time, '::after').content"
+    assert when.get_attribute("title") in when.evaluate(shown)
+    log.page.keyboard.press("Escape")
+    assert when.evaluate(shown) == "none"
+    log.page.locator("#filter-q").focus()
+    log.page.locator("#filter-q").blur()
+    log.page.keyboard.press("j")
+    assert when.get_attribute("title") in when.evaluate(shown)
+
+
 def count_layouts(devtools: CDPSession) -> int:
     metrics = devtools.send("Performance.getMetrics")["metrics"]
     return next(int(each["value"]) for each in metrics if each["name"] == "LayoutCount")
@@ -307,6 +349,31 @@ def test_the_keyboard_opens_reads_and_closes_an_event(log: Log) -> None:
     keys.press("?")
     expect(log.page.get_by_role("dialog", name="Shortcuts")).to_be_hidden()
     expect(log.page.locator(LIVE)).to_be_visible()
+
+
+def test_back_leads_to_what_was_open_and_to_what_was_searched_for(log: Log) -> None:
+    first, second = [log.send() for _ in range(2)]
+    boom = log.send("failure", error_message="boom")
+    log.open()
+    page, panel = log.page, log.page.locator("#event-panel")
+    page.locator("#filter-q").fill("boom")
+    page.keyboard.press("Enter")
+    log.expect_rows([boom])
+    page.go_back()
+    log.expect_rows([boom, second, first])
+    expect(page.locator("#filter-q")).to_have_value("")
+    for opened in (first, second):
+        page.locator(f"#{opened} .row-link").click()
+        expect(panel.locator("#event")).to_have_attribute("data-event-id", opened[len("event-") :])
+    for state in page.locator(".segments a").all():
+        expect(state).to_be_in_viewport(ratio=1)
+    page.go_back()
+    expect(panel.locator("#event")).to_have_attribute("data-event-id", first[len("event-") :])
+    page.go_back()
+    expect(panel).to_be_hidden()
+    log.expect_rows([boom, second, first])
+    page.go_forward()
+    expect(panel.locator("#event")).to_have_attribute("data-event-id", first[len("event-") :])
 
 
 @pytest.mark.everywhere
