@@ -1,4 +1,5 @@
-"""What pictures show and the demo does not have: more channels, and a workflow that went silent."""
+"""What pictures show and the demo does not have: more channels, a workflow that went silent, and a
+key that was rotated and is still in use."""
 
 from datetime import timedelta
 
@@ -7,8 +8,18 @@ from sqlalchemy import select
 from app.channels.sealing import seal
 from app.clock import now
 from app.extensions import db, writing
-from app.models import ApiKey, Channel, Run, Schedule, Silence, User, Workflow, Workspace
-from app.workspaces.api_keys import create_api_key, revoke_api_key
+from app.models import (
+    ApiKey,
+    Channel,
+    KeyUsage,
+    Run,
+    Schedule,
+    Silence,
+    User,
+    Workflow,
+    Workspace,
+)
+from app.workspaces.api_keys import create_api_key, revoke_api_key, rotate_api_key
 from app.workspaces.schedules import Wish, set_schedule
 from app.workspaces.workflows import create_workflow
 from tests.apps import close_app, make_app
@@ -22,6 +33,16 @@ CHANNELS = (
 )
 RUNS, SILENT_HOURS = 30, 5
 SILENT = "Stock levels"
+SHOP = "Web shop"
+"""The key that was rotated."""
+USED_DAYS, ROTATED_DAYS, OLD_DAYS = 30, 2, 5
+"""How many days it was used, how long ago it was rotated, and how long the old one has still."""
+SENDERS = (
+    ("203.0.113.24", "n8n/1.119.2", True),
+    ("203.0.113.31", "python-requests/2.32.5", True),
+    ("198.51.100.7", "curl/8.14.1", False),
+)
+"""Address, user agent, and whether it has moved to the new key."""
 
 
 def prepare(server: LiveServer, email: str) -> None:
@@ -31,6 +52,7 @@ def prepare(server: LiveServer, email: str) -> None:
         workspace_id = db.session.scalars(select(Workspace.id)).one()
         _add_channels(workspace_id)
         _fall_silent(server, workspace_id, email)
+        _rotate(workspace_id, email)
         db.session.remove()
     close_app(app)
 
@@ -79,6 +101,39 @@ def _fall_silent(server: LiveServer, workspace_id: int, email: str) -> None:
     for hours in range(1, SILENT_HOURS + 1):
         tell(hours, 401)
     wait_for(lambda: _is_silent(workflow_id), 60, 0.2)
+
+
+def _rotate(workspace_id: int, email: str) -> None:
+    """Two of its senders have the new key; the third one still has the old one."""
+    at = now()
+    old = create_api_key(workspace_id, SHOP)[0]
+    with writing() as session:
+        session.get_one(ApiKey, old.id).created_at = at - timedelta(days=USED_DAYS)
+    owner = db.session.scalars(select(User).filter_by(email=email)).one()
+    new = rotate_api_key(old, at + timedelta(days=OLD_DAYS), owner)[0]
+    with writing() as session:
+        session.get_one(ApiKey, new.id).created_at = at - timedelta(days=ROTATED_DAYS)
+        for days in range(USED_DAYS):
+            session.add_all(_use(old, new, days, number) for number in range(len(SENDERS)))
+        for key in (old, new):
+            session.get_one(ApiKey, key.id).last_used_at = at - timedelta(minutes=40)
+
+
+def _use(old: ApiKey, new: ApiKey, days: int, number: int) -> KeyUsage:
+    """What one sender did so many days ago, in two hours of that day."""
+    address, agent, has_moved = SENDERS[number]
+    last_at = now() - timedelta(days=days, minutes=40 + 25 * number)
+    is_old, count = not has_moved or days > ROTATED_DAYS, 36 + 7 * number + days * 5 % 11
+    return KeyUsage(
+        api_key_id=(old if is_old else new).id,
+        day=last_at.date(),
+        remote_addr=address,
+        user_agent=agent,
+        count=count,
+        rotated_count=count if days > ROTATED_DAYS else 0,
+        last_at=last_at,
+        hours=1 << last_at.hour | 1 << (last_at.hour + 9) % 24,
+    )
 
 
 def _count_runs(workflow_id: int) -> int:

@@ -1,8 +1,10 @@
-"""`python -m docs.screenshots`: starts a server with the demo's data and takes its pictures."""
+"""`python -m docs.screenshots [NAME…]`: starts a server with the demo's data and takes the pictures
+of all pages, or of those that are named."""
 
 import base64
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,8 +12,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from sqlalchemy import Select, select
 
 from app.extensions import db
-from app.models import Alert, AlertRule, Channel, Delivery, Event, Workflow
-from docs.pictured import SILENT, prepare
+from app.models import Alert, AlertRule, ApiKey, Channel, Delivery, Event, Workflow
+from docs.pictured import SHOP, SILENT, prepare
 from tests import browser
 from tests.apps import close_app, make_app
 from tests.factories import PASSWORD
@@ -25,7 +27,7 @@ LOOKS = {
     "phone": ("light", 390, 844),
 }
 """Scheme, width and height by the ending of the file's name."""
-QUALITY = 78
+QUALITY = 50
 """Of WebP: the letters are still sharp, and all pictures together stay below 2 MB."""
 PAGES = {
     "overview": "/",
@@ -36,7 +38,11 @@ PAGES = {
     "troubleshooting": "/troubleshooting?q=ended_at",
     "runs": "/runs",
     "insights": "/insights?range=30d",
+    "workflows": "/workflows",
     "workflow": "/workflows/{workflow}",
+    "keys": "/keys",
+    "key": "/keys/{rotated}",
+    "reference": "/docs#run_success",
     "alerts": "/alerts?view=all",
     "alert-rule": "/alerts/rules/{rule}",
     "channels": "/alerts/channels",
@@ -46,8 +52,8 @@ PAGES = {
     "silent-workflow": "/workflows/{silent}",
     "connect": "/connect?tool=n8n&workflow={workflow}",
 }
-ONLY_WIDE = {"live-log-event"}
-"""On a phone an event opens in the place of the log."""
+ONLY_WIDE = {"key", "keys", "live-log-event", "reference", "workflows"}
+"""Of these no document shows a phone's picture; there an event opens in the place of the log."""
 COMES_LATER = {"live-log-event": "Why this request was refused"}
 """What is loaded after its page."""
 IDS: dict[str, Select[tuple[str]]] = {
@@ -62,13 +68,20 @@ IDS: dict[str, Select[tuple[str]]] = {
     "delivery": select(Delivery.public_id)
     .where(Delivery.state != "waiting")
     .order_by(Delivery.attempts.desc(), Delivery.id),
+    "rotated": select(ApiKey.public_id).where(ApiKey.name == f"{SHOP} (old)"),
     "scheduled": select(Workflow.public_id).where(Workflow.slug == "nightly-backup-demo"),
     "silent": select(Workflow.public_id).where(Workflow.name == SILENT),
 }
 """What stands for {…} in an address: the first of each."""
 
 
-def main() -> None:
+def main(names: Collection[str]) -> None:
+    """Raises SystemExit for a name that is no page's."""
+    unknown = set(names) - PAGES.keys()
+    if unknown:
+        raise SystemExit(
+            f"No such page: {', '.join(sorted(unknown))}. There are: {', '.join(PAGES)}."
+        )
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, LiveServer(Path(folder), "") as server:
         server.cli(
@@ -82,7 +95,7 @@ def main() -> None:
             options = browser.launch_options(str(executable))
             with playwright.chromium.launch(**options) as chromium:
                 for ending in LOOKS:
-                    take_all(chromium, server, ids, ending)
+                    take_all(chromium, server, ids, ending, names or PAGES)
 
 
 def choose(server: LiveServer) -> dict[str, str]:
@@ -94,12 +107,18 @@ def choose(server: LiveServer) -> dict[str, str]:
     return found
 
 
-def take_all(chromium: Browser, server: LiveServer, ids: dict[str, str], ending: str) -> None:
+def take_all(
+    chromium: Browser,
+    server: LiveServer,
+    ids: dict[str, str],
+    ending: str,
+    names: Collection[str],
+) -> None:
     with signed_in(chromium, server, *LOOKS[ending]) as page:
-        for name, path in PAGES.items():
+        for name in names:
             if ending == "phone" and name in ONLY_WIDE:
                 continue
-            page.goto(server.url + path.format(**ids))
+            page.goto(server.url + PAGES[name].format(**ids))
             page.wait_for_load_state("load")
             if name in COMES_LATER:
                 expect(page.get_by_text(COMES_LATER[name])).to_be_visible()
@@ -135,4 +154,4 @@ def signed_in(
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

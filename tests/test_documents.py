@@ -9,6 +9,8 @@ from docs import screenshots
 from docs.tables import PAGES, ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+MOST_BYTES = 2_000_000
+"""Of all pictures: whoever clones the project takes them along."""
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -40,6 +42,10 @@ def test_a_picture_is_taken_of_each_page_that_is_shown() -> None:
         if look != "phone" or name not in screenshots.ONLY_WIDE
     }
     assert {path.name for path in screenshots.IMAGES.iterdir()} == taken
+
+
+def test_all_pictures_together_stay_light() -> None:
+    assert sum(path.stat().st_size for path in screenshots.IMAGES.iterdir()) < MOST_BYTES
 
 
 @pytest.mark.parametrize(
