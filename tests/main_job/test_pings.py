@@ -92,6 +92,7 @@ def test_a_start_that_is_sent_twice_with_its_key_leaves_no_run_open(
         headers = {**own_team.headers, "Idempotency-Key": f"4711-{signal}"}
         answer = live_server.post(f"/api/v1/ping/{own_team.slug}/{signal}", headers=headers)
         assert answer.status_code == 202
+    wait_for(lambda: newest_runs(live_server, own_team, 1)[0]["outcome"] != "running", 20)
     (told,) = newest_runs(live_server, own_team, 1)
     assert (told["outcome"], told["event_count"]) == ("failure", 2)
 
