@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from flask import request
 
-from app.console.signs import show_signs
 from app.console.url_filter import list_texts
+from app.signs import show_signs
 
 Read = TypeVar("Read")
 _MOST_REPEATED = 80
