@@ -19,6 +19,7 @@ SHEETS = (
     "findings",
     "pages",
     "live-log",
+    "shortcuts",
     "event",
     "problems",
     "overview",
