@@ -473,6 +473,7 @@
     if (event.key !== "Escape") return;
     event.target.closest?.(".row-link")?.setAttribute("data-hushed", "");
     const menu = event.target.closest?.("details[data-menu][open]");
+    if (document.querySelector("details[data-menu][open]")) event.preventDefault();
     closeMenus(null);
     menu?.querySelector("summary")?.focus();
   });

@@ -165,10 +165,35 @@
     const mayCopy = !isBack;
     isBack = false;
     if (!focused || focused.isConnected) return;
-    const again = focused.id ? document.getElementById(focused.id) : null;
-    if (mayCopy && again?.matches("input") && focused.matches("input")) again.value = focused.value;
-    (again ?? find("#main")).focus({ preventScroll: true });
+    const again = standIn(focused);
+    const isField = again.matches("input") && focused.matches("input");
+    if (mayCopy && isField) again.value = focused.value;
+    again.focus({ preventScroll: true });
+    const { selectionStart, selectionEnd } = focused;
+    if (mayCopy && isField && selectionEnd !== null) {
+      again.setSelectionRange(selectionStart, selectionEnd);
+    }
     focused = null;
+  }
+
+  /* What has taken the place of what is gone, or is nearest to it. */
+  function standIn(gone) {
+    const row = gone.closest("tr[id]")?.id;
+    return (
+      (gone.id && document.getElementById(gone.id)) ||
+      (row && document.getElementById(row)?.querySelector(".row-link")) ||
+      (gone.matches(".chip") && find(".log-chips a")) ||
+      (gone.matches(".segments a") && find(".segments [aria-current]")) ||
+      find("#main")
+    );
+  }
+
+  /* A search that goes on by itself has replaced its "Go on". */
+  let hadGoOn = false;
+
+  function keepGoOn() {
+    if (!hadGoOn || find("#go-on")) return;
+    (find(".log-rest .row-link") ?? find("#main")).focus({ preventScroll: true });
   }
 
   /* --- the event beside the log ---------------------------------------------------------------- */
@@ -324,7 +349,8 @@
     element?.matches?.("input, textarea, select, [contenteditable]") ?? false;
 
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.isComposing) return;
     if (find("dialog[open]") || find("details[data-menu][open]")) return;
     if (isField(event.target)) {
       if (event.key === "Escape" && event.target.closest("#log")) event.target.blur();
@@ -363,10 +389,14 @@
   const isOfList = (event) => event.detail.ctx?.target?.id === "log";
 
   document.addEventListener("htmx:before:swap", (event) => {
+    hadGoOn = document.activeElement?.id === "go-on";
     if (isOfList(event)) keepPlace(event.detail.tasks);
   });
   document.addEventListener("htmx:after:swap", (event) => {
-    if (event.detail.ctx?.target?.matches?.(".log-rest")) announceCount();
+    if (event.detail.ctx?.target?.matches?.(".log-rest")) {
+      keepGoOn();
+      announceCount();
+    }
     if (!isOfList(event)) return;
     if (isBack) find("[data-filter]")?.reset();
     showTimes();

@@ -56,7 +56,7 @@ from app.console.session_cookie import ConsoleSessions, configure_session_cookie
 from app.console.toasts import carry_toasts
 from app.errors import answer_page
 from app.extensions import login_manager
-from app.htmx import is_for_htmx
+from app.htmx import is_for_htmx, is_going_on
 from app.processing.web_beat import note_served
 from app.signs import show_signs
 from app.timetable import span_in_words
@@ -122,7 +122,7 @@ def init_console(app: Flask) -> None:
     app.jinja_env.globals.update(current_user=current_user, may=may, curl_command=curl_command)
     app.jinja_env.filters.update(problem_title=title_of, problem_message=message_of)
     app.jinja_env.filters.update(named_workflow=workflow_of, delivery_problem=find_problem)
-    app.jinja_env.globals.update(is_for_htmx=is_for_htmx)
+    app.jinja_env.globals.update(is_for_htmx=is_for_htmx, is_going_on=is_going_on)
     init_reader(app)
     app.context_processor(list_navigation)
     app.register_error_handler(CSRFError, _answer_old_form)

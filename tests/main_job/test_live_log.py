@@ -376,6 +376,36 @@ def test_back_leads_to_what_was_open_and_to_what_was_searched_for(log: Log) -> N
     expect(panel.locator("#event")).to_have_attribute("data-event-id", first[len("event-") :])
 
 
+def test_the_keyboard_stays_where_it_was_when_the_list_changes(log: Log) -> None:
+    opened = log.send("failure", error_message="boom")
+    log.open()
+    page = log.page
+    search, keys = page.locator("#filter-q"), page.keyboard
+    keys.press("/")
+    keys.type("boo")
+    with page.expect_response("**/events?q=boo*"):
+        keys.press("Enter")
+    expect(page.locator(".log-chips")).to_contain_text("boo")
+    keys.type("m")
+    expect(search).to_have_value("boom")
+    page.locator(".chip").focus()
+    keys.press("Enter")
+    expect(page.locator(".chip")).to_have_count(0)
+    state = page.locator(".segments a", has_text="Processed").first
+    state.focus()
+    keys.press("Enter")
+    expect(page).to_have_url(re.compile("state=processed"))
+    expect(state).to_be_focused()
+    page.goto(f"{log.server.url}/events?event={opened[len('event-') :]}")
+    copying = page.locator("#event-panel details[data-menu]")
+    copying.locator("summary").click()
+    keys.press("Escape")
+    expect(copying).not_to_have_attribute("open", "")
+    expect(page.locator("#event-panel")).to_be_visible()
+    keys.press("Escape")
+    expect(page.locator("#event-panel")).to_be_hidden()
+
+
 @pytest.mark.everywhere
 def test_a_filter_acts_in_place_and_a_pasted_address_shows_the_same(log: Log) -> None:
     log.send()

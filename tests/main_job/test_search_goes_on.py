@@ -42,6 +42,11 @@ def copy_newest(url: str, model: type[Event] | type[Run]) -> None:
     engine.dispose()
 
 
+def lose_first(page: Page, pattern: str) -> None:
+    """As while the server starts anew."""
+    page.route(pattern, lambda route: route.abort(), times=1)
+
+
 def test_a_search_goes_on_by_itself_and_the_log_stays_live(
     make_server: Callable[..., LiveServer], page: Page
 ) -> None:
@@ -62,9 +67,13 @@ def test_a_search_goes_on_by_itself_and_the_log_stays_live(
         newest = log.send(status=400, ended_at=None, metadata={"note": NEEDLE})
 
         log.expect_rows([newest, oldest])
+        lose_first(page, "**/events?*before=*")
         log.open("?q=nowhere-to-be-found")
-        expect(page.get_by_text("No older event fits")).to_be_visible(timeout=20_000)
+        page.locator("#go-on").focus()
+        expect(page.get_by_text("No event fits")).to_be_visible(timeout=20_000)
+        expect(page.get_by_role("link", name="Clear the filter")).to_be_visible()
         expect(page.locator("#announcer")).to_contain_text("0 events, filtered")
+        expect(page.locator("#main")).to_be_focused()
 
 
 def test_a_search_for_runs_goes_on_by_itself(
