@@ -268,12 +268,14 @@
     delete find("#log").dataset.open;
   }
 
-  /* As the address says; a narrow screen has no place beside the log. */
-  function showPanel() {
+  /* As the address says; a narrow screen has no place beside the log, and there Back leads to the
+   * list. */
+  function showPanel(cameBack = false) {
     const publicId = asked();
     const panel = find("[data-panel]");
     markOpened();
     if (!publicId || !EVENT_PATH.test(`/events/${publicId}`)) hide(panel);
+    else if (!WIDE.matches && cameBack) hide(panel);
     else if (!WIDE.matches) location.replace(`/events/${publicId}`);
     else if (opened() !== publicId) open(publicId);
   }
@@ -321,7 +323,7 @@
     if (here() === shown) return;
     const isSameList = listOf(here()) === listOf(shown);
     shown = here();
-    if (isSameList) return showPanel();
+    if (isSameList) return showPanel(true);
     isBack = true;
     fetchList();
   });
@@ -405,5 +407,5 @@
   document.addEventListener("live:placed", markOpened);
   readShortcuts();
   showTimes();
-  showPanel();
+  showPanel(performance.getEntriesByType("navigation")[0]?.type === "back_forward");
 })();

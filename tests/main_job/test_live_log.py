@@ -510,6 +510,18 @@ def test_on_a_phone_a_row_opens_the_page_of_its_event(log: Log) -> None:
     expect(log.page).to_have_url(re.compile(f"/events/{row[len('event-') :]}$"))
 
 
+def test_back_leads_to_the_list_where_the_window_has_become_narrow(log: Log) -> None:
+    first, second = log.send(), log.send()
+    log.open()
+    log.page.locator(f"#{first} .row-link").click()
+    expect(log.page.locator("#event-panel #event")).to_be_visible()
+    log.page.set_viewport_size({"width": 390, "height": 844})
+    log.page.locator(f"#{second} .row-link").click()
+    expect(log.page).to_have_url(re.compile(f"/events/{second[len('event-') :]}$"))
+    log.page.go_back()
+    expect(log.page.locator(f"#{second} .row-link")).to_be_visible()
+
+
 @pytest.mark.once
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(log: Log, scheme: Any) -> None:
