@@ -34,7 +34,7 @@ REPORT = ROOT / "docs" / "performance-pages.md"
 COUNTS = (100_000, 1_000_000)
 LIMITS_MS = {100_000: 100, 1_000_000: 300}
 """What the 95th percentile of a page's server time may be, by the number of events."""
-ROUNDS = 20
+ROUNDS = 40
 
 
 @dataclass(frozen=True)
