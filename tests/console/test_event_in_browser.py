@@ -162,6 +162,31 @@ def test_the_verdict_on_a_long_body_comes_into_sight(
     context.close()
 
 
+@pytest.mark.once
+def test_the_log_names_who_sent_without_a_key_in_one_line(
+    live_server: LiveServer, team: LiveTeam, page: Page
+) -> None:
+    page.goto(refuse(live_server, team, ended_at="yesterday") + "/resend")
+    body = json.dumps({"workflow_slug": team.slug, "ended_at": RECENT})
+    page.get_by_label("Body", exact=True).fill(body)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("A run succeeded")
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(f"{live_server.url}/events")
+        sender = page.locator(".sent-by")
+        expect(sender).to_have_text(f"no key · {team.email}")
+        expect(sender).to_have_attribute("title", f"no key · {team.email}")
+        line = sender.evaluate("(each) => parseFloat(getComputedStyle(each).lineHeight)")
+        box = sender.bounding_box()
+        assert box and box["height"] <= line + 1
+        assert cut_off(page) == []
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(page.locator("[data-live-pill][data-state=live]")).to_be_visible()
+    page.keyboard.press("j")
+    assert sender.evaluate("(each) => each.scrollWidth <= each.clientWidth"), "it stays cut"
+
+
 @pytest.mark.everywhere
 def test_a_workflow_is_created_and_three_requests_run_again(
     live_server: LiveServer, team: LiveTeam, page: Page
