@@ -51,8 +51,9 @@ PAGES = {
     "schedule": "/workflows/{scheduled}/schedule",
     "silent-workflow": "/workflows/{silent}",
     "connect": "/connect?tool=n8n&workflow={workflow}",
+    "settings": "/settings",
 }
-ONLY_WIDE = {"key", "keys", "live-log-event", "reference", "workflows"}
+ONLY_WIDE = {"key", "keys", "live-log-event", "reference", "settings", "workflows"}
 """Of these no document shows a phone's picture; there an event opens in the place of the log."""
 COMES_LATER = {"live-log-event": "Why this request was refused"}
 """What is loaded after its page."""

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from slugify import slugify
 
+from app.clock import now
 from app.console.corrections import Correction, correct
 from app.console.guards import visible_workspace_ids
 from app.console.likely_workflows import (
@@ -39,7 +40,9 @@ FIXES: dict[str, tuple[str, ...]] = {
 }
 """By code: the templates `_fix_….html` that its page shows before what every refused one offers."""
 
-_OF_THE_SENDER = frozenset({"new_key", "show_key"})
+_RIGHT_HEADER = "right_header"
+"""What the sender of a good key in a wrong place needs, in the stead of a new one."""
+_OF_THE_SENDER = frozenset({"new_key", "show_key", _RIGHT_HEADER})
 """What the sender needs, although this one request can be reprocessed."""
 
 
@@ -59,7 +62,7 @@ class Fixes:
     def names(self) -> tuple[str, ...]:
         names = FIXES.get(self.event.code or "", ())
         if self.has_good_key:
-            names = tuple(name for name in names if name != "new_key")
+            names = tuple(_RIGHT_HEADER if name == "new_key" else name for name in names)
         if "create_workflow" in names and self.meant:
             names = ("other_workflow", "create_workflow")  # What leads is what will do.
         if self.is_accepted_today:
@@ -68,12 +71,13 @@ class Fixes:
 
     @property
     def has_good_key(self) -> bool:
-        """Whether its key would do in its right place; one that came in an address is known to
+        """Whether its key would do now in its right place; one that came in an address is known to
         many."""
-        key, at = self.event.api_key, self.event.received_at
+        key = self.event.api_key
         if key is None or self.event.code not in _WITHOUT_KEY or "fp_" in self.event.path:
             return False
-        return key.revoked_at is None and (key.expires_at is None or key.expires_at > at)
+        is_live = key.revoked_at is None and (key.expires_at is None or key.expires_at > now())
+        return is_live and "ingest" in key.scopes.split()
 
     @cached_property
     def hindrance(self) -> str | None:

@@ -14,9 +14,10 @@ from app.console.key_meter import Meter, list_meter_senders, longest_pause, read
 from app.console.key_usage import count_by_day, list_senders
 from app.console.keys import find_key, find_limits, show_new_key, state_of
 from app.console.refused import newest_refused_ids
+from app.extensions import db
 from app.ingest.service import ingest_service
 from app.models import ApiKey, Event
-from app.workspaces.api_keys import find_successor, rotate_api_key
+from app.workspaces.api_keys import find_successor, propose_old_name, rotate_api_key
 from app.workspaces.people import RefusedError
 
 USAGE_DAYS = 30
@@ -65,6 +66,7 @@ def _show_one(api_key: ApiKey, errors: dict[str, list[str]]) -> str:
         meter=meter,
         old_meter=read_own_meter(api_key.replaces) if api_key.replaces else None,
         can_rotate=can_rotate,
+        old_name=propose_old_name(db.session(), api_key) if can_rotate else None,
         pause_ms=pause and pause.total_seconds() * 1_000,
         keeps=list_keeps(),
         usual_keep=suggest_keep(pause),

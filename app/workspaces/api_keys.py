@@ -100,7 +100,7 @@ def rotate_api_key(
                 replaces_id=old.id,
                 **_kept_of(key),
             )
-            old.name = _free_old_name(session, old)
+            old.name = propose_old_name(session, old)
             old.expires_at = min(old.expires_at or old_until, old_until)
             used = update(KeyUsage).where(KeyUsage.api_key_id == old.id)
             session.execute(used.values(rotated_count=KeyUsage.count))
@@ -198,8 +198,8 @@ def _replaces(old: ApiKey) -> ColumnElement[bool]:
     return (ApiKey.workspace_id == old.workspace_id) & (ApiKey.replaces_id == old.id)
 
 
-def _free_old_name(session: Session, old: ApiKey) -> str:
-    """`n8n (old)`, or `n8n (old 2)` where that is taken."""
+def propose_old_name(session: Session, old: ApiKey) -> str:
+    """What a rotated key is called: `n8n (old)`, or `n8n (old 2)` where that is taken."""
     live = select(ApiKey.name).where(
         ApiKey.workspace_id == old.workspace_id, ApiKey.revoked_at.is_(None)
     )

@@ -168,7 +168,7 @@ def test_an_alert_of_a_stuck_run_shows_the_run_that_has_not_ended(
     tick(now())
     alert = db.session.scalars(select(Alert)).one()
     page = open_page(owner, f"/alerts/{alert.public_id}")
-    assert "not yet" in page.text and "backup-31" in page.text
+    assert "started 2 d ago" in page.text and "backup-31" in page.text
 
 
 def test_the_form_shows_what_would_have_been_sent(

@@ -129,6 +129,64 @@ def test_a_refused_request_is_edited_checked_and_sent_again(
     expect(page.locator("#event")).to_contain_text("a later attempt was accepted")
 
 
+@pytest.mark.once
+@pytest.mark.parametrize("has_js", [True, False])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_verdict_on_a_long_body_comes_into_sight(
+    live_server: LiveServer,
+    team: LiveTeam,
+    page: Page,
+    new_context: Callable[..., BrowserContext],
+    width: int,
+    has_js: bool,
+) -> None:
+    context = new_context(java_script_enabled=has_js, viewport={"width": width, "height": 800})
+    context.add_cookies(page.context.cookies())  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(refuse(live_server, team, ended_at="yesterday") + "/resend")
+    metadata = {f"key{number:03}": "x" * 40 for number in range(600)}
+    body = {"workflow_slug": team.slug, "metadata": metadata}
+    field = page.get_by_label("Body", exact=True)
+    for ended_at, verdict in (("never", "It would be refused"), (RECENT, "It would be accepted")):
+        field.fill(json.dumps({**body, "ended_at": ended_at}, indent=1))
+        box = field.bounding_box()
+        assert box and box["height"] <= 800 * 0.7 + 1
+        page.get_by_role("button", name="Check").click()
+        heading = page.locator("#verdict").get_by_role("heading", name=verdict)
+        expect(heading).to_be_in_viewport(ratio=1)
+        expect(heading).to_be_focused()
+        place = heading.bounding_box()
+        bar = page.locator(".topbar").bounding_box()
+        assert place and bar and place["y"] >= bar["y"] + bar["height"]
+    assert cut_off(page) == []
+    context.close()
+
+
+@pytest.mark.once
+def test_the_log_names_who_sent_without_a_key_in_one_line(
+    live_server: LiveServer, team: LiveTeam, page: Page
+) -> None:
+    page.goto(refuse(live_server, team, ended_at="yesterday") + "/resend")
+    body = json.dumps({"workflow_slug": team.slug, "ended_at": RECENT})
+    page.get_by_label("Body", exact=True).fill(body)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("A run succeeded")
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(f"{live_server.url}/events")
+        sender = page.locator(".sent-by")
+        expect(sender).to_have_text(f"no key · {team.email}")
+        expect(sender).to_have_attribute("title", f"no key · {team.email}")
+        line = sender.evaluate("(each) => parseFloat(getComputedStyle(each).lineHeight)")
+        box = sender.bounding_box()
+        assert box and box["height"] <= line + 1
+        assert cut_off(page) == []
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(page.locator("[data-live-pill][data-state=live]")).to_be_visible()
+    page.keyboard.press("j")
+    assert sender.evaluate("(each) => each.scrollWidth <= each.clientWidth"), "it stays cut"
+
+
 @pytest.mark.everywhere
 def test_a_workflow_is_created_and_three_requests_run_again(
     live_server: LiveServer, team: LiveTeam, page: Page

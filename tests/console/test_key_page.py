@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -117,6 +118,20 @@ def test_rotation_shows_the_new_key_once_and_both_work(
     assert made.created_by is not None and made.created_by.email == team.email
     assert not KEY.search(owner.get(address(made.id)).text)
     assert "It replaces n8n-prod (old)" in open_page(owner, address(made.id)).text
+
+
+def test_the_question_before_a_rotation_names_the_key_as_it_will_be_called(
+    owner: FlaskClient, team: Team
+) -> None:
+    for name in ("n8n-prod (old)", "n8n-prod (old 2)"):
+        path = address(team.api_key_id)
+        (text,) = (text for title, text, *_ in open_page(owner, path).questions if "Rot" in title)
+        assert f"This key is called “{name}” from then on." in text
+        rotate(owner, team)
+        rows = db.session.execute(select(ApiKey.name, ApiKey.id))
+        ids = {row.name: row.id for row in rows}
+        assert ids[name] == team.api_key_id
+        team = replace(team, api_key_id=ids["n8n-prod"])
 
 
 def test_the_meter_counts_from_the_rotation_on(app: Flask, owner: FlaskClient, team: Team) -> None:
