@@ -1,5 +1,6 @@
 """The words of messages: what, the error, since when and how many, and links; plain text."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Literal
@@ -36,6 +37,13 @@ MESSAGE_KIND: dict[Saying, MessageKind] = {
     "recovered": "recovery",
     "passed": "recovery",
 }
+SUMS: dict[Saying, tuple[str, str]] = {
+    "opened": ("1 more alert", "{} more alerts"),
+    "digest": ("1 goes on", "{} go on"),
+    "reminder": ("1 reminder", "{} reminders"),
+    "recovered": ("1 is over", "{} are over"),
+}
+"""What a message about many says in its title of one, and of several; `passed` are over too."""
 
 
 def title_of(alert: Alert, name: str) -> str:
@@ -132,13 +140,21 @@ def _about_many(
     return Message(
         id=new_id(),
         kind="recovery" if kinds == {"recovery"} else "digest",
-        title=f"{rule.name}: {len(message):,} more alerts",
+        title=f"{rule.name}: {_sum_up(message)}",
         text="\n".join(shown),
         facts=(("Alerts", f"{len(message):,}"), ("Rule", rule.name)),
         link=link_to("/alerts"),
         incident="",
         at=now,
     )
+
+
+def _sum_up(message: Sequence[Said]) -> str:
+    """`5 more alerts, 3 are over`."""
+    said = Counter(each.saying for each in message)
+    said["recovered"] += said.pop("passed", 0)
+    parts = ((words, said[saying]) for saying, words in SUMS.items())
+    return ", ".join(one if n == 1 else many.format(f"{n:,}") for (one, many), n in parts if n)
 
 
 def ending_of(alert: Alert) -> str:
