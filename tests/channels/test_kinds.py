@@ -72,8 +72,10 @@ def test_a_message_about_many_holds_whole_links_whatever_its_channel_takes(
     send: Callable[..., Answer], receiver: Receiver, kind: str
 ) -> None:
     link = f"https://flowpulse.example.org/alerts/{'z' * 24}"
-    block = f"Lead enrichment failed: {'no credit ' * 10}\nSince 2 Nov, 3 failures.\n{link}"
-    send(kind, text="\n\n".join([block] * 20), facts=(("Rule", "Any"),), incident="")
+    block = f"\nLead enrichment failed: {'no credit ' * 3}\n{link}"
+    for begin in range(0, len(block), 15):
+        text = "." * begin + block * 100
+        send(kind, text=text, facts=(("Rule", "Any"),), incident="")
     ids = re.findall(r"/alerts/(\w*)", "".join(each.body.decode() for each in receiver.received))
     assert ids and set(ids) == {"z" * 24}
 
