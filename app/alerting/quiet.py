@@ -31,14 +31,14 @@ def end_of_quiet(rule: AlertRule, moment: datetime) -> datetime:
     today = moment.astimezone(zone).date()
     until = moment
     for day in (today - A_DAY, today):
-        begin, _ = _instants(datetime.combine(day, begins), zone)
-        _, end = _instants(datetime.combine(day + A_DAY * (begins >= ends), ends), zone)
+        begin, _ = instants_of(datetime.combine(day, begins), zone)
+        _, end = instants_of(datetime.combine(day + A_DAY * (begins >= ends), ends), zone)
         if begin <= moment < end:
             until = max(until, end)
     return until
 
 
-def _instants(wall: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
+def instants_of(wall: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """The first and the last moment at which the clock shows this: two where it is set back. Where
     it is set forward beyond it, the moment at which that is done."""
     first, last = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
@@ -62,17 +62,17 @@ def window_at(window: MaintenanceWindow, moment: datetime) -> tuple[datetime, da
         for turn in (weeks - 1, weeks, weeks + 1):
             if turn < 0:
                 continue
-            start = _later(starts_at, turn, zone)
-            end = _later(ends_at, turn, zone)
+            start, _ = _later(starts_at, turn, zone)
+            _, end = _later(ends_at, turn, zone)
             if start <= moment < end:
                 return start, end
         return None
     return (starts_at, ends_at) if starts_at <= moment < ends_at else None
 
 
-def _later(moment: datetime, weeks: int, zone: ZoneInfo) -> datetime:
-    local = moment.astimezone(zone)
-    return (local.replace(tzinfo=None) + weeks * WEEK).replace(tzinfo=zone).astimezone(UTC)
+def _later(moment: datetime, weeks: int, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    wall = moment.astimezone(zone).replace(tzinfo=None)
+    return instants_of(wall + weeks * WEEK, zone)
 
 
 def covers(window: MaintenanceWindow, workflow_id: int | None, labels: Iterable[str]) -> bool:

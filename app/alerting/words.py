@@ -1,5 +1,6 @@
 """The words of messages: what, the error, since when and how many, and links; plain text."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Literal
@@ -10,13 +11,16 @@ from app.alerting.kinds import KINDS
 from app.alerting.quiet import zone_named
 from app.channels.message import Message, MessageKind
 from app.channels.network import link_to
-from app.channels.wording import one_line
+from app.channels.wording import cut, one_line
 from app.identifiers import new_id
 from app.models import Alert, AlertRule
 
 NOBODY = "A workflow"
 MOST_LINES = 20
 """Alerts that a message for many names; the rest is a number."""
+MOST_HEADLINE, MOST_ERROR = 120, 100
+"""Characters of each there: all of it is some 8,000 at most. A channel that takes less leaves out
+the last lines."""
 
 Ending = Literal["archived", "changed", "closed", "deleted", "off", "uncovered", "unscheduled"]
 ENDINGS: dict[Ending, str] = {
@@ -36,6 +40,13 @@ MESSAGE_KIND: dict[Saying, MessageKind] = {
     "recovered": "recovery",
     "passed": "recovery",
 }
+SUMS: dict[Saying, tuple[str, str]] = {
+    "opened": ("1 more alert", "{} more alerts"),
+    "digest": ("1 goes on", "{} go on"),
+    "reminder": ("1 reminder", "{} reminders"),
+    "recovered": ("1 is over", "{} are over"),
+}
+"""What a message about many says in its title of one, and of several; `passed` are over too."""
 
 
 def title_of(alert: Alert, name: str) -> str:
@@ -125,20 +136,37 @@ def _facts(rule: AlertRule, alert: Alert, name: str, zone: ZoneInfo) -> list[tup
 def _about_many(
     rule: AlertRule, message: Sequence[Said], names: Mapping[int, str], now: datetime
 ) -> Message:
-    lines = [headline(said, name_of(said.alert, names)) for said in message]
-    more = len(lines) - MOST_LINES
-    shown = lines[:MOST_LINES] + ([f"and {more:,} more"] if more > 0 else [])
+    zone, more = zone_of(rule), len(message) - MOST_LINES
+    shown = [_in_short(said, name_of(said.alert, names), zone) for said in message[:MOST_LINES]]
+    if more > 0:
+        shown.append(f"and {more:,} more")
     kinds = {MESSAGE_KIND[said.saying] for said in message}
     return Message(
         id=new_id(),
         kind="recovery" if kinds == {"recovery"} else "digest",
-        title=f"{rule.name}: {len(message):,} more alerts",
-        text="\n".join(shown),
+        title=f"{rule.name}: {_sum_up(message)}",
+        text="\n\n".join(shown),
         facts=(("Alerts", f"{len(message):,}"), ("Rule", rule.name)),
         link=link_to("/alerts"),
         incident="",
         at=now,
     )
+
+
+def _sum_up(message: Sequence[Said]) -> str:
+    """`5 more alerts, 3 are over`."""
+    said = Counter(each.saying for each in message)
+    said["recovered"] += said.pop("passed", 0)
+    parts = ((words, said[saying]) for saying, words in SUMS.items())
+    return ", ".join(one if n == 1 else many.format(f"{n:,}") for (one, many), n in parts if n)
+
+
+def _in_short(said: Said, name: str, zone: ZoneInfo) -> str:
+    """One of many: what and the error; since when, how many, and where to read on."""
+    what = cut(one_line(headline(said, name)), MOST_HEADLINE)
+    error = cut(one_line(_error_of(said.alert)), MOST_ERROR)
+    link = link_to(f"/alerts/{said.alert.public_id}")
+    return "\n".join(filter(None, (f"{what}: {error}" if error else what, _tell(said, zone), link)))
 
 
 def ending_of(alert: Alert) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from app.channels.wording import cut
+from app.channels.wording import cut_lines
 
 Look = Callable[[str, int], str]
 """Makes of a text what a service shows as that text, in so many characters at most."""
@@ -30,17 +30,17 @@ _LINE_SIGN = re.compile(r"^(?=\s*[^\w\s]|\s*\d+[.)]|[ \t]{4})", re.MULTILINE)
 
 def as_it_is(text: str, room: int) -> str:
     """For what shows each sign that it gets."""
-    return cut(text, room)
+    return cut_lines(text, room)
 
 
 def as_code(text: str, room: int) -> str:
     """A block of code. Some services find mentions in there, too, so that those are parted."""
     parted = text.replace("`", "ˋ").replace("@", f"@{JOINER}")
-    return f"{FENCE}\n{cut(parted, room - 2 * len(FENCE) - 2)}\n{FENCE}"
+    return f"{FENCE}\n{cut_lines(parted, room - 2 * len(FENCE) - 2)}\n{FENCE}"
 
 
 def with_lookalikes(text: str, room: int) -> str:
     """Signs of markup are replaced by others that look like them; mentions, tags, names of signs,
     addresses, places of templates, lists and headings are parted by the joiner."""
     parted = _BEGINS_SOMETHING.sub(lambda found: found[0] + JOINER, text)
-    return cut(_LINE_SIGN.sub(JOINER, parted).translate(_ALIKE), room)
+    return cut_lines(_LINE_SIGN.sub(JOINER, parted).translate(_ALIKE), room)

@@ -15,6 +15,14 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def cut_lines(text: str, limit: int) -> str:
+    """The same in whole lines, so that no link is cut in two, unless one line is most of it."""
+    whole, _, _ = text[: limit - 1].rpartition("\n")
+    if len(text) <= limit or len(whole) < limit // 2:
+        return cut(text, limit)
+    return f"{whole.rstrip()}\n…"
+
+
 def one_line(text: str) -> str:
     """Without line breaks and other signs that control something."""
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
@@ -36,4 +44,4 @@ def write_body(message: Message, limit: int, *, with_link: bool = True) -> str:
     facts = "\n".join(f"{name}: {value}" for name, value in list_facts(message))
     told = "\n\n".join(part for part in (message.text.strip(), facts) if part)
     link = f"\n\n{message.link}" if with_link and message.link else ""
-    return (cut(told, limit - len(link)) + link).strip()
+    return (cut_lines(told, limit - len(link)) + link).strip()

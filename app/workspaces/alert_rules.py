@@ -1,14 +1,15 @@
 """Alert rules: made, changed, switched, snoozed and deleted by people."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import Select, delete, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.alerting.endings import end, end_stale, find_stale
+from app.alerting.rulebook import complete
 from app.alerting.telling import lock_rules, look_again
 from app.alerting.words import Ending
 from app.clock import now
@@ -65,7 +66,7 @@ def _store(workspace_id: int, rule: AlertRule, channel_ids: Iterable[int]) -> No
 
 
 def change_rule(rule: AlertRule, draft: RuleDraft) -> None:
-    """Raises RefusedError where the name is taken."""
+    """What its open alerts wait for is decided anew. Raises RefusedError."""
     rule_id, workspace_id, name = rule.id, rule.workspace_id, draft.columns["name"]
     try:
         with writing() as session:
@@ -73,10 +74,12 @@ def change_rule(rule: AlertRule, draft: RuleDraft) -> None:
             _refuse_taken(session, workspace_id, name, but=rule_id)
             if any(getattr(rule, each) != draft.columns[each] for each in _SOUGHT):
                 _end_alerts(session, rule_id, "changed")
+            cool_down = rule.cool_down_minutes
             for column, value in draft.columns.items():
                 setattr(rule, column, value)
             session.flush()
             end_stale(session, find_stale(session, Alert.rule_id == rule_id), now())
+            _plan_anew(session, rule, timedelta(minutes=rule.cool_down_minutes - cool_down))
             gone = delete(AlertRuleChannel).where(AlertRuleChannel.rule_id == rule_id)
             session.execute(gone)
             _connect(session, rule, draft.channel_ids)
@@ -120,12 +123,29 @@ def close_alert(alert: Alert) -> None:
             end(session, [alert], "closed", now())
 
 
+def _plan_anew(session: Session, rule: AlertRule, longer: timedelta) -> None:
+    """Have the worker decide by the rule as it is now what is told of its alerts, and when.
+
+    `longer` is what the cool-down has grown by. What a snooze or maintenance hushes is looked at
+    afterwards: a look before would silence what only waits for the quiet hours' end.
+    """
+    at, book = now(), complete(session, [rule])
+    for alert in session.scalars(_living(rule.id).where(Alert.is_muted.is_(False))):
+        if alert.not_before is not None:
+            alert.not_before += longer
+        look_at = book.hush(rule, alert.workflow_id, at) or at
+        alert.due_at = min(alert.due_at or look_at, look_at)
+
+
 def _end_alerts(session: Session, rule_id: int, why: Ending) -> None:
-    """Also those whose end waits to be told."""
+    end(session, session.scalars(_living(rule_id)).all(), why, now())
+
+
+def _living(rule_id: int) -> Select[Alert]:
+    """The rule's alerts that are open, and those whose end waits to be told."""
     is_living = or_(Alert.ended_at.is_(None), Alert.due_at.is_not(None))
     query = select(Alert).where(Alert.rule_id == rule_id, is_living)
-    alerts = session.scalars(query.execution_options(populate_existing=True)).all()
-    end(session, alerts, why, now())
+    return query.execution_options(populate_existing=True)
 
 
 def _connect(session: Session, rule: AlertRule, channel_ids: Iterable[int]) -> None:

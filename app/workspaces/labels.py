@@ -2,8 +2,10 @@
 
 from sqlalchemy import delete, select
 
+from app.alerting.telling import look_again
+from app.clock import now
 from app.extensions import db, writing
-from app.models import LABEL_LENGTH, Workflow, WorkflowLabel
+from app.models import LABEL_LENGTH, Alert, Workflow, WorkflowLabel
 from app.workspaces.names import UnfitNameError, clean_label
 from app.workspaces.people import RefusedError
 
@@ -16,7 +18,10 @@ def list_labels(workflow: Workflow) -> list[str]:
 
 
 def set_labels(workflow: Workflow, text: str) -> list[str]:
-    """Give the workflow these labels, parted by commas, and no others. Raises RefusedError."""
+    """Give the workflow these labels, parted by commas, and no others. Raises RefusedError.
+
+    Its alerts may now be in other maintenance windows, or in none.
+    """
     labels = read_labels(text)
     workflow_id, workspace_id = workflow.id, workflow.workspace_id
     with writing() as session:
@@ -25,6 +30,7 @@ def set_labels(workflow: Workflow, text: str) -> list[str]:
             WorkflowLabel(workspace_id=workspace_id, workflow_id=workflow_id, label=label)
             for label in labels
         )
+        look_again(session, Alert.workflow_id == workflow_id, now())
     return labels
 
 

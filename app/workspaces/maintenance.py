@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 
+from app.alerting.quiet import instants_of
 from app.alerting.telling import look_again
 from app.clock import now
 from app.extensions import db, writing
@@ -29,16 +30,22 @@ def list_windows(workspace_id: int) -> list[MaintenanceWindow]:
 def create_window(
     workspace_id: int, form: MultiDict[str, str], created_by: User
 ) -> MaintenanceWindow:
-    """Times are those of a clock on the wall in the zone. Raises RefusedError."""
+    """Times are those of a clock on the wall in the zone; where it shows one twice, the window
+    holds both. Raises RefusedError."""
     zone = form.get("zone", "").strip() or "UTC"
     if not is_time_zone(zone):
         raise RefusedError("zone", "Choose a time zone from the list.")
     name = clean_field("name", form.get("name", ""), 120)
     scope = read_scope(workspace_id, form.get("scope", ALL))
-    starts_at = _read_time("starts", form.get("starts", ""), zone)
-    ends_at = _read_time("ends", form.get("ends", ""), zone)
+    begin = _read_time("starts", form.get("starts", ""), zone)
+    end = _read_time("ends", form.get("ends", ""), zone)
+    starts_at, _ = instants_of(begin, ZoneInfo(zone))
+    _, ends_at = instants_of(end, ZoneInfo(zone))
     is_weekly = "is_weekly" in form
-    _refuse_odd(starts_at, ends_at, is_weekly)
+    # Each turn of a weekly one has these times of the wall, on whatever day.
+    if ends_at <= starts_at or (is_weekly and end <= begin):
+        raise RefusedError("ends", "The end must lie after the begin.")
+    _refuse_odd(end - begin, ends_at, is_weekly)
     window = MaintenanceWindow(
         workspace_id=workspace_id,
         name=name,
@@ -67,20 +74,30 @@ def end_window(window: MaintenanceWindow) -> None:
 
 
 def _read_time(field: str, text: str, zone: str) -> datetime:
+    """What the clock on the wall shows, without a zone.
+
+    A time that it skips is refused: of the moment alone that is stored, nobody could tell later
+    what the turns of a weekly window go by.
+    """
     try:
-        moment = datetime.fromisoformat(text.strip())
+        wall = datetime.fromisoformat(text.strip())
     except ValueError as error:
         raise RefusedError(field, "Enter a day and a time, such as 2027-01-31T22:00.") from error
-    if moment.tzinfo is not None or not 2000 <= moment.year < 2200:
+    if wall.tzinfo is not None or not 2000 <= wall.year < 2200:
         raise RefusedError(field, "Enter a day and a time, such as 2027-01-31T22:00.")
-    return moment.replace(tzinfo=ZoneInfo(zone))
+    moment, _ = instants_of(wall, ZoneInfo(zone))
+    if moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != wall:
+        raise RefusedError(
+            field,
+            f"{wall:%H:%M} does not exist on {wall.day} {wall:%b %Y} in {zone}: the clock is set "
+            "forward then.",
+        )
+    return wall
 
 
-def _refuse_odd(starts_at: datetime, ends_at: datetime, is_weekly: bool) -> None:
+def _refuse_odd(length: timedelta, ends_at: datetime, is_weekly: bool) -> None:
     longest = LONGEST_WEEKLY if is_weekly else LONGEST
-    if ends_at <= starts_at:
-        raise RefusedError("ends", "The end must lie after the begin.")
-    if ends_at - starts_at > longest:
+    if length > longest:
         raise RefusedError("ends", f"A window lasts {longest.days} days at most.")
     if ends_at <= now() and not is_weekly:
         raise RefusedError("ends", "This window is over already.")

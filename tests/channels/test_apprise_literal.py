@@ -162,8 +162,11 @@ def test_a_message_is_not_longer_than_the_service_takes(scheme: str) -> None:
 @pytest.mark.parametrize(("scheme", "is_there"), [("matrix", False), ("mmost", True)])
 def test_an_address_that_would_lead_nowhere_is_left_out(scheme: str, is_there: bool) -> None:
     facts = (("Rule", "Any"), ("Run", "https://flowpulse.example.org/runs/1"))
-    body = apprise.write_order(make_message(facts=facts, link=LINK), URLS[scheme])["body"]
-    assert ("runs/1" in body) == is_there and "Rule: Any" in body and LINK in body
+    text = "A failed\nhttps://flowpulse.example.org/alerts/2\n\nB failed"
+    message = make_message(text=text, facts=facts, link=LINK)
+    body = apprise.write_order(message, URLS[scheme])["body"]
+    assert ("runs/1" in body) == ("alerts/2" in body) == is_there
+    assert "Rule: Any" in body and "B failed" in body and LINK in body
 
 
 @pytest.mark.parametrize("scheme", ["mastodon", "toots", "misskey"])

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -64,6 +65,19 @@ def test_each_kind_takes_each_message_with_little_and_with_much_in_it(
 
 
 HTTP_KINDS = [kind for kind in KINDS if kind != "email"]
+
+
+@pytest.mark.parametrize("kind", HTTP_KINDS)
+def test_a_message_about_many_holds_whole_links_whatever_its_channel_takes(
+    send: Callable[..., Answer], receiver: Receiver, kind: str
+) -> None:
+    link = f"https://flowpulse.example.org/alerts/{'z' * 24}"
+    block = f"\nLead enrichment failed: {'no credit ' * 3}\n{link}"
+    for begin in range(0, len(block), 15):
+        text = "." * begin + block * 100
+        send(kind, text=text, facts=(("Rule", "Any"),), incident="")
+    ids = re.findall(r"/alerts/(\w*)", "".join(each.body.decode() for each in receiver.received))
+    assert ids and set(ids) == {"z" * 24}
 
 
 @pytest.mark.parametrize("kind", HTTP_KINDS)

@@ -232,17 +232,20 @@ def test_labels_group_workflows_for_rules_and_windows(owner: FlaskClient, team: 
     send_form(owner, path, f"{path}/labels", labels="nightly")
     assert "label:billing" in owner.get(f"{RULES}/{rule.public_id}").text
     window = "/alerts/maintenance"
-    answer = send_form(
-        owner,
-        window,
-        name="Backup",
-        scope="label:nightly",
-        starts="2026-03-29T02:30",
-        ends="2026-03-29T04:00",
-        zone="Europe/Berlin",
-        is_weekly="1",
-    )
-    assert answer.status_code == 303
+    typed = {
+        "name": "Backup",
+        "scope": "label:nightly",
+        "starts": "2026-03-29T02:30",
+        "ends": "2026-03-29T04:00",
+        "zone": "Europe/Berlin",
+        "is_weekly": "1",
+    }
+    answer = send_form(owner, window, **typed)
+    assert answer.status_code == 422
+    assert "02:30 does not exist on 29 Mar 2026 in Europe/Berlin" in answer.text
+    assert 'value="2026-03-29T02:30"' in answer.text
+    typed["starts"] = "2026-03-29T01:30"
+    assert send_form(owner, window, **typed).status_code == 303
     (kept,) = db.session.scalars(select(MaintenanceWindow)).all()
     assert (kept.label, kept.is_weekly, kept.ends_at.hour) == ("nightly", True, 2)
     assert "Backup" in open_page(owner, window).text

@@ -73,11 +73,15 @@ def write_order(message: Message, url: str) -> dict[str, str]:
 
 
 def _without_addresses(message: Message) -> Message:
-    """Without facts that are addresses of our own, which would no longer lead anywhere; the page of
-    the link has them, too."""
-    own = message.link.partition("://")[2].partition("/")[0]
-    facts = [fact for fact in message.facts if not own or f"://{own}/" not in fact[1]]
-    return replace(message, facts=tuple(facts))
+    """Without facts and lines that are addresses of our own, which would no longer lead anywhere;
+    the page of the link has them, too."""
+    scheme, _, rest = message.link.partition("://")
+    own = f"{scheme}://{rest.partition('/')[0]}/"
+    if not rest:
+        return message
+    facts = [fact for fact in message.facts if own not in fact[1]]
+    lines = [line for line in message.text.split("\n") if not line.startswith(own)]
+    return replace(message, facts=tuple(facts), text="\n".join(lines))
 
 
 def _order(service: Service, url: str, title: str, body: str) -> dict[str, str]:

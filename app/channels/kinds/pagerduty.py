@@ -9,7 +9,7 @@ from app.channels.connections import post_json
 from app.channels.message import Message
 from app.channels.sending import Answer, Sending
 from app.channels.settings import Settings, choice, text
-from app.channels.wording import OPEN, OVER, cut, list_facts, title_of
+from app.channels.wording import OPEN, OVER, cut_lines, list_facts, title_of
 
 KIND, LABEL = "pagerduty", "PagerDuty"
 HELP = (
@@ -53,7 +53,7 @@ def _describe(message: Message) -> dict[str, Any]:
         "timestamp": message.at.isoformat(),
         "custom_details": {
             **dict(list_facts(message)),
-            "text": cut(message.text, MAX_TEXT),
+            "text": cut_lines(message.text, MAX_TEXT),
             "message_id": message.id,
         },
     }

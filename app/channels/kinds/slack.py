@@ -6,7 +6,7 @@ from typing import Any
 from app.channels.connections import post_json
 from app.channels.sending import Answer, Sending
 from app.channels.settings import Settings, is_web_address, text
-from app.channels.wording import OPEN, cut, list_facts, title_of
+from app.channels.wording import OPEN, cut, cut_lines, list_facts, title_of
 
 KIND, LABEL = "slack", "Slack"
 HELP = (
@@ -39,7 +39,8 @@ def send(sending: Sending) -> Answer:
         {"type": "header", "text": _plain(title_of(message, MAX_TITLE))}
     ]
     if message.text.strip():
-        blocks.append({"type": "section", "text": _plain(cut(message.text.strip(), MAX_TEXT))})
+        told = cut_lines(message.text.strip(), MAX_TEXT)
+        blocks.append({"type": "section", "text": _plain(told)})
     facts = list_facts(message)[:MAX_FIELDS]
     if facts:
         cells = [_plain(cut(f"{name}: {value}", MAX_FIELD)) for name, value in facts]

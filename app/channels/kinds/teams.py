@@ -6,7 +6,7 @@ from typing import Any
 from app.channels.connections import post_json
 from app.channels.sending import Answer, Sending
 from app.channels.settings import Settings, is_web_address, text
-from app.channels.wording import OPEN, cut, list_facts, title_of
+from app.channels.wording import OPEN, cut_lines, list_facts, title_of
 
 KIND, LABEL = "teams", "Microsoft Teams"
 HELP = (
@@ -47,7 +47,7 @@ def send(sending: Sending) -> Answer:
     message = sending.message
     body = [_run(title_of(message), size="medium", weight="bolder")]
     if message.text.strip():
-        body.append(_run(cut(message.text.strip(), MAX_TEXT)))
+        body.append(_run(cut_lines(message.text.strip(), MAX_TEXT)))
     for name, value in list_facts(message):
         body.append(_paragraph({"text": f"{name}: ", "weight": "bolder"}, {"text": value}))
     card: dict[str, Any] = {
