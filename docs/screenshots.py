@@ -27,7 +27,7 @@ LOOKS = {
     "phone": ("light", 390, 844),
 }
 """Scheme, width and height by the ending of the file's name."""
-QUALITY = 50
+QUALITY = 46
 """Of WebP: the letters are still sharp, and all pictures together stay below 2 MB."""
 PAGES = {
     "overview": "/",
