@@ -232,6 +232,11 @@ def when_ready(server: Any) -> None:
     server.stop = _stop_gently(server.stop, server)
 
 
+def pre_request(worker: Any, req: Any) -> None:
+    """Let the application end a connection: gunicorn drops its Connection header."""
+    req.body.end_connection = req.force_close
+
+
 def post_worker_init(worker: Any) -> None:
     """Tell the application when its process is to end, so that open event streams end with it.
 

@@ -100,23 +100,28 @@ class Intake:
             raise _too_large(limit)
         return self.body
 
-    def read_beginning(self, seconds: float) -> bytes:
+    def read_beginning(self, needed: int, seconds: float) -> bytes:
         """As much of the body as the log keeps, within so many seconds.
 
         What lies behind it is read within that time, and thrown away: most senders look for an
         answer only when they have sent all. `has_rest` says whether some of it did not come.
-        Raises `request_timeout` or `bad_request` where not even the beginning comes.
+        Raises `request_timeout` or `bad_request` where less than `needed` bytes of it come, the
+        most that anybody looks at.
         """
         self.body = b""
         came_whole = self._read(MAX_STORED_BODY, seconds, skips_rest=True)
         self.body = self.body[:MAX_STORED_BODY]
         if len(self.body) == MAX_STORED_BODY:
             return self.body
+        if came_whole and len(self.body) >= (self.content_length or 0):
+            return self.body
+        self.has_rest = True
+        self._end_connection()
+        if len(self.body) >= needed:
+            return self.body
         if self.is_broken:
             raise ProblemError("bad_request", _BROKEN_BODY)
-        if not came_whole or len(self.body) < (self.content_length or 0):
-            raise ProblemError("request_timeout")
-        return self.body
+        raise ProblemError("request_timeout")
 
     def read_for_log(self, seconds: float) -> None:
         """Of a request that is refused by its headers: what the log keeps, if it comes in time."""
@@ -158,14 +163,20 @@ class Intake:
                 return
             self.skipped += size
             time.sleep(0)  # Whoever sends without a pause must not keep the others waiting.
+        self._end_connection()
 
     def _give_up(self) -> None:
-        """Keep what came, and have gunicorn look for no request behind a body that was given up: it
-        might find one in what still comes of it."""
+        """Keep what came of a body that was given up."""
+        self.body = (self.body or b"") + _take_held(self.environ["wsgi.input"])
+        self._end_connection()
+
+    def _end_connection(self) -> None:
+        """Have gunicorn look for no request behind a body of which not all came: it might find one
+        in what still comes of it."""
         stream = self.environ["wsgi.input"]
-        self.body = (self.body or b"") + _take_held(stream)
-        with suppress(AttributeError):
+        with suppress(AttributeError):  # Another server's.
             stream.failed = True
+            stream.end_connection()
 
     def _body_size(self) -> int | None:
         """In bytes, as announced; of a body that is sent in chunks, what came."""

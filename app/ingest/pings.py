@@ -70,8 +70,9 @@ def accept_ping(slug: str, signal: str = "") -> Response:
     intake.members = {"workflow_slug": slug}
     key = require_key(intake, "ingest", service)
     refuse_encoding(intake)
-    raw = intake.read_beginning(service.body_timeout_seconds)
-    said = f"{request.path}?{request.query_string.decode('latin-1')}\n".encode() + raw
+    raw = intake.read_beginning(MESSAGE_BYTES, service.body_timeout_seconds)
+    address = f"{request.path}?{request.query_string.decode('latin-1')}\n".encode()
+    said = address + raw[:MESSAGE_BYTES]  # The rest may be there only when it is sent again.
     claim = read_claim(intake, key.workspace_id, told.event, said)
     first = find_first_answer(service, claim)
     if first:
@@ -157,8 +158,8 @@ def read_message(raw: bytes) -> str:
     """The body's first 10 KB as text, without colours, control characters, and what is left of a
     character where the end of a longer text was sent."""
     text = raw[:MESSAGE_BYTES].decode("utf-8", "replace").lstrip("\N{REPLACEMENT CHARACTER}")
-    if len(raw) > MESSAGE_BYTES:
-        text = text.rstrip("\N{REPLACEMENT CHARACTER}")  # A character was cut in two.
+    if len(raw) >= MESSAGE_BYTES:
+        text = text.rstrip("\N{REPLACEMENT CHARACTER}")  # A character may be cut in two.
     text = _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
     return _CONTROLS.sub("", text).strip()
 

@@ -1,17 +1,19 @@
 """Pings with the documents' own lines and with large bodies, against the real server."""
 
 import re
+import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
 import requests
 
 from tests.server import LiveServer, wait_for
-from tests.teams import LiveTeam
+from tests.teams import LiveTeam, make_live_team
 
 PAGE = Path(__file__).parents[2] / "docs" / "pings.md"
 PART = b"x" * 65_536
@@ -146,3 +148,46 @@ def test_a_connection_goes_on_behind_a_large_ping(
             address = f"{live_server.url}/api/v1/ping/{own_team.slug}{rest}"
             answer = session.post(address, data=PART * 32, timeout=30)
             assert answer.status_code == 202 and answer.headers["Connection"] == "keep-alive"
+
+
+@pytest.fixture(scope="module")
+def impatient(share_server: Callable[..., LiveServer]) -> LiveServer:
+    return share_server(WEB_CONCURRENCY="1", FLOWPULSE_BODY_TIMEOUT_SECONDS="1")
+
+
+def send_part(
+    server: LiveServer, team: LiveTeam, size: int, *, is_chunked: bool, breaks_off: bool, key: str
+) -> str:
+    """The answer to so many bytes of a body of 60,000, of which the rest never comes."""
+    length = "Transfer-Encoding: chunked" if is_chunked else "Content-Length: 60000"
+    start = b"ea60\r\n" if is_chunked else b""
+    head = (
+        f"POST /api/v1/ping/{team.slug}/2 HTTP/1.1\r\nHost: localhost\r\n{length}\r\n"
+        f"X-API-Key: {team.key}\r\nIdempotency-Key: {key}\r\n\r\n"
+    )
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
+        connection.sendall(head.encode() + start + b"x" * size)
+        if breaks_off:
+            connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(4096), b"")).decode()
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("breaks_off", [False, True], ids=["stalls", "breaks off"])
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["length", "chunked"])
+def test_a_body_that_ends_too_soon_is_a_run_once_its_message_is_there(
+    impatient: LiveServer, is_chunked: bool, breaks_off: bool
+) -> None:
+    team = make_live_team(impatient)
+    how: dict[str, Any] = {"is_chunked": is_chunked, "breaks_off": breaks_off}
+    for size, statuses in ((10_239, "400 408"), (10_240, "202"), (40_000, "202")):
+        answer = send_part(impatient, team, size, key=f"part-{size}", **how)
+        assert answer.split(" ", 2)[1] in statuses.split()
+        assert "\r\nconnection: close\r\n" in answer.lower()
+    # Whoever heard no answer sends it again.
+    headers = {**team.headers, "Idempotency-Key": "part-40000"}
+    again = impatient.post(f"/api/v1/ping/{team.slug}/2", data=b"x" * 60_000, headers=headers)
+    assert again.status_code == 202 and again.headers["Idempotent-Replayed"] == "true"
+    told = newest_runs(impatient, team, 2)
+    assert [each["error_message"] for each in told] == ["x" * 10_240] * 2
