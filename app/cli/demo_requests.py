@@ -208,7 +208,12 @@ def _accept(intake: Intake, store: Store, workflow: Workflow) -> tuple[str, str 
     if any(fields.get(name, own) != own for name, own in _references(workflow)):
         find_workflow(store, workflow.workspace_id, fields, read.warnings)
     warnings = [warning.as_dict() for warning in read.warnings]
-    return json.dumps(fields), json.dumps(warnings) if warnings else None
+    return _pack(fields), _pack(warnings) if warnings else None
+
+
+def _pack(value: object) -> str:
+    """As what is taken in is kept, so that a search finds a code in it."""
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _references(workflow: Workflow) -> Iterator[tuple[str, str]]:

@@ -37,6 +37,7 @@ STATE_LABELS = {
     "failed": "Not processed",
     "rejected": "Rejected",
 }
+SENDERS = {"senders": "Senders", "people": "People, from here"}
 PERIODS = {
     "15m": ("Last 15 minutes", timedelta(minutes=15)),
     "1h": ("Last hour", timedelta(hours=1)),
@@ -86,6 +87,10 @@ def _of_code(code: str) -> Condition:
     return Event.code.in_(exact_codes(code)) if _is_of_request(code) else contains_code(code)
 
 
+def _of_sender(by: str) -> Condition:
+    return Event.origin.is_(None) if by == "senders" else Event.origin.is_not(None)
+
+
 def _is_of_request(code: str | None) -> bool:
     return code is not None and PROBLEMS[code].kind == "request"
 
@@ -103,6 +108,7 @@ PARAMETERS: dict[str, Parameter] = {
     "code": Parameter("Code", read_code, _of_code, _OF_PROCESSING.__contains__),
     "workflow": Parameter("Workflow", read_workflow, Event.workflow_id.__eq__),
     "key": Parameter("Key", _read_key, _of_key),
+    "by": Parameter("Sent by", choice(SENDERS), _of_sender),
     "platform": Parameter("From", read_platform, Event.platform.__eq__),
     "period": Parameter("Time", period(PERIODS), Event.received_at.__ge__),
     "since": Parameter("Since", read_since, Event.received_at.__ge__),

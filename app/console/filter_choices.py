@@ -8,6 +8,7 @@ from app.console.event_filter import (
     NO_KEY_LABEL,
     NO_KEY_TEXT,
     PERIODS,
+    SENDERS,
     STATE_LABELS,
     EventFilter,
 )
@@ -32,6 +33,7 @@ class FilterChoices(NamedTuple):
     codes: Choices
     workflows: Choices
     keys: Choices
+    senders: Choices
     platforms: tuple[str, ...] = PLATFORMS
 
 
@@ -43,6 +45,7 @@ def list_choices(workspace_id: int, wanted: EventFilter) -> FilterChoices:
         codes=_with_given(_list_codes(), wanted, "code"),
         workflows=list_workflow_choices(workspace_id, wanted),
         keys=_with_given(_list_keys(workspace_id), wanted, "key"),
+        senders=list(SENDERS.items()),
     )
 
 

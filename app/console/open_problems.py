@@ -2,12 +2,14 @@
 
 All goes by the partial index over open problems, which holds workspace, fingerprint and id. Ids
 follow the order of arrival, so a moment becomes an id first, and the rows themselves are read only
-for what a page shows.
+for what a page shows. Where a log was loaded later than it came (a demo into one in use), times are
+compared instead, which takes reading all rows.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Integer, Select, case, func, literal_column, select
 from sqlalchemy.orm import InstrumentedAttribute, joinedload
@@ -21,6 +23,8 @@ RECENT = timedelta(hours=24)
 MAX_GROUPS = 1_000
 """Groups that are looked at: a stranger who tries many addresses makes many of them."""
 _NEVER = 2**63 - 1
+_LOOKED_AT = 1_000
+"""Refused requests since a moment, the earliest, of which the ids are looked at."""
 
 Scope = Sequence[int | None]
 """Whose events: ids of workspaces; None stands for events of no workspace."""
@@ -70,6 +74,13 @@ class ProblemLine:
     spark: list[int]
 
 
+class Order(NamedTuple):
+    """The column that tells which of two requests came first, and moments as its values."""
+
+    column: InstrumentedAttribute[Any]
+    bounds: Sequence[Any]
+
+
 def list_groups(scope: Scope, workspace_id: int) -> list[Group]:
     """The open groups, last seen first; those that `workspace_id` ignores are marked."""
     groups = _aggregate(scope, IS_OPEN)
@@ -83,24 +94,31 @@ def find_group(fingerprint: str, scope: Scope, workspace_id: int) -> Group | Non
 
 
 def _aggregate(scope: Scope, condition: ColumnElement[bool]) -> list[Group]:
-    since = id_bounds([now() - RECENT])[0]
+    order = _find_order([now() - RECENT])
+    last_at: dict[str, Any] = {}
     found: dict[str, Group] = {}
     for each in scope:
-        query = _count_groups(since).where(Event.workspace_id == each, condition)
-        for fingerprint, count, recent, first, last in db.session.execute(query):
+        query = _count_groups(order).where(Event.workspace_id == each, condition)
+        for fingerprint, count, recent, first, last, place in db.session.execute(query):
+            last_at[str(fingerprint)] = max(place, last_at.get(str(fingerprint), place))
             known = found.setdefault(str(fingerprint), Group(str(fingerprint), 0, 0, first, last))
             known.count += count
             known.recent += recent
             known.first_id = min(known.first_id, first)
             known.last_id = max(known.last_id, last)
-    return sorted(found.values(), key=lambda group: group.last_id, reverse=True)[:MAX_GROUPS]
+    newest_first = sorted(
+        found.values(), key=lambda group: last_at[group.fingerprint], reverse=True
+    )
+    return newest_first[:MAX_GROUPS]
 
 
-def _count_groups(since: int) -> Select[str | None, int, int, int, int]:
-    last = func.max(Event.id)
-    recent = func.coalesce(func.sum(case((Event.id >= since, 1), else_=0)), 0)
+def _count_groups(order: Order) -> Select[Any]:
+    """Fingerprint, count, recent ones, first and last id, and the place of the last in time."""
+    last, (since,) = func.max(order.column), order.bounds
+    recent = func.coalesce(func.sum(case((order.column >= since, 1), else_=0)), 0)
+    ids = func.min(Event.id), func.max(Event.id)
     return (
-        select(Event.fingerprint, func.count(), recent, func.min(Event.id), last)
+        select(Event.fingerprint, func.count(), recent, *ids, last)
         .group_by(Event.fingerprint)
         .order_by(last.desc())
         .limit(MAX_GROUPS)
@@ -159,13 +177,13 @@ def count_by_step(
     counts = {fingerprint: [0] * window.steps for fingerprint in fingerprints}
     if not fingerprints:
         return counts
-    bounds = id_bounds(window.starts(now()))
-    step = _step_of(Event.id, bounds, 0, len(bounds)).label("step")
+    column, bounds = _find_order(window.starts(now()))
+    step = _step_of(column, bounds, 0, len(bounds)).label("step")
     for each in scope:
         placed = (
             select(Event.fingerprint, step)
             .where(Event.workspace_id == each, IS_OPEN, Event.fingerprint.in_(fingerprints))
-            .where(Event.id >= bounds[0])
+            .where(column >= bounds[0])
             .subquery()
         )
         columns = placed.c
@@ -178,9 +196,9 @@ def count_by_step(
 
 
 def _step_of(
-    column: InstrumentedAttribute[int], bounds: Sequence[int], low: int, high: int
+    column: InstrumentedAttribute[Any], bounds: Sequence[Any], low: int, high: int
 ) -> ColumnElement[int]:
-    """The number of the step that an id falls into, found by halving: 5 comparisons for 28."""
+    """The number of the step that a request falls into, found by halving: 5 comparisons for 28."""
     if high - low == 1:
         return literal_column(str(low), Integer)
     middle = (low + high) // 2
@@ -190,7 +208,18 @@ def _step_of(
     )
 
 
-def id_bounds(moments: Sequence[datetime]) -> list[int]:
+def _find_order(moments: Sequence[datetime]) -> Order:
+    """Ids, unless one of those that came since the first moment is lower than the earliest's."""
+    bounds = _id_bounds(moments)
+    since = select(Event.id).where(IS_REJECTED, Event.received_at >= moments[0])
+    earliest = since.order_by(Event.received_at).limit(_LOOKED_AT).subquery()
+    lowest = db.session.scalar(select(func.min(earliest.c.id)))
+    if lowest is not None and lowest < bounds[0]:
+        return Order(Event.received_at, moments)
+    return Order(Event.id, bounds)
+
+
+def _id_bounds(moments: Sequence[datetime]) -> list[int]:
     """For each moment, the id from which on refused requests came in since then."""
     firsts = [
         select(Event.id)

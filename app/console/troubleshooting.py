@@ -81,7 +81,7 @@ def lean(text: str) -> Markup:
 
 def requests_url(problem: Problem) -> str:
     """The log, filtered to the requests of the last 24 hours that met with this row."""
-    return url_for("live_log.show_events", code=problem.code, period="24h")
+    return url_for("live_log.show_events", code=problem.code, period="24h", by="senders")
 
 
 def _top(by_code: dict[str, int], *, is_warning: bool) -> list[tuple[Problem, int]]:

@@ -259,7 +259,8 @@ def count_stuck(workspace_id: int) -> dict[int, int]:
 
 
 def count_outcomes(workspace_id: int, since: datetime) -> dict[int, tuple[int, int]]:
-    """Successes and failures of each workflow in use since the hour of that moment."""
+    """Successes and failures of each workflow in use, by hours: the first is the one that begins
+    after that moment, as in charts."""
     in_use = select(Workflow.id).where(
         Workflow.workspace_id == workspace_id, Workflow.archived_at.is_(None)
     )
@@ -269,7 +270,7 @@ def count_outcomes(workspace_id: int, since: datetime) -> dict[int, tuple[int, i
             # One by one: in a join, PostgreSQL would read the sums of all times.
             Rollup.workflow_id.in_(db.session.scalars(in_use).all()),
             Rollup.period == "hour",
-            Rollup.starts_at > since - timedelta(hours=1),
+            Rollup.starts_at > since,
         )
         .group_by(Rollup.workflow_id)
     )

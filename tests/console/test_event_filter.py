@@ -148,6 +148,7 @@ PLAIN: dict[str, Callable[[Event, str], bool]] = {
     "code": has_code,
     "workflow": lambda event, value: bool(event.workflow and event.workflow.public_id == value),
     "key": has_key,
+    "by": lambda event, value: (event.origin is None) == (value == "senders"),
     "platform": lambda event, value: event.platform == value.lower(),
     "period": lambda event, value: (
         event.received_at >= now() - timedelta(minutes=PERIODS[value], seconds=-20)
@@ -166,6 +167,7 @@ def choose(random: Random, name: str) -> str:
         "code": lambda: random.choice([*CODES, "missing", "blank", "unauthorized"]),
         "workflow": lambda: random.choice(list(db.session.scalars(db.select(Workflow.public_id)))),
         "key": lambda: random.choice([*db.session.scalars(db.select(ApiKey.public_id)), "none"]),
+        "by": lambda: random.choice(["senders", "people"]),
         "platform": lambda: random.choice(["n8n", "MAKE", "zapier"]),
         "period": lambda: random.choice(list(PERIODS)),
         "since": lambda: f"{now() - timedelta(minutes=random.randint(0, 20_000)):%Y-%m-%dT%H:%M}",

@@ -353,6 +353,25 @@ def test_each_request_falls_into_its_step(app: Flask, team: Team) -> None:
     assert timedelta(hours=199.9) < now() - line.first_at < timedelta(hours=200.1)
 
 
+def test_what_was_loaded_later_than_it_came_hides_no_newer_refusal(app: Flask, team: Team) -> None:
+    """As a demo of a month does that is loaded into a log in use."""
+    scope = [team.workspace_id]
+    store_refusals(team, 3, "new", now() - timedelta(minutes=2))
+    for hours in (700, 300, 5):
+        store_refusals(team, 2, str(hours), now() - timedelta(hours=hours))
+    groups = list_groups(scope, team.workspace_id)
+    assert [(group.fingerprint, group.recent) for group in groups] == [
+        ("new", 3),
+        ("5", 2),
+        ("300", 0),
+        ("700", 0),
+    ]
+    sparks = count_by_step(["new", "5", "300"], scope, WINDOWS["24h"])
+    assert (sparks["new"][23], sparks["5"][18], sum(sparks["300"])) == (3, 2, 0)
+    store_refusals(team, 1, "700", now() - timedelta(minutes=1))
+    assert list_groups(scope, team.workspace_id)[0].fingerprint == "700"
+
+
 def test_what_was_mended_does_not_count(app: Flask, team: Team) -> None:
     store_refusals(team, 2)
     store_refusals(team, 3, resolved_at=now())

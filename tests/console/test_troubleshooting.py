@@ -86,12 +86,14 @@ def test_each_row_says_how_often_it_happened_here(
     report(client, other, workflow_slug="nothing-like-it")
     ingest_service().recorder.flush()
     page = open_page(owner, "/troubleshooting")
-    assert "/events?code=workflow_not_found&period=24h" in page.links
-    assert "/events?code=missing&period=24h" in page.links
-    assert "/events?code=too_long&period=24h" not in page.links
+    assert "/events?code=workflow_not_found&period=24h&by=senders" in page.links
+    assert "/events?code=missing&period=24h&by=senders" in page.links
+    assert "/events?code=too_long&period=24h&by=senders" not in page.links
     link = next(each for each in page.links if each.startswith("/events?code=workflow_not_found"))
+    store_refusals(team, 3, code="workflow_not_found", origin="test")
     log = owner.get(link)
     assert (log.status_code, log.text.count("<tr id=")) == (200, 2)
+    assert owner.get(link.replace("senders", "people")).text.count("<tr id=") == 3
     found = open_page(owner, "/troubleshooting?q=workflow_not_found").text
     assert "2 times in 24 h" in found
     assert "in 24 h" not in open_page(client, "/troubleshooting").text
@@ -103,9 +105,9 @@ def test_what_a_sender_is_told_counts_all_that_it_may_mean(
     for code in ("unknown_api_key", "revoked_api_key", "expired_api_key", "missing_api_key"):
         store_refusals(team, 2, code=code, errors=None)
     page = open_page(owner, "/troubleshooting?q=unauthorized")
-    assert "/events?code=unauthorized&period=24h" in page.links
+    assert "/events?code=unauthorized&period=24h&by=senders" in page.links
     assert page.text.count("6 times in 24 h") == 1
-    log = owner.get("/events?code=unauthorized&period=24h")
+    log = owner.get("/events?code=unauthorized&period=24h&by=senders")
     assert log.text.count("<tr id=") == 6
     top = _top(count_codes([team.workspace_id]).by_code, is_warning=False)
     assert {(problem.code, count) for problem, count in top} == {
