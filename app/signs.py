@@ -12,3 +12,8 @@ _VISIBLE = {code: sign for code, sign in _PICTURES.items() if chr(code) not in "
 def show_signs(text: str) -> str:
     """The text with control pictures for control characters, and directions by their numbers."""
     return text.replace("\r\n", "\n").translate(_VISIBLE)
+
+
+def show_signs_in_line(text: str) -> str:
+    """The same in one line: line breaks and tabs are pictures, too."""
+    return show_signs(text).translate(_PICTURES)

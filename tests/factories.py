@@ -176,7 +176,9 @@ def make_alert(workspace_id: int, workflow_id: int, text: str = "Something is wr
         tells_recovery=True,
         is_on=True,
     )
-    verdict = Verdict(Sign.OPENS, moment, detail={"error": text, "error_type": text[:255]})
+    reasons = [{"count": 2, "text": text, "event": ""}]
+    detail = {"error": text, "error_type": text[:255], "reasons": reasons}
+    verdict = Verdict(Sign.OPENS, moment, detail=detail)
     message = Message(new_id(), "alert", text, text, ((text, text),), "", "", moment)
     with writing() as session:
         session.add(rule)

@@ -21,6 +21,7 @@ LEVELS = {
     "signs": 0,
     "timetable": 0,
     "blocking": 1,
+    "refusal_titles": 1,
     "extensions": 2,
     "links": 2,
     "answers": 2,

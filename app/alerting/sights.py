@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from app.alerting.verdicts import SeenRefused, SeenSilence, SeenStuck
@@ -150,17 +150,23 @@ def see_refused(
 def _count_stored(
     session: Session, workspace_id: int, since: datetime, after_id: int = 0
 ) -> tuple[int, int]:
-    """How many, and the id of the newest; what people sent in the console is left out."""
-    # The workspace is no plain column, so that SQLite goes by the index over refused requests.
+    """How many, and the id of the newest."""
     query = select(func.count(Event.id), func.max(Event.id)).where(
+        *are_refused(workspace_id, since), Event.id + 0 > after_id
+    )
+    count, newest = session.execute(query).one()
+    return count, newest or 0
+
+
+def are_refused(workspace_id: int, since: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Which events count: a workspace's refused requests since then, but for people's own."""
+    # The workspace is no plain column, so that SQLite goes by the index over refused requests.
+    return (
         of_state("rejected"),
         Event.workspace_id + 0 == workspace_id,
         Event.received_at > since,
         Event.origin.is_(None),
-        Event.id + 0 > after_id,
     )
-    count, newest = session.execute(query).one()
-    return count, newest or 0
 
 
 def _count_unstored(session: Session, workspace_id: int, since: datetime) -> int:

@@ -5,7 +5,7 @@ Decided by the worker from the tables, every second or so; where nothing has cha
 
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -16,6 +16,7 @@ from app.alerting.deciding import OpenAlerts
 from app.alerting.endings import end, end_stale, find_stale
 from app.alerting.explanations import Explain
 from app.alerting.kinds import KINDS
+from app.alerting.reasons import find_reasons
 from app.alerting.rulebook import Rulebook, complete, looks_at, read_rulebook
 from app.alerting.sights import FACTS, Fact, see_refused
 from app.alerting.telling import lock_alerts, lock_rules, read_previous, tell
@@ -180,6 +181,10 @@ def _apply(session: Session, book: Rulebook, change: Change, now: datetime) -> A
         if alert is not None and KINDS[rule.kind].source == "refused":
             new = see_refused(session, rule, alert, now).new
             verdict = replace(verdict, count=min(new, verdict.count))
+    if KINDS[rule.kind].source == "refused" and _is_finding(change):
+        since = now - timedelta(minutes=rule.numbers["minutes"])
+        reasons = find_reasons(session, rule.workspace_id, since)
+        verdict = replace(verdict, detail={**verdict.detail, **reasons})
     is_hushed = book.hush(rule, workflow_id, now) is not None
     alert = step(rule, alert, verdict, workflow_id, now, is_hushed)
     if (
@@ -190,6 +195,13 @@ def _apply(session: Session, book: Rulebook, change: Change, now: datetime) -> A
         end(session, [alert], "unscheduled", now)
         return None
     return alert
+
+
+def _is_finding(change: Change) -> bool:
+    """Whether it opens an alert or adds to one; not where only time has passed."""
+    if change.verdict.sign not in (Sign.OPENS, Sign.ADDS):
+        return False
+    return change.alert is None or change.verdict.new > 0
 
 
 def _ended_without_a_run(session: Session, rule: AlertRule, alert: Alert) -> bool:

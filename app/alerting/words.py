@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from app.alerting.course import Said, Saying
 from app.alerting.kinds import KINDS
 from app.alerting.quiet import zone_named
+from app.alerting.reasons import in_words, reasons_of
 from app.channels.message import Message, MessageKind
 from app.channels.network import link_to
 from app.channels.wording import cut, one_line
@@ -81,7 +82,8 @@ def compose(
     (said,) = message
     alert, zone = said.alert, zone_of(rule)
     name = name_of(alert, names)
-    told = (_error_of(alert), explanations.get(alert.id, ""), _tell(said, zone))
+    reasons = "\n".join(_reasons_of(alert))
+    told = (_error_of(alert), reasons, explanations.get(alert.id, ""), _tell(said, zone))
     return Message(
         id=new_id(),
         kind=MESSAGE_KIND[said.saying],
@@ -100,6 +102,11 @@ def _error_of(alert: Alert) -> str:
         return ""
     error_type = one_line(alert.detail.get("error_type") or "")
     return ": ".join(filter(None, (error_type, alert.detail.get("error"))))
+
+
+def _reasons_of(alert: Alert) -> list[str]:
+    """Why requests were refused as of the last finding, while the alert is open."""
+    return [] if alert.ended_at else [in_words(each) for each in reasons_of(alert.detail)]
 
 
 def _tell(said: Said, zone: ZoneInfo) -> str:
@@ -121,6 +128,7 @@ def _facts(rule: AlertRule, alert: Alert, name: str, zone: ZoneInfo) -> list[tup
     """What the text does not say."""
     detail = alert.detail
     run = None if alert.ended_at else detail.get("run") or next(iter(detail.get("runs", ())), None)
+    refused = None if alert.ended_at else detail.get("event")
     took, limit = detail.get("duration_ms"), detail.get("limit_ms")
     rows = (
         ("Workflow", name if alert.workflow_id else ""),
@@ -129,6 +137,7 @@ def _facts(rule: AlertRule, alert: Alert, name: str, zone: ZoneInfo) -> list[tup
         ("Expected", _iso_in_words(detail.get("expected_at"), zone)),
         ("Rule", rule.name),
         ("Run", link_to(f"/runs/{run}") if run else ""),
+        ("Newest request", link_to(f"/events/{refused}") if refused else ""),
     )
     return [(label, value) for label, value in rows if value]
 
@@ -164,7 +173,8 @@ def _sum_up(message: Sequence[Said]) -> str:
 def _in_short(said: Said, name: str, zone: ZoneInfo) -> str:
     """One of many: what and the error; since when, how many, and where to read on."""
     what = cut(one_line(headline(said, name)), MOST_HEADLINE)
-    error = cut(one_line(_error_of(said.alert)), MOST_ERROR)
+    why = _error_of(said.alert) or "; ".join(_reasons_of(said.alert))
+    error = cut(one_line(why), MOST_ERROR)
     link = link_to(f"/alerts/{said.alert.public_id}")
     return "\n".join(filter(None, (f"{what}: {error}" if error else what, _tell(said, zone), link)))
 

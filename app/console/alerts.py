@@ -10,6 +10,7 @@ from sqlalchemy.orm import joinedload
 from app.alerting.explanations import describe_silence
 from app.alerting.kinds import KINDS
 from app.alerting.quiet import zone_named
+from app.alerting.reasons import in_words, reasons_of
 from app.alerting.words import ending_of
 from app.clock import now
 from app.console.guards import current_workspace
@@ -17,7 +18,7 @@ from app.console.paging import Paged
 from app.console.reader import current_reader
 from app.console.run_list import ListedRun, load_runs
 from app.extensions import db
-from app.models import Alert, AlertRule, Channel, Delivery, OutboxMessage, Run, Workflow
+from app.models import Alert, AlertRule, Channel, Delivery, Event, OutboxMessage, Run, Workflow
 from app.processing.silence_causes import explain_silence
 from app.workspaces.alert_rules import close_alert
 
@@ -57,6 +58,14 @@ class Explanation(NamedTuple):
     event_id: str = ""
 
 
+class Why(NamedTuple):
+    """A reason that requests were refused for; `event_id` is the public id of the newest, where
+    it is still kept."""
+
+    text: str
+    event_id: str
+
+
 @blueprint.get("/alerts")
 def show_alerts() -> str:
     workspace_id, wanted = current_workspace().id, _read_filter()
@@ -91,6 +100,7 @@ def show_alert(public_id: str) -> str:
         waits_for=_explain_wait(alert),
         ending=ending_of(alert),
         explanation=explain_alert(alert),
+        reasons=_list_reasons(alert),
     )
 
 
@@ -185,6 +195,20 @@ def _list_runs(alert: Alert, public_ids: list[str]) -> list[ListedRun]:
         Run.workspace_id == alert.workspace_id, Run.public_id.in_(public_ids)
     )
     return load_runs(db.session.scalars(query).all()) if public_ids else []
+
+
+def _list_reasons(alert: Alert) -> list[Why]:
+    """Why requests were refused as of its last finding, the most frequent first."""
+    reasons = reasons_of(alert.detail)
+    ids = [reason["event"] for reason in reasons]
+    kept = select(Event.public_id).where(
+        Event.public_id.in_(ids), Event.workspace_id == alert.workspace_id
+    )
+    there = set(db.session.scalars(kept)) if reasons else set()
+    return [
+        Why(in_words(reason), reason["event"] if reason["event"] in there else "")
+        for reason in reasons
+    ]
 
 
 def explain_alert(alert: Alert) -> Explanation:

@@ -1,44 +1,12 @@
-"""What a refused request is called in one line: what is wrong, and with which field."""
+"""What a refused request is called in one line, whose it is, and what the answer said."""
 
 from app.models import Event
-from app.problems import PROBLEMS
-from app.signs import show_signs
-
-MAX_TITLE = 160
-
-PHRASES = {
-    "missing": "{field} is missing",
-    "wrapped_in_envelope": "The event is wrapped in {field}",
-    "invalid_type": "{field} is of the wrong kind",
-    "blank": "{field} is blank",
-    "too_long": "{field} is too long",
-    "invalid_characters": "{field} has characters that it can't have",
-    "not_a_datetime": "{field} is not a date and time",
-    "date_only": "{field} is a date without a time",
-    "epoch_number": "{field} is a Unix timestamp",
-    "local_format": "{field} is in a local date format",
-    "in_the_future": "{field} lies in the future",
-    "after_ended_at": "{field} is after ended_at",
-    "not_a_number": "{field} is not a number",
-    "out_of_range": "{field} is out of range",
-    "unevaluated_expression": "{field} is an expression, sent as it stands",
-    "workflow_mismatch": "{field} names another workflow",
-    "invalid_parameter": "The parameter {field} can't be read",
-}
-"""By the code of a field; one line for each row of that kind in the troubleshooting table."""
+from app.refusal_titles import title_of_refusal
 
 
 def title_of(event: Event) -> str:
     """`ended_at is missing (and 2 more)`."""
-    errors = event.errors or []
-    if not errors:
-        return _name(str(event.code))
-    first = errors[0]
-    code, field = str(first.get("code")), str(first.get("field"))
-    phrase = PHRASES.get(code)
-    title = phrase.format(field=show_signs(field)) if phrase else _name(code)
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return title[:MAX_TITLE] + more
+    return title_of_refusal(str(event.code), event.errors or [])
 
 
 def workflow_of(event: Event) -> str | None:
@@ -53,8 +21,3 @@ def message_of(event: Event) -> str:
     """The first thing that the answer said of it."""
     errors = event.errors or []
     return str(errors[0].get("message", "")) if errors else event.detail or ""
-
-
-def _name(code: str) -> str:
-    problem = PROBLEMS.get(code)
-    return problem.title if problem else code

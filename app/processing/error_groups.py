@@ -17,14 +17,24 @@ _CHANGING = re.compile(
     rf"(?P<quoted>{_QUOTED})"
     r"|(?:[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+)"
     r"|(?:\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d[\d:.,]{0,16}(?:Z|[+-]\d\d:?\d\d)?)?)"
-    r"|(?:\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b)"
+    r"|(?:(?<!\w)(?<!::)(?:[0-9a-fA-F]{1,4}:){7,8}(?:\d{1,5}|[0-9a-fA-F]{1,4})(?!\w|:[\w:]))"
+    r"|(?:(?=[a-fA-F:]{0,40}\d)(?:(?<!\w)(?<!::)[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4}){0,6}"
+    r"|(?<![\w:]))::(?:[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4}){0,6})?(?:(?:\.\d{1,3}){3})?"
+    r"(?::\d{1,5})?(?!\w|:[\w:]))"
+    r"|(?:\b[0-9a-fA-F]{2}(?:(?::[0-9a-fA-F]{2}){5,31}|(?:-[0-9a-fA-F]{2}){5,31})\b)"
+    r"|(?:\b(?=[a-fA-F.]{0,14}\d)[0-9a-fA-F]{4}(?:\.[0-9a-fA-F]{4}){2}\b)"
+    r"|(?:\b(?:(?=[a-fA-F-]{0,40}\d)[0-9a-fA-F]{4,32}|[0-9a-fA-F]{8})"
+    r"(?:-[0-9a-fA-F]{4,32}){1,8}\b)"
     r"|(?:\b(?:0x[0-9a-fA-F]+|(?=\d*[a-f])[0-9a-f]{8,128}|(?=\d*[A-F])[0-9A-F]{8,128})\b)"
     r"|(?:\b(?=[A-Za-z_-]{0,60}\d)(?=[\d_-]{0,60}[A-Za-z])[A-Za-z\d][\w-]{5,127}\b)"
     r"|(?:\b(?=\w{4,5}\b)(?:[A-Za-z]+\d+[A-Za-z]+\d|\d+[A-Za-z]+\d+[A-Za-z])\w*\b)"
     r"|(?P<word>\b[A-Za-z]{10,128}\b)"
     r"|(?:[+-]?\d+(?:[.,:]\d+)*)"
 )
-"""What may change. Of quoted texts and long words, `_stand_in` decides."""
+"""What may change: quoted texts, mail addresses, moments, addresses of IPv6 and of devices, ids,
+long words and numbers; of quoted texts and long words, `_stand_in` decides. An address of IPv6 has
+a digit, which tells it from a name such as `a::b`. What is looked for ahead has an end each time:
+the time grows with the length of the text alone."""
 _NAME = re.compile(r"(?:[^\W\d]|[.-]){1,30}")
 """What a field, a column, a header or a module is called."""
 _ODD_CASE = re.compile(r"(?<![a-z])[a-z](?![a-z])|[A-Z]{2,}")

@@ -75,6 +75,23 @@ def store_channel(team: Team, name: str = "Team chat", kind: str = "webhook") ->
         return channel.id
 
 
+def refusals(team: Team, minute: float, count: int, **columns: Any) -> list[Event]:
+    given = {"path": "/", "status": 400, "code": "validation_failed", **columns}
+    return [
+        Event(
+            workspace_id=team.workspace_id,
+            received_at=at(minute),
+            state="rejected",
+            method="POST",
+            headers=[],
+            body=b"",
+            took_ms=1,
+            **given,
+        )
+        for _ in range(count)
+    ]
+
+
 class Time:
     """The clock of the worker's batches and ticks."""
 

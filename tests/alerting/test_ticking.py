@@ -22,7 +22,16 @@ from app.models import (
     UnstoredCount,
 )
 from app.workspaces.alert_rules import snooze_rule
-from tests.alerting.stories import START, Time, alerts, at, messages, store_rule, told
+from tests.alerting.stories import (
+    START,
+    Time,
+    alerts,
+    at,
+    messages,
+    refusals,
+    store_rule,
+    told,
+)
 from tests.console.pages import sign_in
 from tests.factories import Team, make_team, run_row
 
@@ -195,25 +204,6 @@ def test_refusals_that_go_on_within_the_cool_down_are_counted_once(team: Team, t
     store(*refusals(team, 10, 3))
     time.work(10)
     assert [(alert.ended_at, alert.count) for alert in alerts()] == [(None, 10)]
-
-
-def refusals(team: Team, minute: float, count: int, **columns: Any) -> list[Event]:
-    return [
-        Event(
-            workspace_id=team.workspace_id,
-            received_at=at(minute),
-            state="rejected",
-            method="POST",
-            path="/",
-            headers=[],
-            body=b"",
-            status=400,
-            code="validation_failed",
-            took_ms=1,
-            **columns,
-        )
-        for _ in range(count)
-    ]
 
 
 def test_refusals_pile_up_and_are_over_at_half_the_limit(team: Team, time: Time) -> None:

@@ -85,6 +85,19 @@ def test_a_long_error_is_one_short_line_and_the_whole_has_an_end() -> None:
     assert lines[0].split("\n")[0] == "x" * (MOST_HEADLINE - 1) + "…: " + error
 
 
+def test_of_many_alerts_that_of_refused_requests_says_why_in_short() -> None:
+    reasons = [
+        {"count": 1_200, "text": "ended_at is missing (validation_failed), key n8n", "event": "e"},
+        {"count": 4, "text": "Workflow not found (workflow_not_found)", "event": ""},
+    ]
+    detail, what = {"reasons": reasons}, "1,204 requests were refused within 15 minutes"
+    text = write("opened", "recovered", kind="refused", what=what, detail=detail).text
+    first, second = (part.split("\n")[0] for part in text.split("\n\n"))
+    why = "1,200 × ended_at is missing (validation_failed), key n8n; 4 × Workflow not found ("
+    assert first == f"{what}: {(why + 'workflow_not_found)')[: MOST_ERROR - 1]}…"
+    assert second == "Requests are accepted again"
+
+
 @pytest.mark.parametrize(
     ("limit", "left"),
     [

@@ -16,12 +16,12 @@ from app.clock import now
 from app.console import group_runs
 from app.console.open_problems import WINDOWS, count_by_step, describe, find_group, list_groups
 from app.console.problem_groups import PAGE_SIZE
-from app.console.problem_titles import PHRASES
 from app.extensions import db, is_sqlite, writing
 from app.identifiers import new_id
 from app.ingest.service import ingest_service
 from app.models import Event, UnstoredCount
 from app.problems import PROBLEMS
+from app.refusal_titles import PHRASES
 from app.workspaces.workflows import create_workflow
 from tests.console.pages import Page, open_page, send_form, submit
 from tests.console.refusals import refuse, store_refusals

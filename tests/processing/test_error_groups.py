@@ -1,7 +1,15 @@
 """Failures are alike when their errors differ in numbers, ids and quoted values alone."""
 
+import random
+from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
+from ipaddress import IPv6Address
+from pathlib import Path
+from time import process_time
+
 import pytest
 
+from app.processing import error_groups
 from app.processing.error_groups import find_error_group, find_pattern
 
 
@@ -27,6 +35,26 @@ from app.processing.error_groups import find_error_group, find_pattern
         ("to José@x.org and müller@bücher.example", "to … and …"),
         ("to Jose\N{COMBINING ACUTE ACCENT}@x.org", "to …"),
         ("طلب ٤٧١١ و ४२ and 12", "طلب … و … and …"),
+        # Addresses of the network and of devices.
+        ("connect ETIMEDOUT 2a00:1450:4001:82f::200e:443", "connect ETIMEDOUT …"),
+        ("connect to 2a00:1:2:3:4:5:6:7:443 failed", "connect to … failed"),
+        ("dial [2001:db8::1]:443: refused", "dial […]:…: refused"),
+        ("fe80::1: timed out, ::1, ::ffff:10.0.0.7:80.", "…: timed out, …, …."),
+        ("addr:2A00:1450::200E, 2001:db8::/32", "addr:…, …/…"),
+        ("device 00:1A:2B:3C:4D:5E gone", "device … gone"),
+        ("mac=aa-bb-cc-dd-ee-ff, mac:001a.2b3c.4d5e", "mac=…, mac:…"),
+        # Ids of hex digits with dashes.
+        ("order 17 id 0000a3f1-dead", "order … id …"),
+        ("id 00001234-beef, deadbeef-1234, 12345678-1234", "id …, …, …"),
+        ("id deadbeef-dead; a3f1-0000-BEEF-1234", "id …; …"),
+        # What looks like them.
+        ("at 10:00:01 db.local:5432", "at … db.local:…"),
+        ("connect 10.0.0.7:443", "connect …"),
+        ("std::vector::at: 7 >= 5", "std::vector::at: … >= …"),
+        ("std::bad_alloc, a::b, Face::add, ::abc", "std::bad_alloc, a::b, Face::add, ::abc"),
+        ("core::fmt::Error at src/lib.rs:10:5", "core::fmt::Error at src/lib.rs:…"),
+        ("a dead-beef facade, well-added", "a dead-beef facade, well-added"),
+        ("ec2::Client, e2e::failed", "ec…::Client, e…e::failed"),
         # Names, which tell one error from another.
         ("Field 'email' is missing", "Field 'email' is missing"),
         ("no column `first_name` in “order.lines”", "no column `first_name` in “order.lines”"),
@@ -64,3 +92,68 @@ def test_alike_are_those_with_the_same_type_and_pattern() -> None:
 def test_any_text_has_a_group(hostile: str) -> None:
     group = find_error_group(hostile, hostile)
     assert group is not None and set(group) <= set("0123456789abcdef")
+
+
+def _address(drawn: random.Random) -> str:
+    """Of those that are handed out, with some groups of nothing, in one of the ways to write it."""
+    groups = [drawn.randrange(0x2000, 0x4000)]
+    groups += [drawn.choice((0, drawn.getrandbits(16))) for _ in range(7)]
+    address = IPv6Address(sum(group << 16 * (7 - at) for at, group in enumerate(groups)))
+    text = drawn.choice((address.compressed, address.exploded))
+    return drawn.choice((text, text.upper()))
+
+
+def _digits(drawn: random.Random, count: int) -> str:
+    """Also such as have only letters, or only digits."""
+    return "".join(
+        drawn.choices(drawn.choice(("0123456789abcdef", "abcdef", "0123456789")), k=count)
+    )
+
+
+def _device(drawn: random.Random) -> str:
+    return drawn.choice(":-").join(_digits(drawn, 2) for _ in range(6))
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (_address, "no route to {} from the host"),
+        (_address, "connect ETIMEDOUT {}:443"),
+        (_address, "dial [{}]:443: refused"),
+        (_device, "device {} gone"),
+        (lambda drawn: f"{_digits(drawn, 8)}-{_digits(drawn, 4)}", "order 17 id {}"),
+        (lambda drawn: "-".join(_digits(drawn, n) for n in (8, 4, 4, 4, 12)), "no user {}."),
+    ],
+)
+def test_a_thousand_ids_make_one_group(draw: Callable[[random.Random], str], message: str) -> None:
+    drawn = random.Random(7)
+    patterns = {find_pattern(message.format(draw(drawn))) for _ in range(1_000)}
+    assert len(patterns) == 1
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["a:", "1:", "::", "a::", "1::1:", "ab:cd:", "00-", "abcd-", "dead.", "abcdef01-", "1-a", "f"],
+)
+def test_the_time_grows_with_the_text_alone(piece: str) -> None:
+    for message in (piece * 999, (piece * 999)[:999] + "g"):
+        began = process_time()
+        for _ in range(20):
+            find_pattern(message)
+        assert process_time() - began < 1  # Of 1,000 characters, 50 ms each.
+
+
+def test_the_migration_has_the_same_rules() -> None:
+    """It has a copy: what it does must not change with the rules that are to come."""
+    path = Path(__file__).parents[2] / "migrations/versions/0012_error_groups.py"
+    spec = spec_from_file_location("error_groups_0012", path)
+    assert spec is not None and spec.loader is not None
+    migration = module_from_spec(spec)
+    spec.loader.exec_module(migration)
+    assert migration.CHANGING.pattern == error_groups._CHANGING.pattern
+    for message in (
+        "Order 4711 of 'Ana' at fe80::1",
+        "isDNSLookupOnAWS kPqRsTuvWxYz",
+        "no 'email'",
+    ):
+        assert migration._error_group("E", message) == find_error_group("E", message)
