@@ -1,22 +1,21 @@
 """What judges would have seen in the last 30 days, in the order of time; read in bounds."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from app.alerting import past_runs
 from app.alerting.deciding import TOO_OLD
 from app.alerting.kinds import KINDS
-from app.alerting.rulebook import Rulebook, looks_at
+from app.alerting.past_failures import read_failures
+from app.alerting.past_runs import PERIOD, Extent, list_workflows, read_runs
+from app.alerting.rulebook import Rulebook
 from app.alerting.verdicts import SeenRefused, SeenRun, SeenSilence, SeenStuck, Sign, Verdict
-from app.models import AlertRule, Event, Run, Silence, Workflow, of_state, told_before_its_end
-
-PERIOD = timedelta(days=30)
-MOST = 10_000
-"""Runs or requests that are gone through, the newest; a form must answer while one types."""
+from app.models import AlertRule, Event, Run, Silence, of_state
 
 
 class Sighting(NamedTuple):
@@ -26,20 +25,6 @@ class Sighting(NamedTuple):
     number: int
     workflow_id: int | None
     verdict: Verdict
-
-
-class PastRun(NamedTuple):
-    """A run, and when it was told of."""
-
-    run: SeenRun
-    told_at: datetime
-
-
-class Extent(NamedTuple):
-    """How much was gone through; `back_to` says how far, where that is not all of the period."""
-
-    seen: int
-    back_to: datetime | None = None
 
 
 def _number(verdicts: Iterable[tuple[int | None, Verdict]]) -> list[Sighting]:
@@ -56,70 +41,20 @@ def _see_runs(
     session: Session, book: Rulebook, rule: AlertRule, now: datetime
 ) -> tuple[list[Sighting], Extent]:
     """Tests and runs that were told of a day late raise nothing, as ever."""
-    past, extent = _read_runs(session, book, rule, now)
+    read = read_failures if KINDS[rule.kind].by_failures else read_runs
+    past, extent = read(session, book, rule, now)
     by_workflow: dict[int, list[SeenRun]] = defaultdict(list)
-    for run, _ in sorted(past, key=lambda each: (each.run.ended_at, each.run.id)):
+    for run, *_ in sorted(past, key=lambda each: (each.run.ended_at, each.run.id)):
         by_workflow[run.workflow_id].append(run)
-    late = {run.id for run, told_at in past if told_at - run.ended_at > TOO_OLD}
+    late = {run.id for run, told_at, _ in past if told_at - run.ended_at > TOO_OLD}
     judge = KINDS[rule.kind].judge
     sightings = _number(
         (workflow_id, verdict)
-        for workflow_id, runs in by_workflow.items()
+        for workflow_id, runs in sorted(by_workflow.items())
         for run, verdict in zip(runs, judge(rule.numbers, runs), strict=True)
         if run.id not in late
     )
     return sightings, extent
-
-
-def _read_runs(
-    session: Session, book: Rulebook, rule: AlertRule, now: datetime
-) -> tuple[list[PastRun], Extent]:
-    """Along an index, so that nothing is sorted: a workspace's by when they were recorded, a
-    workflow's by their end."""
-    query = select(
-        Run.id,
-        Run.workflow_id,
-        Run.outcome,
-        func.coalesce(told_before_its_end(), Run.ended_at),
-        Run.duration_ms,
-        Run.public_id,
-        Run.created_at,
-    ).where(Run.is_test.is_(False))
-    since, most = now - PERIOD, MOST
-    if rule.workflow_id is None and rule.label is None:
-        of_workspace = query.where(Run.workspace_id == rule.workspace_id)
-        queries = [of_workspace.order_by(Run.id.desc())]
-    else:
-        workflows = _list_workflows(session, book, rule)
-        most = max(MOST // max(len(workflows), 1), 100)
-        queries = [
-            query.where(Run.workflow_id == workflow_id, Run.ended_at > since).order_by(
-                Run.ended_at.desc(), Run.id.desc()
-            )
-            for workflow_id in workflows
-        ]
-    found: list[PastRun] = []
-    back_to: datetime | None = None
-    for each in queries:
-        rows = session.execute(each.limit(most)).all()
-        part = [
-            PastRun(SeenRun(run_id, workflow_id, outcome, ended_at, duration_ms, name), told_at)
-            for run_id, workflow_id, outcome, ended_at, duration_ms, name, told_at in rows
-            if ended_at is not None  # The others are open.
-        ]
-        if part and len(rows) == most:
-            back_to = max(back_to or since, min(past.run.ended_at for past in part))
-        found += [past for past in part if since < past.run.ended_at <= now]
-    return found, Extent(len(found), back_to if back_to and back_to > since else None)
-
-
-def _list_workflows(session: Session, book: Rulebook, rule: AlertRule) -> list[int]:
-    query = select(Workflow.id).where(Workflow.workspace_id == rule.workspace_id)
-    return [
-        workflow_id
-        for workflow_id in session.scalars(query)
-        if looks_at(rule, workflow_id, book.labels_of(workflow_id))
-    ]
 
 
 def _see_silences(
@@ -128,13 +63,14 @@ def _see_silences(
     query = (
         select(Silence)
         .where(
-            Silence.workflow_id.in_(_list_workflows(session, book, rule)),
+            Silence.workflow_id.in_(list_workflows(session, book, rule)),
             Silence.during_downtime.is_(False),
             or_(Silence.ended_at.is_(None), Silence.ended_at > now - PERIOD),
         )
         .order_by(Silence.silent_since.desc())
     )
-    rows = session.scalars(query.limit(MOST)).all()
+    rows = session.scalars(query.limit(past_runs.MOST)).all()
+    extent = _bound([row.silent_since for row in rows], now)
     patience = timedelta(minutes=rule.numbers["minutes"])
 
     def look() -> Iterator[tuple[int, SeenSilence]]:
@@ -148,7 +84,7 @@ def _see_silences(
             if row.ended_at is not None:
                 yield row.workflow_id, SeenSilence(row.ended_at, False)
 
-    return _judge_each(rule, look()), Extent(len(rows))
+    return _judge_each(rule, look()), extent
 
 
 def _see_stuck(
@@ -157,13 +93,14 @@ def _see_stuck(
     query = (
         select(Run.workflow_id, Run.stuck_since, Run.ended_at)
         .where(
-            Run.workflow_id.in_(_list_workflows(session, book, rule)),
+            Run.workflow_id.in_(list_workflows(session, book, rule)),
             Run.stuck_since > now - PERIOD,
             Run.is_test.is_(False),
         )
-        .order_by(Run.id.desc())
+        .order_by(Run.stuck_since.desc())
     )
-    rows = session.execute(query.limit(MOST)).all()
+    rows = session.execute(query.limit(past_runs.MOST)).all()
+    extent = _bound([stuck_since for _, stuck_since, _ in rows if stuck_since], now)
     steps: list[tuple[datetime, int, int]] = []
     for workflow_id, stuck_since, ended_at in rows:
         if stuck_since is None:
@@ -178,7 +115,7 @@ def _see_stuck(
             stuck[workflow_id] += change
             yield workflow_id, SeenStuck(at, stuck[workflow_id], at, max(change, 0))
 
-    return _judge_each(rule, look()), Extent(len(rows))
+    return _judge_each(rule, look()), extent
 
 
 def _see_refused(
@@ -195,8 +132,8 @@ def _see_refused(
         )
         .order_by(Event.received_at.desc())
     )
-    times = session.scalars(query.limit(MOST)).all()
-    extent = Extent(len(times), times[-1] if len(times) == MOST else None)
+    times = session.scalars(query.limit(past_runs.MOST)).all()
+    extent = _bound(times, now)
     length = timedelta(minutes=rule.numbers["minutes"])
     steps = [(at, 1) for at in times]
     steps += [(at + length, -1) for at in times if at + length <= now]
@@ -208,6 +145,12 @@ def _see_refused(
             yield None, SeenRefused(at, refused, max(change, 0))
 
     return _judge_each(rule, look()), extent
+
+
+def _bound(moments: Sequence[datetime], now: datetime) -> Extent:
+    """Of what was read, the newest first, by these moments."""
+    is_cut = len(moments) == past_runs.MOST and moments[-1] > now - PERIOD
+    return Extent(len(moments), moments[-1] if is_cut else None)
 
 
 def _judge_each(

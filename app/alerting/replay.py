@@ -64,7 +64,7 @@ def _play(
     """Go through the verdicts in time; between them, what had become due was told."""
     latest: dict[int | None, Alert] = {}
     times: list[datetime] = []
-    due: list[tuple[datetime, int, Alert]] = []
+    due: list[tuple[datetime, int, int, Alert]] = []
 
     def tell(alerts: Sequence[Alert], moment: datetime) -> None:
         recent = times[-10:]
@@ -80,14 +80,14 @@ def _play(
             hear(message, moment)
         for alert in alerts:
             if alert.due_at is not None:
-                heapq.heappush(due, (alert.due_at, id(alert), alert))
+                heapq.heappush(due, (alert.due_at, alert.workflow_id or 0, id(alert), alert))
 
     def catch_up(moment: datetime) -> None:
         while due and due[0][0] <= moment:
             at = due[0][0]
             ready: dict[int, Alert] = {}
             while due and due[0][0] == at:
-                _, key, alert = heapq.heappop(due)
+                *_, key, alert = heapq.heappop(due)
                 if alert.due_at == at:
                     ready[key] = alert
             if ready:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from math import floor
 
 from app import clock
+from app.durations import in_words
 
 NOTHING = "–"
 JUST_NOW_S = 5
@@ -15,22 +16,8 @@ SIZE_UNITS = ("KB", "MB", "GB", "TB")
 
 
 def duration(ms: int | float | None) -> str:
-    """Milliseconds as `420 ms`, `1.2 s`, `2 min 5 s` or `3 h 4 min`; a dash for None."""
-    if ms is None:
-        return NOTHING
-    if ms < 1_000:
-        return f"{ms:.0f} ms"
-    if ms < 59_950:
-        return f"{ms / 1_000:.1f} s"
-    return _long_duration(round(ms / 1_000))
-
-
-def _long_duration(seconds: int) -> str:
-    steps = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))
-    size, unit, rest_size, rest_unit = next(step for step in steps if seconds >= step[0])
-    whole, rest = divmod(seconds, size)
-    rest //= rest_size
-    return f"{whole} {unit} {rest} {rest_unit}" if rest else f"{whole} {unit}"
+    """Milliseconds in words, such as `2 min 5 s`; a dash for None."""
+    return NOTHING if ms is None else in_words(ms)
 
 
 def relative(moment: datetime | None, now: datetime | None = None, zone: tzinfo = UTC) -> str:

@@ -111,3 +111,9 @@ def test_of_many_alerts_that_of_refused_requests_says_why_in_short() -> None:
 def test_a_text_is_cut_between_its_lines(limit: int, left: str) -> None:
     assert cut_lines("one two\nthree\nfour", limit) == left
     assert cut_lines("a\n" + "b" * 40, 20) == "a\n" + "b" * 17 + "…"
+
+
+def test_how_long_a_slow_run_took_is_told_as_on_its_alert_s_page() -> None:
+    detail = {"run": "run-1", "duration_ms": 9_000_000.0, "limit_ms": 120_000.0}
+    facts = dict(write("opened", kind="slow", detail=detail).facts)
+    assert (facts["Took"], facts["Limit"]) == ("2 h 30 min", "2 min")

@@ -54,4 +54,5 @@ KIND = Kind(
     past=lambda numbers: Past(numbers["in_a_row"] - 1),
     wakes=lambda numbers, run: run.outcome == "failure",
     is_finding=lambda numbers, run: run.outcome == "failure",
+    by_failures=True,
 )

@@ -57,3 +57,4 @@ class Kind:
     is_finding: Callable[[Numbers, SeenRun], bool] = no_run
     lasts: bool = False
     heeds_any_late: bool = False
+    by_failures: bool = False
