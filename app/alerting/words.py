@@ -13,7 +13,7 @@ from app.alerting.reasons import in_words, reasons_of
 from app.channels.message import Message, MessageKind
 from app.channels.network import link_to
 from app.channels.wording import cut, one_line
-from app.durations import in_words
+from app.durations import in_words as duration_in_words
 from app.identifiers import new_id
 from app.models import Alert, AlertRule
 
@@ -133,8 +133,8 @@ def _facts(rule: AlertRule, alert: Alert, name: str, zone: ZoneInfo) -> list[tup
     took, limit = detail.get("duration_ms"), detail.get("limit_ms")
     rows = (
         ("Workflow", name if alert.workflow_id else ""),
-        ("Took", in_words(took) if took is not None and limit is not None else ""),
-        ("Limit", in_words(limit) if limit is not None else ""),
+        ("Took", duration_in_words(took) if took is not None and limit is not None else ""),
+        ("Limit", duration_in_words(limit) if limit is not None else ""),
         ("Expected", _iso_in_words(detail.get("expected_at"), zone)),
         ("Rule", rule.name),
         ("Run", link_to(f"/runs/{run}") if run else ""),
