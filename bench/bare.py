@@ -2,8 +2,23 @@
 
 from flask import Flask
 
+
+class Nothing:
+    """In place of the parts of FlowPulse that gunicorn.conf.py starts and ends."""
+
+    def start(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
 app = Flask(__name__)
-app.extensions["flowpulse_hurry"] = lambda seconds: None  # gunicorn.conf.py calls it at the end.
+app.extensions["flowpulse_hurry"] = lambda seconds: None
+app.extensions["flowpulse_ingest"] = app.extensions["flowpulse_web_beat"] = Nothing()
 
 
 @app.post("/api/v1/ingest/run-success")
