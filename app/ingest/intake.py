@@ -55,7 +55,6 @@ class Intake:
         "content_length",
         "environ",
         "event_id",
-        "has_rest",
         "is_broken",
         "kind",
         "members",
@@ -76,7 +75,6 @@ class Intake:
         self.members: Mapping[str, Any] = NOTHING
         self.body: bytes | None = None
         self.is_broken = False
-        self.has_rest = False
         self.skipped = 0
 
     @property
@@ -104,7 +102,8 @@ class Intake:
         """As much of the body as the log keeps, within so many seconds.
 
         What lies behind it is read within that time, and thrown away: most senders look for an
-        answer only when they have sent all. `has_rest` says whether some of it did not come.
+        answer only when they have sent all. Where some of it does not come, the connection ends
+        with the answer.
         Raises `request_timeout` or `bad_request` where less than `needed` bytes of it come, the
         most that anybody looks at.
         """
@@ -115,7 +114,6 @@ class Intake:
             return self.body
         if came_whole and len(self.body) >= (self.content_length or 0):
             return self.body
-        self.has_rest = True
         self._end_connection()
         if len(self.body) >= needed:
             return self.body
@@ -155,11 +153,9 @@ class Intake:
             body = self.body = body + more
 
     def _skip_rest(self, stream: IO[bytes]) -> None:
-        self.has_rest = True
         while self.skipped < MOST_SKIPPED:
             size = len(stream.read(_CHUNK))
             if not size:
-                self.has_rest = False
                 return
             self.skipped += size
             time.sleep(0)  # Whoever sends without a pause must not keep the others waiting.

@@ -76,20 +76,12 @@ def accept_ping(slug: str, signal: str = "") -> Response:
     claim = read_claim(intake, key.workspace_id, told.event, said)
     first = find_first_answer(service, claim)
     if first:
-        return _answer(intake, first, is_replayed=True)
+        return answer_accepted(first, replayed=True)
     field, workflow = _find_workflow(service, intake, key.workspace_id, slug)
     execution = request.args.get("rid", "") or _find_execution(service, intake, told, workflow)
     body = ReadBody({field: slug, **_write_members(told, execution, raw, intake.received_at)}, [])
     answer, is_replayed = take_in(service, intake, told.event, body, claim)
-    return _answer(intake, answer, is_replayed=is_replayed)
-
-
-def _answer(intake: Intake, document: dict[str, Any], *, is_replayed: bool) -> Response:
-    """202; where the body has not ended, no other request can follow on the connection."""
-    answer = answer_accepted(document, replayed=is_replayed)
-    if intake.has_rest:
-        answer.headers["Connection"] = "close"
-    return answer
+    return answer_accepted(answer, replayed=is_replayed)
 
 
 def _find_execution(
