@@ -37,7 +37,7 @@ def find_bounds(
     since, until = wanted.since, wanted.value("until")
     states = [wanted.value("state")] if wanted.value("state") else list(STATES)
     if since is not None:
-        low = max(low, _lowest_since(states, scope, since, high))
+        low = max(low, lowest_since(states, scope, since, high))
     if until is not None:
         high = min(high, _highest_until(states, scope, until) + 1)
     return Bounds(low, high)
@@ -58,7 +58,7 @@ def newest_id() -> int:
     return db.session.scalar(select(func.max(Event.id))) or 0
 
 
-def _lowest_since(
+def lowest_since(
     states: Sequence[str], scope: Sequence[int | None], since: datetime, otherwise: int
 ) -> int:
     """The lowest id that came since then; `otherwise` where none did."""

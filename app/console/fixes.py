@@ -14,7 +14,7 @@ from app.console.likely_workflows import (
     find_archived,
     find_closest,
     find_exact,
-    find_misspelt,
+    is_misspelt,
     list_in_use,
 )
 from app.console.reprocessing import REPORTING, Open, find_hindrance, find_open, is_whole, preview
@@ -162,15 +162,20 @@ class Fixes:
     @cached_property
     def meant(self) -> Likely | None:
         """The workflow that was surely meant: named otherwise, or misspelt."""
-        return self.exact or find_misspelt(self.event.reference or "", self._in_use)
+        reference = self.event.reference or ""
+        misspelt = (each for each in self._close[:1] if is_misspelt(reference, each))
+        return self.exact or next(misspelt, None)
+
+    @cached_property
+    def _close(self) -> list[Likely]:
+        return find_closest(self.event.reference or "", self._in_use, _MOST_CLOSE)
 
     @cached_property
     def closest(self) -> list[Likely]:
         """At most three that were meant, are named, or are called nearly so."""
         found = [each for each in self._in_use if each.id == self.event.workflow_id]
         meant = [self.meant] if self.meant else []
-        close = find_closest(self.event.reference or "", self._in_use, _MOST_CLOSE)
-        return list(dict.fromkeys([*meant, *found, *close]))[:_MOST_CLOSE]
+        return list(dict.fromkeys([*meant, *found, *self._close]))[:_MOST_CLOSE]
 
     @cached_property
     def proposed(self) -> tuple[str, str]:

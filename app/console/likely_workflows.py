@@ -59,26 +59,22 @@ def find_exact(reference: str, workflows: Sequence[Likely]) -> Likely | None:
     return next((each for each in workflows if slug and each.slug == slug), None)
 
 
-def find_misspelt(reference: str, workflows: Sequence[Likely]) -> Likely | None:
-    """The one that the reference is but for a letter or two; another number is another name."""
-    found = find_closest(reference, workflows, 1, _SURELY_MEANT)
-    numbers = _list_digits(reference)
-    return next(
-        (each for each in found if numbers in (_list_digits(each.slug), _list_digits(each.name))),
-        None,
-    )
-
-
-def find_closest(
-    reference: str, workflows: Sequence[Likely], most: int, close_enough: float = _CLOSE_ENOUGH
-) -> list[Likely]:
+def find_closest(reference: str, workflows: Sequence[Likely], most: int) -> list[Likely]:
     """At most so many whose slug or name is like the reference, the closest first."""
     wanted = _fold(reference)
     by_text = {_fold(text): each for each in workflows for text in (each.name, each.slug)}
     pairs = _pair(wanted)
     shared = sorted(by_text, key=lambda text: _share(pairs, _pair(text)), reverse=True)
-    close = difflib.get_close_matches(wanted, shared[:_MOST_COMPARED], 2 * most, close_enough)
+    close = difflib.get_close_matches(wanted, shared[:_MOST_COMPARED], 2 * most, _CLOSE_ENOUGH)
     return list(dict.fromkeys(by_text[text] for text in close))[:most]
+
+
+def is_misspelt(reference: str, workflow: Likely) -> bool:
+    """Whether it names the workflow but for a letter or two; another number is another name."""
+    texts = workflow.name, workflow.slug
+    wanted, numbers = _fold(reference), _list_digits(reference)
+    likeness = max(difflib.SequenceMatcher(None, _fold(text), wanted).ratio() for text in texts)
+    return likeness >= _SURELY_MEANT and numbers in map(_list_digits, texts)
 
 
 def _fold(text: str) -> str:

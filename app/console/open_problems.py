@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Integer, Select, case, func, literal_colum
 from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
 from app.clock import now
+from app.console.event_bounds import lowest_since
 from app.extensions import db
 from app.models import Event, IgnoredProblem, UnstoredCount, of_state
 from app.workspaces.ignored_problems import list_ignored_problems
@@ -23,9 +24,6 @@ RECENT = timedelta(hours=24)
 MAX_GROUPS = 1_000
 """Groups that are looked at: a stranger who tries many addresses makes many of them."""
 _NEVER = 2**63 - 1
-_LOOKED_AT = 1_000
-"""Refused requests since a moment, the earliest, of which the ids are looked at."""
-
 Scope = Sequence[int | None]
 """Whose events: ids of workspaces; None stands for events of no workspace."""
 
@@ -94,7 +92,7 @@ def find_group(fingerprint: str, scope: Scope, workspace_id: int) -> Group | Non
 
 
 def _aggregate(scope: Scope, condition: ColumnElement[bool]) -> list[Group]:
-    order = _find_order([now() - RECENT])
+    order = _find_order([now() - RECENT], scope)
     last_at: dict[str, Any] = {}
     found: dict[str, Group] = {}
     for each in scope:
@@ -177,7 +175,7 @@ def count_by_step(
     counts = {fingerprint: [0] * window.steps for fingerprint in fingerprints}
     if not fingerprints:
         return counts
-    column, bounds = _find_order(window.starts(now()))
+    column, bounds = _find_order(window.starts(now()), scope)
     step = _step_of(column, bounds, 0, len(bounds)).label("step")
     for each in scope:
         placed = (
@@ -208,13 +206,10 @@ def _step_of(
     )
 
 
-def _find_order(moments: Sequence[datetime]) -> Order:
+def _find_order(moments: Sequence[datetime], scope: Scope) -> Order:
     """Ids, unless one of those that came since the first moment is lower than the earliest's."""
     bounds = _id_bounds(moments)
-    since = select(Event.id).where(IS_REJECTED, Event.received_at >= moments[0])
-    earliest = since.order_by(Event.received_at).limit(_LOOKED_AT).subquery()
-    lowest = db.session.scalar(select(func.min(earliest.c.id)))
-    if lowest is not None and lowest < bounds[0]:
+    if lowest_since(["rejected"], scope, moments[0], bounds[0]) < bounds[0]:
         return Order(Event.received_at, moments)
     return Order(Event.id, bounds)
 
