@@ -15,7 +15,7 @@ from app.errors import init_errors
 from app.extensions import configure_engine, csrf, db, migrate
 from app.flask_app import FlowPulse
 from app.ingest.pings import blueprint as pings_blueprint
-from app.ingest.routes import blueprint as ingest_blueprint
+from app.ingest.routes import init_ingest_routes
 from app.ingest.service import init_ingest
 from app.processing.web_beat import WebBeat
 
@@ -25,7 +25,7 @@ __all__ = ["create_app", "models"]
 ROOT = Path(__file__).parent.parent
 
 
-def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
+def create_app(overrides: Mapping[str, object] | None = None) -> FlowPulse:
     """The application; `overrides` are settings by name that win over the environment."""
     app = FlowPulse(__name__, template_folder=ROOT / "templates", static_folder=ROOT / "static")
     app.url_map.merge_slashes = False  # A redirect would lose a report that was sent to //ingest.
@@ -40,7 +40,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     init_api(app)
     init_console(app)
     init_cli(app)
-    app.register_blueprint(ingest_blueprint)
+    init_ingest_routes(app)
     app.register_blueprint(pings_blueprint)
     app.extensions["flowpulse_web_beat"] = WebBeat(app)
     return app

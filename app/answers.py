@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from http import HTTPStatus
 from json.encoder import (  # type: ignore[attr-defined]
     c_make_encoder,
     encode_basestring_ascii,
@@ -64,6 +66,15 @@ class JsonAnswer(Response):
         self._body = body
         super().__init__([body], status, _FinalHeaders(fields))
 
+    def _clean_status(self, value: str | int | HTTPStatus) -> tuple[str, int]:
+        return _status(value)
+
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         start_response(self.status, self.headers.to_wsgi_list())
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [self._body]
+
+
+@cache
+def _status(value: str | int | HTTPStatus) -> tuple[str, int]:
+    """The line that names a status, and its number."""
+    return Response()._clean_status(value)

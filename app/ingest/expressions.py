@@ -1,6 +1,7 @@
 """Tells an expression that was never evaluated, and what is left of one that found nothing."""
 
 import re
+import string
 
 _NODES = "json|now|today|node|input|execution|workflow|vars|env|item"
 _EXPRESSION_TEXT = rf"=?\s*\{{\{{.*\}}\}}|\$\{{.*\}}|=?\s*\$(?:{_NODES})\b.*|<%.*%>"
@@ -14,6 +15,7 @@ _UNRESOLVED = re.compile(
 )
 
 _FIRST_OF_UNRESOLVED = "={$<[uUnNiI"
+_FIRST_OF_PLAIN = frozenset(string.ascii_letters + string.digits + "-_") - {*_FIRST_OF_UNRESOLVED}
 
 
 def is_expression(text: str) -> bool:
@@ -24,6 +26,11 @@ def is_expression(text: str) -> bool:
 def is_placeholder(text: str) -> bool:
     """Whether the text is a word that stands for no value, such as `undefined`."""
     return _PLACEHOLDER.fullmatch(text) is not None
+
+
+def is_plain(text: str) -> bool:
+    """Whether its first character alone tells that a text is neither unresolved nor blank."""
+    return text[:1] in _FIRST_OF_PLAIN
 
 
 def is_unresolved(text: str) -> bool:

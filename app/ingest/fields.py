@@ -15,7 +15,7 @@ from marshmallow import ValidationError, fields, validate
 
 from app.ingest.body import ReadBody, parse_json
 from app.ingest.date_slips import name_date_slip
-from app.ingest.expressions import is_expression, is_unresolved
+from app.ingest.expressions import is_expression, is_plain, is_unresolved
 from app.ingest.field_names import fill
 from app.ingest.slips import Slip
 from app.ingest.timestamps import read_timestamp
@@ -42,6 +42,9 @@ class AtMost(validate.Length):
 
     code = "too_long"
     message_max = "has more than {max} characters"
+
+    def __call__(self, value: str) -> str:  # type: ignore[override]
+        return value if len(value) <= (self.max or 0) else super().__call__(value)
 
 
 class AtMostSeen(AtMost):
@@ -79,9 +82,14 @@ class EventField(fields.Field[Any]):
         self, value: Any, attr: str | None = None, data: Data = None, **kwargs: Any
     ) -> Any:
         """The value that was given, read and checked; what is missing is the schema's business."""
-        read = self._deserialize(value, attr, data, **kwargs)
-        if self.validators and read != "":
-            self._check(read, value)
+        read = self._deserialize(value, attr, data)
+        if read != "":
+            for validator in self.validators:
+                try:
+                    validator(read)
+                except ValidationError as error:
+                    code = getattr(validator, "code", "invalid_type")
+                    raise self.refuse(code, f" {error.messages[0]}.", value) from None
         return read
 
     def refuse(self, code: str, message: str, value: object, fix: str = "") -> Refusal:
@@ -96,14 +104,6 @@ class EventField(fields.Field[Any]):
             warning = FieldError(name, code, f"{name} {message}", received=show_value(value))
             data.warnings.append(warning)
 
-    def _check(self, read: Any, value: object) -> None:
-        for validator in self.validators:
-            try:
-                validator(read)
-            except ValidationError as error:
-                code = getattr(validator, "code", "invalid_type")
-                raise self.refuse(code, f" {error.messages[0]}.", value) from None
-
 
 def _has_odd_characters(text: str, data: Data) -> bool:
     possible = data.odd_characters if type(data) is ReadBody else True
@@ -115,6 +115,8 @@ class Identifier(EventField, fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Data, **kwargs: Any) -> str:
         text = value if type(value) is str else self._read_text(value, data)
+        if type(data) is ReadBody and not data.odd_characters and is_plain(text):
+            return text
         if text.isspace():
             return self._read_blank(text, data)
         if _has_odd_characters(text, data):

@@ -1,23 +1,24 @@
 """The ingest endpoints: one for each kind of event."""
 
+from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 
 from app.answers import JSON, JsonAnswer
+from app.flask_app import Environ, FlowPulse
 from app.ingest.acceptance import find_first_answer, read_claim, refuse_encoding, take_in
 from app.ingest.authentication import require_key
 from app.ingest.intake import open_intake
 from app.ingest.schemas import EVENT_KINDS, EventKind
-from app.ingest.service import ingest_service
+from app.ingest.service import IngestService, ingest_service
 
 blueprint = Blueprint("ingest", __name__, url_prefix="/api/v1/ingest")
 
 
-def accept(kind: EventKind) -> Response:
+def accept(service: IngestService, kind: EventKind, environ: Environ) -> JsonAnswer:
     """Take one event in; raises ProblemError for the first check that it does not pass."""
-    service = ingest_service()
-    intake = open_intake(request.environ, kind.name)
+    intake = open_intake(environ, kind.name)
     key = require_key(intake, "ingest", service)
     refuse_encoding(intake)
     raw = intake.read_body(service.max_body_bytes, service.body_timeout_seconds)
@@ -29,7 +30,7 @@ def accept(kind: EventKind) -> Response:
     return answer_accepted(answer, replayed=is_replayed)
 
 
-def answer_accepted(document: dict[str, Any], *, replayed: bool) -> Response:
+def answer_accepted(document: dict[str, Any], *, replayed: bool) -> JsonAnswer:
     """202, with the address of the event."""
     headers = {"Location": f"/api/v1/events/{document['event_id']}"}
     if replayed:
@@ -37,11 +38,23 @@ def answer_accepted(document: dict[str, Any], *, replayed: bool) -> Response:
     return JsonAnswer(document, 202, JSON, headers)
 
 
+def init_ingest_routes(app: FlowPulse) -> None:
+    """Each kind of event has its address: taken directly and, as it may be written too, by rule."""
+    service = app.extensions["flowpulse_ingest"]
+    for kind in EVENT_KINDS.values():
+        app.direct[f"{blueprint.url_prefix}/{kind.name}"] = partial(accept, service, kind)
+    app.register_blueprint(blueprint)
+
+
+def _accept_by_rule(kind: EventKind) -> JsonAnswer:
+    return accept(ingest_service(), kind, request.environ)
+
+
 for _kind in EVENT_KINDS.values():
     blueprint.add_url_rule(
         f"/{_kind.name}",
         endpoint=_kind.name,
-        view_func=accept,
+        view_func=_accept_by_rule,
         defaults={"kind": _kind},
         methods=["POST"],
         strict_slashes=False,

@@ -31,6 +31,7 @@ from app.problems import FieldError, ProblemError
 
 WORKFLOW_REFERENCES = ("workflow_id", "workflow_slug", "workflow_name")
 """At least one of these is needed; the first of them decides."""
+_REFERENCES = frozenset(WORKFLOW_REFERENCES)
 FUTURE_ALLOWED = timedelta(hours=24)
 FUTURE_UNNOTICED = timedelta(minutes=5)
 """Clocks are seldom further apart; an end that lies further ahead is told of in a warning."""
@@ -202,18 +203,17 @@ def _read(
     errors: dict[str, FieldError] = {}
     for name, field in schema.load_fields.items():
         value = body.get(name)
-        if value is None or value == "":
-            if field.required:
-                errors[name] = describe_missing((name,), body, known)
-            continue
-        try:
-            value = field.deserialize(value, name, body)
-        except Refusal as refusal:
-            errors[name] = refusal.error
-        else:
-            if value != "":
-                values[name] = value
-    if not any(name in values or name in errors for name in WORKFLOW_REFERENCES):
+        if value is not None and value != "":
+            try:
+                value = field.deserialize(value, name, body)
+            except Refusal as refusal:
+                errors[name] = refusal.error
+            else:
+                if value != "":
+                    values[name] = value
+        elif field.required:
+            errors[name] = describe_missing((name,), body, known)
+    if _REFERENCES.isdisjoint(values) and _REFERENCES.isdisjoint(errors):
         errors[WORKFLOW_REFERENCES[0]] = describe_missing(WORKFLOW_REFERENCES, body, known)
     return values, errors
 
