@@ -12,19 +12,22 @@ import struct
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import gevent
+from gevent import monkey
 from gunicorn.glogging import Logger
 from gunicorn.http import errors
 from gunicorn.workers.ggevent import GeventWorker
 
-# Read by its path, not as app.config: importing the package here would load the application into
-# the master, before gevent has patched anything and where a reload (HUP) could not renew it.
+# Read by its path, not as app.config: the package must not be imported before gevent has patched
+# what it builds on.
 _settings = runpy.run_path(str(Path(__file__).parent / "app" / "config.py"))["load_settings"]()
 
 
@@ -41,6 +44,20 @@ class PromptWorker(GeventWorker):  # type: ignore[misc]
     gunicorn's own worker lets them run out, so that one browser tab with a connection kept open
     holds up the stop for all of `keepalive`. Whoever is in the middle of a request is let finish.
     """
+
+    @classmethod
+    def setup(cls) -> None:
+        """gunicorn calls it before it loads the application, which builds on what is patched.
+
+        The master starts and buries processes as ever: gevent would leave those unburied that the
+        program before has started. A worker patches the rest.
+        """
+        monkey.patch_all(os=False, signal=False)
+
+    def patch(self) -> None:
+        with warnings.catch_warnings():  # That it was patched before.
+            warnings.simplefilter("ignore", monkey.MonkeyPatchWarning)
+            super().patch()
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -160,6 +177,8 @@ def _address(host: str, port: int) -> str:
 
 
 wsgi_app = "wsgi:app"
+# Loaded once, in the master: its processes share that memory. A reload (HUP) starts the master anew.
+preload_app = True
 proc_name = "flowpulse"
 bind = _address(str(_settings["HOST"]), int(_settings["PORT"]))
 workers = max(1, int(_settings["WEB_CONCURRENCY"]))
@@ -223,13 +242,17 @@ def _end_with_parent() -> None:
 
 
 # More than all requests at once hold: with Python's 700, each was looked over while it was served,
-# which took a twentieth of the time. Hardly any leaves garbage that only a collection finds.
-OBJECTS_UNTIL_COLLECTION = 50_000
+# which took a twentieth of the time. With five times as many a process held 10 MB more.
+OBJECTS_UNTIL_COLLECTION = 10_000
 
 
 def when_ready(server: Any) -> None:
     """Have a stop first turn away new connections, then finish those that are in."""
+    gc.collect()
+    gc.freeze()  # A collection writes into what it goes over, which ends the sharing.
     server.stop = _stop_gently(server.stop, server)
+    server.reload = partial(_start_anew, server)
+    _take_over(server)
 
 
 def pre_request(worker: Any, req: Any) -> None:
@@ -256,6 +279,54 @@ def worker_exit(server: Any, worker: Any) -> None:
     if app is not None:
         app.extensions["flowpulse_web_beat"].stop()
         app.extensions["flowpulse_ingest"].close()
+
+
+# --- Starting anew ----------------------------------------------------------------------------
+
+FORMER_WORKERS = "FLOWPULSE_FORMER_WORKERS"
+# They wait until the new program is there to heed them; unheeded, they would end it.
+HELD_BACK = {signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGCHLD}
+
+
+class FormerWorker:
+    """A process that the program before has started: it is told to stop once others are there."""
+
+    age = 0
+    aborted = False
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.tmp = self
+
+    def last_update(self) -> float:
+        """When it last showed that it lives, which it no longer tells us."""
+        return time.monotonic()
+
+    def close(self) -> None:
+        """Nothing of it is open here."""
+
+
+def _start_anew(server: Any) -> None:
+    """Run the program from the start, in the same process: new code and settings are loaded.
+
+    Its sockets stay open and its workers go on serving meanwhile.
+    """
+    os.environ["GUNICORN_PID"] = str(os.getpid())
+    os.environ["GUNICORN_FD"] = ",".join(str(each.fileno()) for each in server.LISTENERS)
+    os.environ[FORMER_WORKERS] = ",".join(map(str, server.WORKERS))
+    os.chdir(server.START_CTX["cwd"])
+    signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def _take_over(server: Any) -> None:
+    """Start workers beside those of the program before; gunicorn then tells the oldest to stop."""
+    former = os.environ.pop(FORMER_WORKERS, "")
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
+    server.WORKERS.update({int(pid): FormerWorker(int(pid)) for pid in former.split(",") if pid})
+    if former:
+        for _ in range(server.num_workers):
+            server.spawn_worker()
 
 
 # A connection that the kernel has accepted, but the process hasn't yet, is reset when the listening

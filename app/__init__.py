@@ -12,7 +12,7 @@ from app.cli import init_cli
 from app.config import load_settings, resolve_database_url, resolve_secret_key
 from app.console import init_console
 from app.errors import init_errors
-from app.extensions import configure_engine, csrf, db, migrate
+from app.extensions import configure_engine, csrf, db
 from app.flask_app import FlowPulse
 from app.ingest.pings import blueprint as pings_blueprint
 from app.ingest.routes import init_ingest_routes
@@ -31,7 +31,6 @@ def create_app(overrides: Mapping[str, object] | None = None) -> FlowPulse:
     app.url_map.merge_slashes = False  # A redirect would lose a report that was sent to //ingest.
     _configure(app, overrides)
     db.init_app(app)
-    migrate.init_app(app, db, directory=str(ROOT / "migrations"))
     csrf.init_app(app)
     app.before_request_funcs.clear()  # Its look at each request: `protect_forms` has its own.
     configure_engine(app)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, current_app
 from flask_login import LoginManager
-from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import Connection, Engine, MetaData, event
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 else:
     Entity = db.Model
 
-migrate = Migrate(render_as_batch=True, compare_type=True)
 login_manager = LoginManager()
 csrf = CSRFProtect()
 

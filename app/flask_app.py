@@ -7,7 +7,6 @@ from flask import Flask, Request, Response
 from werkzeug.routing import MapAdapter
 from werkzeug.wsgi import get_host
 
-
 Environ = dict[str, Any]
 """A request as WSGI gives it (PEP 3333)."""
 Direct = Callable[[Environ], Response]

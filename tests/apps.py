@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
 from app import create_app
+from app.cli.migrations import init_migrations
 from app.config import SETTINGS
 from app.extensions import db
 from tests.server import SECRET
@@ -37,6 +38,7 @@ def make_app(database_url: str, data_dir: Path, **settings: object) -> Flask:
         "FLOWPULSE_SECRET_KEY": SECRET,
     }
     app = create_app({**defaults, **own, **settings})
+    init_migrations(app)
     _share_compiled(app)
     app.testing = True
     app.test_client_class = FreshClient

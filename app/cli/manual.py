@@ -40,9 +40,11 @@ def manual() -> None:
 
 def render_manual() -> str:
     """The page as Markdown; hidden and foreign commands are left out."""
+    commands, context = current_app.cli, click.get_current_context()
+    every = [commands.get_command(context, name) for name in commands.list_commands(context)]
     sections = [
         f"## {' '.join(names)}\n\n```text\n{_help(names, found)}\n```\n"
-        for names, found in _walk((), current_app.cli.commands.values())
+        for names, found in _walk((), filter(None, every))
     ]
     return "\n".join([INTRODUCTION, *sections])
 

@@ -1,7 +1,6 @@
-"""What `make run` calls: prepare the server, and the worker."""
+"""What `make run` calls first: prepare the server."""
 
 import errno
-import logging
 import socket
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from app.cli.commands import command
 from app.cli.options import json_option
 from app.cli.text import dump
 from app.extensions import db, is_sqlite
-from app.processing.worker import Worker
 from app.workspaces.people import is_set_up, setup_token
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
@@ -60,18 +58,6 @@ def _check_port(host: str, port: int) -> None:
                 f"The server can't listen at {host}, port {port}: {error.strerror}. "
                 "Change HOST or PORT."
             ) from error
-
-
-@command("worker")
-def worker() -> None:
-    """Turn events into runs until told to stop (SIGTERM, Ctrl-C).
-
-    `make run` starts one by itself. Several may run at once.
-    """
-    logging.basicConfig(
-        format="%(asctime)s worker %(levelname)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S"
-    )
-    Worker().run()
 
 
 def server_address() -> str:

@@ -4,14 +4,20 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import chain
 from typing import Any, cast
 
 import psycopg
 from sqlalchemy import URL
 
-from app.ingest.records import NewEvent
-from app.ingest.statements import ROWS_AT_ONCE, append_events_sql
+from app.ingest.green_connection import GreenConnection
+from app.ingest.grouped_lookups import GroupedLookUp
+from app.ingest.records import KnownKey, KnownWorkflow
+from app.ingest.statements import (
+    FIND_KEYS,
+    FIND_WORKFLOWS,
+    ROWS_AT_ONCE,
+    append_events,
+)
 from app.ingest.store import MAX_CONNECTIONS, Cursor, Offer, Store
 
 READER_SECONDS = 5.0
@@ -26,8 +32,31 @@ class PostgresStore(Store):
     def __init__(self, url: URL) -> None:
         conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
         super().__init__(partial(_open_postgres, conninfo), "%s")
+        self._keys = GroupedLookUp(self._read_keys)
+        self._workflows = {
+            column: GroupedLookUp(partial(self._read_workflows, statement))
+            for column, statement in FIND_WORKFLOWS.items()
+        }
         self._readers = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._writer: psycopg.Connection[Any] | None = None
+
+    def find_key(self, key_hash: str) -> KnownKey | None:
+        row: KnownKey | None = self._keys.find(key_hash)
+        return row
+
+    def find_workflow(self, workspace_id: int, column: str, value: str) -> KnownWorkflow | None:
+        row: KnownWorkflow | None = self._workflows[column].find((workspace_id, value))
+        return row
+
+    def _read_keys(self, hashes: Sequence[str]) -> dict[str, KnownKey]:
+        return {row[0]: KnownKey._make(row[1:]) for row in self.fetch_all(FIND_KEYS, hashes)}
+
+    def _read_workflows(
+        self, statement: str, asked: Sequence[tuple[int, str]]
+    ) -> dict[tuple[int, str], KnownWorkflow]:
+        workspaces, values = zip(*asked, strict=True)
+        rows = self.fetch_all(statement, list(workspaces), list(values))
+        return {row[:2]: KnownWorkflow._make(row[2:]) for row in rows}
 
     @contextmanager
     def writing(self) -> Iterator[Cursor]:
@@ -44,12 +73,9 @@ class PostgresStore(Store):
             with self.writing() as cursor:
                 self.insert_events(cursor, events)
         elif events:
-            self._append(events)
-
-    def _append(self, events: Sequence[NewEvent]) -> None:
-        values = (_COMMIT_ORDER_LOCK, *chain.from_iterable(events))
-        with self._only_user() as connection:
-            connection.execute(self.sql(append_events_sql(len(events))), values)
+            statement, values = append_events(events)
+            with self._only_user() as connection:
+                connection.execute(self.sql(statement), (_COMMIT_ORDER_LOCK, *values))
 
     def _read(self, statement: str, parameters: tuple[Any, ...], limit: int) -> list[Any]:
         """Where many read at once, some wait: a new connection takes as long as fifty look-ups."""
@@ -80,7 +106,7 @@ class PostgresStore(Store):
 
 
 def _open_postgres(conninfo: str) -> psycopg.Connection[Any]:
-    return psycopg.connect(
+    return GreenConnection.connect(
         conninfo,
         autocommit=True,
         connect_timeout=5,

@@ -21,10 +21,24 @@ def insert_events(events: Sequence[NewEvent]) -> tuple[str, tuple[Any, ...]]:
     What none of them has is left out: SQLite's driver takes ten times as long over None as over a
     number, and an accepted event leaves half of its columns empty.
     """
+    filled, values = _leave_out_empty(events)
+    return _insert_events_sql(len(events), filled), values
+
+
+def append_events(events: Sequence[NewEvent]) -> tuple[str, tuple[Any, ...]]:
+    """The same for PostgreSQL, as a transaction of one statement that takes its turn first.
+
+    The first of the statement's values is the turn's lock, which the caller adds.
+    """
+    filled, values = _leave_out_empty(events)
+    return _append_events_sql(len(events), filled), values
+
+
+def _leave_out_empty(events: Sequence[NewEvent]) -> tuple[tuple[bool, ...], tuple[Any, ...]]:
     count = len(events)
     filled = tuple(column.count(None) < count for column in zip(*events, strict=True))
     values = chain.from_iterable(compress(event, filled) for event in events)
-    return _insert_events_sql(count, filled), tuple(values)
+    return filled, tuple(values)
 
 
 @lru_cache(maxsize=128)
@@ -35,23 +49,22 @@ def _insert_events_sql(count: int, filled: tuple[bool, ...]) -> str:
     return f"INSERT INTO events ({', '.join(columns)}) VALUES {rows}"  # noqa: S608
 
 
-@cache
-def append_events_sql(count: int) -> str:
-    """The same for PostgreSQL, as a transaction of one statement that takes its turn first.
-
-    A row has to be joined with the turn before its id is made, so that ids follow the commits. In
-    a join values don't take the columns' types by themselves; those of the first row do for all.
+@lru_cache(maxsize=128)
+def _append_events_sql(count: int, filled: tuple[bool, ...]) -> str:
+    """A row has to be joined with the turn before its id is made, so that ids follow the commits.
+    In a join values don't take the columns' types by themselves; those of the first row do for all.
     """
-    types = [_type_of(column) for column in NewEvent._fields]
-    first = ", ".join(f"?::{type_}" for type_ in types)
-    rest = f"({', '.join('?' * len(types))})"
-    columns = ", ".join(NewEvent._fields)
+    names = list(compress(NewEvent._fields, filled))
+    first = ", ".join(f"?::{_type_of(name)}" for name in names)
+    rest = f"({', '.join('?' * len(names))})"
+    columns = ", ".join(names)
     rows = ", ".join([f"({first})", *[rest] * (count - 1)])
     turn = "WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(?))"
     target, source = f"INSERT INTO events ({columns})", f"(VALUES {rows}) AS event ({columns})"
     return f"{turn} {target} SELECT {columns} FROM turn CROSS JOIN {source}"  # noqa: S608
 
 
+@cache
 def _type_of(column: str) -> str:
     return str(Event.__table__.c[column].type.compile(postgresql.dialect()))  # type: ignore[no-untyped-call]
 
@@ -63,6 +76,14 @@ FIND_WORKFLOW = {
     f"WHERE workspace_id = ? AND {column} = ?"
     for column in ("public_id", "slug", "name")
 }
+FIND_KEYS = f"SELECT key_hash, {', '.join(KnownKey._fields)} FROM api_keys WHERE key_hash = ANY(?)"  # noqa: S608
+FIND_WORKFLOWS = {
+    column: f"SELECT workspace_id, asked.value, {', '.join(KnownWorkflow._fields)} "  # noqa: S608
+    "FROM workflows JOIN unnest(?::bigint[], ?::text[]) AS asked (workspace, value) "
+    f"ON workflows.workspace_id = asked.workspace AND workflows.{column} = asked.value"
+    for column in FIND_WORKFLOW
+}
+"""The same for several at once, on PostgreSQL."""
 FIND_FORMER_SLUG = (
     f"SELECT {', '.join(f'workflows.{name}' for name in KnownWorkflow._fields)}, "  # noqa: S608
     "former_slugs.expires_at FROM former_slugs "
