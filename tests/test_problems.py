@@ -42,7 +42,7 @@ KEY = "fp_" + "a1B2c3" * 6
 
 
 def read_trees() -> Iterator[ast.AST]:
-    for path in (*APP.rglob("*.py"), APP.parent / "gunicorn.conf.py"):
+    for path in (*APP.rglob("*.py"), *(APP.parent / "serving").glob("*.py")):
         yield ast.parse(path.read_text("utf-8"))
 
 

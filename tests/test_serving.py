@@ -210,6 +210,44 @@ def test_a_reload_or_stop_under_load_cuts_nobody_off(
         server.stop()
 
 
+def test_a_reload_starts_the_program_anew_in_the_same_process_and_leaves_nothing_behind(
+    make_server: Callable[..., LiveServer],
+) -> None:
+    server = make_server(**ONE)
+    master = psutil.Process(server.processes["web"].pid)
+    began = master.create_time()
+    for _ in range(2):
+        before = set(server.web_pids())
+        server.reload_web()
+        server.reload_web()  # Somebody is impatient.
+        wait_for(lambda: server.web_pids() and not before & set(server.web_pids()), seconds=60)
+    wait_for(lambda: len(server.web_pids()) == 1, seconds=60)
+    assert (master.is_running(), master.create_time()) == (True, began)
+    assert answers(server.url)
+
+
+def test_a_reload_that_could_not_start_is_told_and_changes_nothing(
+    make_server: Callable[..., LiveServer],
+) -> None:
+    server = make_server(**ONE)
+    before = server.web_pids()
+    settings = server.data_dir / ".env"
+    settings.write_text("FLOWPULSE_TRUSTED_PROXIES=many\n")
+    server.reload_web()
+    wait_for(lambda: "Not reloaded, the old program goes on" in server.log(), seconds=60)
+    assert "FLOWPULSE_TRUSTED_PROXIES" in server.log()
+    assert server.web_pids() == before
+    assert answers(server.url)
+
+
+def test_the_master_opens_no_database(make_server: Callable[..., LiveServer]) -> None:
+    """A connection must not be shared between processes, as all that it loads is."""
+    server = make_server(**ONE)
+    master = psutil.Process(server.processes["web"].pid)
+    assert not [file.path for file in master.open_files() if ".db" in file.path]
+    assert not [each for each in master.net_connections() if each.status == psutil.CONN_ESTABLISHED]
+
+
 def test_an_idle_connection_does_not_hold_up_the_stop(
     make_server: Callable[..., LiveServer],
 ) -> None:

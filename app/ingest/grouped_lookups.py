@@ -21,6 +21,7 @@ class _Asked(Generic[Key]):
 
     key: Key
     told: Signal = field(default_factory=make_signal)
+    has_to_lead: bool = False
     is_answered: bool = False
     row: Any = None
     error: Exception | None = None
@@ -59,11 +60,13 @@ class GroupedLookUp(Generic[Key]):
         if asked.told.wait(WAIT_SECONDS):
             return
         with self._lock:
-            if asked in self._waiting and not asked.told.wait(0):
+            if asked.has_to_lead:
+                return
+            if asked in self._waiting:
                 self._waiting.remove(asked)
-                raise psycopg.OperationalError(f"no look-up ended within {WAIT_SECONDS:.0f} s")
-        if not asked.told.wait(WAIT_SECONDS):  # It is being read; it took its time to begin.
-            raise psycopg.OperationalError(f"a look-up took more than {WAIT_SECONDS:.0f} s")
+                raise psycopg.OperationalError(f"no turn came within {WAIT_SECONDS:.0f} s")
+        if not asked.told.wait(WAIT_SECONDS):  # It is being read, after a long wait.
+            raise psycopg.OperationalError(f"the look-up took more than {WAIT_SECONDS:.0f} s")
 
     def _lead(self) -> None:
         """Read for all who wait, oneself among them; then the first of those who came meanwhile
@@ -82,5 +85,6 @@ class GroupedLookUp(Generic[Key]):
             each.told.give()
         with self._lock:
             self._is_led = bool(self._waiting)
-            if self._waiting:
-                self._waiting[0].told.give()
+            for each in self._waiting[:1]:
+                each.has_to_lead = True
+                each.told.give()
