@@ -31,6 +31,7 @@ UNREADABLE: dict[type[BaseException], str] = {
         ),
         "bad_request",
     ),
+}
 
 # libev's highest priority: whoever waits with it goes on after one look at all connections, where
 # `sleep(0)` would go on 50 times before it.

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -210,6 +211,11 @@ def test_a_reload_or_stop_under_load_cuts_nobody_off(
         server.stop()
 
 
+def has_only_new(server: LiveServer, before: set[int]) -> bool:
+    now = server.web_pids()
+    return len(now) == 1 and not before & set(now)
+
+
 def test_a_reload_starts_the_program_anew_in_the_same_process_and_leaves_nothing_behind(
     make_server: Callable[..., LiveServer],
 ) -> None:
@@ -220,8 +226,7 @@ def test_a_reload_starts_the_program_anew_in_the_same_process_and_leaves_nothing
         before = set(server.web_pids())
         server.reload_web()
         server.reload_web()  # Somebody is impatient.
-        wait_for(lambda: server.web_pids() and not before & set(server.web_pids()), seconds=60)
-    wait_for(lambda: len(server.web_pids()) == 1, seconds=60)
+        wait_for(partial(has_only_new, server, before), seconds=60)
     assert (master.is_running(), master.create_time()) == (True, began)
     assert answers(server.url)
 
