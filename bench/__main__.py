@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import ingest
+from bench import drain, ingest, live, reading
 from bench.load import NoLoadGenerator
 from bench.measured import Measured, Progress, keep, last
 from bench.report import FILE, render
@@ -25,7 +25,12 @@ class Part(NamedTuple):
     seconds: int
 
 
-PARTS = {"ingest": Part(ingest.measure, 5, 6)}
+PARTS = {
+    "ingest": Part(ingest.measure, 5, 6),
+    "live": Part(live.measure, 5, 4),
+    "worker": Part(drain.measure, 5, 4),
+    "reading": Part(reading.measure, 2, 1),
+}
 
 
 def main() -> None:

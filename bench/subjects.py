@@ -29,6 +29,11 @@ SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
 BARE = "bare Flask view"
 
 
+def kind_of(subject: str) -> str:
+    """The database that the name of a subject begins with."""
+    return subject.split(",")[0]
+
+
 class Subject(NamedTuple):
     """A server, and what it is asked."""
 

@@ -28,11 +28,11 @@ def number(figure: str, form: str) -> Draw:
     return draw
 
 
-def ratio(figure: str, other: str, form: str = ".2f") -> Draw:
-    """The median, as a part of another subject's."""
+def ratio(figure: str, other: Callable[[str], str], form: str = ".2f") -> Draw:
+    """The median, as a part of the median of the subject that is named by the function."""
 
     def draw(measured: Measured, subject: str) -> str:
-        found = measured.ratio(subject, other, figure)
+        found = measured.ratio(subject, other(subject), figure)
         return NOTHING if found is None else f"{found:{form}}"
 
     return draw
@@ -50,7 +50,8 @@ def spread(figure: str, form: str) -> Draw:
 
 def total(figure: str) -> Draw:
     def draw(measured: Measured, subject: str) -> str:
-        return f"{sum(measured.all(subject, figure)):,.0f}"
+        values = measured.all(subject, figure)
+        return f"{sum(values):,.0f}" if values else NOTHING
 
     return draw
 
