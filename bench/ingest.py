@@ -24,7 +24,7 @@ SUCCESS = {SQLITE: "run-success, SQLite", POSTGRESQL: "run-success, PostgreSQL"}
 WITH_KEY = "with Idempotency-Key, SQLite"
 REJECTED = ("rejected with 401", "rejected with 400")
 WARM_UP_SECONDS = 1
-LOOK_SECONDS = 4
+LOOK_SECONDS = 3
 _SYNCS = {
     False: "SELECT wal_sync FROM pg_stat_wal",
     True: "SELECT coalesce(sum(fsyncs), 0)::bigint FROM pg_stat_io WHERE object = 'wal'",

@@ -110,13 +110,12 @@ class Readers:
     def _count(self, log: Log, got: bytes) -> None:
         self.counts.megabytes += len(got) / 1e6
         data = log.rest + got
-        self.counts.rows += data.count(b"\n\n") - data.count(b"event: beat")
-        end = data.rfind(b"\n\n")
-        at = data.rfind(b"\nid: ", 0, end) if end > 0 else -1
+        end = data.rfind(b"\n\n") + 2 if b"\n\n" in data else 0
+        whole, log.rest = data[:end], data[end:][-_AT_ONCE:]
+        self.counts.rows += whole.count(b"\n\n") - whole.count(b"event: beat")
+        at = whole.rfind(b"\nid: ")
         if at >= 0:
-            log.last_id = int(data[at + 5 : data.index(b"\n", at + 5)])
-        # What is begun stays for the next look, the line break before it included.
-        log.rest = data[end + 2 :][-_AT_ONCE:] if end >= 0 else data[-_AT_ONCE:]
+            log.last_id = int(whole[at + 5 : whole.index(b"\n", at + 5)])
 
     def _retry(self, log: Log) -> None:
         assert log.client is not None
@@ -128,20 +127,26 @@ class Readers:
         log.failures, log.retry_at = log.failures + 1, time.monotonic() + wait
 
 
-def main() -> None:
-    url, count = sys.argv[1], int(sys.argv[2])
-    cookie = sys.stdin.readline().strip()
+def connect(url: str, cookie: str, count: int) -> Readers:
+    """So many pages, whose streams are all open."""
     parts = urlsplit(url)
-    page = requests.get(f"{url}/events", headers={"Cookie": cookie}, timeout=30).text
+    page = requests.get(f"{url}/events", headers={"Cookie": cookie}, timeout=60).text
     found = _STREAM.search(page)
     if found is None:
-        raise SystemExit("The page has no stream.")
+        raise NotReady("The page has no stream.")
     path = found[1].replace("&amp;", "&")
     logs = [Log(path) for _ in range(count)]
     readers = Readers((str(parts.hostname), int(parts.port or 80)), cookie, logs)
-    readers.selector.register(sys.stdin, selectors.EVENT_READ)
-    while not all(log.is_open for log in readers.logs):
+    while not all(log.is_open for log in logs):
         readers.look(0.1)
+    return readers
+
+
+def main() -> None:
+    url, count = sys.argv[1], int(sys.argv[2])
+    cookie = sys.stdin.readline().strip()
+    readers = connect(url, cookie, count)
+    readers.selector.register(sys.stdin, selectors.EVENT_READ)
     print("ready", flush=True)
     readers.counts = Counts()
     began = time.process_time()

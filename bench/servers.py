@@ -20,7 +20,7 @@ from tests.postgres import PostgresCluster
 ROOT = Path(__file__).parent.parent
 PYTHON = sys.executable
 WEB_PROCESSES = 2
-START_SECONDS = 20
+START_SECONDS = 60
 STOP_SECONDS = 40
 _TRACE = ("strace", "-D", "-f", "--seccomp-bpf", "-qq", "-e", "signal=none")
 _TRACED = ("-e", "trace=fsync,fdatasync")
