@@ -13,8 +13,8 @@ from bench.subjects import FlowPulse, databases, flowpulse
 EVENTS = 100_000
 LONGEST_SECONDS = 600
 PROBE_SECONDS = 3
-CONNECTIONS = 256
-"""Many that pause for long: then the rate holds where answers take longer."""
+PAUSE_MS = 150
+"""Of each connection before each request: the rate holds where answers take much less."""
 SHARE = 0.5
 """Of what the server takes in alone, this part is sent while the worker drains."""
 
@@ -95,9 +95,9 @@ def send_meanwhile(
 
 
 def find_load(flow: FlowPulse, web: Web, seconds: int) -> Load:
-    """wrk asks again as soon as it is answered; a pause between makes a rate out of that, which
-    hardly depends on how soon the answers come."""
+    """wrk asks again as soon as it is answered; with pauses, and as many connections as it takes,
+    that makes a rate which hardly depends on how soon the answers come."""
     run_round(web, flow.success(), Load(1), flow.database)
     most = run_round(web, flow.success(), Load(PROBE_SECONDS), flow.database)
-    pause_ms = CONNECTIONS / (SHARE * most["rate"]) * 1000 - most["p50_ms"] / 2
-    return Load(seconds, CONNECTIONS, max(pause_ms, 1.0))
+    connections = SHARE * most["rate"] * PAUSE_MS / 1000
+    return Load(seconds, max(round(connections), 1), PAUSE_MS)

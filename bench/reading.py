@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from tests.sessions import make_cookie
 
 EVENTS = 20_000
 CONNECTIONS = 1
+OPENED_BEFORE = 4
 API = (
     "/api/v1/events",
     "/api/v1/events?state=rejected",
@@ -109,10 +111,12 @@ def make_requests(app: Flask, flow: FlowPulse) -> Iterator[tuple[str, Request]]:
             yield name, Request(path, "GET", headers, expected=200)
 
 
-def _at_last(web: Web, request: Request, times: int = 4) -> Request:
+def _at_last(web: Web, request: Request) -> Request:
     """Where the address leads to, opened some times, so that each process knows it."""
-    for _ in range(times):
-        answer = requests.get(web.url + request.path, headers=dict(request.headers), timeout=30)
+    path = request.path
+    for _ in range(OPENED_BEFORE):
+        headers = dict(request.headers)  # Followed by hand: requests would leave the cookie out.
+        answer = requests.get(web.url + path, headers=headers, timeout=60, allow_redirects=False)
         answer.raise_for_status()
-    path = answer.url.removeprefix(web.url).partition("#")[0]
-    return Request(path, "GET", request.headers, expected=200)
+        path = answer.headers.get("Location", path).removeprefix(web.url).partition("#")[0]
+    return replace(request, path=path)

@@ -94,10 +94,11 @@ WORKER_COLUMNS = (
 )
 MEANWHILE = f"""\
 What whoever sends notices of it: rounds without and with the worker in turn, beginning with a
-backlog of {drain.EVENTS:,} events. wrk has no fixed rate, so {drain.CONNECTIONS} connections
-pause before each request, for times that differ, so long that together they send
-{drain.SHARE:.0%} of what the server took in alone just before with {CONNECTIONS} connections;
-with many that pause for long, the rate holds where answers take longer, as the column shows."""
+backlog of {drain.EVENTS:,} events. wrk has no fixed rate, so connections pause before each
+request, {drain.PAUSE_MS} ms in the mean and not all at once, and there are as many as it takes to
+send {drain.SHARE:.0%} of what the server took in alone just before with {CONNECTIONS} connections
+that never paused. Where answers take much less than the pause, the rate hardly depends on them;
+the first column shows how far it did."""
 MEANWHILE_COLUMNS = (
     Column("requests/s", number("rate", ",.0f")),
     Column("p50 ms", number("p50_ms", ".1f")),
