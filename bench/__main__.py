@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench import drain, ingest, live, reading
-from bench.load import NoLoadGenerator
+from bench.load import NoLoadGenerator, find_wrk
 from bench.measured import Measured, Progress, keep, last
 from bench.report import FILE, render
 
@@ -48,14 +48,14 @@ def main() -> None:
 
 
 def run(name: str, options: argparse.Namespace) -> None:
+    try:
+        find_wrk()
+    except NoLoadGenerator as error:
+        raise SystemExit(str(error)) from error
     part = PARTS[name]
     rounds, seconds = options.rounds or part.rounds, options.seconds or part.seconds
     with tempfile.TemporaryDirectory(prefix="flowpulse-bench-") as folder:
-        try:
-            measured = part.measure(Path(folder), rounds, seconds, not options.no_postgresql, _say)
-        except NoLoadGenerator as error:
-            raise SystemExit(str(error)) from error
-    keep(name, measured)
+        keep(name, part.measure(Path(folder), rounds, seconds, not options.no_postgresql, _say))
 
 
 def last_results() -> dict[str, Measured]:

@@ -59,8 +59,7 @@ def run_round(web: Web, request: Request, load: Load, database: Database) -> Rou
     return {
         "requests": told.requests,
         "rate": told.requests / told.seconds,
-        "p50_ms": told.p50_ms,
-        "p99_ms": told.p99_ms,
+        **({"p50_ms": told.p50_ms, "p99_ms": told.p99_ms} if told.requests else {}),
         "errors": told.errors,
         "cpu_ms": (web.cpu_seconds() - cpu) * 1000 / count,
         **(
@@ -72,13 +71,18 @@ def run_round(web: Web, request: Request, load: Load, database: Database) -> Rou
 
 
 def send(url: str, request: Request, load: Load) -> _Told:
-    wrk = shutil.which("wrk")
-    if not wrk:
-        raise NoLoadGenerator("Install wrk first (Debian: apt-get install wrk).")
-    command = [wrk, "-t1", f"-c{load.connections}", f"-d{load.seconds}s"]
+    command = [find_wrk(), "-t1", f"-c{load.connections}", f"-d{load.seconds}s"]
     command += [f"--timeout={ANSWER_SECONDS}s", "-s", str(SCRIPT), url + request.path]
     done = subprocess.run(command, env=_tell(request, load), capture_output=True, text=True)
     return read(done.stdout or done.stderr)
+
+
+def find_wrk() -> str:
+    """Raises NoLoadGenerator."""
+    wrk = shutil.which("wrk")
+    if not wrk:
+        raise NoLoadGenerator("Install wrk first (Debian: apt-get install wrk).")
+    return wrk
 
 
 def _tell(request: Request, load: Load) -> dict[str, str]:
