@@ -122,8 +122,8 @@ lighthouse: $(DEV_READY) test-tools ## Print Lighthouse's scores of the main pag
 	@$(PY) -m tests.lighthouse
 
 .PHONY: bench
-bench: $(DEV_READY) ## Measure the ingest service and rewrite docs/performance.md
-	@$(PY) -m bench
+bench: $(DEV_READY) test-tools ## Measure what a request costs and rewrite docs/performance.md
+	@$(PY) -m bench $(BENCH_ARGS)
 
 .PHONY: bench-pages
 bench-pages: $(DEV_READY) ## Time every page of the console and rewrite docs/performance-pages.md

@@ -20,8 +20,8 @@ from sqlalchemy import select
 
 from app.extensions import db
 from app.models import Alert, AlertRule, ApiKey, Channel, Delivery, Event, Run, Workflow
-from bench.__main__ import machine
 from bench.events import fill, list_filters
+from bench.measured import machine
 from bench.servers import ROOT, collect_as_served
 from tests.apps import close_app, make_app
 from tests.channels.deliveries import store_channels

@@ -1,53 +1,138 @@
-"""Starts the servers that are measured, each in processes of its own."""
+"""Starts the servers that are measured, each in processes of its own, and asks what they use."""
 
 import gc
 import os
 import re
-import socket
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import requests
 
+from tests.postgres import PostgresCluster
+
 ROOT = Path(__file__).parent.parent
 PYTHON = sys.executable
+WEB_PROCESSES = 2
+START_SECONDS = 60
+STOP_SECONDS = 40
+_TRACE = ("strace", "-D", "-f", "--seccomp-bpf", "-qq", "-e", "signal=none")
+_TRACED = ("-e", "trace=fsync,fdatasync")
 
 
-@dataclass
+class NotReady(Exception):
+    """A server did not come up, or not with as many processes as it should have."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """Where a subject keeps its events; `cluster` is None with SQLite, and for the bare view."""
+
+    kind: str
+    url: str
+    folder: Path
+    cluster: PostgresCluster | None = None
+
+    def cpu_seconds(self) -> float:
+        """CPU time of PostgreSQL's processes so far, those that have ended included."""
+        if self.cluster is None or self.cluster.process is None:
+            return 0.0
+        postmaster = psutil.Process(self.cluster.process.pid)
+        ended = postmaster.cpu_times()
+        return cpu_seconds(postmaster) + ended.children_user + ended.children_system
+
+
+@dataclass(frozen=True)
+class Web:
+    """A running gunicorn: the master, and the processes that serve."""
+
+    url: str
+    master: psutil.Process
+
+    def cpu_seconds(self) -> float:
+        return cpu_seconds(self.master)
+
+    def web_mb(self) -> float:
+        """PSS of the processes that serve: pages that processes share are counted once."""
+        return sum(map(_pss_mb, self.master.children()))
+
+    def master_mb(self) -> float:
+        return _pss_mb(self.master)
+
+    def wait_until_idle(self) -> None:
+        """Until all processes have loaded the application, or have done what they had to do."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            before = self.cpu_seconds()
+            time.sleep(0.3)
+            if len(self.master.children()) == WEB_PROCESSES and self.cpu_seconds() - before < 0.02:
+                return
+        raise NotReady(f"{self.url} does not come to rest")
+
+
+@dataclass(frozen=True)
 class Server:
     """A gunicorn under test, with FlowPulse's own settings file."""
 
-    name: str
     target: str
-    environment: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    path: str = "/api/v1/ingest/run-success"
-    body: str = "{}"
-    expected: int = 202
-    with_idempotency_key: bool = False
-    port: int = field(default_factory=lambda: free_port())
+    environment: Mapping[str, str]
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.environment['PORT']}"
 
     @contextmanager
-    def running(self) -> Iterator[psutil.Process]:
-        environment = {**os.environ, **self.environment, "PORT": str(self.port)}
+    def running(self, trace: Path | None = None) -> Iterator[Web]:
+        """`trace`: a file that gets a line for each fsync and fdatasync."""
         command = [PYTHON, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), self.target]
-        started = subprocess.Popen(command, cwd=ROOT, env=environment)
-        try:
-            _wait_for(self.url)
+        tracing = [*_TRACE, *_TRACED, "-o", str(trace)] if trace else []
+        with ended_at_last([*tracing, *command], self.environment) as started:
+            _wait_for(self.url, started)
+            web = Web(self.url, psutil.Process(started.pid))
+            web.wait_until_idle()
+            yield web
+
+    @contextmanager
+    def worker(self) -> Iterator[psutil.Process]:
+        command = [PYTHON, "-m", "flask", "--app", "wsgi", "worker"]
+        with ended_at_last(command, self.environment) as started:
             yield psutil.Process(started.pid)
-        finally:
-            started.terminate()
-            started.wait(40)
+
+
+def can_trace() -> bool:
+    """Whether strace is there and allowed."""
+    if shutil.which("strace") is None:
+        return False
+    command = [*_TRACE, *_TRACED, "-o", os.devnull, "true"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def count_syncs(trace: Path) -> int:
+    """How many times the traced processes have asked for the disk so far."""
+    return len(re.findall(r"\bf(?:data)?sync\(", trace.read_text()))
+
+
+@contextmanager
+def ended_at_last(
+    command: list[str], environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is told to stop at the end, and killed where it does not."""
+    started = subprocess.Popen(command, cwd=ROOT, env=dict(environment))
+    try:
+        yield started
+    finally:
+        started.terminate()
+        try:
+            started.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            started.kill()
+            started.wait()
 
 
 def collect_as_served() -> None:
@@ -61,31 +146,22 @@ def collect_as_served() -> None:
     gc.set_threshold(int(found[1]))
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(url: str) -> None:
-    for _ in range(200):
+def _wait_for(url: str, started: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and started.poll() is None:
         try:
             requests.get(url, timeout=1)
             return
         except requests.RequestException:
             time.sleep(0.1)
-    raise TimeoutError(f"{url} did not come up")
+    raise NotReady(f"{url} did not come up")
 
 
 def cpu_seconds(process: psutil.Process) -> float:
-    """CPU time of a server's processes so far, from their own accounting."""
-    processes = [process, *process.children(recursive=True)]
-    times = [each.cpu_times() for each in processes]
+    """CPU time of a process and its living children so far, from their own accounting."""
+    times = [each.cpu_times() for each in [process, *process.children(recursive=True)]]
     return sum(each.user + each.system for each in times)
 
 
-def memory_mb(process: psutil.Process) -> float:
-    """Memory of the web processes (PSS: shared pages counted once)."""
-    return float(
-        sum(each.memory_full_info().pss for each in process.children(recursive=True)) / 2**20
-    )
+def _pss_mb(process: psutil.Process) -> float:
+    return float(process.memory_full_info().pss / 2**20)

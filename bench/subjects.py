@@ -1,11 +1,22 @@
 """What is measured: the bare view, and FlowPulse on each database, with every feature on."""
 
 import json
-import os
-import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
-from bench.servers import PYTHON, ROOT, Server
+from flask import Flask
+from flask_migrate import upgrade
+
+from app.extensions import db
+from bench.load import Request
+from bench.servers import Database, Server
+from tests.apps import close_app, make_app
+from tests.factories import Team, make_team
+from tests.ports import free_port
+from tests.postgres import PostgresCluster
+from tests.server import test_environment
 
 BODY_BYTES = 400
 LIMITS_ON = {
@@ -14,30 +25,75 @@ LIMITS_ON = {
     "GUNICORN_LOG_LEVEL": "error",
 }
 """Rate limits are checked for each request, and out of reach."""
-PASSWORD = "a password for measuring"  # noqa: S105
+SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
+BARE = "bare Flask view"
 
 
-def bare_view() -> Server:
-    return Server("bare Flask view", "bench.bare:app", LIMITS_ON, body=_body("bench"))
+def kind_of(subject: str) -> str:
+    """The database that the name of a subject begins with."""
+    return subject.split(",")[0]
 
 
-def flowpulse(name: str, folder: Path, database_url: str = "") -> Server:
-    """A fresh FlowPulse with a workflow and a key."""
-    environment = {**LIMITS_ON, "FLOWPULSE_DATA_DIR": str(folder)}
-    if database_url:
-        environment["FLOWPULSE_DATABASE_URL"] = database_url
-    _flask(environment, "prepare")
-    user = ("user", "create", "bench@example.org", "--role", "owner", "--password-stdin")
-    _flask(environment, *user, stdin=PASSWORD)
-    workflow = json.loads(_flask(environment, "workflow", "create", "Bench", "--json"))
-    key = _flask(environment, "key", "create", "bench").strip()
-    return Server(
-        name,
-        "wsgi:app",
-        environment,
-        headers={"X-API-Key": key},
-        body=_body(workflow["slug"]),
-    )
+class Subject(NamedTuple):
+    """A server, and what it is asked."""
+
+    name: str
+    server: Server
+    request: Request
+    database: Database
+
+
+class FlowPulse(NamedTuple):
+    """A fresh FlowPulse with a team."""
+
+    database: Database
+    server: Server
+    team: Team
+
+    def success(self) -> Request:
+        return Request(headers=self.team.headers, body=_body(self.team.slug))
+
+    @contextmanager
+    def app(self) -> Iterator[Flask]:
+        """Its database, open in this process."""
+        with open_app(self.database) as app:
+            yield app
+
+
+def bare_view(folder: Path) -> Subject:
+    server = Server("bench.bare:app", test_environment(folder, "", free_port(), **LIMITS_ON))
+    return Subject(BARE, server, Request(body=_body("bench")), Database("", "", folder))
+
+
+def flowpulse(database: Database) -> FlowPulse:
+    with open_app(database):
+        upgrade()
+        team = make_team()
+    environment = test_environment(database.folder, database.url, free_port(), **LIMITS_ON)
+    return FlowPulse(database, Server("wsgi:app", environment), team)
+
+
+def databases(folder: Path, stack: ExitStack, with_postgresql: bool) -> list[Database]:
+    """An empty one of each kind, whose commits reach the disk; PostgreSQL ends with the stack."""
+    places = {kind: folder / kind.lower() for kind in (SQLITE, POSTGRESQL)}
+    for place in places.values():
+        place.mkdir(parents=True)
+    found = [Database(SQLITE, f"sqlite:///{places[SQLITE]}/flowpulse.db", places[SQLITE])]
+    if with_postgresql:
+        cluster = PostgresCluster(durable=True)
+        stack.callback(cluster.stop)
+        url = cluster.create_database("bench")
+        found.append(Database(POSTGRESQL, url, places[POSTGRESQL], cluster))
+    return found
+
+
+@contextmanager
+def open_app(database: Database) -> Iterator[Flask]:
+    app = make_app(database.url, database.folder)
+    with app.app_context():
+        yield app
+        db.session.remove()
+    close_app(app)
 
 
 def _body(slug: str) -> str:
@@ -54,18 +110,3 @@ def _body(slug: str) -> str:
     spare = BODY_BYTES - len(json.dumps(fields))
     fields["metadata"] = {"customer": "acme", "leads": 12, "note": "x" * spare}
     return json.dumps(fields)
-
-
-def _flask(environment: dict[str, str], *arguments: str, stdin: str | None = None) -> str:
-    done = subprocess.run(
-        [PYTHON, "-m", "flask", "--app", "wsgi", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(f"flask {' '.join(arguments)}: {done.stderr}")
-    return done.stdout

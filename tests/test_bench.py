@@ -1,12 +1,29 @@
-"""The yardstick of the benchmark starts under the server's own settings."""
+"""The benchmark starts under the server's own settings, measures sanely, and judges its goals."""
 
 import re
+import shutil
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 
-from bench import bare
+import pytest
+
+from bench import bare, drain, goals, ingest, live, reading
+from bench.__main__ import PARTS, last_results
+from bench.live import Scene, Stage, play, set_up
+from bench.live_logs import Log, Readers, connect
+from bench.load import Load, NoLoadGenerator, Request, read, run_round, send
+from bench.measured import Measured, Round, _rounded
+from bench.report import FILE, SECTIONS, render
+from bench.servers import Database, can_trace
+from bench.subjects import BARE, POSTGRESQL, SQLITE, FlowPulse, bare_view, flowpulse
+from tests.pages_map import PAGES
+from tests.postgres import PostgresCluster
 from tests.server import ROOT
 
 SET_BY_THE_SERVER = {"flowpulse_stopping"}
 ONLY_FOR_BROKEN_REQUESTS = {"flowpulse_unread"}
+needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
 
 
 def test_the_bare_view_has_all_that_the_servers_settings_ask_of_an_app() -> None:
@@ -14,3 +31,167 @@ def test_the_bare_view_has_all_that_the_servers_settings_ask_of_an_app() -> None
     asked = {name for file in files for name in re.findall(r'ions\["(\w+)"\]', file.read_text())}
     assert "flowpulse_ingest" in asked
     assert asked - SET_BY_THE_SERVER - ONLY_FOR_BROKEN_REQUESTS <= set(bare.app.extensions)
+
+
+# --- one short round of each kind -----------------------------------------------------------------
+
+
+@pytest.fixture
+def flow(
+    database_url: str, database_kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> FlowPulse:
+    if database_kind == "sqlite":
+        return flowpulse(Database(SQLITE, database_url, tmp_path))
+    cluster: PostgresCluster = request.getfixturevalue("postgres")
+    return flowpulse(Database(POSTGRESQL, database_url, tmp_path, cluster))
+
+
+@needs_wrk
+def test_a_close_look_tells_memory_and_fsyncs(tmp_path: Path) -> None:
+    found = ingest.look_closely(bare_view(tmp_path), tmp_path, 1)
+    assert 20 < found["start_mb"] < 200
+    assert 20 < found["web_mb"] < 200
+    assert 1 < found["master_mb"] < 100
+    assert found["errors"] == 0
+    assert found["syncs"] == 0 if can_trace() else "syncs" not in found
+
+
+@needs_wrk
+def test_each_kind_of_round_gives_figures_and_no_errors(flow: FlowPulse) -> None:
+    with ExitStack() as stack:
+        stage = set_up(flow, stack)
+        wrong = run_round(stage.web, replace(flow.success(), headers={}), Load(1), flow.database)
+        busy = play(Scene("busy", logs=3, backlog=400), stage, 1)
+        sees_events(stage, flow)
+        stage.backlog.fill_up(600)
+        drained = drain.drain(flow, stage.backlog)
+    assert wrong["errors"] == wrong["requests"], "a 401 is not the 202 that was expected"
+    assert_sane(busy)
+    assert {"drained", "rows"} <= busy.keys()
+    assert busy["refusals"] == 0
+    assert drained["rate"] > 10 < drained["cpu_us"]
+    assert ("database_cpu_us" in drained) == (flow.database.kind == POSTGRESQL)
+    assert stage.backlog.is_empty()
+
+
+def sees_events(stage: Stage, flow: FlowPulse) -> None:
+    """Two live logs count the rows of events that come from connections that pause."""
+    readers = connect(stage.web.url, stage.cookie, 2)
+    told = send(stage.web.url, flow.success(), Load(1, 4, 50))
+    assert 100 > told.requests > told.errors == 0
+    while not all(log.last_id for log in readers.logs):
+        readers.look(1)
+    assert readers.counts.rows >= 2
+    for log in readers.logs:
+        assert log.client
+        log.client.close()
+
+
+def assert_sane(measured: Round) -> None:
+    assert measured["errors"] == 0
+    assert measured["rate"] > 5
+    assert 0 < measured["p50_ms"] <= measured["p99_ms"]
+    assert 0 < measured["cpu_ms"] < 1_000
+
+
+@needs_wrk
+def test_a_server_that_is_not_there_has_no_figures() -> None:
+    with pytest.raises(ValueError, match="unable to connect"):
+        send("http://127.0.0.1:9", Request(), Load(1, 1))
+
+
+def test_without_wrk_the_benchmark_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(NoLoadGenerator, match="Install wrk first"):
+        send("http://127.0.0.1:9", Request(), Load(1))
+
+
+@pytest.mark.once
+def test_each_page_of_the_console_is_read(flow: FlowPulse) -> None:
+    with flow.app() as app:
+        reading.fill_library(flow, 300)
+        found = dict(reading.make_requests(app, flow))
+    pages = {each for several in PAGES.values() for each in several if "{event}" not in each}
+    assert pages <= found.keys()
+    assert {"/events/{refused}", "/events/{processed}", "/api/v1/runs"} <= found.keys()
+    assert not any("{" in each.path for each in found.values())
+
+
+# --- what is counted ------------------------------------------------------------------------------
+
+
+def test_what_wrk_tells_is_read_in_milliseconds() -> None:
+    told = read("Running 6s test\n  …\nfigures: 1200 6000000 1500 250000 3\n")
+    assert told == (1200, 6.0, 1.5, 250.0, 3)
+
+
+def test_rows_of_a_live_log_are_counted_however_they_are_cut() -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    beat = b"1d\r\nevent: beat\ndata: 5\n\n\r\n"
+    rows = b"".join(b"20\r\nid: %d\ndata: <tr>\ndata: </tr>\n\n\r\n" % each for each in (41, 42))
+    whole = head + beat + rows + beat
+    for cut in range(len(head), len(whole)):
+        readers, log = Readers(("", 0), "", []), Log("/")
+        readers._count(log, whole[:cut])
+        readers._count(log, whole[cut:])
+        assert (readers.counts.rows, log.last_id) == (2, 42), cut
+
+
+# --- the report -----------------------------------------------------------------------------------
+
+
+def make_results(sqlite_rate: float) -> dict[str, Measured]:
+    bare_rounds = [each_round(rate) for rate in (900.0, 1_000.0, 1_100.0)]
+    subjects = {BARE: bare_rounds, ingest.SUCCESS[SQLITE]: [each_round(sqlite_rate)] * 3}
+    watched = {live.ALONE.on(SQLITE): [each_round(100)], live.WATCHED.on(SQLITE): [each_round(79)]}
+    return {
+        "ingest": Measured(3, 6, subjects, "2 cores", "2026-01-15"),
+        "live": Measured(1, 4, watched, "2 cores", "2026-01-16"),
+    }
+
+
+def each_round(rate: float) -> Round:
+    return {"rate": rate, "p50_ms": 3.0, "p99_ms": 9.0, "cpu_ms": 0.3, "errors": 0}
+
+
+def judgements(results: dict[str, Measured]) -> dict[str, tuple[str, ...]]:
+    return {name: rest for name, *rest in goals.rows(results)}  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("rate", "held"), [(600.0, "yes"), (599.0, "**no**")])
+def test_a_goal_is_judged_by_the_ratio_of_medians(rate: float, held: str) -> None:
+    found = judgements(make_results(rate))["throughput, run-success, SQLite, of bare"]
+    assert list(found) == ["≥ 0.60", "0.60", held]
+
+
+def test_what_was_not_measured_is_no_goal_missed() -> None:
+    found = judgements(make_results(700))
+    assert list(found["p99, run-success, PostgreSQL, of bare"]) == ["≤ 1.50", "not measured", ""]
+    assert list(found["throughput with 200 live logs, SQLite, of alone"])[1:] == ["0.79", "**no**"]
+
+
+def test_the_report_has_a_section_for_each_part_that_was_measured() -> None:
+    page = render(make_results(700))
+    titles = re.findall(r"^## (.+)$", page, re.M)
+    assert titles == ["Goals", "Ingest", "Beside the worker and live logs"]
+    assert "| bare Flask view | 1,000 | 1.00 | 900 – 1,100 | 3.0 | 9.0 | 1.00 | 0 |" in page
+    assert "Machine: 2 cores. Date: 2026-01-15." in page
+    assert "nan" not in page
+
+
+def test_the_document_shows_the_last_results() -> None:
+    results = last_results()
+    assert not results or FILE.read_text() == render(results)
+
+
+def test_each_part_has_its_section() -> None:
+    assert list(PARTS) == list(SECTIONS)
+
+
+def test_no_two_goals_have_one_name() -> None:
+    names = [goal.name for goal in goals.GOALS]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_figures_are_kept_short() -> None:
+    assert _rounded({"a": [1.23456789, 7]}) == {"a": [1.23457, 7]}

@@ -1,7 +1,9 @@
 -- What each request of a round carries, and how many answers were not the expected one.
-wrk.method = "POST"
+wrk.method = os.getenv("METHOD")
 wrk.body = os.getenv("BODY")
-wrk.headers["Content-Type"] = "application/json"
+if wrk.body then
+  wrk.headers["Content-Type"] = "application/json"
+end
 
 local index = 0
 while os.getenv("HEADER_" .. index) do
@@ -17,6 +19,15 @@ if os.getenv("WITH_IDEMPOTENCY_KEY") then
     number = number + 1
     wrk.headers["Idempotency-Key"] = first .. "-" .. number
     return wrk.format()
+  end
+end
+
+-- Where it is asked for, each connection pauses before each request, for this many milliseconds in
+-- the mean; not all at once, so from half of it to one and a half.
+local pause = tonumber(os.getenv("PAUSE_MS"))
+if pause then
+  delay = function()
+    return math.floor(pause * (0.5 + math.random()) + 0.5)
   end
 end
 
@@ -37,10 +48,14 @@ function response(status)
   end
 end
 
-function done()
+-- Times in microseconds.
+function done(summary, latency)
   local sum = 0
   for _, thread in ipairs(threads) do
     sum = sum + thread:get("unexpected")
   end
-  io.write("unexpected answers: " .. sum .. "\n")
+  local errors = summary.errors
+  local broken = errors.connect + errors.read + errors.write + errors.timeout
+  io.write(string.format("figures: %d %d %d %d %d\n", summary.requests, summary.duration,
+    latency:percentile(50), latency:percentile(99), sum + broken))
 end

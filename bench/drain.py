@@ -1,0 +1,103 @@
+"""How fast the worker drains a backlog, and what whoever sends meanwhile notices of it."""
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench.backlog import Backlog, backlog_of
+from bench.load import Load, run_round
+from bench.measured import Measured, Progress, Round
+from bench.servers import Web, cpu_seconds
+from bench.subjects import FlowPulse, databases, flowpulse
+
+EVENTS = 100_000
+LONGEST_SECONDS = 600
+PROBE_SECONDS = 3
+PAUSE_MS = 150
+"""Of each connection before each request: the rate holds where answers take much less."""
+SHARE = 0.5
+"""Of what the server takes in alone, this part is sent while the worker drains."""
+
+
+def alone(kind: str) -> str:
+    return f"{kind}, the worker alone"
+
+
+def before(kind: str) -> str:
+    return f"{kind}, 202 before"
+
+
+def during(kind: str) -> str:
+    return f"{kind}, 202 while it drains"
+
+
+def measure(
+    folder: Path,
+    rounds: int,
+    seconds: int,
+    with_postgresql: bool,
+    say: Progress,
+    events: int = EVENTS,
+) -> Measured:
+    results: dict[str, list[Round]] = {}
+    with ExitStack() as stack:
+        for database in databases(folder, stack, with_postgresql):
+            flow = flowpulse(database)
+            with backlog_of(flow) as backlog:
+                backlog.fill_up(events)
+                beside = send_meanwhile(flow, backlog, rounds, seconds, say)
+                backlog.fill_up(events)
+                drained = drain(flow, backlog)
+                say(f"{alone(database.kind)}: {drained['rate']:.0f} events/s")
+                results |= {alone(database.kind): [drained], **beside}
+    return Measured(rounds, seconds, results)
+
+
+def drain(flow: FlowPulse, backlog: Backlog) -> Round:
+    """From the end of the worker's first batch, so that its start doesn't count."""
+    with flow.server.worker() as worker:
+        backlog.wait_until_it_shrinks()
+        count, began = backlog.count(), time.perf_counter()
+        cpu, database_cpu = cpu_seconds(worker), flow.database.cpu_seconds()
+        backlog.wait_until_empty(LONGEST_SECONDS)
+        took = time.perf_counter() - began
+        found = {
+            "events": count,
+            "seconds": took,
+            "rate": count / took,
+            "cpu_us": (cpu_seconds(worker) - cpu) * 1e6 / count,
+        }
+        if flow.database.cluster:
+            used = flow.database.cpu_seconds() - database_cpu
+            found["database_cpu_us"] = used * 1e6 / count
+    return found
+
+
+def send_meanwhile(
+    flow: FlowPulse, backlog: Backlog, rounds: int, seconds: int, say: Progress
+) -> dict[str, list[Round]]:
+    """Rounds without and with the worker in turn, at half of the rate that the server can take."""
+    kind = flow.database.kind
+    results: dict[str, list[Round]] = {before(kind): [], during(kind): []}
+    with flow.server.running() as web:
+        load = find_load(flow, web, seconds)
+        for number in range(1, rounds + 1):
+            results[before(kind)].append(run_round(web, flow.success(), load, flow.database))
+            with flow.server.worker():
+                backlog.wait_until_it_shrinks()
+                waiting, began = backlog.count(), time.monotonic()
+                measured = run_round(web, flow.success(), load, flow.database)
+                drained = waiting + measured["requests"] - backlog.count()
+                measured["drained"] = drained / (time.monotonic() - began)
+                results[during(kind)].append(measured)
+            say(f"{number} {during(kind)}: p99 {measured['p99_ms']:.1f} ms")
+    return results
+
+
+def find_load(flow: FlowPulse, web: Web, seconds: int) -> Load:
+    """wrk asks again as soon as it is answered; with pauses, and as many connections as it takes,
+    that makes a rate which hardly depends on how soon the answers come."""
+    run_round(web, flow.success(), Load(1), flow.database)
+    most = run_round(web, flow.success(), Load(PROBE_SECONDS), flow.database)
+    connections = SHARE * most["rate"] * PAUSE_MS / 1000
+    return Load(seconds, max(round(connections), 1), PAUSE_MS)

@@ -1,0 +1,126 @@
+"""What is wanted, and whether the last results hold it."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from bench import drain
+from bench.ingest import REJECTED, SUCCESS, WITH_KEY
+from bench.live import ALONE, WATCHED
+from bench.measured import Measured
+from bench.subjects import BARE, POSTGRESQL, SQLITE
+
+Results = Mapping[str, Measured]
+"""What each part measured last, by the part's name."""
+
+
+class Goal(NamedTuple):
+    """A limit, and where its figure comes from: None where it was not measured."""
+
+    name: str
+    limit: float
+    find: Callable[[Results], float | None]
+    is_least: bool = False
+    """Whether the limit is the least that is wanted, rather than the most."""
+    form: str = ".2f"
+
+    @property
+    def wanted(self) -> str:
+        return f"{'≥' if self.is_least else '≤'} {self.limit:{self.form}}"
+
+    def holds(self, figure: float) -> bool:
+        return figure >= self.limit if self.is_least else figure <= self.limit
+
+
+def _of_bare(subject: str, figure: str) -> Callable[[Results], float | None]:
+    return _ratio("ingest", subject, BARE, figure)
+
+
+def _ratio(part: str, one: str, two: str, figure: str) -> Callable[[Results], float | None]:
+    def find(results: Results) -> float | None:
+        return results[part].ratio(one, two, figure) if part in results else None
+
+    return find
+
+
+def _median(part: str, subject: str, figure: str) -> Callable[[Results], float | None]:
+    def find(results: Results) -> float | None:
+        return results[part].median(subject, figure) if part in results else None
+
+    return find
+
+
+def _errors(results: Results) -> float | None:
+    found = [
+        value
+        for measured in results.values()
+        for subject in measured.subjects
+        for value in measured.all(subject, "errors")
+    ]
+    return sum(found) if found else None
+
+
+KINDS = (SQLITE, POSTGRESQL)
+GOALS = (
+    *(
+        Goal(f"throughput, {subject}, of bare", least, _of_bare(subject, "rate"), True)
+        for subject, least in {
+            SUCCESS[SQLITE]: 0.6,
+            WITH_KEY: 0.6,
+            SUCCESS[POSTGRESQL]: 0.4,
+            **dict.fromkeys(REJECTED, 0.6),
+        }.items()
+    ),
+    Goal(f"CPU, {SUCCESS[SQLITE]}, of bare", 1.6, _of_bare(SUCCESS[SQLITE], "cpu_ms")),
+    *(
+        Goal(f"p99, {SUCCESS[kind]}, of bare", 1.5, _of_bare(SUCCESS[kind], "p99_ms"))
+        for kind in KINDS
+    ),
+    Goal("errors, all parts", 0, _errors, form=".0f"),
+    *(
+        Goal(
+            f"memory of two web processes, {kind}, MB",
+            90,
+            _median("ingest", SUCCESS[kind], "web_mb"),
+            form=".0f",
+        )
+        for kind in KINDS
+    ),
+    *(
+        Goal(
+            f"throughput with 200 live logs, {kind}, of alone",
+            0.8,
+            _ratio("live", WATCHED.on(kind), ALONE.on(kind), "rate"),
+            True,
+        )
+        for kind in KINDS
+    ),
+    *(
+        Goal(
+            f"the worker alone, {kind}, events/s",
+            least,
+            _median("worker", drain.alone(kind), "rate"),
+            True,
+            ",.0f",
+        )
+        for kind, least in zip(KINDS, (2_000, 3_000), strict=True)
+    ),
+    *(
+        Goal(
+            f"p99 of 202 while the worker drains, {kind}, of before",
+            2,
+            _ratio("worker", drain.during(kind), drain.before(kind), "p99_ms"),
+        )
+        for kind in KINDS
+    ),
+)
+
+
+def rows(results: Results) -> list[tuple[str, str, str, str]]:
+    """Of each goal its name, limit, figure, and whether it holds."""
+    return [(goal.name, goal.wanted, *_judge(goal, goal.find(results))) for goal in GOALS]
+
+
+def _judge(goal: Goal, figure: float | None) -> tuple[str, str]:
+    if figure is None:
+        return "not measured", ""
+    return f"{figure:{goal.form}}", "yes" if goal.holds(figure) else "**no**"

@@ -1,0 +1,190 @@
+"""docs/performance.md, drawn from the last results of each part."""
+
+from dataclasses import replace
+
+from bench import drain, goals, live, reading
+from bench.goals import Results
+from bench.ingest import LOOK_SECONDS
+from bench.load import CONNECTIONS
+from bench.measured import Measured
+from bench.servers import ROOT
+from bench.subjects import BARE, BODY_BYTES, POSTGRESQL, SQLITE, kind_of
+from bench.tables import Column, draw_table, number, ratio, spread, table, total
+
+FILE = ROOT / "docs" / "performance.md"
+
+INTRODUCTION = f"""\
+# Performance
+
+Written by `make bench`, from the last results of each of its parts (`bench/results/`). Every
+server runs under the same `gunicorn.conf.py` (gevent, two web processes), with every feature on:
+warnings, idempotency, rate limits, the log. Load comes from `wrk` with {CONNECTIONS} connections,
+each of which asks again as soon as it is answered; bodies have {BODY_BYTES} bytes. Each 202 is on
+disk before it is sent (SQLite `synchronous=FULL`, PostgreSQL `synchronous_commit=on` and
+`fsync=on`). The load generator, PostgreSQL and whatever else is measured share the machine's
+cores with the web processes; nothing is bound to a core. Subjects take turns (A B C A B C …), so
+that a machine that slows down slows all of them down; tables show medians, and the spread from
+the least to the most of the rounds. CPU is what the processes' own accounts say."""
+
+INGEST = f"""\
+Five kinds of request beside a bare Flask view, which reads nothing and stores nothing. The worker
+is not running. CPU is that of the web processes; that of PostgreSQL's comes on top. Memory (PSS:
+what processes share is counted once) and fsyncs are taken apart from the times, from a server
+that runs alone: at rest after its start, and after {LOOK_SECONDS} s of load. The master, which
+serves nothing, comes on top of the two web processes. With SQLite, `fsync` and `fdatasync` of the
+web processes are counted by strace; with PostgreSQL, `wal_sync` by its own statistics."""
+
+
+def _bare(subject: str) -> str:
+    return BARE
+
+
+INGEST_TIMES = (
+    Column("requests/s", number("rate", ",.0f")),
+    Column("of bare", ratio("rate", _bare)),
+    Column("spread", spread("rate", ",.0f")),
+    Column("p50 ms", number("p50_ms", ".1f")),
+    Column("p99 ms", number("p99_ms", ".1f")),
+    Column("of bare", ratio("p99_ms", _bare)),
+    Column("errors", total("errors")),
+)
+INGEST_COSTS = (
+    Column("CPU ms/request", number("cpu_ms", ".3f")),
+    Column("of bare", ratio("cpu_ms", _bare)),
+    Column("spread", spread("cpu_ms", ".3f")),
+    Column("PostgreSQL's CPU ms/request", number("database_cpu_ms", ".3f")),
+    Column("fsyncs/request", number("syncs", ".3f")),
+    Column("two web processes MB, at rest", number("start_mb", ".0f")),
+    Column("after load", number("web_mb", ".0f")),
+    Column("master MB", number("master_mb", ".0f")),
+)
+
+LIVE = f"""\
+run-success while other things go on, beside the same server in the same state without them. A
+live log is an HTTP connection to `/events/stream` that a signed-in browser would hold: it has no
+filter, reads all that comes, and begins anew, as the page does, where the server has cut it off
+for being too slow. All are read by one process, which shares the machine; what it takes stands in
+the last column. "The worker drains": it works on a backlog of at least {live.BACKLOG:,} events
+with rollups and three alert rules, to which the load adds; "drained" is what it made of it
+meanwhile."""
+
+LIVE_COLUMNS = (
+    Column("requests/s", number("rate", ",.0f")),
+    Column("of alone", ratio("rate", lambda subject: live.ALONE.on(kind_of(subject)))),
+    Column("spread", spread("rate", ",.0f")),
+    Column("p50 ms", number("p50_ms", ".1f")),
+    Column("p99 ms", number("p99_ms", ".1f")),
+    Column("CPU ms/request", number("cpu_ms", ".3f")),
+    Column("errors", total("errors")),
+    Column("drained/s", number("drained", ",.0f")),
+    Column("rows to live logs/s", number("rows", ",.0f")),
+    Column("begun anew", total("reconnects")),
+    Column("readers' cores", number("readers_cpu", ".2f")),
+)
+
+WORKER = f"""\
+The worker alone with a backlog of {drain.EVENTS:,} events of 20 workflows, a twentieth of them
+failures, with rollups and three alert rules over all workflows (each failure, the failure rate,
+runs slower than usual); timed from the end of its first batch."""
+WORKER_COLUMNS = (
+    Column("events/s", number("rate", ",.0f")),
+    Column("seconds", number("seconds", ".1f")),
+    Column("CPU µs/event", number("cpu_us", ".0f")),
+    Column("PostgreSQL's CPU µs/event", number("database_cpu_us", ".0f")),
+)
+MEANWHILE = f"""\
+What whoever sends notices of it: rounds without and with the worker in turn, beginning with a
+backlog of {drain.EVENTS:,} events. wrk has no fixed rate, so connections pause before each
+request, {drain.PAUSE_MS} ms in the mean and not all at once, and there are as many as it takes to
+send {drain.SHARE:.0%} of what the server took in alone just before with {CONNECTIONS} connections
+that never paused. Where answers take much less than the pause, the rate hardly depends on them;
+the first column shows how far it did."""
+MEANWHILE_COLUMNS = (
+    Column("requests/s", number("rate", ",.0f")),
+    Column("p50 ms", number("p50_ms", ".1f")),
+    Column("p99 ms", number("p99_ms", ".1f")),
+    Column("of before", ratio("p99_ms", lambda subject: drain.before(kind_of(subject)))),
+    Column("spread", spread("p99_ms", ".1f")),
+    Column("CPU ms/request", number("cpu_ms", ".3f")),
+    Column("errors", total("errors")),
+    Column("drained/s", number("drained", ",.0f")),
+)
+
+READING = f"""\
+Each page and each address of the reading API with {reading.EVENTS:,} events of 30 days and the
+demo's data, over HTTP with {reading.CONNECTIONS} connection, which asks again as soon as it is
+answered; pages are opened by a signed-in browser. What two web processes can do follows from the
+CPU that a request takes."""
+READING_COLUMNS = (
+    Column("requests/s", number("rate", ",.0f")),
+    Column("p50 ms", number("p50_ms", ".1f")),
+    Column("p99 ms", number("p99_ms", ".1f")),
+    Column("CPU ms/request", number("cpu_ms", ".1f")),
+    Column("PostgreSQL's CPU ms/request", number("database_cpu_ms", ".1f")),
+    Column("errors", total("errors")),
+)
+
+
+def render(results: Results) -> str:
+    """The page: the goals, and a section for each part that was ever measured."""
+    sections = [INTRODUCTION, _draw_goals(results)]
+    sections += [draw(results[name]) for name, draw in SECTIONS.items() if name in results]
+    return "\n\n".join(sections) + "\n"
+
+
+def _draw_goals(results: Results) -> str:
+    return "## Goals\n\n" + draw_table(["", "limit", "measured", "held"], goals.rows(results))
+
+
+def _draw_ingest(measured: Measured) -> str:
+    tables = (table(measured, columns) for columns in (INGEST_TIMES, INGEST_COSTS))
+    return "\n\n".join(["## Ingest", INGEST, _when(measured), *tables])
+
+
+def _draw_live(measured: Measured) -> str:
+    return "\n\n".join(
+        ["## Beside the worker and live logs", LIVE, _when(measured), table(measured, LIVE_COLUMNS)]
+    )
+
+
+def _draw_worker(measured: Measured) -> str:
+    alone = [name for name in measured.subjects if name == drain.alone(kind_of(name))]
+    others = [name for name in measured.subjects if name not in alone]
+    return "\n\n".join(
+        [
+            "## The worker",
+            WORKER,
+            table(_part(measured, alone), WORKER_COLUMNS),
+            MEANWHILE,
+            _when(measured),
+            table(_part(measured, others), MEANWHILE_COLUMNS),
+        ]
+    )
+
+
+def _draw_reading(measured: Measured) -> str:
+    parts = ["## Reading", READING, _when(measured)]
+    for kind in (SQLITE, POSTGRESQL):
+        shown = _part(measured, [name for name in measured.subjects if kind_of(name) == kind])
+        if shown.subjects:
+            parts += [f"### {kind}", table(shown, READING_COLUMNS)]
+    return "\n\n".join(parts)
+
+
+def _part(measured: Measured, subjects: list[str]) -> Measured:
+    return replace(measured, subjects={name: measured.subjects[name] for name in subjects})
+
+
+def _when(measured: Measured) -> str:
+    return (
+        f"Rounds: {measured.rounds} of {measured.seconds} s. "
+        f"Machine: {measured.machine}. Date: {measured.date}."
+    )
+
+
+SECTIONS = {
+    "ingest": _draw_ingest,
+    "live": _draw_live,
+    "worker": _draw_worker,
+    "reading": _draw_reading,
+}
