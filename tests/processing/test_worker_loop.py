@@ -72,7 +72,8 @@ def told_to_stop(session, reports, record=batch.record_runs):
     os.kill(os.getpid(), signal.SIGTERM)
     return recorded
 
-batch.record_runs, worker.BATCH_SIZE = told_to_stop, 20
+batch.record_runs = told_to_stop
+worker.BATCH_SIZES = dict.fromkeys(worker.BATCH_SIZES, 20)
 main()
 """
 
