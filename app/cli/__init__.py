@@ -3,7 +3,7 @@
 import click
 from flask import Flask
 
-from app.cli import demo, doctor, events, key, manual, server, user, workflow
+from app.cli import demo, doctor, events, key, manual, move, server, user, workflow
 
 COMMANDS: tuple[click.Command, ...] = (
     server.prepare,
@@ -14,6 +14,7 @@ COMMANDS: tuple[click.Command, ...] = (
     server.worker,
     doctor.doctor,
     demo.demo,
+    move.move,
     manual.manual,
 )
 """In the order of the manual."""
