@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from flask import current_app
 from sqlalchemy import URL, make_url
 
 from app.cli.commands import command
@@ -33,7 +32,7 @@ class PostgresUrl(click.ParamType[URL]):
         if not str(value).startswith(("postgres://", "postgresql://", "postgresql+psycopg://")):
             self.fail("must start with postgresql://", param, ctx)
         try:
-            return make_url(resolve_database_url({**current_app.config, SETTING: str(value)}))
+            return make_url(resolve_database_url({SETTING: str(value), "FLOWPULSE_DATA_DIR": ""}))
         except (ConfigurationError, ValueError) as error:
             self.fail(str(error), param, ctx)
 
@@ -91,7 +90,7 @@ def _take_over(source: Source, url: URL, clock: Clock) -> list[Verdict]:
     """Nothing to compare where all was taken over before."""
     with clock.measure("look", "Looking through the SQLite database"):
         figures = look_through(source)
-    with open_app(url).app_context(), closing(Target(db.engine)) as target:
+    with open_app(url).app_context(), closing(Target(url)) as target:
         with clock.measure("tables", "Making the tables"):
             done = make_ready(source, target)
         if done:

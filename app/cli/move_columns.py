@@ -24,7 +24,8 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 TEXT_REPLACED, TEXT_CUT, NUMBER_LIMITED = "characters replaced", "texts cut", "numbers limited"
 """What is mended where PostgreSQL would refuse a value that SQLite has taken."""
 _BYTES = "length(CAST({c} AS BLOB))"
-_SECONDS = "sum(CAST(strftime('%s', {c}) AS INTEGER))"
+# Without the fraction, by which SQLite might round up to the next second.
+_SECONDS = "sum(CAST(strftime('%s', substr({c}, 1, 19)) AS INTEGER))"
 _MICROSECONDS = "sum(CAST(substr(substr({c}, 21) || '000000', 1, 6) AS INTEGER))"
 _DAY = "0001-01-01' AND '9999-12-31"
 
@@ -123,7 +124,7 @@ _INTEGER_SUMS = (("sum({c} >> 32)", 2**32), ("sum({c} & 4294967295)", 1))
 """In two halves: SQLite ends a sum with an error where it outgrows eight bytes."""
 _IS_NO_DAY = f"typeof({{c}}) <> 'text' OR date({{c}}) IS NOT {{c}} OR {{c}} NOT BETWEEN '{_DAY}'"
 _IS_NO_MOMENT = (
-    "typeof({c}) <> 'text' OR date({c}) IS NOT substr({c}, 1, 10) "
+    "typeof({c}) <> 'text' OR date(substr({c}, 1, 19)) IS NOT substr({c}, 1, 10) "
     f"OR substr({{c}}, 1, 10) NOT BETWEEN '{_DAY}' "
     "OR {c} NOT GLOB '*[0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9]' || "
     "CASE length({c}) WHEN 19 THEN '' ELSE '.[0-9][0-9][0-9][0-9][0-9][0-9]' END"

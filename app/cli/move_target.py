@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, cast
 
 import psycopg
-from sqlalchemy import Connection, Engine, Table, func, select, text
+from sqlalchemy import URL, Connection, NullPool, Table, create_engine, func, select, text
 
 from app.cli.move_columns import Mended, kind_of, make_takers
 from app.cli.move_source import Figures, Row
@@ -17,7 +17,7 @@ from app.extensions import Model
 
 CHUNK = 10_000
 """Rows in one transaction, which also notes that they are there."""
-LOCK_SECONDS = 120
+LOCK_SECONDS = 60
 """How long to wait for the connection of a move that was killed to end."""
 _LOCK = 0x464C4F4D
 _SESSION = (
@@ -82,9 +82,9 @@ class Progress:
 class Target:
     """One connection; each public function that writes is a transaction of its own."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, url: URL) -> None:
         """Waits for its turn: raises OperationalError while another move is under way."""
-        self._connection = engine.connect()
+        self._connection = create_engine(url, poolclass=NullPool).connect()
         for setting in (*_SESSION, f"SET lock_timeout = '{LOCK_SECONDS}s'"):
             self._connection.execute(text(setting))
         self._connection.execute(text(f"SELECT pg_advisory_lock({_LOCK})"))
@@ -92,6 +92,7 @@ class Target:
         self._connection.commit()
 
     def close(self) -> None:
+        """End the connection itself, and with it the turn."""
         self._connection.close()
 
     @property
