@@ -123,6 +123,15 @@ def copy(path: Path, folder: Path) -> Path:
     return own
 
 
+def change(path: Path, *statements: str) -> None:
+    """Past FlowPulse, as somebody does who has SQLite's own shell."""
+    connection = sqlite3.connect(path)
+    for statement in statements:
+        assert connection.execute(statement).rowcount, statement
+    connection.commit()
+    connection.close()
+
+
 def move(path: Path, url: str, *options: str, exit_code: int = 0) -> Result:
     """`flask --app wsgi move`, in this process."""
     app = make_app(f"sqlite:///{path}", path.parent)

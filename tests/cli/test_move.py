@@ -1,7 +1,5 @@
 """`move`: everything arrives as it was, whatever it is, and the app goes on with it."""
 
-import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,11 +12,9 @@ from app.cli.move_columns import kind_of
 from app.cli.move_target import Target
 from app.extensions import Model, db
 from app.models import Event, Run, Workflow
-from tests.cli.moves import copy, fill, move, moved_tables, opened, read_all
+from tests.cli.moves import change, copy, fill, move, moved_tables, opened, read_all
 from tests.console.pages import sign_in
-from tests.databases import PostgresDatabases
 from tests.factories import Team, report
-from tests.postgres import PostgresCluster
 
 Filled = tuple[Path, Team]
 
@@ -33,24 +29,6 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
 @pytest.fixture
 def source(filled: Filled, tmp_path: Path) -> Path:
     return copy(filled[0], tmp_path)
-
-
-@pytest.fixture
-def target(postgres: PostgresCluster) -> Iterator[str]:
-    """The URL of an empty PostgreSQL database."""
-    databases = PostgresDatabases(postgres)
-    url = databases.create_empty()
-    yield url
-    databases.drop(url)
-
-
-def change(path: Path, *statements: str) -> None:
-    """Past FlowPulse, as somebody does who has SQLite's own shell."""
-    connection = sqlite3.connect(path)
-    for statement in statements:
-        assert connection.execute(statement).rowcount, statement
-    connection.commit()
-    connection.close()
 
 
 def test_a_move_knows_each_kind_of_column_that_there_is() -> None:
