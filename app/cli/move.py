@@ -1,5 +1,6 @@
 """`move`: takes everything from SQLite over to PostgreSQL, and proves that it is there."""
 
+import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -66,6 +67,8 @@ def move(ctx: click.Context, url: URL, as_json: bool) -> None:
             f"{path} is open in another program. Stop FlowPulse (web and worker), end whatever "
             "else has the database open, and run this again."
         ) from error
+    except sqlite3.Error as error:
+        raise click.ClickException(f"{path} can't be read: {escape(str(error))}") from error
     is_good = not any(each.differences for each in verdicts)
     if is_good:
         note_move(path, url.render_as_string())
@@ -78,7 +81,9 @@ def move(ctx: click.Context, url: URL, as_json: bool) -> None:
 
 def _find_file() -> Path:
     if not is_sqlite():
-        raise click.ClickException(f"This server's database ({SETTING}) is not SQLite.")
+        raise click.ClickException(
+            f"{SETTING} is not SQLite. Run this with the settings that the server had until now."
+        )
     path = Path(str(db.engine.url.database))
     db.engine.dispose()
     if not path.is_file():

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from random import Random
 from typing import Any
 
 from sqlalchemy import Column, Dialect, LargeBinary, Table, literal_column, select, tuple_
@@ -16,7 +15,8 @@ from app.cli.move_target import Target
 
 SAMPLE = 1_000
 """Rows of each table that are compared value by value, picked at random."""
-AT_ONCE = 250
+AT_ONCE = 100
+"""Each of them may hold a body of a megabyte."""
 MOST_KEYS = 20
 """Keys of rows that differ which are told."""
 SUM_ACCURACY = 1e-9
@@ -42,20 +42,18 @@ class Verdict:
     keys: list[Key] = field(default_factory=list)
 
 
-def compare(
-    source: Source, target: Target, table: Table, sent: Figures, mended: Mended, random: Random
-) -> Verdict:
+def compare(source: Source, target: Target, table: Table, sent: Figures, mended: Mended) -> Verdict:
     """`sent` is what the source has added up before anything was copied."""
     arrived = target.add_up(table)
     differences = list(_compare_figures(sent, arrived, mended))
-    picked = source.pick(table, SAMPLE, random)
-    keys = list(_find_different(target, table, picked))
+    keys = list(_find_different(target, table, source.pick(table, SAMPLE)))
     if differences and not keys:
         keys = list(islice(_find_all_different(source, target, table), MOST_KEYS))
     if keys:
         differences.append("rows differ")
     counts = dict(mended.counts)
-    return Verdict(table.name, arrived.rows, len(picked), counts, differences, keys[:MOST_KEYS])
+    compared = min(sent.rows, SAMPLE)
+    return Verdict(table.name, arrived.rows, compared, counts, differences, keys[:MOST_KEYS])
 
 
 def _compare_figures(sent: Figures, arrived: Figures, mended: Mended) -> Iterator[str]:
@@ -86,7 +84,7 @@ def _find_all_different(source: Source, target: Target, table: Table) -> Iterato
     yield from (tuple(key) for key in keys if tuple(key) not in known)
 
 
-def _find_different(target: Target, table: Table, rows: Sequence[Row]) -> Iterator[Key]:
+def _find_different(target: Target, table: Table, rows: Iterable[Row]) -> Iterator[Key]:
     """The keys of those rows of the source that the target doesn't hold as they are."""
     read_source = [_source_reader(column) for column in table.columns]
     read_target = [_reader(column, _POSTGRESQL) for column in table.columns]
@@ -94,8 +92,9 @@ def _find_different(target: Target, table: Table, rows: Sequence[Row]) -> Iterat
     plain = plain.select_from(table)
     keys = tuple_(*table.primary_key.columns)
     places = [number for number, column in enumerate(table.columns) if column.primary_key]
-    for start in range(0, len(rows), AT_ONCE):
-        sent = _by_key(places, read_source, (row[1:] for row in rows[start : start + AT_ONCE]))
+    rest = iter(rows)
+    while batch := [row[1:] for row in islice(rest, AT_ONCE)]:
+        sent = _by_key(places, read_source, batch)
         arrived = _by_key(places, read_target, target.select(plain.where(keys.in_(list(sent)))))
         for key, row in sent.items():
             if key not in arrived or not all(map(_is_same, row, arrived[key])):

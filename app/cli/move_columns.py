@@ -122,7 +122,9 @@ def _take_switch(column: Column[Any], mended: Mended) -> Taker:
 _IS_NO_INTEGER = "typeof({c}) <> 'integer'"
 _INTEGER_SUMS = (("sum({c} >> 32)", 2**32), ("sum({c} & 4294967295)", 1))
 """In two halves: SQLite ends a sum with an error where it outgrows eight bytes."""
-_IS_NO_DAY = f"typeof({{c}}) <> 'text' OR date({{c}}, '+0 days') IS NOT {{c}} OR {{c}} NOT BETWEEN '{_DAY}'"
+_IS_NO_DAY = (
+    f"typeof({{c}}) <> 'text' OR date({{c}}, '+0 days') IS NOT {{c}} OR {{c}} NOT BETWEEN '{_DAY}'"
+)
 _IS_NO_MOMENT = (
     "typeof({c}) <> 'text' OR date(substr({c}, 1, 19), '+0 days') IS NOT substr({c}, 1, 10) "
     f"OR substr({{c}}, 1, 10) NOT BETWEEN '{_DAY}' "

@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 from types import TracebackType
 from typing import Any
 
@@ -79,15 +78,14 @@ class Source:
         self._connection.close()
         self._file.close()
 
-    @property
-    def size(self) -> int:
-        """In bytes."""
-        return self.path.stat().st_size
-
     def fingerprint(self) -> str:
         """Of all that is in the file: another one where anything was written since."""
         self._file.seek(0)
         return hashlib.file_digest(self._file, "sha256").hexdigest()
+
+    def is_wal(self) -> bool:
+        """Only then does SQLite see connections that idle."""
+        return bool(self._fetch("PRAGMA journal_mode")[0][0] == b"wal")
 
     def revision(self) -> str | None:
         """Where the migrations stand; None for a database that has never seen any."""
@@ -157,20 +155,10 @@ class Source:
             f"{_select(table)} WHERE rowid > ? ORDER BY rowid", (after,)
         )
 
-    def pick(self, table: Table, count: int, random: Random) -> list[Row]:
+    def pick(self, table: Table, count: int) -> Iterator[Row]:
         """So many rows at random, or all where there are no more; as `read` gives them."""
-        name = _quote(table.name)
-        total, lowest, highest = self._fetch(
-            f"SELECT count(*), min(rowid), max(rowid) FROM {name}"  # noqa: S608
-        )[0]
-        if total <= count:
-            return list(self.read(table, -(2**63)))
-        next_one = f"{_select(table)} WHERE rowid >= ? ORDER BY rowid LIMIT 1"
-        picked: dict[int, Row] = {}
-        while len(picked) < count:
-            (row,) = self._fetch(next_one, random.randint(lowest, highest))
-            picked[row[0]] = row
-        return list(picked.values())
+        some = f"SELECT rowid FROM {_quote(table.name)} ORDER BY random() LIMIT ?"  # noqa: S608
+        return self._connection.execute(f"{_select(table)} WHERE rowid IN ({some})", (count,))
 
     def _fetch(self, statement: str, *values: Any) -> list[Any]:
         return self._connection.execute(statement, values).fetchall()

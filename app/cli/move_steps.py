@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from random import SystemRandom
 
 import click
+import psycopg
 from alembic.script import ScriptDirectory
 from flask import Flask, current_app
 from flask_migrate import upgrade
@@ -60,6 +60,11 @@ def look_through(source: Source) -> dict[str, Figures]:
         raise click.ClickException(
             f"The SQLite database is at {source.revision() or 'nothing'}, the program at {wanted}. "
             "Run first: flask --app wsgi prepare"
+        )
+    if not source.is_wal():
+        raise click.ClickException(
+            "The SQLite database has another journal than FlowPulse gives it, with which a server "
+            "that runs can't be seen. Run first: flask --app wsgi prepare"
         )
     troubles = [*_tell_orphans(source), *_tell_unreadable(source)]
     if troubles:
@@ -126,23 +131,32 @@ def _begin(source: Source, target: Target, fingerprint: str) -> None:
 
 
 def copy_all(source: Source, target: Target, figures: dict[str, Figures]) -> None:
+    """Raises ClickException where PostgreSQL refuses a row; what has gone over before stays."""
     for table in TABLES:
-        progress = target.read_progress(table)
-        if progress.is_complete:
-            continue
-        total, count, told = figures[table.name].rows, 0, time.monotonic()
-        for more in target.copy(table, source.read(table, progress.after), progress):
-            count += more
-            if time.monotonic() - told > TELL_EVERY_SECONDS:
-                tell(f"  {table.name}: {count:,} rows more, of {total:,}")
-                told = time.monotonic()
+        try:
+            _copy(source, target, table, figures[table.name].rows)
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            said = " ".join(filter(None, (error.diag.message_primary, error.diag.message_detail)))
+            raise click.ClickException(
+                f"PostgreSQL refuses a row of {table.name}: {escape(said)} Mend it in the SQLite "
+                "database, and run this again."
+            ) from error
+
+
+def _copy(source: Source, target: Target, table: Table, total: int) -> None:
+    progress = target.read_progress(table)
+    if progress.is_complete:
+        return
+    count, told = 0, time.monotonic()
+    for more in target.copy(table, source.read(table, progress.after), progress):
+        count += more
+        if time.monotonic() - told > TELL_EVERY_SECONDS:
+            tell(f"  {table.name}: {count:,} rows more, of {total:,}")
+            told = time.monotonic()
 
 
 def compare_all(source: Source, target: Target, figures: dict[str, Figures]) -> list[Verdict]:
-    random = SystemRandom()
     return [
-        compare(
-            source, target, table, figures[table.name], target.read_progress(table).mended, random
-        )
+        compare(source, target, table, figures[table.name], target.read_progress(table).mended)
         for table in TABLES
     ]

@@ -106,10 +106,11 @@ class Target:
         return state
 
     def find_strangers(self) -> list[str]:
-        """Tables that have rows, and tables that are none of FlowPulse's."""
-        names = set(self._connection.scalars(text(_OWN_TABLES))) - {"alembic_version"}
-        known = {table.name for table in Model.metadata.sorted_tables}
-        strangers = [*filter(self._has_rows, names & known), *(names - known)]
+        """Tables that have rows or, where no migration has run, any."""
+        names = set(self._connection.scalars(text(_OWN_TABLES)))
+        is_migrated = "alembic_version" in names  # Perhaps half-way, to tables of former times.
+        names.discard("alembic_version")
+        strangers = list(filter(self._has_rows, names)) if is_migrated else names
         self._connection.rollback()
         return sorted(strangers)
 
