@@ -19,6 +19,7 @@ CHUNK = 10_000
 """Rows in one transaction, which also notes that they are there."""
 LOCK_SECONDS = 60
 """How long to wait for the connection of a move that was killed to end."""
+VERSION_TABLE = "alembic_version"
 _LOCK = 0x464C4F4D
 _SESSION = (
     "SET application_name = 'flowpulse move'",
@@ -107,9 +108,9 @@ class Target:
 
     def find_strangers(self) -> list[str]:
         """Tables that have rows or, where no migration has run, any."""
-        names = set(self._connection.scalars(text(_OWN_TABLES)))
-        is_migrated = "alembic_version" in names  # Perhaps half-way, to tables of former times.
-        names.discard("alembic_version")
+        names = self._find_tables()
+        is_migrated = VERSION_TABLE in names  # Perhaps half-way, to tables of former times.
+        names.discard(VERSION_TABLE)
         strangers = list(filter(self._has_rows, names)) if is_migrated else names
         self._connection.rollback()
         return sorted(strangers)
@@ -128,7 +129,7 @@ class Target:
 
     def start_over(self) -> None:
         """Empty what a begun move has filled, and forget that it was begun."""
-        names = ", ".join(f'"{table.name}"' for table in Model.metadata.sorted_tables)
+        names = ", ".join(f'"{name}"' for name in self._find_tables() - {VERSION_TABLE})
         self._connection.execute(text(f"TRUNCATE {names}"))
         self._connection.execute(text("DROP SCHEMA flowpulse_move CASCADE"))
         self._connection.commit()
@@ -255,6 +256,9 @@ class Target:
         rows = list(self._connection.execute(statement))
         self._connection.rollback()
         return rows
+
+    def _find_tables(self) -> set[str]:
+        return set(self._connection.scalars(text(_OWN_TABLES)))
 
     def _has_rows(self, name: str) -> bool:
         return bool(self._one(f'SELECT 1 FROM "{name}" LIMIT 1'))  # noqa: S608

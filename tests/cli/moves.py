@@ -27,6 +27,7 @@ from app.models import (
     RateBucket,
     Run,
     Silence,
+    UnstoredCount,
     User,
     UserSession,
     WeeklyDigest,
@@ -97,6 +98,7 @@ def _fill_the_rest(team: Team) -> None:
                     ended_by_run_id=run_id,
                     missed_count=3,
                 ),
+                UnstoredCount(minute_at=moment, code="rate_limited", count=2**40),
                 UserSession(
                     token_hash="0" * 64, user_id=user_id, expires_at=moment + timedelta(days=1)
                 ),
