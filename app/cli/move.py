@@ -14,11 +14,12 @@ from app.cli.move_check import Verdict
 from app.cli.move_source import HeldError, Source
 from app.cli.move_steps import Clock, compare_all, copy_all, look_through, make_ready, open_app
 from app.cli.move_target import Target
-from app.cli.moved import note_move, note_of
+from app.cli.moved import note_move
 from app.cli.options import json_option
 from app.cli.text import Row, dump, escape, print_rows, show
 from app.config import ConfigurationError, resolve_database_url
 from app.extensions import db, is_sqlite
+from app.write_lock import note_of_move
 
 SETTING = "FLOWPULSE_DATABASE_URL"
 COLUMNS = ("table", "rows", "compared", "mended", "result")
@@ -62,6 +63,8 @@ def move(ctx: click.Context, url: URL, as_json: bool) -> None:
     try:
         with Source(path) as source:
             verdicts = _take_over(source, url, clock)
+            if _is_good(verdicts):  # Noted before anybody else can write again.
+                note_move(path, url.render_as_string())
     except HeldError as error:
         raise click.ClickException(
             f"{path} is open in another program. Stop FlowPulse (web and worker), end whatever "
@@ -69,11 +72,8 @@ def move(ctx: click.Context, url: URL, as_json: bool) -> None:
         ) from error
     except sqlite3.Error as error:
         raise click.ClickException(f"{path} can't be read: {escape(str(error))}") from error
-    is_good = not any(each.differences for each in verdicts)
-    if is_good:
-        note_move(path, url.render_as_string())
     _print(verdicts, as_json, clock)
-    if not is_good:
+    if not _is_good(verdicts):
         ctx.exit(1)
     if not as_json:
         click.echo(_next_steps(path, url))
@@ -107,9 +107,13 @@ def _take_over(source: Source, url: URL, clock: Clock) -> list[Verdict]:
             target.analyze()
         with clock.measure("compare", "Comparing"):
             verdicts = compare_all(source, target, figures)
-        if not any(each.differences for each in verdicts):
+        if _is_good(verdicts):
             target.finish(source.highest_ids())
         return verdicts
+
+
+def _is_good(verdicts: Sequence[Verdict]) -> bool:
+    return not any(each.differences for each in verdicts)
 
 
 def _print(verdicts: Sequence[Verdict], as_json: bool, clock: Clock) -> None:
@@ -126,7 +130,7 @@ def _print(verdicts: Sequence[Verdict], as_json: bool, clock: Clock) -> None:
             click.echo(escape(f"{verdict.table}: {difference}"), err=True)
         if verdict.keys:
             click.echo(escape(f"{verdict.table}: see {_list_keys(verdict)}"), err=True)
-    if any(each.differences for each in verdicts):
+    if not _is_good(verdicts):
         click.echo("Error: The copy differs. The server must not start on it.", err=True)
 
 
@@ -164,5 +168,5 @@ def _next_steps(path: Path, url: URL) -> str:
         f"{', with the password in place of ***' if url.password else ''}.\n"
         "  2. Start the server: make run\n\n"
         "Its secret key stays the same: without it, API keys, sessions and channels don't open.\n"
-        f"{path} is as it was. {note_of(path)} keeps a server from starting on it by mistake."
+        f"{path} is as it was. {note_of_move(path)} keeps a server from writing to it by mistake."
     )

@@ -6,15 +6,12 @@ from app.cli.move_target import read_state
 from app.cli.text import show
 from app.clock import now
 from app.extensions import db, is_sqlite
+from app.write_lock import note_of_move
 
 
 def note_move(database: Path, to: str) -> None:
     """Beside the SQLite file, which itself stays as it is."""
-    note_of(database).write_text(f"{to}, {show(now())}\n")
-
-
-def note_of(database: Path) -> Path:
-    return database.with_name(database.name + ".moved")
+    note_of_move(database).write_text(f"{to}, {show(now())}\n")
 
 
 def why_not_to_start() -> tuple[str, str] | None:
@@ -24,7 +21,7 @@ def why_not_to_start() -> tuple[str, str] | None:
 
 def _was_left() -> tuple[str, str] | None:
     path = Path(str(db.engine.url.database))
-    note = note_of(path)
+    note = note_of_move(path)
     if not note.is_file():
         return None
     return (

@@ -10,11 +10,12 @@ from flask_migrate import upgrade
 from sqlalchemy import Connection, create_engine, func, insert, select, text
 
 from app.cli.move_source import Source
-from app.cli.moved import note_of
 from app.clock import now
 from app.extensions import db, writing
 from app.identifiers import new_id
 from app.models import Event
+from app.processing.worker import OUTAGE_SECONDS, Worker
+from app.write_lock import note_of_move
 from tests.apps import make_app
 from tests.cli.moves import change, copy, move, moved_tables, opened, read_all, start_move
 from tests.factories import Team, accepted_row, make_team, report
@@ -106,12 +107,12 @@ def test_called_again_once_all_is_over_it_says_so_and_copies_nothing(
     source: Path, target: str, tmp_path: Path, small: tuple[Path, Team]
 ) -> None:
     move(source, target)
-    note_of(source).unlink()  # As if it had been killed right before.
+    note_of_move(source).unlink()  # As if it had been killed right before.
     with opened(target, tmp_path) as app:
         assert report(app.test_client(), small[1]).status_code == 202
     again = move(source, target)
     assert "Everything was taken over" in again.stderr and "Start the server" in again.stdout
-    assert note_of(source).is_file()
+    assert note_of_move(source).is_file()
     with opened(target, tmp_path):
         assert db.session.scalar(select(func.count()).select_from(Event)) == EVENTS + 1
 
@@ -144,14 +145,22 @@ def test_a_server_that_starts_on_a_half_filled_database_takes_nothing(
         assert app.test_cli_runner().invoke(args=["prepare"]).exit_code == 0
 
 
-def test_no_server_starts_on_the_old_file_by_mistake(source: Path, target: str) -> None:
+def test_no_server_writes_to_the_old_file_by_mistake(
+    source: Path, target: str, small: tuple[Path, Team]
+) -> None:
     move(source, target)
     with opened(f"sqlite:///{source}", source.parent) as app:
         prepared = app.test_cli_runner().invoke(args=["prepare"])
         assert prepared.exit_code == 1 and "was moved to postgresql" in prepared.output
         assert "was moved to" in app.test_cli_runner().invoke(args=["doctor"]).output
-        note_of(source).unlink()
+        answer = report(app.test_client(), small[1])
+        assert answer.status_code == 503 and answer.headers["Retry-After"]
+        assert Worker().work() == OUTAGE_SECONDS
+        made = app.test_cli_runner().invoke(args=["key", "create", "new"])
+        assert made.exit_code == 1 and "it was moved to postgresql" in made.stderr
+        note_of_move(source).unlink()
         assert app.test_cli_runner().invoke(args=["prepare"]).exit_code == 0
+        assert report(app.test_client(), small[1]).status_code == 202
 
 
 def test_while_a_server_runs_it_refuses_and_what_that_took_is_moved_later(
@@ -191,7 +200,7 @@ def test_a_database_that_is_not_for_this_move_is_left_as_it_is(
     said = move(source, target, exit_code=1).stderr
     assert reason in said and "It was left as it is. Make an empty database" in said
     assert count_rows(peek) == before
-    assert not note_of(source).is_file() or way == "its own, older"
+    assert not note_of_move(source).is_file() or way == "its own, older"
 
 
 def count_rows(peek: Connection) -> dict[str, int]:
