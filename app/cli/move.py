@@ -64,7 +64,7 @@ def move(ctx: click.Context, url: URL, as_json: bool) -> None:
         with Source(path) as source:
             verdicts = _take_over(source, url, clock)
             if _is_good(verdicts):  # Noted before anybody else can write again.
-                note_move(path, url.render_as_string())
+                note_move(path, _show(url))
     except HeldError as error:
         raise click.ClickException(
             f"{path} is open in another program. Stop FlowPulse (web and worker), end whatever "
@@ -161,12 +161,16 @@ def _list_keys(verdict: Verdict) -> str:
 
 
 def _next_steps(path: Path, url: URL) -> str:
-    shown = url.set(drivername="postgresql").render_as_string()
     return (
         "Everything is there, and the same. What is left to do:\n\n"
-        f"  1. Set {SETTING}={shown} in .env, or wherever the server's settings are"
+        f"  1. Set {SETTING}={_show(url)} in .env, or wherever the server's settings are"
         f"{', with the password in place of ***' if url.password else ''}.\n"
         "  2. Start the server: make run\n\n"
         "Its secret key stays the same: without it, API keys, sessions and channels don't open.\n"
         f"{path} is as it was. {note_of_move(path)} keeps a server from writing to it by mistake."
     )
+
+
+def _show(url: URL) -> str:
+    """As people write it, without the password."""
+    return url.set(drivername="postgresql").render_as_string()

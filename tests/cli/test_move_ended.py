@@ -151,7 +151,7 @@ def test_no_server_writes_to_the_old_file_by_mistake(
     move(source, target)
     with opened(f"sqlite:///{source}", source.parent) as app:
         prepared = app.test_cli_runner().invoke(args=["prepare"])
-        assert prepared.exit_code == 1 and "was moved to postgresql" in prepared.output
+        assert prepared.exit_code == 1 and "was moved to postgresql://" in prepared.output
         assert "was moved to" in app.test_cli_runner().invoke(args=["doctor"]).output
         answer = report(app.test_client(), small[1])
         assert answer.status_code == 503 and answer.headers["Retry-After"]
