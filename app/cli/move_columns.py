@@ -27,7 +27,6 @@ _BYTES = "length(CAST({c} AS BLOB))"
 # Without the fraction, by which SQLite might round up to the next second.
 _SECONDS = "sum(CAST(strftime('%s', substr({c}, 1, 19)) AS INTEGER))"
 _MICROSECONDS = "sum(CAST(substr(substr({c}, 21) || '000000', 1, 6) AS INTEGER))"
-_DAY = "0001-01-01' AND '9999-12-31"
 
 
 @dataclass(slots=True)
@@ -122,14 +121,12 @@ def _take_switch(column: Column[Any], mended: Mended) -> Taker:
 _IS_NO_INTEGER = "typeof({c}) <> 'integer'"
 _INTEGER_SUMS = (("sum({c} >> 32)", 2**32), ("sum({c} & 4294967295)", 1))
 """In two halves: SQLite ends a sum with an error where it outgrows eight bytes."""
-_IS_NO_DAY = (
-    f"typeof({{c}}) <> 'text' OR date({{c}}, '+0 days') IS NOT {{c}} OR {{c}} NOT BETWEEN '{_DAY}'"
-)
+# To add no days has SQLite work the day out, by which 30 February becomes one of March.
+_IS_NO_DAY = "typeof({c}) <> 'text' OR {c} < '0001' OR date({c}, '+0 days') IS NOT {c}"
 _IS_NO_MOMENT = (
-    "typeof({c}) <> 'text' OR date(substr({c}, 1, 19), '+0 days') IS NOT substr({c}, 1, 10) "
-    f"OR substr({{c}}, 1, 10) NOT BETWEEN '{_DAY}' "
-    "OR {c} NOT GLOB '*[0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9]' || "
-    "CASE length({c}) WHEN 19 THEN '' ELSE '.[0-9][0-9][0-9][0-9][0-9][0-9]' END"
+    "typeof({c}) <> 'text' OR {c} < '0001' "
+    "OR datetime(substr({c}, 1, 19), '+0 days') IS NOT substr({c}, 1, 19) "
+    "OR (length({c}) <> 19 AND substr({c}, 20) NOT GLOB '.[0-9][0-9][0-9][0-9][0-9][0-9]')"
 )
 
 # In this order, since a BigInteger is an Integer too.
