@@ -2,9 +2,19 @@
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+
+class DatabaseMovedError(sqlite3.OperationalError):
+    """Everything is in another database: what was written here would be missing there."""
+
+
+def note_of_move(database: Path) -> Path:
+    """The file beside a database that says where it was moved to."""
+    return database.with_name(database.name + ".moved")
 
 
 class WriteLock:
@@ -17,9 +27,13 @@ class WriteLock:
 
     def __init__(self, database: Path) -> None:
         self._path = database.with_name(database.name + ".lock")
+        self._note = note_of_move(database)
 
     def acquire(self) -> int:
-        """Wait for the lock (blocks the thread); returns the token that `release` takes."""
+        """Wait for the lock (blocks the thread); returns the token that `release` takes.
+
+        Raises DatabaseMovedError, as the others do.
+        """
         return self._lock(fcntl.LOCK_EX)
 
     def try_acquire(self) -> int:
@@ -30,6 +44,11 @@ class WriteLock:
         token = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(token, how)
+            if self._note.exists():
+                raise DatabaseMovedError(
+                    f"it was moved to {self._note.read_text().strip()}; set FLOWPULSE_DATABASE_URL "
+                    f"to that one, or remove {self._note}"
+                )
         except BaseException:
             os.close(token)
             raise

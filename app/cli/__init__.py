@@ -25,6 +25,7 @@ COMMANDS = {
     "worker": Place("app.cli.worker", "worker"),
     "doctor": Place("app.cli.doctor", "doctor", migrates=True),
     "demo": Place("app.cli.demo", "demo"),
+    "move": Place("app.cli.move", "move", migrates=True),
     "manual": Place("app.cli.manual", "manual"),
     "db": Place("flask_migrate.cli", "db", migrates=True),
 }

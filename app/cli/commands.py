@@ -13,6 +13,7 @@ from app.cli.text import escape
 from app.config import ConfigurationError
 from app.workspaces.passwords import WeakPasswordError
 from app.workspaces.people import AlreadySetUpError, RefusedError
+from app.write_lock import DatabaseMovedError
 
 NO_TABLES = ("no such table", "no such column", "UndefinedTable", "UndefinedColumn")
 
@@ -28,7 +29,7 @@ class Command(click.Command):
             raise click.ClickException(escape(str(error))) from error
         except AlreadySetUpError as error:
             raise click.ClickException("Somebody else has just set this server up.") from error
-        except (DBAPIError, psycopg.Error) as error:
+        except (DBAPIError, psycopg.Error, DatabaseMovedError) as error:
             raise click.ClickException(explain_outage(error)) from error
         except OSError as error:
             if error.filename is None:

@@ -10,6 +10,7 @@ from flask import current_app
 from sqlalchemy import func, select, text
 
 from app.cli.findings import Finding
+from app.cli.moved import why_not_to_start
 from app.clock import now
 from app.extensions import db, is_sqlite
 from app.models import Event, WorkerHeartbeat
@@ -41,7 +42,7 @@ def check_file() -> Finding:
 
 def check_migrations() -> Finding:
     name = "migrations"
-    scripts = ScriptDirectory(current_app.extensions["migrate"].directory)
+    scripts = ScriptDirectory(str(MIGRATIONS))
     wanted = scripts.get_current_head()
     found = MigrationContext.configure(db.session.connection()).get_current_revision()
     if found == wanted:
@@ -50,6 +51,13 @@ def check_migrations() -> Finding:
     if found and found not in {script.revision for script in scripts.walk_revisions()}:
         return Finding(name, "fail", message, "Run the newer FlowPulse that made this database.")
     return Finding(name, "fail", message, "Run: flask --app wsgi prepare")
+
+
+def check_move() -> Finding:
+    reason = why_not_to_start()
+    if reason is None:
+        return Finding("move", "ok", "Nothing is half-way to another database.")
+    return Finding("move", "fail", *reason)
 
 
 def check_clock() -> Finding:

@@ -9,8 +9,9 @@ from flask import current_app
 from flask_migrate import upgrade
 
 from app.cli.commands import command
+from app.cli.moved import why_not_to_start
 from app.cli.options import json_option
-from app.cli.text import dump
+from app.cli.text import dump, escape
 from app.extensions import db, is_sqlite
 from app.workspaces.people import is_set_up, setup_token
 
@@ -30,6 +31,9 @@ def prepare(to_start: bool, as_json: bool) -> None:
     if to_start:
         _check_port(current_app.config["HOST"], current_app.config["PORT"])
     _make_places()
+    reason = why_not_to_start()
+    if reason:
+        raise click.ClickException(escape(" ".join(reason)))
     upgrade()
     address = server_address()
     link = None if is_set_up() else f"{address}/setup?token={setup_token()}"

@@ -14,10 +14,11 @@ from app.processing.inbox import ClaimedEvent, claim, finish, has_due, put_off
 from app.processing.rollups import add_up
 from app.processing.runs import read_report, record_runs
 from app.processing.schedules import note_runs
+from app.write_lock import DatabaseMovedError
 
 logger = logging.getLogger(__name__)
 
-OUTAGES = (OperationalError, InterfaceError)
+OUTAGES = (OperationalError, InterfaceError, DatabaseMovedError)
 """What says that the database is away, not that an event is bad."""
 
 

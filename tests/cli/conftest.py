@@ -1,12 +1,14 @@
 """Running commands in the test's own process, on each database."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from click.testing import Result
 from flask import Flask
 
 from app.extensions import db
+from tests.databases import PostgresDatabases
+from tests.postgres import PostgresCluster
 
 Run = Callable[..., Result]
 
@@ -23,3 +25,12 @@ def run(app: Flask) -> Run:
         return result
 
     return invoke
+
+
+@pytest.fixture
+def target(postgres: PostgresCluster) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database, for what is moved there."""
+    databases = PostgresDatabases(postgres)
+    url = databases.create_empty()
+    yield url
+    databases.drop(url)

@@ -1,0 +1,282 @@
+"""`move`, ended at any moment or called where it must not be: nothing is lost, doubled or hurt."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from flask_migrate import upgrade
+from sqlalchemy import Connection, create_engine, func, insert, select, text
+
+from app.cli.move_source import Source
+from app.clock import now
+from app.extensions import db, writing
+from app.identifiers import new_id
+from app.models import Event
+from app.processing.worker import OUTAGE_SECONDS, Worker
+from app.write_lock import note_of_move
+from tests.apps import make_app
+from tests.cli.moves import change, copy, move, moved_tables, opened, read_all, start_move
+from tests.factories import Team, accepted_row, make_team, report
+from tests.server import LiveServer, wait_for
+from tests.teams import make_live_team
+
+EVENTS = 3_000
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Team]:
+    """A SQLite database with some thousand events."""
+    path = tmp_path_factory.mktemp("small") / "small.db"
+    with opened(f"sqlite:///{path}", path.parent):
+        upgrade()
+        team = make_team()
+        add_events(team, EVENTS)
+    return path, team
+
+
+@pytest.fixture
+def source(small: tuple[Path, Team], tmp_path: Path) -> Path:
+    return copy(small[0], tmp_path)
+
+
+@pytest.fixture
+def peek(target: str) -> Iterator[Connection]:
+    """A look into the target while it is filled."""
+    engine = create_engine(target, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def add_events(team: Team, count: int) -> None:
+    moment = now()
+    rows = [
+        accepted_row(moment, public_id=new_id(), workspace_id=team.workspace_id)
+        for _ in range(count)
+    ]
+    with writing() as session:
+        session.execute(insert(Event), rows)
+
+
+PROGRESS = "SELECT count(*) FROM flowpulse_move.progress"
+EVENTS_OVER = f"{PROGRESS} WHERE name = 'events' AND after"
+MOMENTS = (
+    ("workflows", "SELECT 1"),
+    ("flowpulse_move.progress", PROGRESS),
+    ("flowpulse_move.progress", f"{EVENTS_OVER} > 0"),
+    ("flowpulse_move.progress", f"{EVENTS_OVER} > 2000"),
+    ("flowpulse_move.progress", f"{PROGRESS} WHERE name = 'events' AND is_complete"),
+)
+"""The table that must be there, and what is true then: at each of them the command is killed."""
+
+
+def kill_at(source: Path, target: str, peek: Connection, table: str, condition: str) -> bool:
+    """Whether the command was still at work then."""
+
+    def is_there() -> bool:
+        if command.poll() is not None:
+            return True
+        is_made = peek.scalar(text("SELECT to_regclass(:name)"), {"name": table})
+        return bool(is_made and peek.scalar(text(condition)))
+
+    command = start_move(source, target)
+    try:
+        wait_for(is_there, 90, 0.005)
+    finally:
+        was_running = command.poll() is None
+        command.kill()
+        command.communicate()
+    return was_running
+
+
+def test_killed_at_any_moment_it_goes_on_where_it_was(
+    source: Path, target: str, tmp_path: Path, peek: Connection
+) -> None:
+    before = read_all(f"sqlite:///{source}", tmp_path)
+    killed = [kill_at(source, target, peek, *moment) for moment in MOMENTS]
+    assert all(killed[:4])
+    result = move(source, target)
+    assert "Going on with what began" in result.stderr or not killed[-1]
+    assert read_all(target, tmp_path) == before
+    assert not peek.scalar(text("SELECT to_regclass('flowpulse_move.progress')"))
+
+
+def test_called_again_once_all_is_over_it_says_so_and_copies_nothing(
+    source: Path, target: str, tmp_path: Path, small: tuple[Path, Team]
+) -> None:
+    move(source, target)
+    note_of_move(source).unlink()  # As if it had been killed right before.
+    with opened(target, tmp_path) as app:
+        assert report(app.test_client(), small[1]).status_code == 202
+    again = move(source, target)
+    assert "Everything was taken over" in again.stderr and "Start the server" in again.stdout
+    assert note_of_move(source).is_file()
+    with opened(target, tmp_path):
+        assert db.session.scalar(select(func.count()).select_from(Event)) == EVENTS + 1
+
+
+def test_where_the_source_has_changed_meanwhile_all_is_copied_anew(
+    source: Path, target: str, tmp_path: Path, peek: Connection
+) -> None:
+    assert kill_at(source, target, peek, *MOMENTS[3])
+    change(
+        source,
+        "UPDATE workspaces SET name = 'maeT'",  # As long as before.
+        "DELETE FROM events WHERE id = 5",
+    )
+    assert "has changed since" in move(source, target).stderr
+    assert read_all(target, tmp_path) == read_all(f"sqlite:///{source}", tmp_path)
+
+
+def test_a_server_that_starts_on_a_half_filled_database_takes_nothing(
+    source: Path, target: str, tmp_path: Path, peek: Connection, small: tuple[Path, Team]
+) -> None:
+    assert kill_at(source, target, peek, *MOMENTS[3])
+    with opened(target, tmp_path) as app:
+        assert report(app.test_client(), small[1]).status_code == 503
+        for name in ("prepare", "doctor"):
+            result = app.test_cli_runner().invoke(args=[name])
+            assert result.exit_code == 1 and "is not complete" in result.output
+    move(source, target)
+    with opened(target, tmp_path) as app:
+        assert report(app.test_client(), small[1]).status_code == 202
+        assert app.test_cli_runner().invoke(args=["prepare"]).exit_code == 0
+
+
+def test_no_server_writes_to_the_old_file_by_mistake(
+    source: Path, target: str, small: tuple[Path, Team]
+) -> None:
+    move(source, target)
+    with opened(f"sqlite:///{source}", source.parent) as app:
+        prepared = app.test_cli_runner().invoke(args=["prepare"])
+        assert prepared.exit_code == 1 and "was moved to postgresql://" in prepared.output
+        assert "was moved to" in app.test_cli_runner().invoke(args=["doctor"]).output
+        answer = report(app.test_client(), small[1])
+        assert answer.status_code == 503 and answer.headers["Retry-After"]
+        assert Worker().work() == OUTAGE_SECONDS
+        made = app.test_cli_runner().invoke(args=["key", "create", "new"])
+        assert made.exit_code == 1 and "it was moved to postgresql" in made.stderr
+        note_of_move(source).unlink()
+        assert app.test_cli_runner().invoke(args=["prepare"]).exit_code == 0
+        assert report(app.test_client(), small[1]).status_code == 202
+
+
+def test_while_a_server_runs_it_refuses_and_what_that_took_is_moved_later(
+    target: str, tmp_path: Path, peek: Connection
+) -> None:
+    source = tmp_path / "served.db"
+    with LiveServer(tmp_path, f"sqlite:///{source}") as server:
+        team = make_live_team(server)
+        body = {"workflow_slug": team.slug, "ended_at": "2026-01-15T09:31:00Z"}
+        sent = server.post("/api/v1/ingest/run-success", json=body, headers=team.headers).json()
+        refused = server.cli("move", "--to", target)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert "is open in another program. Stop FlowPulse" in refused.stderr
+        assert peek.scalar(text("SELECT to_regclass('users')")) is None
+    moved = server.cli("move", "--to", target, "--json")
+    assert moved.returncode == 0, moved.stderr
+    with opened(target, tmp_path):
+        ids = db.session.scalars(select(Event.public_id)).all()
+        assert ids == [sent["event_id"]]
+
+
+def test_nobody_else_can_open_the_database_meanwhile(source: Path) -> None:
+    with Source(source), closing(sqlite3.connect(source, timeout=0)) as other:
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("SELECT 1 FROM events")
+        assert (
+            "open in another program" in move(source, "postgresql://nowhere/x", exit_code=1).stderr
+        )
+
+
+@pytest.mark.parametrize("way", ["rows", "other tables", "another server's", "its own, older"])
+def test_a_database_that_is_not_for_this_move_is_left_as_it_is(
+    source: Path, target: str, tmp_path: Path, peek: Connection, way: str
+) -> None:
+    reason = WAYS[way](source, target, tmp_path, peek)
+    before = count_rows(peek)
+    said = move(source, target, exit_code=1).stderr
+    assert reason in said and "It was left as it is. Make an empty database" in said
+    assert count_rows(peek) == before
+    assert not note_of_move(source).is_file() or way == "its own, older"
+
+
+def count_rows(peek: Connection) -> dict[str, int]:
+    names = peek.scalars(text("SELECT relid::regclass::text FROM pg_stat_user_tables")).all()
+    return {name: peek.scalar(text(f"SELECT count(*) FROM {name}")) for name in names}
+
+
+def use_it(source: Path, target: str, tmp_path: Path, peek: Connection) -> str:
+    with opened(target, tmp_path):
+        upgrade()
+        make_team()
+    return "is not empty: it has api_keys, instance"
+
+
+def use_it_otherwise(source: Path, target: str, tmp_path: Path, peek: Connection) -> str:
+    peek.execute(text("CREATE TABLE orders (id int)"))
+    return "is not empty: it has orders"
+
+
+def move_another(source: Path, target: str, tmp_path: Path, peek: Connection) -> str:
+    (tmp_path / "other").mkdir()
+    other = copy(source, tmp_path / "other")
+    change(other, "UPDATE workspaces SET public_id = 'another'")
+    assert kill_at(other, target, peek, *MOMENTS[1])
+    return "belongs to a move from another server"
+
+
+def move_before(source: Path, target: str, tmp_path: Path, peek: Connection) -> str:
+    move(source, target)
+    change(source, "DELETE FROM events WHERE id = 1")
+    return "which has changed since"
+
+
+WAYS = {
+    "rows": use_it,
+    "other tables": use_it_otherwise,
+    "another server's": move_another,
+    "its own, older": move_before,
+}
+
+
+def test_a_migrated_database_without_rows_is_as_good_as_an_empty_one(
+    source: Path, target: str, tmp_path: Path
+) -> None:
+    with opened(target, tmp_path):
+        upgrade()
+    assert moved_tables(move(source, target, "--json"))["events"]["rows"] == EVENTS
+
+
+def test_a_source_that_is_behind_or_broken_is_told_before_anything_is_made(
+    source: Path, target: str, peek: Connection
+) -> None:
+    change(
+        source,
+        "UPDATE events SET received_at = 'yesterday' WHERE id = 1",
+        "UPDATE events SET received_at = '2026-02-30 10:00:00' WHERE id = 2",
+        "UPDATE events SET workflow_id = 99 WHERE id = 3",
+        "UPDATE users SET created_at = 1767225600",
+    )
+    said = move(source, target, exit_code=1).stderr
+    assert "events.received_at: FlowPulse itself can't read row 1: b'yesterday'; row 2" in said
+    assert "events: 1 rows point to workflows that are not there (row 3)" in said
+    assert "users.created_at" in said
+    change(source, "UPDATE alembic_version SET version_num = '0011'")
+    assert "Run first: flask --app wsgi prepare" in move(source, target, exit_code=1).stderr
+    assert peek.scalar(text("SELECT to_regclass('users')")) is None
+
+
+def test_what_is_no_postgresql_is_a_wrong_call(source: Path) -> None:
+    for url in ("sqlite:///x.db", "mysql://x", "x", ""):
+        assert "Invalid value for '--to'" in move(source, url, exit_code=2).stderr
+    said = move(source, "postgresql://nobody:secret@127.0.0.1:1/x", exit_code=1).stderr
+    assert "The database can't be used" in said and "secret" not in said
+
+
+def test_from_postgresql_there_is_no_move(target: str, tmp_path: Path) -> None:
+    app = make_app(target, tmp_path)
+    result = app.test_cli_runner().invoke(args=["move", "--to", target])
+    assert result.exit_code == 1 and "is not SQLite" in result.stderr
