@@ -6,10 +6,10 @@ from pathlib import Path
 
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from flask import current_app
 from sqlalchemy import func, select, text
 
 from app.cli.findings import Finding
+from app.cli.migrations import MIGRATIONS
 from app.cli.moved import why_not_to_start
 from app.clock import now
 from app.extensions import db, is_sqlite
