@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
-from typing import IO, Any, NamedTuple, Protocol
+from typing import IO, Any, NamedTuple, Protocol, cast
 
 from werkzeug.wsgi import get_content_length, get_input_stream
 
@@ -131,7 +131,7 @@ class Intake:
         """Whether all came that will; `body` grows meanwhile, and keeps what came."""
         try:
             with time_limit(seconds, for_sender=True):
-                stream = get_input_stream(self.environ)
+                stream = self._stream()
                 self._read_all(stream, limit)
                 if skips_rest:
                     self._skip_rest(stream)
@@ -142,6 +142,12 @@ class Intake:
             self.is_broken = True
         self._give_up()
         return False
+
+    def _stream(self) -> IO[bytes]:
+        """The body, which ends where it ends: gunicorn's does so by itself."""
+        if "wsgi.input_terminated" in self.environ:
+            return cast(IO[bytes], self.environ["wsgi.input"])
+        return get_input_stream(self.environ)
 
     def _read_all(self, stream: IO[bytes], limit: int) -> None:
         wanted = min(limit, self.content_length or limit)

@@ -144,7 +144,8 @@ class Recorder:
                         target=self._commit_forever, name="recorder", daemon=True
                     )
                     self._thread.start()
-        self._wake.set()
+        if not self._wake.is_set():  # Which is quicker to ask than to say again.
+            self._wake.set()
 
     def _commit_forever(self) -> None:
         while not self._is_closed:
