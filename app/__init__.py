@@ -17,6 +17,7 @@ from app.flask_app import FlowPulse
 from app.ingest.pings import blueprint as pings_blueprint
 from app.ingest.routes import blueprint as ingest_blueprint
 from app.ingest.service import init_ingest
+from app.postgres import engine_options
 from app.processing.web_beat import WebBeat
 
 __version__ = "0.1.0"
@@ -49,12 +50,14 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
 def _configure(app: Flask, overrides: Mapping[str, object] | None) -> None:
     settings = load_settings(overrides)
     secret = resolve_secret_key(settings)
+    database_url = resolve_database_url(settings)
     app.config.from_mapping(settings)
     app.config.from_mapping(
         FLOWPULSE_VERSION=__version__,
         SECRET_KEY=secret,
         FLOWPULSE_KEY_SECRET=secret.encode(),
-        SQLALCHEMY_DATABASE_URI=resolve_database_url(settings),
+        SQLALCHEMY_DATABASE_URI=database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(database_url),
         MAX_CONTENT_LENGTH=None,
         WTF_CSRF_CHECK_DEFAULT=False,
     )

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parent.parent
 LEVELS = {
     "identifiers": 0,
     "clock": 0,
+    "postgres": 0,
     "durations": 0,
     "sketches": 0,
     "keys": 0,

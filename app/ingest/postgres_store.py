@@ -13,6 +13,7 @@ from sqlalchemy import URL
 from app.ingest.records import NewEvent
 from app.ingest.statements import ROWS_AT_ONCE, append_events_sql
 from app.ingest.store import MAX_CONNECTIONS, Cursor, Offer, Store
+from app.postgres import NOTICE_HERE, NOTICE_THERE
 
 READER_SECONDS = 5.0
 """How long a look-up waits for a connection that is in use; then the sender is told 503."""
@@ -83,10 +84,11 @@ def _open_postgres(conninfo: str) -> psycopg.Connection[Any]:
     return psycopg.connect(
         conninfo,
         autocommit=True,
-        connect_timeout=5,
         application_name="flowpulse ingest",
+        # A machine that is cut off while it holds the lock must not hold up all others for long.
         options=(
             "-c timezone=UTC -c synchronous_commit=on -c statement_timeout=8000"
-            " -c idle_in_transaction_session_timeout=8000"
+            f" -c idle_in_transaction_session_timeout=3000 {NOTICE_THERE}"
         ),
+        **NOTICE_HERE,
     )

@@ -1,0 +1,33 @@
+"""How both ends of a connection to PostgreSQL notice that the other is gone."""
+
+from typing import Any
+
+from sqlalchemy import make_url
+
+NOTICE_HERE: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5_000,
+}
+"""For the driver: a sender is told 503 within seconds when the way to the database is cut, where
+the system's own limits would let it wait for a quarter of an hour."""
+NOTICE_THERE = (
+    "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
+    " -c tcp_user_timeout=10000"
+)
+"""For the server: the locks of a machine that is cut off are let go of in time."""
+IDLE_IN_TRANSACTION = "-c idle_in_transaction_session_timeout=15000"
+"""Milliseconds for which a transaction may stand still. A worker that is cut off in the middle of a
+batch holds up its events, and all other workers' beats, for so long."""
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """What the engine is made with; what the URL says wins."""
+    wanted = make_url(url)
+    if wanted.get_backend_name() != "postgresql":
+        return {}
+    options = f"{NOTICE_THERE} {IDLE_IN_TRANSACTION} {wanted.query.get('options', '')}".strip()
+    own = {name: value for name, value in NOTICE_HERE.items() if name not in wanted.query}
+    return {"connect_args": {**own, "options": options}}
