@@ -164,7 +164,7 @@ SETTINGS: tuple[Setting, ...] = (
         "FLOWPULSE_REJECTED_RATE",
         "200",
         _whole_number,
-        "Refused requests stored per second; the rest is counted.",
+        "Refused requests stored per second, over all machines; the rest is counted.",
     ),
     Setting("FLOWPULSE_REJECTED_DAYS", "7", _whole_number, "Days that refused requests are kept."),
     Setting(

@@ -15,6 +15,7 @@ from app.extensions import db, is_sqlite
 from app.models import Event, WorkerHeartbeat
 from app.processing.downtimes import STALLED_AFTER
 from app.processing.inbox import oldest_accepted, waiting_since
+from app.processing.secret_mark import EXPLANATION, REPLACE, is_foreign
 
 MOST_LAG = timedelta(minutes=1)
 MOST_CLOCK_DIFFERENCE = timedelta(seconds=30)
@@ -50,6 +51,14 @@ def check_migrations() -> Finding:
     if found and found not in {script.revision for script in scripts.walk_revisions()}:
         return Finding(name, "fail", message, "Run the newer FlowPulse that made this database.")
     return Finding(name, "fail", message, "Run: flask --app wsgi prepare")
+
+
+def check_key_of_database() -> Finding:
+    """All machines on one database need the same secret key."""
+    name = "secret key of the database"
+    if is_foreign():
+        return Finding(name, "fail", EXPLANATION, REPLACE)
+    return Finding(name, "ok", "The API keys were made with this machine's secret key.")
 
 
 def check_clock() -> Finding:
