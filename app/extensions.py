@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, MetaData, event
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from app.blocking import run_blocking
+from app.postgres import LET_GO
 from app.write_lock import WriteLock
 
 BUSY_TIMEOUT_MS = 5_000
@@ -94,7 +95,11 @@ def writing(*, patient: bool = True) -> Iterator[Session]:
     with _write_lock(patient):
         try:
             wait_ms = BUSY_TIMEOUT_MS if patient else 0
-            db.session.connection(execution_options={"writes": True, "wait_ms": wait_ms})
+            connection = db.session.connection(
+                execution_options={"writes": True, "wait_ms": wait_ms}
+            )
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(LET_GO)
             yield db.session()
             db.session.commit()
         except BaseException:

@@ -15,12 +15,12 @@ NOTICE_HERE: dict[str, Any] = {
 the system's own limits would let it wait for a quarter of an hour."""
 NOTICE_THERE = (
     "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
-    " -c tcp_user_timeout=10000"
+    " -c tcp_user_timeout=5000"
 )
-"""For the server: the locks of a machine that is cut off are let go of in time."""
-IDLE_IN_TRANSACTION = "-c idle_in_transaction_session_timeout=15000"
-"""Milliseconds for which a transaction may stand still. A worker that is cut off in the middle of a
-batch holds up its events, and all other workers' beats, for so long."""
+"""For the server: it ends the session of a machine that is cut off."""
+LET_GO = "SET LOCAL idle_in_transaction_session_timeout = 8000"
+"""Milliseconds for which a transaction that writes may stand still. A worker that is cut off in the
+middle of a batch holds up its events, and all other workers' beats, for so long at most."""
 
 
 def engine_options(url: str) -> dict[str, Any]:
@@ -28,6 +28,6 @@ def engine_options(url: str) -> dict[str, Any]:
     wanted = make_url(url)
     if wanted.get_backend_name() != "postgresql":
         return {}
-    options = f"{NOTICE_THERE} {IDLE_IN_TRANSACTION} {wanted.query.get('options', '')}".strip()
+    options = f"{NOTICE_THERE} {wanted.query.get('options', '')}".strip()
     own = {name: value for name, value in NOTICE_HERE.items() if name not in wanted.query}
     return {"connect_args": {**own, "options": options}}

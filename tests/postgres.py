@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from importlib.util import find_spec
+from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +87,13 @@ def _wheel_folders() -> list[Path]:
 class PostgresCluster:
     """One running server with its own data folder; `stop()` ends it and removes the folder.
 
-    `durable` keeps fsync on, for drills that pull the plug.
+    `durable` keeps fsync on, for drills that pull the plug. `address`, with its network, is one
+    that it listens at beside 127.0.0.1, for machines of that network.
     """
 
-    def __init__(self, binaries: Path | None = None, durable: bool = False) -> None:
+    def __init__(
+        self, binaries: Path | None = None, durable: bool = False, address: str | None = None
+    ) -> None:
         self.folders: list[Path] = []
         self.account = _unprivileged_account()
         atexit.register(self.stop)
@@ -97,6 +101,9 @@ class PostgresCluster:
         self.binaries = self._reachable(binaries or find_binaries())
         self.data = self.root / "data"
         self.settings = SETTINGS | ({} if durable else HASTY)
+        self.address = ip_interface(address) if address else None
+        if self.address:
+            self.settings["listen_addresses"] += f",{self.address.ip}"
         self.process: subprocess.Popen[bytes] | None = None
         self.has_template = False
         self.port = 0
@@ -109,7 +116,8 @@ class PostgresCluster:
 
     def url(self, name: str) -> str:
         """The SQLAlchemy URL of a database."""
-        return f"postgresql+psycopg://{SUPERUSER}@127.0.0.1:{self.port}/{name}"
+        host = self.address.ip if self.address else "127.0.0.1"
+        return f"postgresql+psycopg://{SUPERUSER}@{host}:{self.port}/{name}"
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Make a database, empty or as a copy of a template nobody is connected to; its URL."""
@@ -195,6 +203,9 @@ class PostgresCluster:
                 f"--pgdata={self.data}",
             ]
         )
+        if self.address:
+            with (self.data / "pg_hba.conf").open("a") as rules:
+                rules.write(f"host all,replication all {self.address.network} trust\n")
 
     def _start(self) -> None:
         for _ in range(5):  # Another program may take the free port first.
