@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -12,12 +13,12 @@ from app.cli import init_cli
 from app.config import load_settings, resolve_database_url, resolve_secret_key
 from app.console import init_console
 from app.errors import init_errors
-from app.extensions import configure_engine, csrf, db, migrate
+from app.extensions import REPLICA, configure_engine, csrf, db, migrate
 from app.flask_app import FlowPulse
 from app.ingest.pings import blueprint as pings_blueprint
 from app.ingest.routes import blueprint as ingest_blueprint
 from app.ingest.service import init_ingest
-from app.postgres import engine_options
+from app.postgres import REPLICA_NOTICES, engine_options
 from app.processing.web_beat import WebBeat
 
 __version__ = "0.1.0"
@@ -47,6 +48,12 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     return app
 
 
+def _find_replica(settings: Mapping[str, object]) -> dict[str, Any]:
+    """The engine for the replica, where one is set; its address as psycopg takes it."""
+    url = str(settings["FLOWPULSE_REPLICA_URL"])
+    return {REPLICA: {"url": url, **engine_options(url, REPLICA_NOTICES)}} if url else {}
+
+
 def _configure(app: Flask, overrides: Mapping[str, object] | None) -> None:
     settings = load_settings(overrides)
     secret = resolve_secret_key(settings)
@@ -58,6 +65,7 @@ def _configure(app: Flask, overrides: Mapping[str, object] | None) -> None:
         FLOWPULSE_KEY_SECRET=secret.encode(),
         SQLALCHEMY_DATABASE_URI=database_url,
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(database_url),
+        SQLALCHEMY_BINDS=_find_replica(settings),
         MAX_CONTENT_LENGTH=None,
         WTF_CSRF_CHECK_DEFAULT=False,
     )

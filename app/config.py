@@ -90,6 +90,13 @@ def _database_url(text: str) -> str:
     return text
 
 
+def _replica_url(text: str) -> str:
+    url = _database_url(text)
+    if url.startswith("sqlite:"):
+        raise ValueError("must start with postgresql://")
+    return url
+
+
 SETTINGS: tuple[Setting, ...] = (
     Setting("HOST", "127.0.0.1", str, "Address that the web server listens on."),
     Setting("PORT", "8000", _port, "Port that the web server listens on."),
@@ -105,6 +112,13 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         _database_url,
         "Database: `sqlite:///path` or `postgresql://…`. Empty: SQLite in the data folder.",
+    ),
+    Setting(
+        "FLOWPULSE_REPLICA_URL",
+        "",
+        _replica_url,
+        "Streaming replica of that PostgreSQL, `postgresql://…`, which the console's overview, "
+        "log, runs and charts are read from. Empty: all is read from the database itself.",
     ),
     Setting(
         "FLOWPULSE_PUBLIC_URL",

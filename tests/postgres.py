@@ -14,7 +14,7 @@ import time
 from importlib.util import find_spec
 from ipaddress import ip_interface
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -261,6 +261,25 @@ class PostgresCluster:
 
     def _log(self) -> Path:
         return self.root / "server.log"
+
+
+class PostgresReplica(PostgresCluster):
+    """A streaming replica of a running cluster."""
+
+    def __init__(self, primary: PostgresCluster) -> None:
+        self._primary = primary
+        super().__init__(primary.binaries)
+
+    def _initialise(self) -> None:
+        """Copies the primary's data and says whom to follow from there on."""
+        source = f"host=127.0.0.1 port={self._primary.port} user={SUPERUSER}"
+        copy = ["-D", str(self.data), "-R", "-X", "stream", "-c", "fast", "-d", source]
+        self._run([str(self.binaries / "pg_basebackup"), *copy])
+
+    def execute(self, statement: LiteralString) -> Any:
+        """The first column of the first row that a statement gives, if it gives any."""
+        with self._connect() as connection:
+            return next(iter(connection.execute(statement).fetchone() or ()), None)
 
 
 def _unprivileged_account() -> pwd.struct_passwd | None:

@@ -11,6 +11,7 @@ from sqlalchemy import func, select, text
 
 from app.cli.findings import Finding
 from app.clock import now
+from app.console.replica import MOST_BEHIND_SECONDS, describe_replica
 from app.extensions import db, is_sqlite
 from app.models import Event, WorkerHeartbeat
 from app.processing.downtimes import STALLED_AFTER
@@ -59,6 +60,21 @@ def check_key_of_database() -> Finding:
     if is_foreign():
         return Finding(name, "fail", EXPLANATION, REPLACE)
     return Finding(name, "ok", "The API keys were made with this machine's secret key.")
+
+
+def check_replica() -> Finding:
+    """Pages go on without it, so that it is no more than a warning."""
+    name, state = "replica", describe_replica()
+    if state is None:
+        return Finding(name, "ok", "None is set: pages are read from the database itself.")
+    if state.problem:
+        fix = "See to the replica, and to FLOWPULSE_REPLICA_URL. Pages are read without it."
+        return Finding(name, "warn", f"It can't be used: {state.problem}", fix)
+    message = f"It knows everything up to {state.behind_seconds:.0f} s ago."
+    if state.behind_seconds > MOST_BEHIND_SECONDS:
+        fix = "See to the replica and its connection. Pages are read without it meanwhile."
+        return Finding(name, "warn", message, fix)
+    return Finding(name, "ok", message)
 
 
 def check_clock() -> Finding:
