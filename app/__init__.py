@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import models
 from app.api import init_api
 from app.cli import init_cli
-from app.config import load_settings, resolve_database_url, resolve_secret_key
+from app.config import load_settings, resolve_database_url
 from app.console import init_console
 from app.errors import init_errors
 from app.extensions import REPLICA, configure_engine, csrf, db, migrate
@@ -20,6 +20,7 @@ from app.ingest.routes import blueprint as ingest_blueprint
 from app.ingest.service import init_ingest
 from app.postgres import REPLICA_NOTICES, engine_options
 from app.processing.web_beat import WebBeat
+from app.secret_key import resolve_secret_key
 
 __version__ = "0.1.0"
 __all__ = ["create_app", "models"]

@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 
 from app.config import (
-    KNOWN_SECRETS,
     SETTINGS,
     ConfigurationError,
     load_settings,
     resolve_database_url,
-    resolve_secret_key,
 )
+from app.secret_key import KNOWN_SECRETS, resolve_secret_key
 
 
 def test_the_environment_wins_over_the_env_file_and_that_over_defaults(

@@ -23,6 +23,7 @@ LEVELS = {
     "signs": 0,
     "timetable": 0,
     "blocking": 1,
+    "secret_key": 1,
     "refusal_titles": 1,
     "extensions": 2,
     "links": 2,

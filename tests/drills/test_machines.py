@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psycopg
 import pytest
 import requests
-from sqlalchemy import func, select
+from sqlalchemy import func, make_url, select
 
 from app.extensions import db
 from app.models import Event, Run, WorkerHeartbeat
@@ -180,6 +181,7 @@ def drill(kind: str | None, folder: Path, each: int, **settings: str) -> None:
         with Load(machines, team) as load:
             for number in range(3):
                 load.wait_for(number, 202, each)
+            held = count_connections(machines[FIRST].database_url)
             network.unplug(KILLED)
             machines[KILLED].kill()
             load.wait_for(FIRST, 202, each)
@@ -205,8 +207,17 @@ def drill(kind: str | None, folder: Path, each: int, **settings: str) -> None:
         f"{report}; the cut-off machine answered {len(refused)} requests with 503, the first "
         f"{first:.1f} s after the cut, each within {longest:.1f} s, and took {each} again "
         f"{back_after:.1f} s after it was joined again; the longest pause between two events that "
-        f"the first machine took: {longest_pause(load):.1f} s"
+        f"the first machine took: {longest_pause(load):.1f} s; connections to the database: {held}"
     )
+
+
+def count_connections(url: str) -> int:
+    """How many the machines hold together."""
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    query = "SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()"
+    with psycopg.connect(plain) as connection:
+        row = connection.execute(query).fetchone()
+    return int(row[0]) if row else 0
 
 
 def longest_pause(load: Load) -> float:
