@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import models
 from app.api import init_api
 from app.cli import init_cli
-from app.config import load_settings, resolve_database_url
+from app.config import ConfigurationError, load_settings, resolve_database_url
 from app.console import init_console
 from app.errors import init_errors
 from app.extensions import REPLICA, configure_engine, csrf, db, migrate
@@ -49,9 +49,14 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     return app
 
 
-def _find_replica(settings: Mapping[str, object]) -> dict[str, Any]:
-    """The engine for the replica, where one is set; its address as psycopg takes it."""
+def _find_replica(settings: Mapping[str, object], database_url: str) -> dict[str, Any]:
+    """The engine for the replica, where one is set. Raises ConfigurationError beside SQLite."""
     url = str(settings["FLOWPULSE_REPLICA_URL"])
+    if url and database_url.startswith("sqlite:"):
+        raise ConfigurationError(
+            "FLOWPULSE_REPLICA_URL is set, but the database is SQLite, which has no replicas. "
+            "Leave it empty, or set FLOWPULSE_DATABASE_URL to the PostgreSQL that it follows."
+        )
     return {REPLICA: {"url": url, **engine_options(url, REPLICA_NOTICES)}} if url else {}
 
 
@@ -66,7 +71,7 @@ def _configure(app: Flask, overrides: Mapping[str, object] | None) -> None:
         FLOWPULSE_KEY_SECRET=secret.encode(),
         SQLALCHEMY_DATABASE_URI=database_url,
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(database_url),
-        SQLALCHEMY_BINDS=_find_replica(settings),
+        SQLALCHEMY_BINDS=_find_replica(settings, database_url),
         MAX_CONTENT_LENGTH=None,
         WTF_CSRF_CHECK_DEFAULT=False,
     )
