@@ -1,6 +1,6 @@
 """The figures that docs/scaling.md reckons with, and the tables that are worked out from them.
 
-After a new measurement only FIGURES is to be changed; then `make docs-tables`.
+After a new measurement only WRITERS and FIGURES are to be changed; then `make docs-tables`.
 """
 
 import math
@@ -17,12 +17,22 @@ class Figure(NamedTuple):
 
 
 BUSY = "`python -m bench.writers`, while other programs kept the machine busy"
+WRITERS = {
+    1: (125, 1_170, 2_200, 2_500),
+    2: (144, 1_612, 1_600, 3_000),
+    4: (166, 1_560, 2_350, 3_500),
+    8: (220, 2_108, 2_150, 4_500),
+}
+"""Events a second by the number of processes, with so many events a commit as BATCHES says."""
+BATCHES = (1, 15, 100, 500)
 FIGURES = {
     "single_sqlite": Figure(3_885, "events/s", "one event a request, SQLite", "`make bench`"),
     "single": Figure(1_819, "events/s", "one event a request, PostgreSQL", "`make bench`"),
     "cpu": Figure(0.82, "ms", "web CPU for each of those", "`make bench`"),
-    "commits": Figure(4_500, "events/s", "8 processes, 500 events a commit, no HTTP", BUSY),
-    "small_commits": Figure(2_108, "events/s", "8 processes, 15 events a commit, no HTTP", BUSY),
+    "commits": Figure(WRITERS[8][3], "events/s", "8 processes, 500 events a commit, no HTTP", BUSY),
+    "small_commits": Figure(
+        WRITERS[8][1], "events/s", "8 processes, 15 events a commit, no HTTP", BUSY
+    ),
     "worker": Figure(366, "events/s", "one worker alone", BUSY),
     "bytes": Figure(2_269, "bytes", "an event with its run and all indexes on disk", BUSY),
 }
@@ -44,6 +54,16 @@ def draw_figures() -> str:
     lines = ["| | Measured | By |", "|---|---:|---|"]
     for figure in FIGURES.values():
         lines.append(f"| {figure.what} | {figure.value:,g} {figure.unit} | {figure.source} |")
+    return "\n".join(lines)
+
+
+def draw_writers() -> str:
+    lines = [
+        f"| processes | {' | '.join(f'{batch} a commit' for batch in BATCHES)} |",
+        f"|---:|{'---:|' * len(BATCHES)}",
+    ]
+    for processes, rates in WRITERS.items():
+        lines.append(f"| {processes} | {' | '.join(f'{rate:,}' for rate in rates)} |")
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from app.config import SETTINGS
 from app.problems import KINDS, PROBLEMS, Problem
-from docs.sizing import draw_billion, draw_figures, draw_sizes
+from docs.sizing import draw_billion, draw_figures, draw_sizes, draw_writers
 
 ROOT = Path(__file__).parent.parent
 _KIND_TITLES = {
@@ -80,6 +80,7 @@ def draw_scaling(page: str) -> str:
     """The page with all that is reckoned from measured figures."""
     page = fill_in(page, "figures", draw_figures())
     page = fill_in(page, "sizes", draw_sizes())
+    page = fill_in(page, "writers", draw_writers())
     return fill_in(page, "billion", draw_billion())
 
 
