@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import text
@@ -43,3 +44,24 @@ def test_what_the_url_says_wins() -> None:
     arguments = engine_options(url)["connect_args"]
     assert "connect_timeout" not in arguments and arguments["tcp_user_timeout"] == 5_000
     assert arguments["options"].endswith("-c work_mem=8MB")
+
+
+def test_a_look_up_is_tried_again_where_that_costs_no_time(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restart has ended what idles; where the way is cut, each try would take seconds."""
+    store = ingest_service().store
+    end_all = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE application_name = 'flowpulse ingest' AND datname = current_database()"
+    )
+    for seconds, outcome in ((1.0, (1,)), (-1.0, None)):
+        monkeypatch.setattr("app.ingest.postgres_store.AT_ONCE_SECONDS", seconds)
+        store.fetch_one("SELECT 1")
+        db.session.execute(end_all).all()
+        db.session.rollback()
+        if outcome:
+            assert store.fetch_one("SELECT 1") == outcome
+        else:
+            with pytest.raises(psycopg.OperationalError):
+                store.fetch_one("SELECT 1")
