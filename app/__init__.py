@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -9,15 +10,17 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import models
 from app.api import init_api
 from app.cli import init_cli
-from app.config import load_settings, resolve_database_url, resolve_secret_key
+from app.config import ConfigurationError, load_settings, resolve_database_url
 from app.console import init_console
 from app.errors import init_errors
-from app.extensions import configure_engine, csrf, db
+from app.extensions import REPLICA, configure_engine, csrf, db
 from app.flask_app import FlowPulse
 from app.ingest.pings import blueprint as pings_blueprint
 from app.ingest.routes import init_ingest_routes
 from app.ingest.service import init_ingest
+from app.postgres import REPLICA_NOTICES, engine_options
 from app.processing.web_beat import WebBeat
+from app.secret_key import resolve_secret_key
 
 __version__ = "0.1.0"
 __all__ = ["create_app", "models"]
@@ -45,15 +48,29 @@ def create_app(overrides: Mapping[str, object] | None = None) -> FlowPulse:
     return app
 
 
+def _find_replica(settings: Mapping[str, object], database_url: str) -> dict[str, Any]:
+    """The engine for the replica, where one is set. Raises ConfigurationError beside SQLite."""
+    url = str(settings["FLOWPULSE_REPLICA_URL"])
+    if url and database_url.startswith("sqlite:"):
+        raise ConfigurationError(
+            "FLOWPULSE_REPLICA_URL is set, but the database is SQLite, which has no replicas. "
+            "Leave it empty, or set FLOWPULSE_DATABASE_URL to the PostgreSQL that it follows."
+        )
+    return {REPLICA: {"url": url, **engine_options(url, REPLICA_NOTICES)}} if url else {}
+
+
 def _configure(app: Flask, overrides: Mapping[str, object] | None) -> None:
     settings = load_settings(overrides)
     secret = resolve_secret_key(settings)
+    database_url = resolve_database_url(settings)
     app.config.from_mapping(settings)
     app.config.from_mapping(
         FLOWPULSE_VERSION=__version__,
         SECRET_KEY=secret,
         FLOWPULSE_KEY_SECRET=secret.encode(),
-        SQLALCHEMY_DATABASE_URI=resolve_database_url(settings),
+        SQLALCHEMY_DATABASE_URI=database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(database_url),
+        SQLALCHEMY_BINDS=_find_replica(settings, database_url),
         MAX_CONTENT_LENGTH=None,
         WTF_CSRF_CHECK_DEFAULT=False,
     )

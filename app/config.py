@@ -1,32 +1,12 @@
 """Every setting: its name, default and meaning; the configuration table is drawn from here."""
 
 import os
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-
-KNOWN_SECRETS = frozenset(
-    (
-        "changeme",
-        "default",
-        "dev",
-        "flowpulse",
-        "insecure",
-        "keyboard-cat",
-        "password",
-        "secret",
-        "test",
-        "change-me-change-me-change-me-change-me",
-        "your-secret-key-goes-here-please-change-it",
-        "super-secret-key-that-should-be-changed",
-        "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",  # Flask's documents'.
-    )
-)
-MIN_SECRET_LENGTH = 32
 
 
 class ConfigurationError(Exception):
@@ -90,6 +70,13 @@ def _database_url(text: str) -> str:
     return text
 
 
+def _replica_url(text: str) -> str:
+    url = _database_url(text)
+    if url.startswith("sqlite:"):
+        raise ValueError("must start with postgresql://")
+    return url
+
+
 SETTINGS: tuple[Setting, ...] = (
     Setting("HOST", "127.0.0.1", str, "Address that the web server listens on."),
     Setting("PORT", "8000", _port, "Port that the web server listens on."),
@@ -105,6 +92,13 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         _database_url,
         "Database: `sqlite:///path` or `postgresql://…`. Empty: SQLite in the data folder.",
+    ),
+    Setting(
+        "FLOWPULSE_REPLICA_URL",
+        "",
+        _replica_url,
+        "Streaming replica of that PostgreSQL, `postgresql://…`, which the console's overview, "
+        "log, runs and charts are read from. Empty: all is read from the database itself.",
     ),
     Setting(
         "FLOWPULSE_PUBLIC_URL",
@@ -164,7 +158,7 @@ SETTINGS: tuple[Setting, ...] = (
         "FLOWPULSE_REJECTED_RATE",
         "200",
         _whole_number,
-        "Refused requests stored per second; the rest is counted.",
+        "Refused requests stored per second, over all machines; the rest is counted.",
     ),
     Setting("FLOWPULSE_REJECTED_DAYS", "7", _whole_number, "Days that refused requests are kept."),
     Setting(
@@ -254,42 +248,6 @@ def _parse(setting: Setting, text: str) -> object:
         return setting.parse(text)
     except ValueError as error:
         raise ConfigurationError(f"{setting.name} is {text!r}: {error}.") from error
-
-
-def resolve_secret_key(settings: Mapping[str, object]) -> str:
-    """The secret from the settings, or the one kept in the data folder (made once, mode 0600)."""
-    given = str(settings["FLOWPULSE_SECRET_KEY"])
-    if given:
-        _refuse_weak_secret(given)
-        return given
-    return _kept_secret(Path(str(settings["FLOWPULSE_DATA_DIR"])) / "secret_key")
-
-
-def _refuse_weak_secret(secret: str) -> None:
-    is_weak = len(secret) < MIN_SECRET_LENGTH or len(set(secret)) == 1
-    if is_weak or secret.lower() in KNOWN_SECRETS:
-        raise ConfigurationError(
-            "FLOWPULSE_SECRET_KEY is a known default, shorter than 32 characters, or one character "
-            "again and again. Leave it empty to have one made, or set the output of: "
-            "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
-        )
-
-
-def _kept_secret(path: Path) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    if not path.exists():
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(48))
-        try:
-            os.link(draft, path)  # One of several starters wins; the others read its secret.
-        except FileExistsError:
-            pass
-        draft.unlink()
-    secret = path.read_text().strip()
-    _refuse_weak_secret(secret)
-    return secret
 
 
 def resolve_database_url(settings: Mapping[str, object]) -> str:

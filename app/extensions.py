@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, current_app
 from flask_login import LoginManager
 from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session as FlaskSession
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import Connection, Engine, MetaData, event
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from app.blocking import run_blocking
+from app.postgres import LET_GO
 from app.write_lock import WriteLock
 
 BUSY_TIMEOUT_MS = 5_000
@@ -33,7 +35,20 @@ class Model(DeclarativeBase):
     )
 
 
-db = SQLAlchemy(model_class=Model)
+REPLICA = "replica"
+"""The engine that pages may read from, and the mark of a session that does."""
+
+
+class RoutedSession(FlaskSession):
+    """Goes to the database, or to its replica for as long as it is told to only read."""
+
+    def get_bind(self, *arguments: Any, **more: Any) -> Engine | Connection:
+        if self.info.get(REPLICA):
+            return db.engines[REPLICA]
+        return super().get_bind(*arguments, **more)
+
+
+db = SQLAlchemy(model_class=Model, session_options={"class_": RoutedSession})
 if TYPE_CHECKING:
     Entity = Model  # What `db.Model` is, in terms that a type checker follows.
 else:
@@ -82,6 +97,16 @@ def _commit_beside(connection: Any) -> None:
 
 
 @contextmanager
+def reading_from_replica() -> Iterator[None]:
+    """What is read within is read from the replica, until something is written."""
+    db.session.info[REPLICA] = True
+    try:
+        yield
+    finally:
+        db.session.info.pop(REPLICA, None)
+
+
+@contextmanager
 def writing(*, patient: bool = True) -> Iterator[Session]:
     """A transaction that writes: commits at its end, rolls back on any error.
 
@@ -89,10 +114,15 @@ def writing(*, patient: bool = True) -> Iterator[Session]:
     BlockingIOError or OperationalError where somebody else is writing.
     """
     db.session.rollback()
+    db.session.info.pop(REPLICA, None)
     with _write_lock(patient):
         try:
             wait_ms = BUSY_TIMEOUT_MS if patient else 0
-            db.session.connection(execution_options={"writes": True, "wait_ms": wait_ms})
+            connection = db.session.connection(
+                execution_options={"writes": True, "wait_ms": wait_ms}
+            )
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(LET_GO)
             yield db.session()
             db.session.commit()
         except BaseException:

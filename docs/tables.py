@@ -5,6 +5,7 @@ from pathlib import Path
 
 from app.config import SETTINGS
 from app.problems import KINDS, PROBLEMS, Problem
+from docs.sizing import draw_billion, draw_figures, draw_sizes, draw_writers
 
 ROOT = Path(__file__).parent.parent
 _KIND_TITLES = {
@@ -75,8 +76,17 @@ def fill_in(document: str, name: str, table: str) -> str:
     return f"{before}{begin}\n\n{table}\n\n{end}{after}"
 
 
+def draw_scaling(page: str) -> str:
+    """The page with all that is reckoned from measured figures."""
+    page = fill_in(page, "figures", draw_figures())
+    page = fill_in(page, "sizes", draw_sizes())
+    page = fill_in(page, "writers", draw_writers())
+    return fill_in(page, "billion", draw_billion())
+
+
 PAGES: dict[str, Callable[[str], str]] = {
     "README.md": lambda page: fill_in(page, "settings", draw_settings()),
+    "docs/scaling.md": draw_scaling,
     "docs/troubleshooting.md": lambda page: draw_troubleshooting(),
 }
 """The pages with drawn parts, and how each is made from what it is now."""

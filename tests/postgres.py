@@ -12,8 +12,9 @@ import sys
 import tempfile
 import time
 from importlib.util import find_spec
+from ipaddress import ip_interface
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -86,10 +87,13 @@ def _wheel_folders() -> list[Path]:
 class PostgresCluster:
     """One running server with its own data folder; `stop()` ends it and removes the folder.
 
-    `durable` keeps fsync on, for drills that pull the plug.
+    `durable` keeps fsync on, for drills that pull the plug. `address`, with its network, is one
+    that it listens at beside 127.0.0.1, for machines of that network.
     """
 
-    def __init__(self, binaries: Path | None = None, durable: bool = False) -> None:
+    def __init__(
+        self, binaries: Path | None = None, durable: bool = False, address: str | None = None
+    ) -> None:
         self.folders: list[Path] = []
         self.account = _unprivileged_account()
         atexit.register(self.stop)
@@ -97,6 +101,9 @@ class PostgresCluster:
         self.binaries = self._reachable(binaries or find_binaries())
         self.data = self.root / "data"
         self.settings = SETTINGS | ({} if durable else HASTY)
+        self.address = ip_interface(address) if address else None
+        if self.address:
+            self.settings["listen_addresses"] += f",{self.address.ip}"
         self.process: subprocess.Popen[bytes] | None = None
         self.has_template = False
         self.port = 0
@@ -109,7 +116,8 @@ class PostgresCluster:
 
     def url(self, name: str) -> str:
         """The SQLAlchemy URL of a database."""
-        return f"postgresql+psycopg://{SUPERUSER}@127.0.0.1:{self.port}/{name}"
+        host = self.address.ip if self.address else "127.0.0.1"
+        return f"postgresql+psycopg://{SUPERUSER}@{host}:{self.port}/{name}"
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Make a database, empty or as a copy of a template nobody is connected to; its URL."""
@@ -195,6 +203,9 @@ class PostgresCluster:
                 f"--pgdata={self.data}",
             ]
         )
+        if self.address:
+            with (self.data / "pg_hba.conf").open("a") as rules:
+                rules.write(f"host all,replication all {self.address.network} trust\n")
 
     def _start(self) -> None:
         for _ in range(5):  # Another program may take the free port first.
@@ -250,6 +261,25 @@ class PostgresCluster:
 
     def _log(self) -> Path:
         return self.root / "server.log"
+
+
+class PostgresReplica(PostgresCluster):
+    """A streaming replica of a running cluster."""
+
+    def __init__(self, primary: PostgresCluster) -> None:
+        self._primary = primary
+        super().__init__(primary.binaries)
+
+    def _initialise(self) -> None:
+        """Copies the primary's data and says whom to follow from there on."""
+        source = f"host=127.0.0.1 port={self._primary.port} user={SUPERUSER}"
+        copy = ["-D", str(self.data), "-R", "-X", "stream", "-c", "fast", "-d", source]
+        self._run([str(self.binaries / "pg_basebackup"), *copy])
+
+    def execute(self, statement: LiteralString) -> Any:
+        """The first column of the first row that a statement gives, if it gives any."""
+        with self._connect() as connection:
+            return next(iter(connection.execute(statement).fetchone() or ()), None)
 
 
 def _unprivileged_account() -> pwd.struct_passwd | None:

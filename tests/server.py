@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,8 @@ test_environment.__test__ = False  # type: ignore[attr-defined]
 class LiveServer:
     """Web (gunicorn with our configuration, two processes) and worker on a free port.
 
+    `through` stands before each command: what runs it elsewhere, such as in a network of its own.
+
     `database_url` empty: SQLite in the data folder. Further keywords are settings by name, such as
     FLOWPULSE_RATE_LIMIT="5"; rate limits are off otherwise. `with LiveServer(folder) as server:`
     """
@@ -62,12 +65,14 @@ class LiveServer:
         *,
         worker: bool = True,
         is_migrated: bool = False,
+        through: Sequence[str] = (),
         **settings: str,
     ) -> None:
         self.data_dir = data_dir
         data_dir.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{settings.get('HOST', '127.0.0.1')}:{self.port}"
+        self.through = through
         self.env = test_environment(
             data_dir, database_url, self.port, **{"FLOWPULSE_RATE_LIMIT": "0", **settings}
         )
@@ -107,7 +112,7 @@ class LiveServer:
     def cli(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run `flask --app wsgi …` in the server's environment."""
         return subprocess.run(
-            [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
+            [*self.through, sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
             env=self.env,
             cwd=self.data_dir,
             input=stdin or "",
@@ -203,7 +208,7 @@ class LiveServer:
     def _start(self, name: str, *module: str) -> None:
         with (self.data_dir / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", *module],
+                [*self.through, sys.executable, "-m", *module],
                 env=self.env,
                 cwd=self.data_dir,
                 stdin=subprocess.DEVNULL,

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from app import create_app
 from app.config import (
-    KNOWN_SECRETS,
     SETTINGS,
     ConfigurationError,
     load_settings,
     resolve_database_url,
-    resolve_secret_key,
 )
+from app.secret_key import KNOWN_SECRETS, resolve_secret_key
 
 
 def test_the_environment_wins_over_the_env_file_and_that_over_defaults(
@@ -36,6 +36,7 @@ def test_the_environment_wins_over_the_env_file_and_that_over_defaults(
         ("FLOWPULSE_RATE_LIMIT", "-1"),
         ("FLOWPULSE_PUBLIC_URL", "flowpulse.example.org"),
         ("FLOWPULSE_DATABASE_URL", "mysql://x"),
+        ("FLOWPULSE_REPLICA_URL", "sqlite:///x.db"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(
@@ -70,6 +71,12 @@ def test_postgresql_is_opened_with_psycopg_and_sqlite_lies_in_the_data_folder(
     assert resolve_database_url(given) == "postgresql+psycopg://u@h/d"
     empty = {"FLOWPULSE_DATABASE_URL": "", "FLOWPULSE_DATA_DIR": tmp_path}
     assert resolve_database_url(empty) == f"sqlite:///{tmp_path}/flowpulse.db"
+
+
+def test_a_replica_of_sqlite_is_refused(tmp_path: Path) -> None:
+    replica = {"FLOWPULSE_REPLICA_URL": "postgresql+psycopg://u@h/d"}
+    with pytest.raises(ConfigurationError, match="SQLite, which has no replicas"):
+        create_app({"FLOWPULSE_DATA_DIR": tmp_path, "FLOWPULSE_DATABASE_URL": "", **replica})
 
 
 def test_every_setting_has_a_sentence_and_a_default_that_parses() -> None:

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parent.parent
 LEVELS = {
     "identifiers": 0,
     "clock": 0,
+    "postgres": 0,
     "durations": 0,
     "sketches": 0,
     "keys": 0,
@@ -22,6 +23,7 @@ LEVELS = {
     "signs": 0,
     "timetable": 0,
     "blocking": 1,
+    "secret_key": 1,
     "refusal_titles": 1,
     "extensions": 2,
     "links": 2,

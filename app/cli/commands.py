@@ -11,10 +11,12 @@ from sqlalchemy.exc import DBAPIError
 
 from app.cli.text import escape
 from app.config import ConfigurationError
+from app.processing.secret_mark import ForeignSecretError
 from app.workspaces.passwords import WeakPasswordError
 from app.workspaces.people import AlreadySetUpError, RefusedError
 from app.write_lock import DatabaseMovedError
 
+REFUSALS = (RefusedError, WeakPasswordError, ConfigurationError, ForeignSecretError)
 NO_TABLES = ("no such table", "no such column", "UndefinedTable", "UndefinedColumn")
 
 
@@ -25,7 +27,7 @@ class Command(click.Command):
         _write_any_character()
         try:
             return super().invoke(ctx)
-        except (RefusedError, WeakPasswordError, ConfigurationError) as error:
+        except REFUSALS as error:
             raise click.ClickException(escape(str(error))) from error
         except AlreadySetUpError as error:
             raise click.ClickException("Somebody else has just set this server up.") from error

@@ -12,10 +12,12 @@ from app.cli.findings import Finding
 from app.cli.migrations import MIGRATIONS
 from app.cli.moved import why_not_to_start
 from app.clock import now
+from app.console.replica import MOST_BEHIND_SECONDS, describe_replica
 from app.extensions import db, is_sqlite
 from app.models import Event, WorkerHeartbeat
 from app.processing.downtimes import STALLED_AFTER
 from app.processing.inbox import oldest_accepted, waiting_since
+from app.processing.secret_mark import EXPLANATION, REPLACE, is_foreign
 
 MOST_LAG = timedelta(minutes=1)
 MOST_CLOCK_DIFFERENCE = timedelta(seconds=30)
@@ -58,6 +60,29 @@ def check_move() -> Finding:
     if reason is None:
         return Finding("move", "ok", "Nothing is half-way to another database.")
     return Finding("move", "fail", *reason)
+
+
+def check_key_of_database() -> Finding:
+    """All machines on one database need the same secret key."""
+    name = "secret key of the database"
+    if is_foreign():
+        return Finding(name, "fail", EXPLANATION, REPLACE)
+    return Finding(name, "ok", "The API keys were made with this machine's secret key.")
+
+
+def check_replica() -> Finding:
+    """Pages go on without it, so that it is no more than a warning."""
+    name, state = "replica", describe_replica()
+    if state is None:
+        return Finding(name, "ok", "None is set: pages are read from the database itself.")
+    if state.problem:
+        fix = "See to the replica, and to FLOWPULSE_REPLICA_URL. Pages are read without it."
+        return Finding(name, "warn", f"It can't be used: {state.problem}", fix)
+    message = f"It knows everything up to {state.behind_seconds:.0f} s ago."
+    if state.behind_seconds > MOST_BEHIND_SECONDS:
+        fix = "See to the replica and its connection. Pages are read without it meanwhile."
+        return Finding(name, "warn", message, fix)
+    return Finding(name, "ok", message)
 
 
 def check_clock() -> Finding:

@@ -22,6 +22,8 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     database_health.check_file,
     database_health.check_migrations,
     database_health.check_move,
+    database_health.check_key_of_database,
+    database_health.check_replica,
     database_health.check_clock,
     database_health.check_worker,
     database_health.check_queue,

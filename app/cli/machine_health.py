@@ -38,7 +38,7 @@ def check_secret_key() -> Finding:
     if current_app.config["FLOWPULSE_SECRET_KEY"]:
         return Finding(name, "ok", "It comes from FLOWPULSE_SECRET_KEY.")
     if not path.is_file():
-        fix = "Restart the server: it makes one. Keys and sessions made before no longer open."
+        fix = "Put it back, from a backup or another machine: no API key opens without it."
         return Finding(name, "fail", f"{path} is not there.", fix)
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         return Finding(name, "fail", f"Others can read {path}.", f"Run: chmod 600 {path}")

@@ -13,6 +13,7 @@ from app.cli.moved import why_not_to_start
 from app.cli.options import json_option
 from app.cli.text import dump, escape
 from app.extensions import db, is_sqlite
+from app.processing.secret_mark import adopt_secret
 from app.workspaces.people import is_set_up, setup_token
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
@@ -21,12 +22,16 @@ EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S10
 
 @command("prepare")
 @click.option("--to-start", is_flag=True, help="Fail when the server's port is taken.")
+@click.option(
+    "--new-secret-key", is_flag=True, help="Go on with another secret key than the database's."
+)
 @json_option
-def prepare(to_start: bool, as_json: bool) -> None:
+def prepare(to_start: bool, new_secret_key: bool, as_json: bool) -> None:
     """Make or upgrade the database and print the server's address.
 
     While nobody has set the server up, the one-time set-up link is printed too. May be called at
-    any time; with --to-start only before the server starts.
+    any time; with --to-start only before the server starts. Fails where the database's API keys
+    were made with another secret key than this machine's.
     """
     if to_start:
         _check_port(current_app.config["HOST"], current_app.config["PORT"])
@@ -35,6 +40,7 @@ def prepare(to_start: bool, as_json: bool) -> None:
     if reason:
         raise click.ClickException(escape(" ".join(reason)))
     upgrade()
+    adopt_secret(new_secret_key)
     address = server_address()
     link = None if is_set_up() else f"{address}/setup?token={setup_token()}"
     if as_json:

@@ -3,6 +3,7 @@
 import logging
 
 from app.cli.commands import command
+from app.processing.secret_mark import ForeignSecretError, is_foreign
 from app.processing.worker import Worker
 
 
@@ -15,4 +16,6 @@ def worker() -> None:
     logging.basicConfig(
         format="%(asctime)s worker %(levelname)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S"
     )
+    if is_foreign():
+        raise ForeignSecretError
     Worker().run()

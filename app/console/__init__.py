@@ -52,6 +52,7 @@ from app.console.kept_forms import keep_form, show_kept
 from app.console.navigation import list_navigation
 from app.console.problem_titles import message_of, title_of, workflow_of
 from app.console.reader import init_reader, load_reader
+from app.console.replica import init_replica
 from app.console.session_cookie import ConsoleSessions, configure_session_cookie
 from app.console.toasts import carry_toasts
 from app.errors import answer_page
@@ -131,6 +132,7 @@ def init_console(app: Flask) -> None:
     stream.init_stream(app)
     for blueprint in (*GUARDED, *OPEN):
         app.register_blueprint(blueprint)
+    init_replica(app)
 
 
 def _answer_old_form(error: CSRFError) -> ResponseReturnValue:

@@ -8,6 +8,7 @@ from flask import current_app
 from sqlalchemy import func, select
 
 from app.clock import now
+from app.console.replica import State, describe_replica
 from app.extensions import db, is_sqlite
 from app.models import Event, Run, WorkerHeartbeat
 from app.models.columns import BigId
@@ -31,6 +32,7 @@ class Instance(NamedTuple):
     worker_seen_at: datetime | None
     lag_ms: float
     oldest_at: datetime | None
+    replica: State | None
 
 
 def describe_instance() -> Instance:
@@ -44,6 +46,7 @@ def describe_instance() -> Instance:
         seen_at,
         lag.total_seconds() * 1_000,
         db.session.scalar(select(Event.received_at).order_by(Event.id).limit(1)),
+        describe_replica(),
     )
 
 

@@ -18,7 +18,7 @@ def require_key(intake: Intake, scope: str, service: IngestService) -> KnownKey:
     """The request's key, good for the scope and within its rate.
 
     Raises ProblemError: `missing_api_key`, `malformed_api_key`, `unknown_api_key`,
-    `revoked_api_key`, `expired_api_key`, `insufficient_scope`, `rate_limited`.
+    `revoked_api_key`, `expired_api_key`, `insufficient_scope`, `rate_limited`, `unavailable`.
     """
     try:
         key = identify(intake, read_credential(intake), service)
@@ -70,6 +70,8 @@ def identify(intake: Intake, credential: str, service: IngestService) -> KnownKe
     if key is None:
         # The checksum, which takes longer than all the rest, tells why a key is not known.
         known_form = is_well_formed(credential)
+        if known_form and service.secret.is_foreign():
+            raise ProblemError("unavailable")  # Not the sender's fault: it is to try again.
         raise ProblemError("unknown_api_key" if known_form else "malformed_api_key")
     intake.api_key = key
     require_live(key, intake)

@@ -8,13 +8,13 @@ import logging
 import math
 import re
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from app.clock import timestamp
 from app.ingest.store import Cursor, Store
 from app.problems import ProblemError
 
@@ -81,14 +81,15 @@ class Limits:
     """The limits of one process; one per app."""
 
     def __init__(
-        self, store: Store, settings: Mapping[str, Any], clock: Callable[[], float] = time.time
+        self, store: Store, settings: Mapping[str, Any], clock: Callable[[], float] = timestamp
     ) -> None:
         self._store = store
         self._clock = clock
         self._rate: int = settings["FLOWPULSE_RATE_LIMIT"]
         self._failed_keys: int = settings["FLOWPULSE_FAILED_KEY_LIMIT"]
         self._failed_sign_ins: int = settings["FLOWPULSE_FAILED_SIGN_IN_LIMIT"]
-        self._stored = _share(settings["FLOWPULSE_REJECTED_RATE"], settings["WEB_CONCURRENCY"])
+        self._rejected: int = settings["FLOWPULSE_REJECTED_RATE"]
+        self._stored = _share(self._rejected, settings["WEB_CONCURRENCY"])
         self._stored_in = (0, 0)
         self._buckets: dict[str, _Bucket] = {}
         self._unstored: Counter[tuple[datetime, int | None, str]] = Counter()
@@ -126,12 +127,17 @@ class Limits:
             self._take(f"sign-in:{address}", limit / 60, limit)
 
     def may_store_rejected(self) -> bool:
-        """Whether this second has room for one more: each process has its share of it."""
+        """Whether this second has room for one more.
+
+        Each process has its share of its machine's, and all machines together have that of one.
+        """
         second, count = int(self._clock()), 1
         if second == self._stored_in[0]:
             count += self._stored_in[1]
         self._stored_in = (second, count)
-        return count <= self._stored
+        if count > self._stored:
+            return False
+        return not self._take("rejected", self._rejected, 2 * self._rejected)
 
     def count_unstored(self, workspace_id: int | None, code: str) -> None:
         """Count a refused request that is not stored."""

@@ -1,6 +1,7 @@
 """The lean road into PostgreSQL."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -19,9 +20,12 @@ from app.ingest.statements import (
     append_events,
 )
 from app.ingest.store import MAX_CONNECTIONS, Cursor, Offer, Store
+from app.postgres import NOTICE_HERE, NOTICE_THERE
 
 READER_SECONDS = 5.0
 """How long a look-up waits for a connection that is in use; then the sender is told 503."""
+AT_ONCE_SECONDS = 1.0
+"""A connection that has idled and is dead says so sooner than this."""
 _COMMIT_ORDER_LOCK = 0x464C4F57
 """PostgreSQL hands out an id before the commit; under this lock ids follow the commits."""
 
@@ -81,10 +85,13 @@ class PostgresStore(Store):
         """Where many read at once, some wait: a new connection takes as long as fifty look-ups."""
         if not self._readers.acquire(timeout=READER_SECONDS):
             raise psycopg.OperationalError(f"no connection was free for {READER_SECONDS:.0f} s")
+        began = time.monotonic()
         try:
             return super()._read(statement, parameters, limit)
         except psycopg.OperationalError:
             self.close()  # After a restart of the database, those that idled are dead.
+            if time.monotonic() - began > AT_ONCE_SECONDS:
+                raise  # The way there is cut: another try would take as long again.
             return super()._read(statement, parameters, limit)
         finally:
             self._readers.release()
@@ -109,10 +116,11 @@ def _open_postgres(conninfo: str) -> psycopg.Connection[Any]:
     return GreenConnection.connect(
         conninfo,
         autocommit=True,
-        connect_timeout=5,
         application_name="flowpulse ingest",
+        # A machine that is cut off while it holds the lock must not hold up all others for long.
         options=(
             "-c timezone=UTC -c synchronous_commit=on -c statement_timeout=8000"
-            " -c idle_in_transaction_session_timeout=8000"
+            f" -c idle_in_transaction_session_timeout=3000 {NOTICE_THERE}"
         ),
+        **NOTICE_HERE,
     )

@@ -9,6 +9,7 @@ from app.extensions import db
 from app.ingest.limits import Limits
 from app.ingest.recorder import Recorder
 from app.ingest.records import NewEvent
+from app.ingest.secret_check import SecretCheck
 from app.ingest.store import Store
 from app.ingest.stores import open_store
 from app.ingest.usage import KeyUsageCounter
@@ -23,6 +24,7 @@ class IngestService:
     recorder: Recorder
     limits: Limits
     usage: KeyUsageCounter
+    secret: SecretCheck
     key_secret: bytes
     max_body_bytes: int
     body_timeout_seconds: int
@@ -51,6 +53,7 @@ def init_ingest(app: Flask) -> None:
         Recorder(store, count_lost),
         limits,
         KeyUsageCounter(store),
+        SecretCheck(store, app.config["FLOWPULSE_KEY_SECRET"]),
         key_secret=app.config["FLOWPULSE_KEY_SECRET"],
         max_body_bytes=app.config["FLOWPULSE_MAX_BODY_BYTES"],
         body_timeout_seconds=app.config["FLOWPULSE_BODY_TIMEOUT_SECONDS"],

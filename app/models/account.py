@@ -112,3 +112,4 @@ class Instance(Entity):
     # Any of them, at last.
     worker_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     web_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    secret_mark: Mapped[str | None] = mapped_column(String(32))

@@ -12,6 +12,7 @@ from app.clock import now
 from app.extensions import db, writing
 from app.models import Instance
 from app.processing.downtimes import BEAT_EVERY, forget_web, note_web, stands_still
+from app.processing.shared_clock import read_shared_clock
 
 LOOK_EVERY = timedelta(minutes=1)
 logger = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ def note_served() -> None:
 
 def beat() -> None:
     """Where another process has just done so, that is enough."""
+    read_shared_clock()
     moment = now()
     seen_at = db.session.scalar(select(Instance.web_seen_at))
     if seen_at is None or moment - seen_at > BEAT_EVERY / 2:

@@ -5,6 +5,7 @@ Messages are sent by a thread of their own (the courier), which never holds up t
 
 import logging
 import os
+import secrets
 import signal
 import socket
 import threading
@@ -24,6 +25,7 @@ from app.processing.batch import OUTAGES, process_batch
 from app.processing.downtimes import BEAT_EVERY, note_worker
 from app.processing.retention import prune
 from app.processing.schedules import judge_schedules
+from app.processing.shared_clock import read_shared_clock
 from app.processing.silence_causes import explain_silence
 from app.processing.stuck_runs import mark_stuck_runs
 from app.processing.weekly_digests import send_weekly_digests
@@ -48,7 +50,8 @@ class Worker:
     """Runs inside an app context; any number may run at once, on both databases."""
 
     def __init__(self) -> None:
-        self.name = f"{socket.gethostname()[:80]}:{os.getpid()}"
+        # Containers on several machines may have the same name, and each a process 7.
+        self.name = f"{socket.gethostname()[:80]}:{os.getpid()}:{secrets.token_hex(4)}"
         self._stopping = threading.Event()
         self._started_at = now()
         self._beat_at: datetime | None = None
@@ -95,6 +98,7 @@ class Worker:
         """Say that this worker lives; not more often than BEAT_EVERY."""
         if self._beat_at is not None and now() - self._beat_at < BEAT_EVERY:
             return
+        read_shared_clock()
         self._beat_at = now()
         beat = WorkerHeartbeat(name=self.name, started_at=self._started_at, seen_at=self._beat_at)
         with writing() as session:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app.extensions import db, writing
+from app.keys import mark_secret
 from app.models import ROLES, Instance, Membership, User, Workspace
 from app.workspaces.mistakes import Mistakes
 from app.workspaces.mistakes import RefusedError as RefusedError
@@ -64,7 +65,8 @@ def set_up(email: str, password: str, workspace_name: str) -> User:
         with writing() as session:
             session.add_all([user, workspace])
             session.flush()
-            session.add(Instance(id=1, owner_id=user.id))
+            mark = mark_secret(current_app.config["FLOWPULSE_KEY_SECRET"])
+            session.add(Instance(id=1, owner_id=user.id, secret_mark=mark))
             session.add(Membership(user_id=user.id, workspace_id=workspace.id, role="owner"))
     except IntegrityError as error:
         raise AlreadySetUpError from error

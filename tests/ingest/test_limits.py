@@ -7,7 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.extensions import db
-from app.ingest.limits import Limits
+from app.ingest.limits import SYNC_SECONDS, Limits
 from app.ingest.service import ingest_service
 from app.ingest.stores import open_store
 from app.models import RateBucket, UnstoredCount
@@ -133,3 +133,16 @@ def test_each_process_stores_its_share_of_a_seconds_refused_requests(clock: Cloc
     alone = make_limits(clock, WEB_CONCURRENCY=1, FLOWPULSE_REJECTED_RATE=1)
     assert [alone.may_store_rejected() for _ in range(2)] == [True, False]
     assert not make_limits(clock, FLOWPULSE_REJECTED_RATE=0).may_store_rejected()
+
+
+def test_machines_together_store_no_more_refused_requests_than_one(clock: Clock) -> None:
+    """But for the first moment, in which none knows of the others yet."""
+    machines = [make_limits(clock, WEB_CONCURRENCY=1) for _ in range(4)]
+    stored = 0
+    for _ in range(80):  # Quarters of a second, in each of which 4 x 100 are refused.
+        stored += sum(each.may_store_rejected() for each in machines for _ in range(100))
+        for each in machines:
+            each.sync()
+        clock.time += SYNC_SECONDS
+    rate = SETTINGS["FLOWPULSE_REJECTED_RATE"]
+    assert 20 * rate <= stored <= 20 * rate + (len(machines) + 2) * rate

@@ -1,0 +1,155 @@
+"""Pages that only read may read from a replica, as long as they show what their reader has done."""
+
+import logging
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import NamedTuple, cast
+
+from flask import Flask, Response, current_app, request, session
+from flask.typing import ResponseReturnValue
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from werkzeug.exceptions import NotFound
+
+from app.clock import timestamp
+from app.console.guards import READING
+from app.extensions import REPLICA, db, reading_from_replica
+
+FROM_REPLICA = frozenset({"overview", "live_log", "runs", "insights", "problem_groups"})
+"""Blueprints whose pages search and add up much. Who may see them is asked of the database itself,
+as is all that concerns sessions; a page that shows one thing costs it little."""
+NEVER = frozenset({"live_log.stream_events"})
+"""The stream tells of what is new: it must not be late."""
+LOOK_SECONDS = 1.0
+AWAY_SECONDS = 10.0
+"""How long a replica that failed is left alone."""
+MOST_BEHIND_SECONDS = 30.0
+MARGIN_SECONDS = 1.0
+"""A transaction's time is taken a moment before others can see what it did."""
+WROTE_AT = "wrote_at"
+_STATE = text(
+    "SELECT pg_is_in_recovery(), extract(epoch FROM pg_last_xact_replay_timestamp())::float"
+)
+
+View = Callable[..., ResponseReturnValue]
+logger = logging.getLogger(__name__)
+
+
+class State(NamedTuple):
+    """The moment up to which the replica knows everything; or why it can't be used."""
+
+    knows_until: float = 0.0
+    problem: str | None = None
+
+    @property
+    def behind_seconds(self) -> float:
+        return max(0.0, timestamp() - self.knows_until)
+
+
+class Replica:
+    """What a process knows of the replica; one per app."""
+
+    def __init__(self) -> None:
+        self._state = State(problem="It was not asked yet.")
+        self._looked_at = float("-inf")
+        self._away_until = float("-inf")
+        self._is_looking = False
+        self._is_in_use = False
+
+    def may_serve(self, wrote_at: float) -> bool:
+        """Whether it is there, not far behind, and knows what was written until then."""
+        if self._is_looking or time.monotonic() < self._away_until:
+            return False
+        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
+            self._look()
+        problem = self._state.problem
+        if problem is None and self._state.behind_seconds > MOST_BEHIND_SECONDS:
+            problem = f"It is {self._state.behind_seconds:.0f} s behind."
+        self._note(problem)
+        return problem is None and self._state.knows_until > wrote_at + MARGIN_SECONDS
+
+    def note_failure(self, error: DBAPIError) -> None:
+        """Leave it alone for a while."""
+        self._away_until = time.monotonic() + AWAY_SECONDS
+        self._state = State(problem=_first_line(error))
+        self._note(self._state.problem)
+
+    def _look(self) -> None:
+        self._is_looking = True
+        try:
+            self._state = read_state()
+        finally:
+            self._is_looking = False
+            self._looked_at = time.monotonic()
+        if self._state.problem:
+            self._away_until = self._looked_at + AWAY_SECONDS
+
+    def _note(self, problem: str | None) -> None:
+        """A line when that changes, not one for each page."""
+        if problem and self._is_in_use:
+            logger.warning("Pages are read from the database, not from its replica: %s", problem)
+        elif not problem and not self._is_in_use:
+            logger.info("Pages are read from the replica")
+        self._is_in_use = problem is None
+
+
+def read_state() -> State:
+    """Asks the replica."""
+    try:
+        with db.engines[REPLICA].connect() as connection:
+            is_replica, knows_until = connection.execute(_STATE).one()
+    except DBAPIError as error:
+        return State(problem=_first_line(error))
+    if not is_replica:
+        return State(problem="The server at FLOWPULSE_REPLICA_URL is no streaming replica.")
+    if knows_until is None:
+        return State(problem="It has received nothing yet.")
+    return State(knows_until)
+
+
+def describe_replica() -> State | None:
+    """For people; None where none is set."""
+    return read_state() if current_app.config["FLOWPULSE_REPLICA_URL"] else None
+
+
+def init_replica(app: Flask) -> None:
+    """Let the pages that may do so read from the replica, where one is set."""
+    if not app.config["FLOWPULSE_REPLICA_URL"]:
+        return
+    app.extensions["flowpulse_replica"] = Replica()
+    app.after_request(_note_writing)
+    for endpoint, view in app.view_functions.items():
+        if endpoint.partition(".")[0] in FROM_REPLICA and endpoint not in NEVER:
+            app.view_functions[endpoint] = _read_where_possible(cast(View, view))
+
+
+def _read_where_possible(view: View) -> View:
+    @wraps(view)
+    def read(**arguments: object) -> ResponseReturnValue:
+        replica: Replica = current_app.extensions["flowpulse_replica"]
+        wrote_at = float(session.get(WROTE_AT, 0.0))
+        if request.method not in READING or not replica.may_serve(wrote_at):
+            return view(**arguments)
+        try:
+            with reading_from_replica():
+                return view(**arguments)
+        except DBAPIError as error:  # Also one whose tables are not migrated yet.
+            replica.note_failure(error)
+        except NotFound:
+            pass  # It may only not be there yet.
+        db.session.rollback()
+        return view(**arguments)
+
+    return read
+
+
+def _note_writing(answer: Response) -> Response:
+    """Whoever has changed something sees it: the browser carries along when that was."""
+    if request.method not in READING and not request.path.startswith("/api/"):
+        session[WROTE_AT] = timestamp()
+    return answer
+
+
+def _first_line(error: DBAPIError) -> str:
+    return (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]

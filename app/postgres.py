@@ -1,0 +1,36 @@
+"""How both ends of a connection to PostgreSQL notice that the other is gone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import make_url
+
+NOTICE_HERE: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5_000,
+}
+"""For the driver: a sender is told 503 within seconds when the way to the database is cut, where
+the system's own limits would let it wait for a quarter of an hour."""
+REPLICA_NOTICES = NOTICE_HERE | {"connect_timeout": 2, "tcp_user_timeout": 2_000}
+"""A page can be read elsewhere, and should not wait for long."""
+NOTICE_THERE = (
+    "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
+    " -c tcp_user_timeout=5000"
+)
+"""For the server: it ends the session of a machine that is cut off."""
+LET_GO = "SET LOCAL idle_in_transaction_session_timeout = 8000"
+"""Milliseconds for which a transaction that writes may stand still. A worker that is cut off in the
+middle of a batch holds up its events, and all other workers' beats, for so long at most."""
+
+
+def engine_options(url: str, notices: Mapping[str, Any] = NOTICE_HERE) -> dict[str, Any]:
+    """What the engine is made with; what the URL says wins."""
+    wanted = make_url(url)
+    if wanted.get_backend_name() != "postgresql":
+        return {}
+    options = f"{NOTICE_THERE} {wanted.query.get('options', '')}".strip()
+    own = {name: value for name, value in notices.items() if name not in wanted.query}
+    return {"connect_args": {**own, "options": options}}

@@ -1,0 +1,139 @@
+"""The figures that docs/scaling.md reckons with, and the tables that are worked out from them.
+
+After a new measurement only WRITERS and FIGURES are to be changed; then `make docs-tables`.
+"""
+
+import math
+from typing import NamedTuple
+
+
+class Figure(NamedTuple):
+    """What was measured, and by what."""
+
+    value: float
+    unit: str
+    what: str
+    source: str
+
+
+BUSY = "`python -m bench.writers`, while other programs kept the machine busy"
+WRITERS = {
+    1: (125, 1_170, 2_200, 2_500),
+    2: (144, 1_612, 1_600, 3_000),
+    4: (166, 1_560, 2_350, 3_500),
+    8: (220, 2_108, 2_150, 4_500),
+}
+"""Events a second by the number of processes, with so many events a commit as BATCHES says."""
+BATCHES = (1, 15, 100, 500)
+FIGURES = {
+    "single_sqlite": Figure(3_885, "events/s", "one event a request, SQLite", "`make bench`"),
+    "single": Figure(1_819, "events/s", "one event a request, PostgreSQL", "`make bench`"),
+    "cpu": Figure(0.82, "ms", "web CPU for each of those", "`make bench`"),
+    "commits": Figure(WRITERS[8][3], "events/s", "8 processes, 500 events a commit, no HTTP", BUSY),
+    "small_commits": Figure(
+        WRITERS[8][1], "events/s", "8 processes, 15 events a commit, no HTTP", BUSY
+    ),
+    "worker": Figure(366, "events/s", "one worker alone", BUSY),
+    "bytes": Figure(2_269, "bytes", "an event with its run and all indexes on disk", BUSY),
+}
+DAY = 86_400
+PEAK = 3
+"""How much more comes in the busiest hour than on average."""
+SHARE = 0.6
+"""Of its cores that a machine should use at the peak, so that one more machine may fail."""
+CATCH_UP = 1.5
+"""How much more than the average the workers can do, so that what a peak leaves is soon done."""
+VOLUMES = (100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
+
+
+def value(name: str) -> float:
+    return FIGURES[name].value
+
+
+def draw_figures() -> str:
+    lines = ["| | Measured | By |", "|---|---:|---|"]
+    for figure in FIGURES.values():
+        lines.append(f"| {figure.what} | {figure.value:,g} {figure.unit} | {figure.source} |")
+    return "\n".join(lines)
+
+
+def draw_writers() -> str:
+    lines = [
+        f"| processes | {' | '.join(f'{batch} a commit' for batch in BATCHES)} |",
+        f"|---:|{'---:|' * len(BATCHES)}",
+    ]
+    for processes, rates in WRITERS.items():
+        lines.append(f"| {processes} | {' | '.join(f'{rate:,}' for rate in rates)} |")
+    return "\n".join(lines)
+
+
+def draw_sizes() -> str:
+    lines = [
+        "| Events a day | on average | at the peak | web cores | workers | disk a day | 90 days |",
+        "|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for events in VOLUMES:
+        mean, size = events / DAY, events * value("bytes")
+        lines.append(
+            f"| {events:,} | {_rate(mean)} | {_rate(mean * PEAK)} | {web_cores(mean)} "
+            f"| {workers(mean)} | {_size(size)} | {_size(size * 90)} |"
+        )
+    return "\n".join(lines)
+
+
+def draw_billion() -> str:
+    """The arithmetic for 1,000,000,000 events a day."""
+    mean = VOLUMES[-1] / DAY
+    peak = mean * PEAK
+    size, commits = VOLUMES[-1] * value("bytes"), value("commits")
+    rows = (
+        ("Events on average", "1,000,000,000 / 86,400 s", _rate(mean)),
+        ("Events at the peak", f"x {PEAK}", _rate(peak)),
+        (
+            "Web cores, one event a request",
+            f"{peak:,.0f} x {value('cpu'):g} ms / {SHARE:g}",
+            f"{web_cores(mean)}",
+        ),
+        ("Commits, one event each", "each waits for the disk", _rate(peak)),
+        ("Commits, 15 events each", f"{peak:,.0f} / 15", _rate(peak / 15)),
+        ("Commits, 500 events each", f"{peak:,.0f} / 500", _rate(peak / 500)),
+        (
+            "Databases, by what one takes in",
+            f"{peak:,.0f} / {commits:,.0f}, rounded up",
+            f"{math.ceil(peak / commits)}",
+        ),
+        (
+            "Workers",
+            f"{mean:,.0f} x {CATCH_UP:g} / {value('worker'):,.0f}, rounded up",
+            f"{workers(mean)}",
+        ),
+        ("Disk a day", f"1,000,000,000 x {value('bytes'):,.0f} bytes", _size(size)),
+        ("Disk for 90 days", "x 90", _size(size * 90)),
+        (
+            "Network, bodies of 400 bytes with their heads",
+            f"{peak:,.0f} x about 900 bytes",
+            f"{peak * 900 / 1e6:,.0f} MB/s",
+        ),
+    )
+    lines = ["| | Reckoned | |", "|---|---|---:|"]
+    return "\n".join(lines + [f"| {what} | {how} | {result} |" for what, how, result in rows])
+
+
+def web_cores(mean: float) -> int:
+    """For one event a request, at the peak."""
+    return math.ceil(mean * PEAK * value("cpu") / 1_000 / SHARE)
+
+
+def workers(mean: float) -> int:
+    return math.ceil(mean * CATCH_UP / value("worker"))
+
+
+def _rate(each_second: float) -> str:
+    return f"{each_second:,.0f}/s" if each_second >= 10 else f"{each_second:.1f}/s"
+
+
+def _size(count: float) -> str:
+    for unit, least in (("TB", 1e12), ("GB", 1e9)):
+        if count >= least:
+            return f"{count / least:,.1f} {unit}"
+    return f"{count / 1e6:,.0f} MB"

@@ -1,0 +1,21 @@
+"""Which secret key the keys and channels were made with: all machines need the same.
+
+Revision ID: 0019
+Revises: 0012
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0019"
+down_revision = "0012"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("instance", sa.Column("secret_mark", sa.String(32), nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column("instance", "secret_mark")

@@ -1,0 +1,123 @@
+"""Eight writers at once, and tails on two machines: each event is seen once, in order."""
+
+import multiprocessing
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+
+import pytest
+from flask import Flask
+from sqlalchemy import make_url, select
+
+from app.console.tail import Tail, drain
+from app.extensions import db
+from app.ingest.recorder import Recorder
+from app.ingest.stores import open_store
+from app.models import Event
+from tests.factories import Team, make_team
+from tests.ingest.test_recorder import make_event
+from tests.server import wait_for
+
+WRITERS = 8
+MOST_AT_ONCE = 60
+"""Events in one commit; up to 32 are one statement, and more a transaction of several."""
+
+
+def write(url: str, team: Team, count: int, seed: int) -> None:
+    """As a web process does: some requests gather, and go with the next one that waits."""
+    recorder = Recorder(open_store(make_url(url)))
+    chance, events = random.Random(seed), (make_event(team) for _ in range(count))
+    while batch := list(islice(events, chance.randint(1, MOST_AT_ONCE))):
+        for event in batch[1:]:
+            assert recorder.record_later(event)
+        recorder.record(batch[0])
+    recorder.close()
+
+
+class Follower:
+    """An open page on a machine of its own."""
+
+    def __init__(self, app: Flask) -> None:
+        self.ids: list[int] = []
+        self._is_over = threading.Event()
+        self._tail = Tail(app)
+        with app.app_context():
+            self._subscription = self._tail.subscribe()
+            db.session.remove()
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def _read(self) -> None:
+        while not self._is_over.is_set():
+            self.ids += [notice.event.id for notice, _ in drain(self._subscription, 0.2)]
+
+    def stop(self) -> None:
+        self._is_over.set()
+        self._thread.join()
+        assert not self._subscription.has_lost
+        self._tail.unsubscribe(self._subscription)
+        wait_for(lambda: self._tail._thread is None)
+
+
+@contextmanager
+def followers(make_app: Callable[..., Flask]) -> Iterator[list[Follower]]:
+    made = [Follower(make_app()) for _ in range(2)]
+    try:
+        yield made
+    finally:
+        for each in made:
+            each.stop()
+
+
+def check(app: Flask, followers: list[Follower], count: int, seconds: float) -> None:
+    """All were written, and each follower was told of each of them once, in the order of ids."""
+    db.session.rollback()
+    ids = list(db.session.scalars(select(Event.id).order_by(Event.id)))
+    assert len(ids) == count
+    wait_for(lambda: all(each.ids and each.ids[-1] >= ids[-1] for each in followers), seconds)
+    for each in followers:
+        assert each.ids == ids
+
+
+def test_eight_writers_and_no_gap_in_two_live_logs(
+    app: Flask, make_app: Callable[..., Flask], database_url: str
+) -> None:
+    team, each = make_team(), 400
+    with followers(make_app) as reading:
+        threads = [
+            threading.Thread(target=write, args=(database_url, team, each, seed))
+            for seed in range(WRITERS)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        check(app, reading, WRITERS * each, seconds=30)
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(900)
+def test_a_hundred_thousand_events_of_eight_processes_and_no_gap(
+    app: Flask, make_app: Callable[..., Flask], database_url: str
+) -> None:
+    team, each = make_team(), 100_000 // WRITERS
+    spawn, began = multiprocessing.get_context("spawn"), time.monotonic()
+    with followers(make_app) as reading:
+        processes = [
+            spawn.Process(target=write, args=(database_url, team, each, seed))
+            for seed in range(WRITERS)
+        ]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        assert [process.exitcode for process in processes] == [0] * WRITERS
+        written = time.monotonic() - began
+        check(app, reading, WRITERS * each, seconds=300)
+    print(
+        f"{WRITERS * each} events by {WRITERS} processes in {written:.0f} s; both logs had shown "
+        f"each of them once, in order, after {time.monotonic() - began:.0f} s"
+    )

@@ -1,0 +1,282 @@
+"""Three machines on one PostgreSQL: one is killed, one is cut off; nothing is lost or doubled."""
+
+import itertools
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+import requests
+from sqlalchemy import func, make_url, select
+
+from app.extensions import db
+from app.models import Event, Run, WorkerHeartbeat
+from tests.apps import close_app, make_app
+from tests.main_job.visitors import sign_in
+from tests.networks import NETWORKS, NamespacesUnavailableError, Network, joined_hosts
+from tests.processing.sums import sums_from_rollups, sums_from_runs
+from tests.server import LiveServer, wait_for
+from tests.teams import LiveTeam, make_live_team
+
+FIRST, KILLED, CUT_OFF = range(3)
+ANSWER_SECONDS = 20
+"""Within this time a machine that can't reach its database says so."""
+
+
+class Try(NamedTuple):
+    """One request: to which machine, when, how long it took, and what came of it (0: nothing)."""
+
+    machine: int
+    began: float
+    seconds: float
+    status: int
+    retry_after: str | None = None
+
+
+@dataclass
+class Load:
+    """Senders of each machine; what that does not take, they send to the next until it is taken."""
+
+    machines: list[LiveServer]
+    team: LiveTeam
+    senders: int = 3
+    pause: float = 0.02
+    accepted: dict[str, list[str]] = field(default_factory=dict)
+    """Of each execution the ids that it was answered with."""
+    tries: list[Try] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._stop = threading.Event()
+        self._numbers = itertools.count(1)
+        homes = range(len(self.machines))
+        self._threads = [
+            threading.Thread(target=self._send, args=(home,))
+            for home in homes
+            for _ in range(self.senders)
+        ]
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def count(self, machine: int, status: int) -> int:
+        return sum(each.machine == machine and each.status == status for each in self.tries)
+
+    def wait_for(self, machine: int, status: int, more: int, seconds: float = 60) -> None:
+        """Until the machine has given so many more answers of this kind."""
+        wanted = self.count(machine, status) + more
+        wait_for(lambda: self.count(machine, status) >= wanted, seconds, 0.05)
+
+    def _send(self, home: int) -> None:
+        with requests.Session() as session:
+            session.headers.update(self.team.headers)
+            while not self._stop.is_set():
+                self._send_one(session, home, next(self._numbers))
+                self._stop.wait(self.pause)
+
+    def _send_one(self, session: requests.Session, home: int, number: int) -> None:
+        execution, kind = f"run-{number}", "failure" if number % 5 == 0 else "success"
+        body = {
+            "workflow_slug": self.team.slug,
+            "ended_at": "2026-01-15T09:31:00Z",
+            "external_execution_id": execution,
+            "duration_ms": number,
+            **({"error_message": "boom"} if kind == "failure" else {}),
+        }
+        machines = range(len(self.machines))
+        for machine in itertools.cycle([*machines[home:], *machines[:home]]):
+            answer = self._try(session, machine, kind, body)
+            if answer:
+                self.accepted.setdefault(execution, []).append(answer["event_id"])
+                return
+            time.sleep(0.05)
+
+    def _try(self, session: requests.Session, machine: int, kind: str, body: Any) -> Any:
+        began = time.monotonic()
+        try:
+            answer = session.post(
+                f"{self.machines[machine].url}/api/v1/ingest/run-{kind}",
+                json=body,
+                headers={"Idempotency-Key": body["external_execution_id"]},
+                timeout=(1, ANSWER_SECONDS),
+            )
+        except requests.RequestException:
+            self.tries.append(Try(machine, began, time.monotonic() - began, 0))
+            return None
+        seconds, after = time.monotonic() - began, answer.headers.get("Retry-After")
+        self.tries.append(Try(machine, began, seconds, answer.status_code, after))
+        return answer.json() if answer.status_code == 202 else None
+
+
+class LogReader:
+    """A page that follows the live log of one machine, and comes back where it breaks off."""
+
+    def __init__(self, server: LiveServer, team: LiveTeam) -> None:
+        self._server = server
+        self._session = sign_in(server, team)
+        self._is_over = False
+        self.ids: list[int] = []
+        self.is_following = threading.Event()
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    def stop(self) -> None:
+        self._is_over = True
+        self._session.close()
+
+    def _follow(self) -> None:
+        while not self._is_over:
+            last = {"Last-Event-ID": str(self.ids[-1])} if self.ids else {}
+            try:
+                self._read(last)
+            except requests.RequestException:
+                time.sleep(0.1)
+
+    def _read(self, headers: dict[str, str]) -> None:
+        address = f"{self._server.url}/events/stream"
+        with self._session.get(address, headers=headers, stream=True, timeout=30) as answer:
+            for line in answer.iter_lines():
+                self.is_following.set()
+                cursor = re.fullmatch(rb"id: (\d+)", line)
+                if cursor:
+                    self.ids.append(int(cursor[1]))
+                if self._is_over:
+                    return
+
+
+@contextmanager
+def started(network: Network, folder: Path, **settings: str) -> Iterator[list[LiveServer]]:
+    """Machines that start at once on an empty database: one of them migrates it."""
+    with ExitStack() as ends:
+        machines = []
+        for number, host in enumerate(network.hosts("machines")):
+            own = {"HOST": host.address, "FLOWPULSE_RATE_LIMIT": "100000", **settings}
+            place = folder / f"machine-{number}"
+            machines.append(LiveServer(place, host.database_url, through=host.through, **own))
+            ends.callback(machines[-1].kill)
+        with ThreadPoolExecutor(len(machines)) as starters:
+            list(starters.map(LiveServer.start, machines))
+        yield machines
+
+
+def drill(kind: str | None, folder: Path, each: int, **settings: str) -> None:
+    """In mid-load a machine loses its power, and another its way to the database, for a while."""
+    with joined_hosts(3, kind) as network, started(network, folder, **settings) as machines:
+        team = make_live_team(machines[FIRST])
+        reader = LogReader(machines[FIRST], team)
+        assert reader.is_following.wait(30)
+        with Load(machines, team) as load:
+            for number in range(3):
+                load.wait_for(number, 202, each)
+            held = count_connections(machines[FIRST].database_url)
+            network.unplug(KILLED)
+            machines[KILLED].kill()
+            load.wait_for(FIRST, 202, each)
+            load.wait_for(CUT_OFF, 202, each)
+            network.cut(CUT_OFF)
+            cut_at = time.monotonic()
+            load.wait_for(CUT_OFF, 503, 4)
+            load.wait_for(FIRST, 202, each)
+            network.mend(CUT_OFF)
+            mended_at = time.monotonic()
+            load.wait_for(CUT_OFF, 202, each)
+            back_after = time.monotonic() - mended_at
+        app = make_app(machines[FIRST].database_url, folder / "app")
+        with app.app_context():
+            report = reconcile(load, reader)
+        close_app(app)
+        reader.stop()
+    refused = [each for each in load.tries if each.machine == CUT_OFF and each.status == 503]
+    assert all(each.retry_after and each.seconds < ANSWER_SECONDS for each in refused)
+    longest = max(each.seconds for each in refused)
+    first = min(each.began + each.seconds for each in refused) - cut_at
+    print(
+        f"{report}; the cut-off machine answered {len(refused)} requests with 503, the first "
+        f"{first:.1f} s after the cut, each within {longest:.1f} s, and took {each} again "
+        f"{back_after:.1f} s after it was joined again; the longest pause between two events that "
+        f"the first machine took: {longest_pause(load):.1f} s; connections to the database: {held}"
+    )
+
+
+def count_connections(url: str) -> int:
+    """How many the machines hold together."""
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    query = "SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()"
+    with psycopg.connect(plain) as connection:
+        row = connection.execute(query).fetchone()
+    return int(row[0]) if row else 0
+
+
+def longest_pause(load: Load) -> float:
+    ends = sorted(
+        each.began + each.seconds
+        for each in load.tries
+        if each.machine == FIRST and each.status == 202
+    )
+    return max(later - earlier for earlier, later in itertools.pairwise(ends))
+
+
+def reconcile(load: Load, reader: LogReader) -> str:
+    """What was taken is there once, each execution is one run, and the log has shown all once."""
+    wait_for(is_drained, 60, 0.2)
+    shown = db.session.execute(select(Event.id, Event.public_id, Event.state)).all()
+    events = [event for event in shown if event.state != "rejected"]  # What was told 503.
+    answered = [event_id for ids in load.accepted.values() for event_id in ids]
+    assert set(answered) - {event.public_id for event in events} == set()
+    assert len(events) == len(answered) == len(set(answered)) == len(load.accepted)
+    assert {event.state for event in events} == {"processed"}
+    runs = db.session.scalars(select(Run.external_execution_id)).all()
+    assert Counter(runs) == Counter(load.accepted.keys())
+    assert db.session.scalar(select(func.sum(Run.event_count))) == len(events)
+    assert sums_from_rollups() == sums_from_runs()
+    ids = sorted(event.id for event in shown)
+    wait_for(lambda: reader.ids and reader.ids[-1] >= ids[-1], 20)
+    assert reader.ids == ids
+    assert db.session.scalar(select(func.count()).select_from(WorkerHeartbeat)) == 3
+    lag = max(
+        (done - came).total_seconds()
+        for came, done in db.session.execute(
+            select(Event.received_at, Event.processed_at).where(Event.state == "processed")
+        )
+    )
+    return (
+        f"{len(load.tries)} requests, {len(answered)} answered with 202: 0 lost, 0 doubled; the "
+        f"longest that an event waited for a worker: {lag:.1f} s"
+    )
+
+
+def is_drained() -> bool:
+    db.session.rollback()
+    return not db.session.scalar(select(Event.id).where(Event.state == "accepted").limit(1))
+
+
+@pytest.mark.timeout(240)
+def test_a_machine_that_dies_and_one_that_is_cut_off_lose_and_double_nothing(
+    tmp_path: Path,
+) -> None:
+    drill(None, tmp_path, 15, WEB_CONCURRENCY="1")
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_machines_that_die_and_are_cut_off_in_mid_load_lose_and_double_nothing(
+    kind: str, tmp_path: Path
+) -> None:
+    try:
+        drill(kind, tmp_path, 500)
+    except NamespacesUnavailableError as reason:
+        pytest.skip(str(reason))

@@ -1,0 +1,67 @@
+"""Connections to PostgreSQL notice that their other end is gone."""
+
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from app.extensions import db, is_sqlite, writing
+from app.ingest.service import ingest_service
+from app.postgres import engine_options
+
+WATCHED = ("tcp_keepalives_idle", "tcp_user_timeout")
+
+
+@pytest.fixture(autouse=True)
+def _on_postgresql(app: Flask) -> None:
+    if is_sqlite():
+        pytest.skip("a matter of PostgreSQL")
+
+
+def show(name: str) -> str:
+    return str(db.session.scalar(text(f"SHOW {name}")))
+
+
+def test_both_ends_of_each_connection_look_after_the_other(app: Flask) -> None:
+    assert [show(name) for name in WATCHED] == ["5", "5000"]
+    options: Any = db.session.connection().connection.dbapi_connection.info.get_parameters()  # type: ignore[union-attr]
+    assert (options["keepalives_idle"], options["tcp_user_timeout"]) == ("5", "5000")
+    store = ingest_service().store
+    assert [store.fetch_one(f"SHOW {name}")[0] for name in WATCHED] == ["5", "5000"]
+
+
+def test_only_what_writes_may_not_stand_still(app: Flask) -> None:
+    assert show("idle_in_transaction_session_timeout") == "0"
+    with writing():
+        assert show("idle_in_transaction_session_timeout") == "8s"
+    assert show("idle_in_transaction_session_timeout") == "0"
+
+
+def test_what_the_url_says_wins() -> None:
+    url = "postgresql+psycopg://h/d?connect_timeout=60&options=-c%20work_mem%3D8MB"
+    arguments = engine_options(url)["connect_args"]
+    assert "connect_timeout" not in arguments and arguments["tcp_user_timeout"] == 5_000
+    assert arguments["options"].endswith("-c work_mem=8MB")
+
+
+def test_a_look_up_is_tried_again_where_that_costs_no_time(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restart has ended what idles; where the way is cut, each try would take seconds."""
+    store = ingest_service().store
+    end_all = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE application_name = 'flowpulse ingest' AND datname = current_database()"
+    )
+    for seconds, outcome in ((1.0, (1,)), (-1.0, None)):
+        monkeypatch.setattr("app.ingest.postgres_store.AT_ONCE_SECONDS", seconds)
+        store.fetch_one("SELECT 1")
+        db.session.execute(end_all).all()
+        db.session.rollback()
+        if outcome:
+            assert store.fetch_one("SELECT 1") == outcome
+        else:
+            with pytest.raises(psycopg.OperationalError):
+                store.fetch_one("SELECT 1")
