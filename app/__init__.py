@@ -14,6 +14,7 @@ from app.console import init_console
 from app.errors import init_errors
 from app.extensions import configure_engine, csrf, db, migrate
 from app.flask_app import FlowPulse
+from app.ingest.batches import blueprint as batch_blueprint
 from app.ingest.pings import blueprint as pings_blueprint
 from app.ingest.routes import blueprint as ingest_blueprint
 from app.ingest.service import init_ingest
@@ -41,6 +42,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     init_console(app)
     init_cli(app)
     app.register_blueprint(ingest_blueprint)
+    app.register_blueprint(batch_blueprint)
     app.register_blueprint(pings_blueprint)
     app.extensions["flowpulse_web_beat"] = WebBeat(app)
     return app

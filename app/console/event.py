@@ -28,12 +28,13 @@ from app.console.overview import worker_stands_still
 from app.console.related import MOST as MOST_RELATED
 from app.console.related import find_related
 from app.console.reproduction import FILE_NAMES, reproduce
-from app.errors import RETRIED, RETRY_SECONDS, allowed_methods, problem_document
+from app.errors import RETRIED, RETRY_SECONDS, allowed_methods
 from app.extensions import db, writing
 from app.identifiers import is_new
 from app.ingest.limits import told_wait
 from app.links import public_url
 from app.models import ApiKey, Event
+from app.problem_documents import problem_document
 from app.problems import PROBLEMS, Problem, public_code
 from app.processing.inbox import MAX_ATTEMPTS, retry
 

@@ -11,6 +11,7 @@ from app.ingest.recorder import Recorder
 from app.ingest.records import NewEvent
 from app.ingest.store import Store
 from app.ingest.stores import open_store
+from app.ingest.together import BatchRecorder
 from app.ingest.usage import KeyUsageCounter
 from app.time_limit import hurry_senders
 
@@ -21,6 +22,7 @@ class IngestService:
 
     store: Store
     recorder: Recorder
+    batches: BatchRecorder
     limits: Limits
     usage: KeyUsageCounter
     key_secret: bytes
@@ -49,6 +51,7 @@ def init_ingest(app: Flask) -> None:
     app.extensions["flowpulse_ingest"] = IngestService(
         store,
         Recorder(store, count_lost),
+        BatchRecorder(store),
         limits,
         KeyUsageCounter(store),
         key_secret=app.config["FLOWPULSE_KEY_SECRET"],
