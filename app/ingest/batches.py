@@ -107,6 +107,11 @@ def find_place(kind: str | None, path: str) -> int | None:
     return int(found[1]) if found else None
 
 
+def sent_alone(kind: str | None, body: bytes) -> tuple[str, bytes]:
+    """Path and body of a request for one event of a batch; a batch of one, where it has no kind."""
+    return (f"/api/v1/ingest/{kind}", body) if kind else (PATH, b'{"events": [' + body + b"]}")
+
+
 def _read(service: IngestService, intake: Intake, raw: bytes) -> BatchBody:
     whole = read_whole(raw, intake.environ.get("CONTENT_TYPE"), service.max_json_depth)
     intake.members = whole
