@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import Schema
+from marshmallow import EXCLUDE, Schema
 from marshmallow.validate import OneOf
 
 from app.ingest.batch_body import IDEMPOTENCY_KEY, KIND, OWN
@@ -18,6 +18,9 @@ _SEND = f"Send {', '.join(_KINDS[:-1])} or {_KINDS[-1]}."
 
 class OwnSchema(Schema):
     """What an event of a batch has besides the fields of its kind."""
+
+    class Meta:
+        unknown = EXCLUDE
 
     kind = Identifier(
         required=True,
