@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import psutil
 
@@ -30,22 +31,27 @@ class NoLoadGenerator(Exception):
     """wrk is not installed."""
 
 
-def run_round(server: Server, process: psutil.Process, seconds: int) -> Round:
+def run_round(
+    server: Server, process: psutil.Process, seconds: int, connections: int = CONNECTIONS
+) -> Round:
     """Load for some seconds; an answer of another status than expected is an error."""
     wrk = shutil.which("wrk")
     if not wrk:
         raise NoLoadGenerator("Install wrk first (Debian: apt-get install wrk).")
     before = cpu_seconds(process)
     environment = {
-        "BODY": server.body,
         "EXPECTED": str(server.expected),
         **({"WITH_IDEMPOTENCY_KEY": "1"} if server.with_idempotency_key else {}),
         **{f"HEADER_{i}": f"{k}: {v}" for i, (k, v) in enumerate(server.headers.items())},
     }
-    command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(SCRIPT)]
-    output = subprocess.run(
-        [*command, server.url + server.path], env=environment, capture_output=True, text=True
-    ).stdout
+    command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(SCRIPT)]
+    with NamedTemporaryFile("w", suffix=".json") as body:  # A batch is too long for a variable.
+        body.write(server.body)
+        body.flush()
+        environment["BODY_FILE"] = body.name
+        output = subprocess.run(
+            [*command, server.url + server.path], env=environment, capture_output=True, text=True
+        ).stdout
     count = _number(r"(\d+) requests in", output)
     return Round(
         _number(r"Requests/sec:\s+([\d.]+)", output),

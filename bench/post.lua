@@ -1,6 +1,6 @@
 -- What each request of a round carries, and how many answers were not the expected one.
 wrk.method = "POST"
-wrk.body = os.getenv("BODY")
+wrk.body = io.open(os.getenv("BODY_FILE")):read("*a")
 wrk.headers["Content-Type"] = "application/json"
 
 local index = 0

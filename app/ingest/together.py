@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from app.ingest.batch_lookups import claim_all
 from app.ingest.recorder import BATCH_SIZE, WAIT_SECONDS, WRITE_SECONDS
 from app.ingest.records import IdempotentClaim, NewEvent, RememberedAnswer
 from app.ingest.store import BusyError, Cursor, Store
@@ -112,10 +113,10 @@ class BatchRecorder:
             for place, entry in enumerate(batch.entries)
             if entry.claim
         ]
-        # Twins in two processes would wait for each other if each took its keys in any order.
-        for claim, batch, place in sorted(claimed, key=lambda each: each[0][:2]):
-            first = self._store.claim_answer(cursor, claim)
-            if first:
+        if claimed:
+            claims = [claim for claim, _, _ in claimed]
+            for number, first in claim_all(self._store, cursor, claims).items():
+                _, batch, place = claimed[number]
                 batch.remembered[place] = first
         events = [event for batch in batches for event in batch.list_new()]
         if events:

@@ -4,17 +4,20 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import update
 
+from app.clock import now
 from app.extensions import db, writing
 from app.ingest.batches import PATH
 from app.ingest.service import ingest_service
 from app.ingest.store import BusyError
-from app.models import ApiKey, Event, Run, UnstoredCount, Workflow
+from app.models import ApiKey, Event, IdempotencyKey, Run, UnstoredCount, Workflow
 from app.processing.batch import process_batch
 from app.workspaces.api_keys import create_api_key, revoke_api_key
 from app.workspaces.workflows import archive_workflow, create_workflow, rename_workflow
@@ -466,6 +469,23 @@ def test_a_replay_is_answered_as_before_whatever_became_of_its_workflow(
     archive_workflow(db.session.get_one(Workflow, team.workflow_id))
     again = send_batch(client, team, event)
     assert again.json["events"][0]["event_id"] == first.json["events"][0]["event_id"]
+
+
+def test_a_key_that_is_forgotten_may_be_used_again(client: FlaskClient, team: Team) -> None:
+    events = [good(team, idempotency_key=f"run-{n}") for n in range(77)]
+    first = send_batch(client, team, *events)
+    with writing() as session:
+        forgotten = IdempotencyKey.key.in_([f"run-{n}" for n in range(0, 77, 2)])
+        session.execute(
+            update(IdempotencyKey).where(forgotten).values(created_at=now() - timedelta(hours=25))
+        )
+    again = send_batch(client, team, *events)
+    same = [
+        one["event_id"] == other["event_id"]
+        for one, other in zip(first.json["events"], again.json["events"], strict=True)
+    ]
+    assert same == [bool(n % 2) for n in range(77)]
+    assert send_batch(client, team, *events).json["events"][0]["idempotent_replayed"] is True
 
 
 def test_parallel_twins_make_each_event_once(app: Flask, team: Team) -> None:
