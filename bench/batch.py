@@ -22,7 +22,7 @@ from tests.postgres import PostgresCluster
 REPORT = ROOT / "docs" / "performance-batch.md"
 PATH = "/api/v1/ingest/batch"
 SIZES = (1, 10, 100, 500)
-FEW_CONNECTIONS = 8
+FEW_CONNECTIONS = 4
 """For batches of 100 and more: senders of such are few."""
 
 

@@ -44,13 +44,16 @@ def run_round(
         **({"WITH_IDEMPOTENCY_KEY": "1"} if server.with_idempotency_key else {}),
         **{f"HEADER_{i}": f"{k}: {v}" for i, (k, v) in enumerate(server.headers.items())},
     }
-    command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(SCRIPT)]
+    command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "--latency"]
     with NamedTemporaryFile("w", suffix=".json") as body:  # A batch is too long for a variable.
         body.write(server.body)
         body.flush()
         environment["BODY_FILE"] = body.name
         output = subprocess.run(
-            [*command, server.url + server.path], env=environment, capture_output=True, text=True
+            [*command, "-s", str(SCRIPT), server.url + server.path],
+            env=environment,
+            capture_output=True,
+            text=True,
         ).stdout
     count = _number(r"(\d+) requests in", output)
     return Round(

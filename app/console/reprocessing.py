@@ -81,7 +81,7 @@ def _explain_kind(event: Event) -> str:
     if event.kind == BATCH:
         return "It is a whole batch of events: its sender has to send it again."
     if find_place(event.kind, event.path) is not None:
-        return "It does not say what kind of event it is; edit it, and choose its kind."
+        return "It says no kind of event that is known; edit it, and choose its kind."
     return "It was not sent to an address that takes events."
 
 

@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,8 @@ from app.workspaces.api_keys import create_api_key, revoke_api_key
 from app.workspaces.workflows import archive_workflow, create_workflow, rename_workflow
 from tests.factories import Team, make_team
 from tests.ingest.batch_sending import good, logged, send_batch
+
+PAGE = Path(__file__).parents[2] / "docs" / "batch.md"
 
 
 @pytest.fixture
@@ -80,6 +83,15 @@ def test_a_batch_of_which_nothing_is_accepted_is_no_success(
     assert len(logged()) == 2
     alone = send_batch(client, team, wrong[1])
     assert alone.json["detail"].startswith("The event was not accepted. No workflow has")
+
+
+def test_the_example_of_the_document_is_accepted(client: FlaskClient, team: Team) -> None:
+    body = PAGE.read_text().split("-d '")[1].split("'\n")[0].replace("nightly-sync", team.slug)
+    answer = client.post(
+        PATH, data=body, headers={**team.headers, "Content-Type": "application/json"}
+    )
+    assert answer.status_code == 202
+    assert [each["status"] for each in answer.json["events"]] == [202, 202]
 
 
 def test_events_become_runs_like_any_others(client: FlaskClient, team: Team) -> None:
