@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from app.answers import PROBLEM_JSON, JsonAnswer
 from app.htmx import is_for_htmx, toast_header
 from app.ingest.intake import current_intake
-from app.ingest.rejections import count_rejection, record_rejection
+from app.ingest.rejections import keep_rejection
 from app.ingest.store import DRIVER_OUTAGES
 from app.problem_documents import describe_problem
 from app.problems import ProblemError
@@ -91,24 +91,14 @@ def _answer_problem(problem: ProblemError) -> Response:
         page = answer_page(problem.status, title, text)
         page.headers.extend(problem.headers)
         return page
-    document = describe_problem(problem, _record(problem))
+    event_id = keep_rejection(current_intake(request.environ), problem)
+    document = describe_problem(problem, event_id)
     headers = dict(problem.headers)
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if problem.code in RETRIED:
         headers.setdefault("Retry-After", RETRY_SECONDS)
     return JsonAnswer(document, problem.status, PROBLEM_JSON, headers)
-
-
-def _record(problem: ProblemError) -> str | None:
-    """A refusal that can't be logged is a refusal all the same, and counted."""
-    intake = current_intake(request.environ)
-    try:
-        return record_rejection(intake, problem)
-    except Exception:
-        logger.exception("A refused request could not be recorded")
-        count_rejection(intake, problem)
-        return None
 
 
 def _answer_http(error: HTTPException) -> Any:

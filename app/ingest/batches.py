@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, request
 
@@ -34,7 +33,7 @@ from app.ingest.body import ReadBody, read_object
 from app.ingest.intake import Environ, Intake, open_intake
 from app.ingest.recorder import replay
 from app.ingest.records import IdempotentClaim, NewEvent
-from app.ingest.rejections import record_rejection
+from app.ingest.rejections import keep_rejection
 from app.ingest.schemas import EventKind
 from app.ingest.service import IngestService, ingest_service
 from app.ingest.together import Entry
@@ -45,7 +44,7 @@ BATCH = "batch"
 """The kind of a request that is refused as a whole; each event of a batch has its own kind."""
 PATH = f"/api/v1/ingest/{BATCH}"
 ACCEPTED, MULTI_STATUS = 202, 207
-_PLACE = re.compile(r"#/events/(\d+)$")
+_PLACE = re.compile(re.escape(PATH) + r"(?:\?.*)?#/events/(\d{1,3})", re.ASCII)
 """Where an event stood in its batch, as a JSON Pointer (RFC 6901, section 6)."""
 _MOST_OF_A_PATH = 1900
 _OF_THE_WHOLE = frozenset({"CONTENT_LENGTH", "HTTP_CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING"})
@@ -74,7 +73,7 @@ class Item:
     def describe(self) -> dict[str, Any]:
         """Its entry in the batch's answer; a refusal is put into the log."""
         if self.problem:
-            return describe_problem(self.problem, record_rejection(self.intake, self.problem))
+            return describe_problem(self.problem, keep_rejection(self.intake, self.problem))
         replayed = {"idempotent_replayed": True} if self.is_replayed else {}
         return describe_accepted(self.answer) | replayed
 
@@ -102,8 +101,7 @@ def accept_batch() -> Response:
 
 def find_place(kind: str | None, path: str) -> int | None:
     """The place in its batch of the event that has this kind and path in the log, from 0."""
-    parts = urlsplit(path)
-    found = _PLACE.search(path) if parts.path.rstrip("/") == PATH and kind != BATCH else None
+    found = _PLACE.fullmatch(path) if kind != BATCH else None
     return int(found[1]) if found else None
 
 
@@ -161,7 +159,8 @@ def _open_intake(whole: Intake, place: int) -> Intake:
 
 
 def _environ_of(environ: Environ, place: int) -> Environ:
-    path = environ.get("RAW_URI") or environ["PATH_INFO"]
+    query = environ.get("QUERY_STRING")
+    path = f"{PATH}?{query}" if query else PATH
     own = {name: value for name, value in environ.items() if name not in _OF_THE_WHOLE}
     own.pop("HTTP_IDEMPOTENCY_KEY", None)
     own["RAW_URI"] = f"{path[:_MOST_OF_A_PATH]}#/events/{place}"
@@ -182,12 +181,9 @@ def _derive_key(whole: Intake, place: int) -> str | None:
 def _judge(service: IngestService, whole: Intake, items: Sequence[Item]) -> None:
     """Validate each event that can be read; or find what it was answered before."""
     workflows = Workflows(service.store)
-    claims = [item.claim for item in items if item.claim]
-    keys, workspace_id = (
-        [claim.key for claim in claims],
-        whole.api_key and whole.api_key.workspace_id,
-    )
-    remembered = find_first_answers(service.store, workspace_id or 0, keys, whole.received_at)
+    keys = [item.claim.key for item in items if item.claim]
+    workspace_id = whole.api_key.workspace_id if whole.api_key else 0
+    remembered = find_first_answers(service.store, workspace_id, keys, whole.received_at)
     for item in _in_turns(items):
         try:
             first = remembered.get(item.claim.key) if item.claim else None

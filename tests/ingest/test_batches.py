@@ -15,7 +15,7 @@ from sqlalchemy import update
 
 from app.clock import now
 from app.extensions import db, writing
-from app.ingest.batches import PATH
+from app.ingest.batches import PATH, find_place
 from app.ingest.service import ingest_service
 from app.ingest.store import BusyError
 from app.models import ApiKey, Event, IdempotencyKey, Run, UnstoredCount, Workflow
@@ -605,6 +605,39 @@ def test_a_renamed_workflow_is_found_by_its_old_slug(client: FlaskClient, team: 
     answer = send_batch(client, team, good(team), good(team))
     assert answer.status_code == 202
     assert {w["code"] for e in answer.json["events"] for w in e["warnings"]} == {"former_slug"}
+
+
+def test_a_refusal_that_cannot_be_logged_takes_nothing_from_what_is_accepted(
+    client: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("the log is broken")
+
+    monkeypatch.setattr(ingest_service().recorder, "record_later", fail)
+    answer = send_batch(client, team, good(team), good(team, ended_at=None))
+    assert answer.status_code == 207
+    assert [each["status"] for each in answer.json["events"]] == [202, 400]
+    assert "event_id" not in answer.json["events"][1]
+    assert ingest_service().limits._unstored.total() == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "place"),
+    [
+        ("run-success", f"{PATH}#/events/12", 12),
+        (None, f"{PATH}?a=%20b#/events/0", 0),
+        ("batch", f"{PATH}#/events/1", None),
+        ("run-success", PATH, None),
+        ("run-success", "/api/v1/ingest/run-success#/events/1", None),
+        ("run-success", f"{PATH}es#/events/1", None),
+        (None, "//[#/events/1", None),
+        (None, f"{PATH}#/events/{'9' * 5000}", None),
+    ],
+)
+def test_a_path_tells_the_place_in_the_batch(
+    kind: str | None, path: str, place: int | None
+) -> None:
+    assert find_place(kind, path) == place
 
 
 def test_stored_events_are_those_of_the_answer(client: FlaskClient, team: Team) -> None:
