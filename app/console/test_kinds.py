@@ -145,7 +145,6 @@ NOT_SHOWN = {
     "validation_failed": "shown by each kind of field",
     "invalid_parameter": "of the reading API",
     "unknown_kind": "of an event in a batch",
-    "no_events": "of a batch",
     "too_many_events": "of a batch",
     "server_error": "of the server, whatever was sent",
     "unavailable": "of the server, whatever was sent, and not on disk",

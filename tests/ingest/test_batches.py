@@ -111,7 +111,7 @@ def test_events_become_runs_like_any_others(client: FlaskClient, team: Team) -> 
 @pytest.mark.parametrize(
     ("body", "field", "code", "said"),
     [
-        ({"events": []}, "events", "no_events", "empty list"),
+        ({"events": []}, "events", "missing", "empty list"),
         ({"events": [{}] * 501}, "events", "too_many_events", "501 events"),
         ({"events": {"kind": "run-success"}}, "events", "invalid_type", "has to be a list"),
         ({"events": 7}, "events", "invalid_type", "has to be a list"),
