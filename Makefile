@@ -125,6 +125,10 @@ lighthouse: $(DEV_READY) test-tools ## Print Lighthouse's scores of the main pag
 bench: $(DEV_READY) test-tools ## Measure what a request costs and rewrite docs/performance.md
 	@$(PY) -m bench $(BENCH_ARGS)
 
+.PHONY: bench-batch
+bench-batch: $(DEV_READY) ## Measure batches of several sizes and rewrite docs/performance-batch.md
+	@$(PY) -m bench.batch
+
 .PHONY: bench-pages
 bench-pages: $(DEV_READY) ## Time every page of the console and rewrite docs/performance-pages.md
 	@$(PY) -m bench.pages

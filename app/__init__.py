@@ -15,6 +15,7 @@ from app.console import init_console
 from app.errors import init_errors
 from app.extensions import REPLICA, configure_engine, csrf, db
 from app.flask_app import FlowPulse
+from app.ingest.batches import blueprint as batch_blueprint
 from app.ingest.pings import blueprint as pings_blueprint
 from app.ingest.routes import init_ingest_routes
 from app.ingest.service import init_ingest
@@ -43,6 +44,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> FlowPulse:
     init_console(app)
     init_cli(app)
     init_ingest_routes(app)
+    app.register_blueprint(batch_blueprint)
     app.register_blueprint(pings_blueprint)
     app.extensions["flowpulse_web_beat"] = WebBeat(app)
     return app

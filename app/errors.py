@@ -14,10 +14,10 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from app.answers import PROBLEM_JSON, JsonAnswer
 from app.htmx import is_for_htmx, toast_header
 from app.ingest.intake import current_intake
-from app.ingest.rejections import count_rejection, record_rejection
+from app.ingest.rejections import keep_rejection
 from app.ingest.store import DRIVER_OUTAGES
-from app.links import public_url
-from app.problems import PROBLEMS, ProblemError, public_code
+from app.problem_documents import describe_problem
+from app.problems import ProblemError
 
 API_PREFIX = "/api/"
 RETRY_SECONDS = "5"
@@ -77,25 +77,6 @@ def answer_unread(app: Flask, code: str, environ: dict[str, Any], begin: bytes =
         return app.process_response(app.make_response(answer))
 
 
-def problem_document(
-    code: str, status: int, detail: str, errors: list[dict[str, Any]] | None, event_id: str | None
-) -> dict[str, Any]:
-    """The answer's body (RFC 9457), as sent and as the console shows it later."""
-    code = public_code(code)
-    document: dict[str, Any] = {
-        "type": public_url(f"/troubleshooting#{code}"),
-        "title": PROBLEMS[code].title,
-        "status": status,
-        "detail": detail,
-        "code": code,
-    }
-    if errors:
-        document["errors"] = errors
-    if event_id:
-        document |= {"event_id": event_id, "inspect": public_url(f"/events/{event_id}")}
-    return document
-
-
 def _is_api() -> bool:
     return _is_of_api(request.path)
 
@@ -110,28 +91,14 @@ def _answer_problem(problem: ProblemError) -> Response:
         page = answer_page(problem.status, title, text)
         page.headers.extend(problem.headers)
         return page
-    event_id = _record(problem)
-    public = PROBLEMS[public_code(problem.code)]
-    detail = problem.detail if public is problem.problem else public.fix
-    errors = [error.as_dict() for error in problem.errors]
-    document = problem_document(problem.code, problem.status, detail, errors, event_id)
+    event_id = keep_rejection(current_intake(request.environ), problem)
+    document = describe_problem(problem, event_id)
     headers = dict(problem.headers)
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if problem.code in RETRIED:
         headers.setdefault("Retry-After", RETRY_SECONDS)
     return JsonAnswer(document, problem.status, PROBLEM_JSON, headers)
-
-
-def _record(problem: ProblemError) -> str | None:
-    """A refusal that can't be logged is a refusal all the same, and counted."""
-    intake = current_intake(request.environ)
-    try:
-        return record_rejection(intake, problem)
-    except Exception:
-        logger.exception("A refused request could not be recorded")
-        count_rejection(intake, problem)
-        return None
 
 
 def _answer_http(error: HTTPException) -> Any:

@@ -24,6 +24,8 @@ PHRASES = {
     "not_a_number": "{field} is not a number",
     "out_of_range": "{field} is out of range",
     "unevaluated_expression": "{field} is an expression, sent as it stands",
+    "unknown_kind": "{field} is no known kind of event",
+    "too_many_events": "The batch holds too many events",
     "workflow_mismatch": "{field} names another workflow",
     "invalid_parameter": "The parameter {field} can't be read",
 }

@@ -1,7 +1,7 @@
 -- What each request of a round carries, and how many answers were not the expected one.
 wrk.method = os.getenv("METHOD")
-wrk.body = os.getenv("BODY")
-if wrk.body then
+if os.getenv("BODY_FILE") then
+  wrk.body = io.open(os.getenv("BODY_FILE")):read("*a")
   wrk.headers["Content-Type"] = "application/json"
 end
 

@@ -30,6 +30,7 @@ LEVELS = {
     "answers": 2,
     "htmx": 2,
     "models": 3,
+    "problem_documents": 3,
     "channels": 4,
     "alerting": 5,
     "processing": 6,

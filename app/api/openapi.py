@@ -8,52 +8,14 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 
 from app.api.documents import EventDocument, RunDocument, WorkflowDocument
 from app.api.pages import DEFAULT_LIMIT, MAX_LIMIT
+from app.api.shapes import SHAPES, ref, schema_name
+from app.ingest.batch_fields import OwnSchema
 from app.ingest.schemas import EVENT_KINDS, WORKFLOW_REFERENCES
 from app.models import OUTCOMES, RUNNING, STATES, STUCK
 from app.problems import PROBLEMS, Problem, public_code
 
 API_VERSION = "1"
 _PREFIX = "/api/v1"
-_PROBLEM = {
-    "type": "object",
-    "description": "A refusal (RFC 9457); `type` leads to its row in the troubleshooting table.",
-    "required": ["type", "title", "status", "detail", "code"],
-    "properties": {
-        "type": {"type": "string", "format": "uri-reference"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "What to change, in one sentence."},
-        "code": {"type": "string"},
-        "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}},
-        "event_id": {"type": "string", "description": "The refused request in the log."},
-        "inspect": {"type": "string", "format": "uri-reference"},
-    },
-}
-_FIELD_ERROR = {
-    "type": "object",
-    "required": ["field", "code", "message", "fix", "received"],
-    "properties": {
-        "field": {"type": "string"},
-        "code": {"type": "string"},
-        "message": {"type": "string"},
-        "fix": {"type": "string"},
-        "received": {"type": ["string", "null"], "maxLength": 80},
-    },
-}
-_WARNING = {
-    "type": "object",
-    "required": ["field", "code", "message"],
-    "properties": {name: {"type": "string"} for name in ("field", "code", "message")},
-}
-_ACCEPTED = {
-    "type": "object",
-    "required": ["event_id", "status"],
-    "properties": {
-        "event_id": {"type": "string"},
-        "status": {"const": "accepted"},
-        "warnings": {"type": "array", "items": {"$ref": "#/components/schemas/Warning"}},
-    },
-}
 _ONE_REFERENCE = {"anyOf": [{"required": [name]} for name in WORKFLOW_REFERENCES]}
 _INGEST_STATUSES = (400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 503)
 _READ_STATUSES = (400, 401, 403, 404, 405, 429, 500, 503)
@@ -73,6 +35,7 @@ def build_document() -> dict[str, Any]:
     _add_components(spec)
     for kind in EVENT_KINDS.values():
         spec.path(f"{_PREFIX}/ingest/{kind.name}", operations={"post": _ingest(kind)})
+    spec.path(f"{_PREFIX}/ingest/batch", operations={"post": _ingest_batch()})
     _add_pings(spec)
     _add_lists(spec)
     document: dict[str, Any] = spec.to_dict()
@@ -83,12 +46,7 @@ def _add_components(spec: APISpec) -> None:
     key = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
     spec.components.security_scheme("apiKey", key)
     spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
-    for name, schema in (
-        ("Problem", _PROBLEM),
-        ("FieldError", _FIELD_ERROR),
-        ("Warning", _WARNING),
-        ("Accepted", _ACCEPTED),
-    ):
+    for name, schema in SHAPES.items():
         spec.components.schema(name, schema)
     for name, document in (
         ("Workflow", WorkflowDocument),
@@ -97,15 +55,8 @@ def _add_components(spec: APISpec) -> None:
     ):
         spec.components.schema(name, schema=document)
     for kind in EVENT_KINDS.values():
-        spec.components.schema(_schema_name(kind.name), _ONE_REFERENCE, schema=type(kind.schema))
-
-
-def _schema_name(kind_name: str) -> str:
-    return kind_name.title().replace("-", "")
-
-
-def _ref(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{name}"}
+        spec.components.schema(schema_name(kind.name), _ONE_REFERENCE, schema=type(kind.schema))
+    spec.components.schema("BatchMember", schema=OwnSchema)
 
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:
@@ -127,7 +78,7 @@ def _accepted_response() -> dict[str, Any]:
             "Location": {"schema": {"type": "string"}},
             "Idempotent-Replayed": {"schema": {"const": "true"}},
         },
-        "content": _json(_ref("Accepted")),
+        "content": _json(ref("Accepted")),
     }
 
 
@@ -137,8 +88,30 @@ def _ingest(kind: Any) -> dict[str, Any]:
         "summary": f"Report a run's {kind.reports}",
         "tags": ["Ingest"],
         "parameters": [_IDEMPOTENCY_KEY],
-        "requestBody": {"required": True, "content": _json(_ref(_schema_name(kind.name)))},
+        "requestBody": {"required": True, "content": _json(ref(schema_name(kind.name)))},
         "responses": {"202": _accepted_response(), **_problems(_INGEST_STATUSES)},
+    }
+
+
+def _ingest_batch() -> dict[str, Any]:
+    refused = _problem_response(400)
+    refused["description"] += "\n\nAlso where none of the events was accepted, then with `events`."
+    whole = _json(ref("BatchAnswer"))
+    return {
+        "operationId": "batch",
+        "summary": "Report many runs at once",
+        "tags": ["Ingest"],
+        "parameters": [
+            _IDEMPOTENCY_KEY
+            | {"description": "Stands for an idempotency_key of each event, by its place."}
+        ],
+        "requestBody": {"required": True, "content": _json(ref("Batch"))},
+        "responses": {
+            "202": {"description": "All of them are on disk.", "content": whole},
+            "207": {"description": "Some are on disk: see `events`.", "content": whole},
+            **_problems(_INGEST_STATUSES),
+            "400": refused,
+        },
     }
 
 
@@ -195,7 +168,7 @@ def _problem_response(status: int) -> dict[str, Any]:
     lines = [f"- `{code}`: {PROBLEMS[code].title}" for code in rows]
     return {
         "description": "\n".join(lines),
-        "content": {"application/problem+json": {"schema": _ref("Problem")}},
+        "content": {"application/problem+json": {"schema": ref("Problem")}},
     }
 
 
@@ -242,7 +215,7 @@ def _add_list(spec: APISpec, path: str, name: str, filters: list[dict[str, Any]]
         "type": "object",
         "required": ["data", "next_cursor"],
         "properties": {
-            "data": {"type": "array", "items": _ref(name)},
+            "data": {"type": "array", "items": ref(name)},
             "next_cursor": {"type": ["string", "null"]},
         },
     }
@@ -253,7 +226,7 @@ def _add_list(spec: APISpec, path: str, name: str, filters: list[dict[str, Any]]
         },
     )
     identifier = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
-    one = _read(f"show_{path[:-1]}", f"One {name.lower()}", _ref(name), [identifier])
+    one = _read(f"show_{path[:-1]}", f"One {name.lower()}", ref(name), [identifier])
     spec.path(f"{_PREFIX}/{path}/{{id}}", operations={"get": one})
 
 

@@ -11,6 +11,7 @@ from app.clock import now
 from app.problems import PROBLEMS, Problem, public_code
 
 _EXAMPLE_FIELDS = (
+    "kind",
     "workflow_slug",
     "ended_at",
     "duration_ms",
@@ -76,14 +77,19 @@ def list_shared_refusals() -> tuple[Problem, ...]:
 
 def example_body(endpoint: Endpoint, slug: str) -> str:
     """A body that is accepted as it is, once a workflow has this slug."""
-    values = {
-        name: endpoint.examples[name] for name in _EXAMPLE_FIELDS if name in endpoint.examples
-    }
+    batch = endpoint.examples.get("events")
+    events = [
+        _fill(each, slug, number) for number, each in enumerate(batch or [endpoint.examples], 1)
+    ]
+    return json.dumps({"events": events} if batch else events[0], indent=2)
+
+
+def _fill(examples: dict[str, Any], slug: str, number: int) -> dict[str, Any]:
+    values = {name: examples[name] for name in _EXAMPLE_FIELDS if name in examples}
     # Another id could be that of a real run, which the example would then change.
-    values["external_execution_id"] = "example-1"
-    moment = "ended_at" if "ended_at" in endpoint.examples else "started_at"
-    values |= {"workflow_slug": slug, moment: now().strftime("%Y-%m-%dT%H:%M:%SZ")}
-    return json.dumps(values, indent=2)
+    values["external_execution_id"] = f"example-{number}"
+    moment = "ended_at" if "ended_at" in examples else "started_at"
+    return values | {"workflow_slug": slug, moment: now().strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
 def curl_request(endpoint: Endpoint, base_url: str, body: str) -> str:
@@ -136,11 +142,20 @@ def _read_fields(document: dict[str, Any], schema: dict[str, Any]) -> Iterator[F
     one_of = {name for each in schema.get("anyOf", ()) for name in each["required"]}
     for name, each in schema.get("properties", {}).items():
         required = "yes" if name in schema.get("required", ()) else "no"
-        inner = next((part for part in each.get("anyOf", [each]) if "$ref" in part), None)
         yield _as_field(name, each, _ONE_OF if name in one_of else required)
+        inner, prefix = _find_inner(each)
         if inner is not None:
             of_inner = _read_fields(document, inner)
-            yield from (replace(field, name=f"{name}.{field.name}") for field in of_inner)
+            yield from (replace(field, name=f"{name}{prefix}{field.name}") for field in of_inner)
+
+
+def _find_inner(schema: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
+    """The schema of what it holds, and how that is told; of a list, of what its items share or are
+    as a rule."""
+    items = schema.get("items", {})
+    parts = items.get("allOf") or items.get("oneOf") or schema.get("anyOf", [schema])
+    inner = next((part for part in parts if "$ref" in part), None)
+    return inner, "[]." if items else "."
 
 
 def _read_parameters(operation: dict[str, Any], place: str) -> tuple[Field, ...]:

@@ -28,12 +28,14 @@ from app.console.overview import worker_stands_still
 from app.console.related import MOST as MOST_RELATED
 from app.console.related import find_related
 from app.console.reproduction import FILE_NAMES, reproduce
-from app.errors import RETRIED, RETRY_SECONDS, allowed_methods, problem_document
+from app.errors import RETRIED, RETRY_SECONDS, allowed_methods
 from app.extensions import db, writing
 from app.identifiers import is_new
+from app.ingest.batches import describe_accepted, find_place
 from app.ingest.limits import told_wait
 from app.links import public_url
 from app.models import ApiKey, Event
+from app.problem_documents import problem_document
 from app.problems import PROBLEMS, Problem, public_code
 from app.processing.inbox import MAX_ATTEMPTS, retry
 
@@ -95,6 +97,7 @@ def render_event(
         answer_headers=rebuild_headers(event),
         reproductions=reproduce(event),
         phrase=HTTPStatus(event.status).phrase,
+        place_in_batch=find_place(event.kind, event.path),
         max_attempts=MAX_ATTEMPTS,
         worker_stands_still=event.state == "accepted" and worker_stands_still(),
         permalink=public_url(url_for("event.show_event", public_id=event.public_id)),
@@ -200,7 +203,7 @@ def find_rows(
 
 
 def rebuild_answer(event: Event) -> dict[str, Any]:
-    """The JSON that the sender got."""
+    """The JSON that the sender got; of an event in a batch, its entry there."""
     if event.code is None:
         answer: dict[str, Any] = {"event_id": event.public_id, "status": "accepted"}
         if event.warnings:
@@ -208,14 +211,16 @@ def rebuild_answer(event: Event) -> dict[str, Any]:
             answer["warnings"] = [
                 {name: each.get(name) for name in names} for each in event.warnings
             ]
-        return answer
+        return describe_accepted(answer) if is_of_batch(event) else answer
     said = public_code(event.code)
     detail = event.detail if said == event.code else PROBLEMS[said].fix
     return problem_document(said, event.status, detail or "", event.errors, event.public_id)
 
 
 def rebuild_headers(event: Event) -> list[tuple[str, str]]:
-    """The headers of the answer that told the sender what to do."""
+    """The headers of the answer that told the sender what to do; a batch's are not its events'."""
+    if is_of_batch(event):
+        return []
     if event.code is None:
         return [("Location", f"/api/v1/events/{event.public_id}")]
     if event.status == HTTPStatus.UNAUTHORIZED:
@@ -226,6 +231,11 @@ def rebuild_headers(event: Event) -> list[tuple[str, str]]:
         return [("Allow", allowed_methods(urlsplit(event.path).path))]
     wait = told_wait(event.detail or "") if event.code == "rate_limited" else None
     return [("Retry-After", wait)] if wait else []
+
+
+def is_of_batch(event: Event) -> bool:
+    """Whether it came with others in one request."""
+    return find_place(event.kind, event.path) is not None
 
 
 def _fit(answer: str) -> str:

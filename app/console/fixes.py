@@ -19,6 +19,7 @@ from app.console.likely_workflows import (
 )
 from app.console.reprocessing import REPORTING, Open, find_hindrance, find_open, is_whole, preview
 from app.ingest.attempts import Checked
+from app.ingest.batches import find_place
 from app.ingest.schemas import EVENT_KINDS
 from app.models import NAME_LENGTH, SLUG_LENGTH, Event, Workflow
 from app.workspaces.people import RefusedError
@@ -127,7 +128,8 @@ class Fixes:
     @cached_property
     def can_resend(self) -> bool:
         event = self.event
-        return event.workspace_id is not None and event.kind in REPORTING
+        is_report = event.kind in REPORTING or find_place(event.kind, event.path) is not None
+        return event.workspace_id is not None and is_report
 
     @cached_property
     def correction(self) -> Correction | None:

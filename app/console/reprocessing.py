@@ -11,6 +11,7 @@ from app.answers import dump
 from app.clock import now
 from app.extensions import db, writing
 from app.ingest.attempts import Attempt, Checked, Outcome, check, send
+from app.ingest.batches import BATCH, find_place
 from app.ingest.body import read_object
 from app.ingest.pings import PINGS, read_report
 from app.ingest.records import KnownKey
@@ -68,12 +69,20 @@ def find_hindrance(event: Event) -> str | None:
             "Put a key that works into the sender, and have it send again."
         )
     if event.kind not in REPORTING:
-        return "It was not sent to an address that takes events."
+        return _explain_kind(event)
     if not event.body and event.kind not in PINGS:
         return "It came without a body."
     if not is_whole(event):
         return "Only a part of its body was kept, so it has to be sent again by the sender."
     return None
+
+
+def _explain_kind(event: Event) -> str:
+    if event.kind == BATCH:
+        return "It is a whole batch of events: its sender has to send it again."
+    if find_place(event.kind, event.path) is not None:
+        return "It says no kind of event that is known; edit it, and choose its kind."
+    return "It was not sent to an address that takes events."
 
 
 def is_whole(event: Event) -> bool:

@@ -9,6 +9,7 @@ from html import escape
 from typing import NamedTuple
 
 from app.identifiers import new_id
+from app.ingest.batches import find_place, sent_alone
 from app.ingest.intake import MASK
 from app.links import public_url
 from app.models import Event
@@ -84,13 +85,14 @@ def reproduce(event: Event) -> list[Reproduction]:
 
 def as_request(event: Event) -> StoredRequest:
     """The headers that decide what becomes of it, and a stand-in where a key was sent, or another
-    secret in an address."""
+    secret in an address. What came in a batch is sent alone."""
     given = {pair[0]: mask_url_secrets(pair[1]) for pair in event.headers}
     keys = [pair for name, pair in _KEY_HEADERS.items() if given.get(name) == MASK]
     headers = dict(keys[:1]) | {name: given[name] for name in _SENT_AGAIN if name in given}
-    return StoredRequest(
-        event.method, public_url(mask_url_secrets(event.path)), headers, event.body
-    )
+    path, body = event.path, event.body
+    if find_place(event.kind, path) is not None:
+        path, body = sent_alone(event.kind, body)
+    return StoredRequest(event.method, public_url(mask_url_secrets(path)), headers, body)
 
 
 def _quote(text: str) -> str:

@@ -13,6 +13,8 @@ from app.console.fixes import Fixes, find_content_type
 from app.console.reprocessing import resolve, root_of, told_by
 from app.extensions import db
 from app.ingest.attempts import Attempt, Outcome, send
+from app.ingest.batch_body import KIND, leave_out_own
+from app.ingest.field_names import find_meant
 from app.ingest.pings import PINGS
 from app.ingest.schemas import EVENT_KINDS
 from app.models import Event, User, Workflow
@@ -57,7 +59,7 @@ def draft_message(event: Event) -> tuple[Message, tuple[str, ...]]:
     if event.kind in PINGS:
         told, raw = told_by(event)
         return Message(told.name, raw.decode()), ()
-    kind = event.kind if event.kind in EVENT_KINDS else next(iter(EVENT_KINDS))
+    kind = event.kind if event.kind in EVENT_KINDS else _guess_kind(event)
     correction = Fixes(event).correction
     if correction:
         return Message(kind, correction.text), correction.changes
@@ -65,7 +67,16 @@ def draft_message(event: Event) -> tuple[Message, tuple[str, ...]]:
     if body.is_form:
         text, changes = mend_json(body.text, body.content_type)
         return Message(kind, text), tuple(changes)
+    if event.kind is None and body.text.startswith("{"):  # Of a batch, with an unknown kind.
+        return Message(kind, leave_out_own(body.text)), ()
     return Message(kind, body.text), ()
+
+
+def _guess_kind(event: Event) -> str:
+    """Of an event of a batch that misspells its kind, the one that was meant."""
+    received = [str(each.get("received")) for each in event.errors or () if each["field"] == KIND]
+    meant = find_meant(received[0], tuple(EVENT_KINDS)) if received else None
+    return meant or next(iter(EVENT_KINDS))
 
 
 def resend(event: Event, workspace_id: int, message: Message, user: User) -> Outcome:

@@ -144,6 +144,8 @@ NOT_SHOWN = {
     "invalid_json": "shown by each kind of body",
     "validation_failed": "shown by each kind of field",
     "invalid_parameter": "of the reading API",
+    "unknown_kind": "of an event in a batch",
+    "too_many_events": "of a batch",
     "server_error": "of the server, whatever was sent",
     "unavailable": "of the server, whatever was sent, and not on disk",
     "processing_retrying": "of the worker, whatever was sent",

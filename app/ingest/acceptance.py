@@ -7,7 +7,7 @@ from app.answers import dump
 from app.ingest.body import ReadBody, read_object
 from app.ingest.intake import Intake
 from app.ingest.recorder import replay
-from app.ingest.records import IdempotentClaim, KnownWorkflow
+from app.ingest.records import IdempotentClaim, KnownWorkflow, NewEvent
 from app.ingest.references import Directory, find_workflow, list_mismatches, require_allowed
 from app.ingest.schemas import EventKind, validate
 from app.ingest.service import IngestService
@@ -56,7 +56,7 @@ def find_first_answer(
     return replay(found, claim.request_hash)
 
 
-def _check_headers(intake: Intake) -> list[FieldError]:
+def check_headers(intake: Intake) -> list[FieldError]:
     """What is wrong with the headers that belong to the event."""
     key = intake.environ.get("HTTP_IDEMPOTENCY_KEY")
     if key is None or len(key.strip()) <= MAX_IDEMPOTENCY_KEY:
@@ -72,7 +72,7 @@ def _validate(
     workflows: Directory, intake: Intake, kind: EventKind, body: ReadBody, workspace_id: int
 ) -> dict[str, Any]:
     """The fields; raises `validation_failed` with all that is wrong in body and headers."""
-    in_headers = _check_headers(intake)
+    in_headers = check_headers(intake)
     in_body: tuple[FieldError, ...] = ()
     try:
         fields = validate(kind, body, intake.received_at)
@@ -122,6 +122,23 @@ def take_in(
     Returns the answer, and whether it is the first answer to the same Idempotency-Key. Raises
     ProblemError for what can't be accepted.
     """
+    answer, event, claim = prepare(service, intake, kind, raw, claim, workflows)
+    first = service.recorder.record(event, claim)
+    return first or answer, first is not None
+
+
+def prepare(
+    service: IngestService,
+    intake: Intake,
+    kind: EventKind,
+    raw: bytes | ReadBody,
+    claim: IdempotentClaim | None,
+    workflows: Directory | None = None,
+) -> tuple[dict[str, Any], NewEvent, IdempotentClaim | None]:
+    """Validate the body; the answer, the event and the claim, to be put on disk together.
+
+    Raises ProblemError for what can't be accepted.
+    """
     body, fields, workflow = read_event(service, intake, kind, raw, workflows)
     answer: dict[str, Any] = {"event_id": intake.event_id, "status": "accepted"}
     warnings = None
@@ -138,8 +155,7 @@ def take_in(
         warnings=warnings,
         payload=_write_payload(fields),
     )
-    first = service.recorder.record(event, claim)
-    return first or answer, first is not None
+    return answer, event, claim
 
 
 def _write_payload(fields: dict[str, Any]) -> str:

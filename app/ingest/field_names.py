@@ -31,6 +31,8 @@ _OTHER_WORDS = {
     "workflow_slug": "slug workflow",
     "workflow_name": "name",
     "workflow_id": "workflow_uid flow_id workflow_uuid",
+    "events": "batch items records data",
+    "kind": "type event_type event_kind",
 }
 _FILLED = {
     "ended_at": 'Send when the run ended, such as "2026-01-15T09:31:00Z".',

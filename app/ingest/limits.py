@@ -60,18 +60,23 @@ class _Bucket:
         self.level = max(0.0, self.level - max(0.0, at - self.updated_at) * self.rate)
         self.updated_at = at
 
-    def take(self, at: float) -> float:
-        """0 if there was room, else the seconds until there is."""
-        wait = self.wait(at)
+    def take(self, at: float, count: int = 1) -> float:
+        """0 if there was room for all of them, else the seconds until there is."""
+        wait = self.wait(at, count)
         if wait == 0:
-            self.level += 1
-            self.unshared += 1
+            self.level += count
+            self.unshared += count
         return wait
 
-    def wait(self, at: float) -> float:
-        """Seconds until there is room for one more."""
+    def wait(self, at: float, count: int = 1) -> float:
+        """Seconds until there is room for so many more."""
         self.drain(at)
-        return max(0.0, (self.level + 1 - self.burst) / self.rate)
+        return max(0.0, (self.level + count - self.burst) / self.rate)
+
+    def give_back(self) -> None:
+        """Forget one that was taken before."""
+        self.level = max(0.0, self.level - 1)
+        self.unshared -= 1
 
     def is_worth_sharing(self) -> bool:
         return self.unshared > 0 and self.level >= self.burst * _SHARED_FROM
@@ -106,6 +111,24 @@ class Limits:
                 raise _rate_limited(
                     f"More than {self._rate} requests per second came with this key.", wait
                 )
+
+    def check_batch(self, api_key_id: int, count: int) -> None:
+        """Count the events of a batch whose request has been counted as one: all, or none.
+
+        Raises `rate_limited` where they don't fit in; the request then counts for nothing.
+        """
+        if not self._rate:
+            return
+        name, burst = f"key:{api_key_id}", self._rate * BURST_FACTOR
+        wait = self._take(name, self._rate, burst, count - 1)
+        if not wait:
+            return
+        self._buckets[name].give_back()
+        reason = f"This key may send {self._rate} events per second and {burst:,} at once;"
+        if count > burst:
+            emptied = wait - (count - burst) / self._rate
+            raise _rate_limited(f"{reason} a batch of {count} never fits in: split it.", emptied)
+        raise _rate_limited(f"{reason} there is no room for {count} more yet.", wait)
 
     def check_failed_key(self, address: str) -> None:
         """Raises `rate_limited` when an address tries one bad key after the other."""
@@ -145,11 +168,11 @@ class Limits:
         self._unstored[minute, workspace_id, code] += 1
         self._notify()
 
-    def _take(self, name: str, rate: float, burst: float) -> float:
+    def _take(self, name: str, rate: float, burst: float, count: int = 1) -> float:
         bucket = self._buckets.get(name)
         if bucket is None:
             bucket = self._buckets[name] = _Bucket(rate, burst, updated_at=self._clock())
-        wait = bucket.take(self._clock())
+        wait = bucket.take(self._clock(), count)
         if bucket.is_worth_sharing():
             self._notify()
         return wait

@@ -1,6 +1,7 @@
 """Refused requests are events too: stored within bounds, and counted beyond them."""
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,19 @@ PATIENCE_SECONDS = 1.0
 """How long the log waits for the body of a sender with a good key, who is refused otherwise."""
 GLANCE_SECONDS = 0.02
 """... and of a sender without one: what has come already, and hardly more."""
+
+logger = logging.getLogger(__name__)
+
+
+def keep_rejection(intake: Intake, problem: ProblemError) -> str | None:
+    """As `record_rejection`; a refusal that can't be logged is a refusal all the same, and
+    counted."""
+    try:
+        return record_rejection(intake, problem)
+    except Exception:
+        logger.exception("A refused request could not be recorded")
+        count_rejection(intake, problem)
+        return None
 
 
 def record_rejection(intake: Intake, problem: ProblemError) -> str | None:

@@ -12,6 +12,7 @@ from app.ingest.records import NewEvent
 from app.ingest.secret_check import SecretCheck
 from app.ingest.store import Store
 from app.ingest.stores import open_store
+from app.ingest.together import BatchRecorder
 from app.ingest.usage import KeyUsageCounter
 from app.time_limit import hurry_senders
 
@@ -22,6 +23,7 @@ class IngestService:
 
     store: Store
     recorder: Recorder
+    batches: BatchRecorder
     limits: Limits
     usage: KeyUsageCounter
     secret: SecretCheck
@@ -51,6 +53,7 @@ def init_ingest(app: Flask) -> None:
     app.extensions["flowpulse_ingest"] = IngestService(
         store,
         Recorder(store, count_lost),
+        BatchRecorder(store),
         limits,
         KeyUsageCounter(store),
         SecretCheck(store, app.config["FLOWPULSE_KEY_SECRET"]),

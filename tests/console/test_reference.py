@@ -75,6 +75,24 @@ def test_the_example_body_is_accepted_as_it_is(client: FlaskClient, team: Team, 
     assert "warnings" not in sent.json
 
 
+def test_the_example_batch_is_accepted_as_it_is(client: FlaskClient, team: Team) -> None:
+    endpoint = next(each for each in list_endpoints() if each.id == "batch")
+    headers = {**team.headers, "Content-Type": "application/json"}
+    sent = client.post(endpoint.path, data=example_body(endpoint, team.slug), headers=headers)
+    assert sent.status_code == 202
+    assert all("warnings" not in event for event in sent.json["events"])
+
+
+def test_what_a_batch_asks_of_each_event_is_told_and_sent_with_a_key_alone(
+    owner: FlaskClient, team: Team
+) -> None:
+    page = open_page(owner, "/docs")
+    for name in ("events[].kind", "events[].idempotency_key", "events[].idempotent_replayed"):
+        assert name in page.text
+    assert page.has_id("key-batch")
+    assert "/docs/try/batch" not in owner.get("/docs").text
+
+
 def test_the_limits_are_those_of_the_settings(make_app: Callable[..., Flask]) -> None:
     app = make_app(FLOWPULSE_RATE_LIMIT=7531)
     assert "7,531" in open_page(app.test_client(), "/docs").text

@@ -1,0 +1,167 @@
+"""Reads a batch's body: its events, each as the text that it could have been sent as alone."""
+
+import json
+import re
+from collections.abc import Iterator
+from json.decoder import WHITESPACE  # type: ignore[attr-defined]
+from typing import Any, NamedTuple
+
+from app.ingest.body import ReadBody, parse_json, read_object
+from app.ingest.field_names import describe_missing, find_meant
+from app.ingest.fields import show_value
+from app.ingest.slips import Slip
+from app.problems import FieldError, ProblemError
+
+EVENTS = "events"
+OWN = KIND, IDEMPOTENCY_KEY = "kind", "idempotency_key"
+"""The members of an event in a batch that an event sent alone has in its address and headers."""
+MOST_EVENTS = 500
+LEVELS_AROUND = 2
+"""The batch's object and its list: so much deeper than an event a batch may be nested."""
+_FIX = 'Put the events into a list: {"events": [{"kind": "run-success", …}, …]}.'
+_SHARED = frozenset({"double_encoded", "form_encoded"})
+"""What was tolerated in the body as a whole, and is told of each event."""
+_LEAD = re.compile(r'(\{\s*)(?:"(?:kind|idempotency_key)"\s*:\s*"[^"\\]*"\s*,\s*){1,2}')
+"""What the members of a batch's event are as a rule: its first ones, and plain texts."""
+_skip_blanks = WHITESPACE.match
+_read_value = json.JSONDecoder().raw_decode
+
+
+class BatchBody(NamedTuple):
+    """The texts of the events, and the warnings that each of them has."""
+
+    texts: list[str]
+    warnings: list[FieldError]
+
+
+class _Member(NamedTuple):
+    """A member of an object: its name, where that begins, and where its value begins and ends."""
+
+    name: str
+    begin: int
+    value: int
+    end: int
+
+
+def read_whole(raw: bytes, content_type: str | None, max_depth: int) -> ReadBody:
+    """The batch's object; an event in it may be nested `max_depth` levels deep.
+
+    Raises ProblemError `invalid_json`, with the place in the whole body.
+    """
+    try:
+        return read_object(raw, content_type, max_depth + LEVELS_AROUND)
+    except ProblemError as problem:
+        if problem.errors[0].code != "json_not_an_object":
+            raise
+        message, received = problem.errors[0].message, problem.errors[0].received
+        error = FieldError("body", "json_not_an_object", message, _FIX, received)
+        raise ProblemError("invalid_json", errors=[error], position=problem.position) from None
+
+
+def split(whole: ReadBody, raw: bytes, max_depth: int) -> BatchBody:
+    """The events of a batch that was read from `raw`; raises ProblemError `validation_failed`."""
+    warnings = [warning for warning in whole.warnings if warning.code in _SHARED]
+    value = whole.get(EVENTS)
+    if type(value) is str and value.strip():
+        text, value = value, _read_list(value, max_depth)
+        at = _skip_blanks(text, 0).end()
+        message = "The list of events was JSON inside a text."
+        warnings.append(FieldError(EVENTS, "double_encoded", message))
+    elif type(value) is list:
+        text = _decode(raw)
+        at = [each.value for each in _list_members(text) if each.name == EVENTS][-1]
+    _check_list(value, whole)
+    return BatchBody([text[start:end] for start, end in _find_elements(text, at)], warnings)
+
+
+def unwrap(text: str) -> str:
+    """An event's own text, where it was sent as JSON inside a text."""
+    return str(json.loads(text)).strip() if text.startswith('"') else text
+
+
+def encode(text: str) -> bytes:
+    """Half a character becomes the escape that it was in the text around it."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def leave_out_own(text: str) -> str:
+    """The text of an event's object without what belongs to the batch; all else is as it was."""
+    lead = _LEAD.match(text)
+    if lead and "\\u" not in text and not any(f'"{name}"' in text[lead.end() :] for name in OWN):
+        return lead[1] + text[lead.end() :]
+    members = list(_list_members(text))
+    if not any(each.name in OWN for each in members):
+        return text
+    kept, gap = "", text[text.index("{") : members[0].begin]
+    for index, each in enumerate(members):
+        before = text[members[index - 1].end : each.begin] if kept else ""
+        if each.name not in OWN:
+            kept += before + text[each.begin : each.end]
+    return gap + kept + text[members[-1].end :].rstrip()
+
+
+def _read_list(text: str, max_depth: int) -> Any:
+    """What a text in the place of the list holds, read as JSON."""
+    try:
+        return parse_json(text, max_depth + 1).value
+    except Slip as slip:
+        what = slip.message.replace("The body ", "It ", 1)
+        message = f"{EVENTS} is a text that holds no JSON list: {what}"
+        error = FieldError(EVENTS, "invalid_type", message, _FIX, text)
+        raise ProblemError("validation_failed", errors=[error]) from None
+
+
+def _check_list(value: Any, whole: ReadBody) -> None:
+    error = None
+    if value is None or value == "":
+        error = _describe_missing(whole)
+    elif type(value) is not list:
+        message = f"{EVENTS} has to be a list."
+        error = FieldError(EVENTS, "invalid_type", message, _FIX, show_value(value))
+    elif not value:
+        fix = "Send a batch only when there is an event to send."
+        error = FieldError(EVENTS, "missing", f"{EVENTS} is an empty list.", fix)
+    elif len(value) > MOST_EVENTS:
+        message = f"{EVENTS} holds {len(value):,} events; a batch holds at most {MOST_EVENTS}."
+        error = FieldError(EVENTS, "too_many_events", message)
+    if error:
+        raise ProblemError("validation_failed", errors=[error])
+
+
+def _describe_missing(whole: ReadBody) -> FieldError:
+    meant = any(find_meant(name, (EVENTS,)) and value for name, value in whole.items())
+    if EVENTS in whole or meant:
+        return describe_missing((EVENTS,), whole, (EVENTS,))
+    return FieldError(EVENTS, "missing", f"{EVENTS} is missing.", _FIX)
+
+
+def _decode(raw: bytes) -> str:
+    """The text of a body that has been read as JSON."""
+    return unwrap(raw.decode("utf-8-sig").strip())
+
+
+def _list_members(text: str) -> Iterator[_Member]:
+    """The members of the JSON object that the text is, in their order."""
+    at = _skip_blanks(text, text.index("{") + 1).end()
+    while text[at] != "}":
+        begin = at
+        name, at = _read_value(text, begin)
+        value = _skip_blanks(text, _skip_blanks(text, at).end() + 1).end()
+        _, end = _read_value(text, value)
+        yield _Member(name, begin, value, end)
+        at = _skip_comma(text, end)
+
+
+def _find_elements(text: str, at: int) -> Iterator[tuple[int, int]]:
+    """Where each element of the list begins and ends that opens at this place of the text."""
+    at = _skip_blanks(text, at + 1).end()
+    while text[at] != "]":
+        _, end = _read_value(text, at)
+        yield at, end
+        at = _skip_comma(text, end)
+
+
+def _skip_comma(text: str, at: int) -> int:
+    """The place of what comes next: a member, an element, or the bracket that closes them."""
+    at = _skip_blanks(text, at).end()
+    return _skip_blanks(text, at + 1).end() if text[at] == "," else at
