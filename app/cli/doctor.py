@@ -21,6 +21,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     database_health.check_connection,
     database_health.check_file,
     database_health.check_migrations,
+    database_health.check_partitions,
     database_health.check_clock,
     database_health.check_worker,
     database_health.check_queue,
