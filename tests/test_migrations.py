@@ -125,7 +125,8 @@ def test_four_starters_at_once_all_find_a_migrated_database(
 
 TEN_EVENTS = (
     "events (public_id, workspace_id, received_at, state, method, path, headers, body, status, "
-    "took_ms) SELECT :letter || number, 1, CAST(:latest AS timestamptz) - number * interval '40 days', "
+    "took_ms) SELECT :letter || number, 1, "
+    "CAST(:latest AS timestamptz) - number * interval '40 days', "
     "'processed', 'POST', '/', '[]', '', 202, 1 FROM generate_series(0, 9) AS number"
 )
 

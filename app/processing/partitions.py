@@ -1,4 +1,4 @@
-"""On PostgreSQL the log is a table a month: made ahead, and dropped whole once all of it is past."""
+"""On PostgreSQL the log is a table a month: made ahead, and dropped whole once all is past."""
 
 import logging
 import re
@@ -29,22 +29,42 @@ LOCK_MS = 500
 """How long a change of the tables may wait, as all that ask for events wait behind it."""
 _ONE_AT_A_TIME = 0x464C4F59
 
+_KEPT_FOR = {"rejected": "rejected_days", "processed": "event_days", "failed": "failure_days"}
+
 _BOUND = re.compile(r"FROM \((?:MINVALUE|'(?P<start>[^']+)')\) TO \('(?P<end>[^']+)'\)")
 _LIST = text(
     "SELECT relname, pg_get_expr(relpartbound, oid) FROM pg_inherits "
     "JOIN pg_class ON oid = inhrelid WHERE inhparent = 'events'::regclass"
 )
-_STAYS = """
-    FROM {name} AS event LEFT JOIN workspaces AS own ON own.id = event.workspace_id
-    WHERE event.state = 'accepted' OR (event.workspace_id IS NULL AND event.state <> 'rejected')
-    OR event.received_at >= CAST(:at AS timestamptz) - make_interval(hours => 24 * CASE event.state
-        WHEN 'rejected' THEN coalesce(own.rejected_days, :rejected_days)
-        WHEN 'processed' THEN coalesce(own.event_days, :event_days)
-        ELSE coalesce(own.failure_days, :failure_days) END)
-"""
-"""The events of a table that no period of the retention lets go yet."""
+_INDEXES = text(
+    "SELECT own.relname, whole.relname FROM pg_index "
+    "JOIN pg_class own ON own.oid = indexrelid JOIN pg_inherits ON inhrelid = own.oid "
+    "JOIN pg_class whole ON whole.oid = inhparent WHERE indrelid = CAST(:name AS regclass)"
+)
+"""A partition's indexes, each with the one of `events` that it is a part of."""
+_STAYS = " UNION ALL ".join(
+    (
+        "SELECT id FROM {name} WHERE state = 'accepted'",
+        "SELECT id FROM {name} WHERE workspace_id IS NULL AND state = 'rejected' "
+        "AND received_at >= CAST(:at AS timestamptz) - make_interval(hours => 24 * :rejected_days)",
+        *(
+            "SELECT kept.id FROM workspaces AS own "  # noqa: S608
+            "CROSS JOIN LATERAL (SELECT id FROM {name} AS event "
+            f"WHERE event.workspace_id = own.id AND event.state = '{state}' AND event.received_at "
+            f">= CAST(:at AS timestamptz) - make_interval(hours => 24 * coalesce(own.{days}, "
+            f":{days})) LIMIT {MOST_MOVED + 1}) AS kept"
+            for state, days in _KEPT_FOR.items()
+        ),
+    )
+)
+"""The ids of a table's events that no period of the retention lets go yet, found by the indexes of
+each state: it is asked while everything waits for the table to be dropped."""
 
 logger = logging.getLogger(__name__)
+
+
+class TooManyError(Exception):
+    """Meanwhile more has come to stay than may be moved; the table remains as it was."""
 
 
 class Partition(NamedTuple):
@@ -114,13 +134,16 @@ def _make(session: Session, start: datetime) -> None:
     )
     place = f"FOR VALUES FROM ('{start}') TO ('{end}')"
     session.execute(text(f"ALTER TABLE events ATTACH PARTITION {name} {place}"))
+    for own, whole in session.execute(_INDEXES, {"name": name}).all():
+        called = f"{whole}{name.removeprefix('events')}"
+        session.execute(text(f"ALTER INDEX {own} RENAME TO {called}"))
 
 
 def drop_partitions(at: datetime) -> Sequence[str]:
     """Drop the months of which little or nothing must stay; returns the names of their tables."""
     dropped = []
     for each in _list_past(at):
-        if _has_many(each, at):
+        if _has_many(each.name, at):
             _put_off()[each.name] = at
         elif _change(partial(_drop, name=each.name, at=at)):
             logger.info("Dropped %s, with the events that came before %s.", each.name, each.end)
@@ -147,12 +170,17 @@ def _put_off() -> dict[str, datetime]:
     return known
 
 
-def _has_many(partition: Partition, at: datetime) -> bool:
-    stays = f"SELECT 1 {_STAYS.format(name=partition.name)} LIMIT {MOST_MOVED + 1}"
-    count = select(func.count()).select_from(text(f"({stays}) AS staying"))
-    number = db.session.scalar(count, _periods(at)) or 0
+def _list_staying(session: Session, name: str, at: datetime) -> list[int]:
+    """Up to one more than may be moved."""
+    session.execute(text("SET LOCAL enable_seqscan = off"))
+    stays = text(f"{_STAYS.format(name=name)} LIMIT {MOST_MOVED + 1}")
+    return list(session.scalars(stays, _periods(at)))
+
+
+def _has_many(name: str, at: datetime) -> bool:
+    has_many = len(_list_staying(db.session(), name, at)) > MOST_MOVED
     db.session.rollback()
-    return number > MOST_MOVED
+    return has_many
 
 
 def _drop(session: Session, name: str, at: datetime) -> None:
@@ -160,8 +188,11 @@ def _drop(session: Session, name: str, at: datetime) -> None:
     if name not in (each.name for each in list_partitions(session)):
         return
     session.execute(text(f"ALTER TABLE events DETACH PARTITION {name}"))
-    stays = _STAYS.format(name=name)
-    session.execute(text(f"INSERT INTO events SELECT event.* {stays}"), _periods(at))  # noqa: S608
+    staying = _list_staying(session, name, at)
+    if len(staying) > MOST_MOVED:
+        raise TooManyError(name)
+    move = text(f"INSERT INTO events SELECT * FROM {name} WHERE id = ANY(:ids)")  # noqa: S608
+    session.execute(move, {"ids": staying})
     session.execute(text(f"DROP TABLE {name}"))
 
 

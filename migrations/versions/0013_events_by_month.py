@@ -33,6 +33,7 @@ def upgrade() -> None:
     _make_parent(old)
     op.execute(f"CREATE TABLE {OTHER} (LIKE {old} INCLUDING ALL)")
     op.execute(f"ALTER TABLE events ATTACH PARTITION {OTHER} DEFAULT")
+    _name_indexes(OTHER)
     if latest is None:
         op.execute(f"DROP TABLE {old}")
         _make_month((end - timedelta(days=1)).replace(day=1))
@@ -61,7 +62,7 @@ def _make_parent(old: str) -> None:
     ).all()
     op.execute(f"ALTER TABLE events RENAME TO {old}")
     for name, _, _ in indexes:
-        op.execute(f"ALTER INDEX {name} RENAME TO {name.replace('events', old)}")
+        op.execute(f"ALTER INDEX {name} RENAME TO {name}{_ending(old)}")
     op.execute(
         f"CREATE TABLE events (LIKE {old} INCLUDING DEFAULTS INCLUDING CONSTRAINTS "
         "INCLUDING STORAGE) PARTITION BY RANGE (received_at)"
@@ -81,6 +82,26 @@ def _make_month(start: datetime) -> None:
         f"ALTER TABLE events ATTACH PARTITION {name} "
         f"FOR VALUES FROM ('{start}') TO ('{_next_month(start)}')"
     )
+    _name_indexes(name)
+
+
+def _name_indexes(table: str) -> None:
+    for name, whole in _list_indexes(table):
+        op.execute(f"ALTER INDEX {name} RENAME TO {whole}{_ending(table)}")
+
+
+def _ending(table: str) -> str:
+    return table.removeprefix("events")
+
+
+def _list_indexes(table: str) -> list[tuple[str, str]]:
+    """A partition's indexes, each with the one of `events` that it is a part of."""
+    statement = sa.text(
+        "SELECT own.relname, whole.relname FROM pg_index "
+        "JOIN pg_class own ON own.oid = indexrelid JOIN pg_inherits ON inhrelid = own.oid "
+        "JOIN pg_class whole ON whole.oid = inhparent WHERE indrelid = CAST(:name AS regclass)"
+    )
+    return [tuple(row) for row in op.get_bind().execute(statement, {"name": table})]
 
 
 def _next_month(moment: datetime) -> datetime:
@@ -100,18 +121,11 @@ def downgrade() -> None:
             "WHERE inhparent = 'events'::regclass ORDER BY pg_relation_size(oid) DESC, relname"
         )
     ).all()
-    indexes = connection.execute(
-        sa.text(
-            "SELECT own.relname, whole.relname FROM pg_index "
-            "JOIN pg_class own ON own.oid = indexrelid JOIN pg_inherits ON inhrelid = own.oid "
-            "JOIN pg_class whole ON whole.oid = inhparent WHERE indrelid = CAST(:t AS regclass)"
-        ),
-        {"t": largest},
-    ).all()
+    indexes = _list_indexes(largest)
     for name in (largest, *others):
         op.execute(f"ALTER TABLE events DETACH PARTITION {name}")
     for name in others:
-        op.execute(f"INSERT INTO {largest} SELECT * FROM {name}")  # noqa: S608
+        op.execute(f"INSERT INTO {largest} SELECT * FROM {name}")
         op.execute(f"DROP TABLE {name}")
     op.execute(f"ALTER SEQUENCE events_id_seq OWNED BY {largest}.id")
     op.execute("DROP TABLE events")
