@@ -25,7 +25,8 @@ MOST_MOVED = 5_000
 """Events of a past month that are moved so that it can be dropped; where more must stay, the
 batches of the retention take it down as it is."""
 LOOK_AGAIN_AFTER = timedelta(hours=6)
-LOCK_MS = 500
+"""A month that could not be dropped is left alone for so long: a backup may take hours."""
+LOCK_MS = 200
 """How long a change of the tables may wait, as all that ask for events wait behind it."""
 _ONE_AT_A_TIME = 0x464C4F59
 
@@ -143,11 +144,11 @@ def drop_partitions(at: datetime) -> Sequence[str]:
     """Drop the months of which little or nothing must stay; returns the names of their tables."""
     dropped = []
     for each in _list_past(at):
-        if _has_many(each.name, at):
-            _put_off()[each.name] = at
-        elif _change(partial(_drop, name=each.name, at=at)):
+        if not _has_many(each.name, at) and _change(partial(_drop, name=each.name, at=at)):
             logger.info("Dropped %s, with the events that came before %s.", each.name, each.end)
             dropped.append(each.name)
+        else:
+            _put_off()[each.name] = at
     return dropped
 
 
@@ -165,7 +166,7 @@ def _list_past(at: datetime) -> list[Partition]:
 
 
 def _put_off() -> dict[str, datetime]:
-    """When this process saw that too much of a month must stay."""
+    """When this process saw that too much of a month must stay, or a long query was in the way."""
     known: dict[str, datetime] = current_app.extensions.setdefault("flowpulse_kept_months", {})
     return known
 
