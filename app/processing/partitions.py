@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from flask import current_app
 from psycopg.errors import DeadlockDetected, LockNotAvailable
-from sqlalchemy import func, select, text
+from sqlalchemy import ColumnElement, and_, func, select, text, true
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.extensions import db, is_sqlite, writing
-from app.models import RETENTION
+from app.models import RETENTION, Event
 
 AHEAD = 1
 """Months made beside the present one. Each table that a query can't leave out costs it 0.06 ms."""
@@ -24,6 +24,8 @@ OTHER = "events_other"
 MOST_MOVED = 5_000
 """Events of a past month that are moved so that it can be dropped; where more must stay, the
 batches of the retention take it down as it is."""
+LARGE = 1_000_000
+"""Of a month with so many events none is removed by itself once it is past: all go at once."""
 LOOK_AGAIN_AFTER = timedelta(hours=6)
 """A month that could not be dropped is left alone for so long: a backup may take hours."""
 LOCK_MS = 200
@@ -37,6 +39,7 @@ _LIST = text(
     "SELECT relname, pg_get_expr(relpartbound, oid) FROM pg_inherits "
     "JOIN pg_class ON oid = inhrelid WHERE inhparent = 'events'::regclass"
 )
+_ROWS = text("SELECT relname, reltuples FROM pg_class WHERE relname = ANY(:names)")
 _INDEXES = text(
     "SELECT own.relname, whole.relname FROM pg_index "
     "JOIN pg_class own ON own.oid = indexrelid JOIN pg_inherits ON inhrelid = own.oid "
@@ -169,6 +172,23 @@ def _put_off() -> dict[str, datetime]:
     """When this process saw that too much of a month must stay, or a long query was in the way."""
     known: dict[str, datetime] = current_app.extensions.setdefault("flowpulse_kept_months", {})
     return known
+
+
+def spare_large(session: Session) -> ColumnElement[bool]:
+    """For the batches: what lies in no large month that is going to be dropped as a whole."""
+    if is_sqlite():
+        return true()
+    there = [each for each in list_partitions(session) if each.name not in _put_off()]
+    names = [each.name for each in there]
+    counted = session.execute(_ROWS, {"names": names})
+    large = {name for name, rows in counted if rows >= LARGE}
+    return and_(true(), *(_outside(each) for each in there if each.name in large))
+
+
+def _outside(partition: Partition) -> ColumnElement[bool]:
+    """In terms by which PostgreSQL leaves the table out."""
+    behind = Event.received_at >= partition.end
+    return behind if partition.start is None else behind | (Event.received_at < partition.start)
 
 
 def _list_staying(session: Session, name: str, at: datetime) -> list[int]:

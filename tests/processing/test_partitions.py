@@ -22,6 +22,7 @@ from app.processing.partitions import (
     make_partitions,
     tend_partitions,
 )
+from app.processing.retention import prune
 from tests.factories import Team, make_team, report
 
 MARCH = datetime(2031, 3, 10, 12, tzinfo=UTC)
@@ -165,7 +166,7 @@ def ids_of(public_ids: list[str]) -> list[int]:
     return list(db.session.scalars(found))
 
 
-def set_days(team: Team, **days: int) -> None:
+def set_days(team: Team, **days: int | None) -> None:
     with writing() as session:
         of_team = update(Workspace).where(Workspace.id == team.workspace_id)
         session.execute(of_team.values(**days))
@@ -180,6 +181,38 @@ def test_a_month_with_much_that_must_stay_is_left_to_the_batches(
     assert drop_partitions(LONG_AFTER) == []
     assert "events_2031_03" in names()
     assert count() == 3
+
+
+@pytest.mark.parametrize(
+    ("large", "own_days", "left"), [(1, None, 2), (3, None, 0), (1, 80, 0), (1, 100, 2)]
+)
+def test_of_a_large_month_the_batches_leave_what_is_going_to_be_dropped(
+    march: Team, monkeypatch: pytest.MonkeyPatch, large: int, own_days: int | None, left: int
+) -> None:
+    monkeypatch.setattr(partitions, "LARGE", large)
+    monkeypatch.setattr("app.processing.retention.now", lambda: MARCH + timedelta(days=95))
+    for _ in range(2):
+        store(march, MARCH)
+    set_days(march, event_days=own_days)
+    with writing() as session:
+        session.execute(text("ANALYZE events"))
+    prune()
+    assert count() == left
+
+
+def test_a_large_month_that_can_not_be_dropped_is_left_to_the_batches_after_all(
+    march: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partitions, "LARGE", 1)
+    monkeypatch.setattr(partitions, "MOST_MOVED", 0)
+    monkeypatch.setattr("app.processing.retention.now", lambda: LONG_AFTER)
+    store(march, MARCH)
+    store(march, MARCH, "failed")
+    with writing() as session:
+        session.execute(text("ANALYZE events"))
+    assert drop_partitions(LONG_AFTER) == []
+    prune()
+    assert count() == 1
 
 
 def test_such_a_month_is_looked_at_again_some_hours_later(
