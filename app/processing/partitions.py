@@ -242,8 +242,7 @@ def _read(text_of_bound: str | None) -> datetime | None:
 
 
 def _month_of(moment: datetime) -> datetime:
-    first = moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return first
+    return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 def _next_month(moment: datetime) -> datetime:
