@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.types import TypeDecorator
 
 from app.extensions import db
+from app.models.partitioning import is_compared_on
 from app.write_lock import WriteLock
 
 _MIGRATION_LOCK = 0x464C4F58
@@ -24,6 +25,7 @@ def run_migrations(engine: Engine) -> None:
             render_as_batch=True,
             compare_type=True,
             render_item=_render_plainly,
+            include_object=is_compared_on(engine.dialect),
             transactional_ddl=True,
             transaction_per_migration=True,
         )

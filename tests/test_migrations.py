@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ from flask import Flask
 from flask_migrate import downgrade, upgrade
 from sqlalchemy import create_engine, inspect, text
 
-from app.extensions import db, writing
+from app.clock import now
+from app.extensions import db, is_sqlite, writing
+from app.models.partitioning import PARTITION, is_compared_on
+from app.processing.partitions import list_missing
 from tests.apps import make_app
 from tests.server import test_environment
 
@@ -24,7 +28,8 @@ def empty_app(empty_database_url: str, tmp_path: Path) -> Flask:
 def tables(url: str) -> set[str]:
     engine = create_engine(url)
     try:
-        return set(inspect(engine).get_table_names()) - {"alembic_version", "sqlite_sequence"}
+        names = set(inspect(engine).get_table_names()) - {"alembic_version", "sqlite_sequence"}
+        return {name for name in names if not PARTITION.fullmatch(name)}
     finally:
         engine.dispose()
 
@@ -68,7 +73,8 @@ def test_runs_and_their_events_outlive_the_copy_of_their_table(empty_app: Flask)
 
 def test_the_models_and_the_migrated_database_are_the_same(app: Flask) -> None:
     with db.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        options = {"compare_type": True, "include_object": is_compared_on(connection.dialect)}
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, db.metadata) == []
 
 
@@ -116,3 +122,61 @@ def test_four_starters_at_once_all_find_a_migrated_database(
     )
     assert (done.stdout, done.stderr) == ("[0, 0, 0, 0]\n", "")
     assert tables(empty_database_url) == set(db.metadata.tables)
+
+
+TEN_EVENTS = (
+    "events (public_id, workspace_id, received_at, state, method, path, headers, body, status, "
+    "took_ms) SELECT :letter || number, 1, "
+    "CAST(:latest AS timestamptz) - number * interval '40 days', "
+    "'processed', 'POST', '/', '[]', '', 202, 1 FROM generate_series(0, 9) AS number"
+)
+
+
+def test_events_that_are_there_outlive_the_change_to_partitions(empty_app: Flask) -> None:
+    """In both directions: the second ten lie in several partitions, the next month's among them."""
+    with empty_app.app_context():
+        upgrade(revision="0012")
+        if is_sqlite():
+            pytest.skip("a matter of PostgreSQL")
+        before = describe_events()
+        with writing() as session:
+            workspace = f"(public_id, name, created_at) VALUES ('w', 'Team', '{now()}')"
+            session.execute(text(f"INSERT INTO workspaces {workspace}"))
+        add_ten("e", now())
+        upgrade()
+        assert list_events() == [(number + 1, f"e{number}") for number in range(10)]
+        add_ten("f", now() + timedelta(days=32))
+        stored = list_events()
+        assert [number for number, _ in stored] == list(range(1, 21)), "one sequence goes on"
+        downgrade(revision="0012")
+        assert list_events() == stored
+        assert describe_events() == before
+        upgrade()
+        assert list_events() == stored
+        assert list_missing(db.session(), now()) == []
+        db.session.rollback()
+        db.engine.dispose()
+
+
+def add_ten(letter: str, latest: datetime) -> None:
+    with writing() as session:
+        values = {"latest": latest, "letter": letter}
+        session.execute(text(f"INSERT INTO {TEN_EVENTS}"), values)
+
+
+def list_events() -> list[tuple[int, str]]:
+    found = db.session.execute(text("SELECT id, public_id FROM events ORDER BY id")).all()
+    db.session.rollback()
+    return [(number, public_id) for number, public_id in found]
+
+
+def describe_events() -> list[tuple[str, str]]:
+    """The names and definitions of what keeps order in the table of events."""
+    statement = (
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint "
+        "WHERE conrelid = CAST('events' AS regclass) UNION ALL "
+        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'events'"
+    )
+    found = sorted(tuple(row) for row in db.session.execute(text(statement)))
+    db.session.rollback()
+    return found

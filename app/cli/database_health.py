@@ -17,6 +17,7 @@ from app.extensions import db, is_sqlite
 from app.models import Event, WorkerHeartbeat
 from app.processing.downtimes import STALLED_AFTER
 from app.processing.inbox import oldest_accepted, waiting_since
+from app.processing.partitions import list_missing, list_partitions
 from app.processing.secret_mark import EXPLANATION, REPLACE, is_foreign
 
 MOST_LAG = timedelta(minutes=1)
@@ -83,6 +84,19 @@ def check_replica() -> Finding:
         fix = "See to the replica and its connection. Pages are read without it meanwhile."
         return Finding(name, "warn", message, fix)
     return Finding(name, "ok", message)
+
+
+def check_partitions() -> Finding:
+    """Without its table a month's events are kept among the rest, and can't be dropped at once."""
+    name = "partitions"
+    if is_sqlite():
+        return Finding(name, "ok", "There are none: SQLite keeps all events in one table.")
+    missing = [f"{each:%Y-%m}" for each in list_missing(db.session(), now())]
+    if missing:
+        message = f"The events of {' and '.join(missing)} have no table of their own."
+        return Finding(name, "warn", message, f"The worker makes them. {START_WORKER}")
+    there = list_partitions(db.session())
+    return Finding(name, "ok", f"The events lie in {len(there)} tables, up to {there[-1].name}.")
 
 
 def check_clock() -> Finding:

@@ -24,6 +24,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     database_health.check_move,
     database_health.check_key_of_database,
     database_health.check_replica,
+    database_health.check_partitions,
     database_health.check_clock,
     database_health.check_worker,
     database_health.check_queue,

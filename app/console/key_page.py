@@ -13,10 +13,10 @@ from app.console.key_form import list_keeps, read_end, suggest_keep, tell_end
 from app.console.key_meter import Meter, list_meter_senders, longest_pause, read_meters
 from app.console.key_usage import count_by_day, list_senders
 from app.console.keys import find_key, find_limits, show_new_key, state_of
-from app.console.refused import newest_refused_ids
+from app.console.refused import NEWEST, newest_refused_ids
 from app.extensions import db
 from app.ingest.service import ingest_service
-from app.models import ApiKey, Event
+from app.models import ApiKey
 from app.workspaces.api_keys import find_successor, propose_old_name, rotate_api_key
 from app.workspaces.people import RefusedError
 
@@ -62,7 +62,7 @@ def _show_one(api_key: ApiKey, errors: dict[str, list[str]]) -> str:
         workflows=find_limits([api_key])[api_key.id],
         days=count_by_day([api_key.id], USAGE_DAYS)[api_key.id],
         senders=list_senders(api_key.id, now() - timedelta(days=USAGE_DAYS)),
-        events=load_events(newest_refused_ids(Event.api_key_id == api_key.id, limit=LATEST)),
+        events=load_events(newest_refused_ids(NEWEST.api_key_id == api_key.id, limit=LATEST)),
         meter=meter,
         old_meter=read_own_meter(api_key.replaces) if api_key.replaces else None,
         can_rotate=can_rotate,

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from app.clock import now
 from app.console.event_search import load_events
-from app.console.refused import newest_refused_ids
+from app.console.refused import NEWEST, newest_refused_ids
 from app.extensions import db
 from app.models import Event, FormerSlug, Workflow
 from app.workspaces.workflows import list_former_slugs
@@ -33,8 +33,8 @@ def latest_events(workflow: Workflow) -> list[Event]:
     taken = select(Event.id).where(Event.workflow_id == workflow.id)
     ids = list(db.session.scalars(taken.order_by(Event.id.desc()).limit(LATEST_EVENTS)))
     refused = newest_refused_ids(
-        Event.workspace_id == workflow.workspace_id,
-        Event.reference.in_(list_references(workflow)),
+        NEWEST.workspace_id == workflow.workspace_id,
+        NEWEST.reference.in_(list_references(workflow)),
         limit=LATEST_EVENTS,
     )
     return load_events(sorted(ids + refused, reverse=True)[:LATEST_EVENTS])
@@ -58,10 +58,10 @@ def list_references(workflow: Workflow) -> list[str]:
 def count_refused(workflow: Workflow, archived_at: datetime) -> int:
     """How many requests were refused since it was archived, up to MOST_REFUSED."""
     ids = newest_refused_ids(
-        Event.workspace_id == workflow.workspace_id,
-        Event.code == "workflow_archived",
-        Event.reference.in_(list_references(workflow)),
-        Event.received_at >= archived_at,
+        NEWEST.workspace_id == workflow.workspace_id,
+        NEWEST.code == "workflow_archived",
+        NEWEST.reference.in_(list_references(workflow)),
+        NEWEST.received_at >= archived_at,
         limit=MOST_REFUSED,
     )
     return len(ids)
@@ -80,13 +80,12 @@ def list_former_uses(workflow: Workflow) -> list[FormerUse]:
 
 def _with_former_slug(workflow: Workflow) -> dict[str, list[int]]:
     """Ids of events by the former slug that they used, the newest first."""
-    newest = select(Event.id).where(Event.workflow_id == workflow.id)
-    newest = newest.order_by(Event.id.desc()).limit(LOOKED_AT)
-    query = select(Event.id, Event.warnings).where(
-        Event.id.in_(newest), Event.warnings.is_not(None)
-    )
+    newest = select(Event.id, Event.warnings).where(Event.workflow_id == workflow.id)
+    newest_first = newest.order_by(Event.id.desc()).limit(LOOKED_AT).subquery().c
+    query = select(newest_first.id, newest_first.warnings)
+    query = query.where(newest_first.warnings.is_not(None)).order_by(newest_first.id.desc())
     found: dict[str, list[int]] = {}
-    for event_id, warnings in db.session.execute(query.order_by(Event.id.desc())):
+    for event_id, warnings in db.session.execute(query):
         for warning in warnings or []:
             if warning.get("code") == "former_slug":
                 found.setdefault(str(warning.get("received")), []).append(event_id)

@@ -96,9 +96,10 @@ class Event(Entity):
             "workspace_id",
             "correlation_id",
         ),
-        {"sqlite_autoincrement": True},
+        {"sqlite_autoincrement": True, "postgresql_partition_by": "RANGE (received_at)"},
     )
 
+    # On PostgreSQL these two are unique in each partition: see `app.models.partitioning`.
     id: Mapped[PrimaryKey]
     public_id: Mapped[PublicId]
     workspace_id: Mapped[int | None] = mapped_column(

@@ -52,7 +52,7 @@ def _process(session: Session, events: Sequence[ClaimedEvent], moment: datetime)
     note_runs(session, recorded.runs, moment)
     moved = {each.workflow_id for each in recorded.contributions if each.sign < 0}
     decide(session, recorded.decided, moved, moment)
-    finish(session, recorded.run_ids, moment)
+    finish(session, events, recorded.run_ids, moment)
 
 
 def _process_alone(session: Session, event: ClaimedEvent, moment: datetime) -> None:

@@ -1,7 +1,7 @@
 """The queue side of the events table: claim what is due, put off what failed, give up at last."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -10,6 +10,7 @@ from sqlalchemy import Table, bindparam, func, select, type_coerce, update
 from sqlalchemy.orm import Session
 from sqlalchemy.types import Text
 
+from app.extensions import is_sqlite
 from app.models import Event
 
 MAX_ATTEMPTS = 5
@@ -23,6 +24,8 @@ _DUE = (
     .limit(1)
 )
 """Made once: an idle worker asks this ten times a second, and little else."""
+_MONTHS_TABLE = {True: (), False: (_EVENTS.received_at == bindparam("came_at"),)}
+"""On PostgreSQL the time tells the partition, and no other is looked into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class ClaimedEvent:
     """An accepted event as the worker needs it; `payload` is JSON that is yet to be read."""
 
     id: int
+    received_at: datetime
     workspace_id: int
     workflow_id: int
     kind: str
@@ -57,6 +61,7 @@ def claim(session: Session, now: datetime, limit: int) -> list[ClaimedEvent]:
     due = (
         select(
             Event.id,
+            Event.received_at,
             Event.workspace_id,
             Event.workflow_id,
             Event.kind,
@@ -72,11 +77,13 @@ def claim(session: Session, now: datetime, limit: int) -> list[ClaimedEvent]:
     return [ClaimedEvent(*row) for row in session.execute(due)]  # type: ignore[arg-type]
 
 
-def finish(session: Session, run_ids: dict[int, int], now: datetime) -> None:
+def finish(
+    session: Session, events: Sequence[ClaimedEvent], run_ids: dict[int, int], now: datetime
+) -> None:
     """Mark events as processed; `run_ids` gives each event's run."""
     done = (
         update(cast(Table, Event.__table__))
-        .where(Event.id == bindparam("event_id"))
+        .where(Event.id == bindparam("event_id"), *_MONTHS_TABLE[is_sqlite()])
         .values(
             state="processed",
             run_id=bindparam("of_run_id"),
@@ -85,7 +92,11 @@ def finish(session: Session, run_ids: dict[int, int], now: datetime) -> None:
             failure=None,
         )
     )
-    rows = [{"event_id": event, "of_run_id": run} for event, run in run_ids.items()]
+    rows = [
+        {"event_id": event.id, "of_run_id": run_ids[event.id], "came_at": event.received_at}
+        for event in events
+        if event.id in run_ids
+    ]
     session.connection().execute(done, rows)
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from flask import current_app
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, delete, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.clock import now
@@ -29,6 +29,7 @@ from app.models import (
     Workspace,
     is_open,
 )
+from app.processing.partitions import spare_large
 from app.processing.rollups import prune_quarters
 
 BATCH_SIZE = 500
@@ -125,7 +126,18 @@ def _list_workspaces() -> list[Workspace]:
 def _prune_workspace(workspace: Workspace | None) -> int:
     """None stands for the requests of no workspace, such as those with unknown keys."""
     kinds = PERIODS if workspace else PERIODS[:1]
-    return sum(_prune(period.key, period.past(workspace, now())) for period in kinds)
+    return sum(
+        _prune(period.key, period.past(workspace, now()) & _spare(period, workspace))
+        for period in kinds
+    )
+
+
+def _spare(period: Period, workspace: Workspace | None) -> ColumnElement[bool]:
+    """Events that go by the server's setting may wait to be dropped with their month."""
+    is_of_server = workspace is not None and workspace.event_days is None
+    if period.key is Event.id and period.days == "event_days" and is_of_server:
+        return spare_large(db.session())
+    return true()
 
 
 def _prune(key: InstrumentedAttribute[Any], condition: ColumnElement[bool]) -> int:

@@ -23,6 +23,7 @@ from app.extensions import db, writing
 from app.models import WorkerHeartbeat
 from app.processing.batch import OUTAGES, process_batch
 from app.processing.downtimes import BEAT_EVERY, note_worker
+from app.processing.partitions import tend_partitions
 from app.processing.retention import prune
 from app.processing.schedules import judge_schedules
 from app.processing.shared_clock import read_shared_clock
@@ -119,10 +120,11 @@ class Worker:
             attempt(tick, self._watched_at, explain_silence)
 
     def tidy(self) -> None:
-        """Send weekly digests, remove what is past its time; not more often than PRUNE_EVERY."""
+        """Send weekly digests, make tables ahead, remove what is past; each PRUNE_EVERY."""
         if self._pruned_at is None or now() - self._pruned_at >= PRUNE_EVERY:
             self._pruned_at = now()
             attempt(send_weekly_digests)
+            attempt(tend_partitions)
             attempt(prune)
 
     def sign_off(self) -> None:

@@ -16,6 +16,7 @@ from app.cli.doctor import CHECKS
 from app.clock import now
 from app.extensions import db, is_sqlite, writing
 from app.models import Event, WorkerHeartbeat
+from app.processing.partitions import list_partitions
 from app.processing.worker import Worker
 from tests.cli.conftest import Run
 from tests.factories import make_team, report
@@ -95,6 +96,21 @@ def test_a_database_that_is_behind_or_ahead_is_found(examine: Examine, worker: W
     with writing() as session:
         session.execute(text("DELETE FROM alembic_version"))
     assert "prepare" in examine(exit_code=1)["migrations"]["fix"]
+
+
+def test_a_month_to_come_without_its_table_is_found(examine: Examine, worker: Worker) -> None:
+    assert examine()["partitions"]["state"] == "ok"
+    if is_sqlite():
+        return
+    next_month = list_partitions(db.session())[-1]
+    with writing() as session:
+        session.execute(text(f"DROP TABLE {next_month.name}"))
+    found = examine()["partitions"]
+    month = f"{next_month.start:%Y-%m}"
+    assert found["state"] == "warn"
+    assert found["message"] == f"The events of {month} have no table of their own."
+    worker.tidy()
+    assert examine()["partitions"]["state"] == "ok"
 
 
 def test_an_event_from_the_future_casts_doubt_on_the_clock(

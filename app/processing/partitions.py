@@ -1,0 +1,249 @@
+"""On PostgreSQL the log is a table a month: made ahead, and dropped whole once all is past."""
+
+import logging
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import NamedTuple
+
+from flask import current_app
+from psycopg.errors import DeadlockDetected, LockNotAvailable
+from sqlalchemy import ColumnElement, and_, func, select, text, true
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.extensions import db, is_sqlite, writing
+from app.models import RETENTION, Event
+
+AHEAD = 1
+"""Months made beside the present one. Each table that a query can't leave out costs it 0.06 ms."""
+OTHER = "events_other"
+"""Holds what no month has a table for, and what outlives its month."""
+MOST_MOVED = 5_000
+"""Events of a past month that are moved so that it can be dropped; where more must stay, the
+batches of the retention take it down as it is."""
+LARGE = 1_000_000
+"""Of a month with so many events none is removed by itself once it is past: all go at once."""
+LOOK_AGAIN_AFTER = timedelta(hours=6)
+"""A month that could not be dropped is left alone for so long: a backup may take hours."""
+LOCK_MS = 200
+"""How long a change of the tables may wait, as all that ask for events wait behind it."""
+_ONE_AT_A_TIME = 0x464C4F59
+
+_KEPT_FOR = {"rejected": "rejected_days", "processed": "event_days", "failed": "failure_days"}
+
+_BOUND = re.compile(r"FROM \((?:MINVALUE|'(?P<start>[^']+)')\) TO \('(?P<end>[^']+)'\)")
+_LIST = text(
+    "SELECT relname, pg_get_expr(relpartbound, oid) FROM pg_inherits "
+    "JOIN pg_class ON oid = inhrelid WHERE inhparent = 'events'::regclass"
+)
+_ROWS = text("SELECT relname, reltuples FROM pg_class WHERE relname = ANY(:names)")
+_INDEXES = text(
+    "SELECT own.relname, whole.relname FROM pg_index "
+    "JOIN pg_class own ON own.oid = indexrelid JOIN pg_inherits ON inhrelid = own.oid "
+    "JOIN pg_class whole ON whole.oid = inhparent WHERE indrelid = CAST(:name AS regclass)"
+)
+"""A partition's indexes, each with the one of `events` that it is a part of."""
+_STAYS = " UNION ALL ".join(
+    (
+        "SELECT id FROM {name} WHERE state = 'accepted'",
+        "SELECT id FROM {name} WHERE workspace_id IS NULL AND state = 'rejected' "
+        "AND received_at >= CAST(:at AS timestamptz) - make_interval(hours => 24 * :rejected_days)",
+        *(
+            "SELECT kept.id FROM workspaces AS own "  # noqa: S608
+            "CROSS JOIN LATERAL (SELECT id FROM {name} AS event "
+            f"WHERE event.workspace_id = own.id AND event.state = '{state}' AND event.received_at "
+            f">= CAST(:at AS timestamptz) - make_interval(hours => 24 * coalesce(own.{days}, "
+            f":{days})) LIMIT {MOST_MOVED + 1}) AS kept"
+            for state, days in _KEPT_FOR.items()
+        ),
+    )
+)
+"""The ids of a table's events that no period of the retention lets go yet, found by the indexes of
+each state: it is asked while everything waits for the table to be dropped."""
+
+logger = logging.getLogger(__name__)
+
+
+class TooManyError(Exception):
+    """Meanwhile more has come to stay than may be moved; the table remains as it was."""
+
+
+class Partition(NamedTuple):
+    """A table with the events from `start` up to, and without, `end`; None: from the first on."""
+
+    name: str
+    start: datetime | None
+    end: datetime
+
+    def holds(self, moment: datetime) -> bool:
+        return (self.start is None or self.start <= moment) and moment < self.end
+
+
+def tend_partitions() -> None:
+    """Make the tables of the months to come, and drop those of which nothing has to stay.
+
+    Any number of workers may do so at once. What can't have its lock is left for the next time.
+    """
+    if not is_sqlite():
+        make_partitions(now())
+        drop_partitions(now())
+
+
+def list_partitions(session: Session) -> list[Partition]:
+    """Those of a time, the oldest first."""
+    found = [(name, _BOUND.search(bound)) for name, bound in session.execute(_LIST)]
+    partitions = [
+        Partition(name, _read(bound["start"]), datetime.fromisoformat(bound["end"]))
+        for name, bound in found
+        if bound
+    ]
+    return sorted(partitions, key=lambda each: each.end)
+
+
+def list_missing(session: Session, at: datetime) -> list[datetime]:
+    """The beginnings of the months, from this one on, that have no table and should."""
+    there, start, missing = list_partitions(session), _month_of(at), []
+    for _ in range(AHEAD + 1):
+        if not any(each.holds(start) for each in there):
+            missing.append(start)
+        start = _next_month(start)
+    return missing
+
+
+def make_partitions(at: datetime) -> None:
+    is_complete = not list_missing(db.session(), at)
+    db.session.rollback()
+    if not is_complete and _change(partial(_make_missing, at=at)):
+        with writing() as session:
+            session.execute(text("ANALYZE events"))  # PostgreSQL itself does so with the parts.
+
+
+def _make_missing(session: Session, at: datetime) -> None:
+    for start in list_missing(session, at):
+        _make(session, start)
+
+
+def _make(session: Session, start: datetime) -> None:
+    """The table is filled before it takes its place: until then, its events lie in the rest."""
+    name, end = f"events_{start:%Y_%m}", _next_month(start)
+    session.execute(text(f"CREATE TABLE {name} (LIKE {OTHER} INCLUDING ALL)"))
+    session.execute(text(f"LOCK TABLE {OTHER} IN ACCESS EXCLUSIVE MODE"))
+    moved = f"DELETE FROM {OTHER} WHERE received_at >= :start AND received_at < :end RETURNING *"  # noqa: S608
+    session.execute(
+        text(f"WITH moved AS ({moved}) INSERT INTO {name} SELECT * FROM moved"),  # noqa: S608
+        {"start": start, "end": end},
+    )
+    place = f"FOR VALUES FROM ('{start}') TO ('{end}')"
+    session.execute(text(f"ALTER TABLE events ATTACH PARTITION {name} {place}"))
+    for own, whole in session.execute(_INDEXES, {"name": name}).all():
+        called = f"{whole}{name.removeprefix('events')}"
+        session.execute(text(f"ALTER INDEX {own} RENAME TO {called}"))
+
+
+def drop_partitions(at: datetime) -> Sequence[str]:
+    """Drop the months of which little or nothing must stay; returns the names of their tables."""
+    dropped = []
+    for each in _list_past(at):
+        if not _has_many(each.name, at) and _change(partial(_drop, name=each.name, at=at)):
+            logger.info("Dropped %s, with the events that came before %s.", each.name, each.end)
+            dropped.append(each.name)
+        else:
+            _put_off()[each.name] = at
+    return dropped
+
+
+def _list_past(at: datetime) -> list[Partition]:
+    """Those whose last event is past what the server keeps, but for those just looked at."""
+    before = at - timedelta(days=current_app.config[RETENTION["event_days"]])
+    past = [each for each in list_partitions(db.session()) if each.end <= before]
+    db.session.rollback()
+    looked_at = _put_off()
+    return [
+        each
+        for each in past
+        if each.name not in looked_at or at - looked_at[each.name] >= LOOK_AGAIN_AFTER
+    ]
+
+
+def _put_off() -> dict[str, datetime]:
+    """When this process saw that too much of a month must stay, or a long query was in the way."""
+    known: dict[str, datetime] = current_app.extensions.setdefault("flowpulse_kept_months", {})
+    return known
+
+
+def spare_large(session: Session) -> ColumnElement[bool]:
+    """For the batches: what lies in no large month that is going to be dropped as a whole."""
+    if is_sqlite():
+        return true()
+    there = [each for each in list_partitions(session) if each.name not in _put_off()]
+    names = [each.name for each in there]
+    counted = session.execute(_ROWS, {"names": names})
+    large = {name for name, rows in counted if rows >= LARGE}
+    return and_(true(), *(_outside(each) for each in there if each.name in large))
+
+
+def _outside(partition: Partition) -> ColumnElement[bool]:
+    """In terms by which PostgreSQL leaves the table out."""
+    behind = Event.received_at >= partition.end
+    return behind if partition.start is None else behind | (Event.received_at < partition.start)
+
+
+def _list_staying(session: Session, name: str, at: datetime) -> list[int]:
+    """Up to one more than may be moved."""
+    session.execute(text("SET LOCAL enable_seqscan = off"))
+    stays = text(f"{_STAYS.format(name=name)} LIMIT {MOST_MOVED + 1}")
+    return list(session.scalars(stays, _periods(at)))
+
+
+def _has_many(name: str, at: datetime) -> bool:
+    has_many = len(_list_staying(db.session(), name, at)) > MOST_MOVED
+    db.session.rollback()
+    return has_many
+
+
+def _drop(session: Session, name: str, at: datetime) -> None:
+    """Without its table, the month's events belong to the rest: there goes what must stay."""
+    if name not in (each.name for each in list_partitions(session)):
+        return
+    session.execute(text(f"ALTER TABLE events DETACH PARTITION {name}"))
+    staying = _list_staying(session, name, at)
+    if len(staying) > MOST_MOVED:
+        raise TooManyError(name)
+    move = text(f"INSERT INTO events SELECT * FROM {name} WHERE id = ANY(:ids)")  # noqa: S608
+    session.execute(move, {"ids": staying})
+    session.execute(text(f"DROP TABLE {name}"))
+
+
+def _periods(at: datetime) -> dict[str, datetime | int]:
+    return {"at": at} | {days: current_app.config[setting] for days, setting in RETENTION.items()}
+
+
+def _change(change: Callable[[Session], None]) -> bool:
+    """Whether the tables could be changed; another worker, or a long query, may be in the way."""
+    try:
+        with writing() as session:
+            session.execute(text(f"SET LOCAL lock_timeout = {LOCK_MS}"))
+            if not session.scalar(select(func.pg_try_advisory_xact_lock(_ONE_AT_A_TIME))):
+                return False
+            change(session)
+    except OperationalError as error:
+        if not isinstance(error.orig, (LockNotAvailable, DeadlockDetected)):
+            raise
+        logger.info("The tables of the events are in use; tried again later: %s", error.orig)
+        return False
+    return True
+
+
+def _read(text_of_bound: str | None) -> datetime | None:
+    return None if text_of_bound is None else datetime.fromisoformat(text_of_bound)
+
+
+def _month_of(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def _next_month(moment: datetime) -> datetime:
+    return _month_of(_month_of(moment) + timedelta(days=32))
