@@ -181,6 +181,13 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("FLOWPULSE_FAILURE_DAYS", "365", _whole_number, "Days that failed runs are kept."),
     Setting(
+        "FLOWPULSE_MAX_DATABASE_MB",
+        "0",
+        _whole_number,
+        "Megabytes that the database may hold; beyond that the oldest go before their days are "
+        "over: refused requests first, then successes, failures last. 0 = no limit.",
+    ),
+    Setting(
         "FLOWPULSE_SESSION_IDLE_HOURS",
         "12",
         _whole_number,

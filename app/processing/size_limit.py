@@ -1,0 +1,109 @@
+"""What goes before its time because the database holds more than it may, the oldest first."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import ColumnElement, select, true
+
+from app.clock import now
+from app.extensions import db
+from app.models import PURGED, Workspace
+from app.processing.database_size import MEGABYTE, Holding, measure, measure_again
+from app.processing.retention import PERIODS, Condition, Period, Removal, list_workspaces
+
+KEPT_SHARE = 0.9
+"""Once it is over its limit, so much of it is left: else a little would go again and again."""
+NEWEST_KEPT = timedelta(hours=1)
+"""What came since then stays: a limit below that would remove each event as it is processed."""
+SLICES = 1_000
+FEW_ROWS, MANY_ROWS = 500, 5_000
+
+logger = logging.getLogger(__name__)
+
+Part = tuple[Workspace | None, Period]
+
+
+def limit_bytes() -> int | None:
+    """None where there is no limit."""
+    megabytes: int = current_app.config["FLOWPULSE_MAX_DATABASE_MB"]
+    return megabytes * MEGABYTE or None
+
+
+def find_too_much(removed: Mapping[type[Any], int]) -> Iterator[Removal]:
+    """One slice of time after the other, until enough has gone; `removed` is kept up by whoever
+    removes, and tells how many rows of each table are gone."""
+    limit = limit_bytes()
+    holding = measure() if limit else None
+    if limit is None or holding is None or holding.used <= limit:
+        return
+    logger.warning(
+        "The database holds %.0f MB of at most %.0f: the oldest go.",
+        holding.used / MEGABYTE,
+        limit / MEGABYTE,
+    )
+    meter = _Meter(holding, limit * KEPT_SHARE, removed)
+    for what in PURGED:
+        yield from _slice(what, meter)
+
+
+class _Meter:
+    """Whether there is still too much, and how many rows have gone so far."""
+
+    def __init__(self, holding: Holding, target: float, removed: Mapping[type[Any], int]) -> None:
+        self._before, self._target = holding, target
+        self._removed, self._at_first = removed, Counter(removed)
+
+    @property
+    def gone(self) -> Counter[type[Any]]:
+        return Counter(self._removed) - self._at_first
+
+    def is_over(self) -> bool:
+        return measure_again(self._before, self.gone).used > self._target
+
+
+def _slice(what: str, meter: _Meter) -> Iterator[Removal]:
+    """Events and runs of all workspaces hand in hand. A slice in which much went makes the next
+    ones shorter, so that no more goes than has to."""
+    parts = _list_parts(what)
+    oldest = min((moment for part in parts if (moment := _find_oldest(part))), default=None)
+    end = now() - NEWEST_KEPT
+    if oldest is None or oldest >= end:
+        return
+    horizon, length = oldest, (end - oldest) / SLICES
+    while horizon < end and meter.is_over():
+        before = meter.gone.total()
+        horizon = min(horizon + length, end)
+        for part in parts:
+            if not meter.is_over():
+                return
+            yield part[1].removal(_whose(part), horizon, "size")
+        went = meter.gone.total() - before
+        if went < FEW_ROWS:
+            length *= 2
+        elif went > MANY_ROWS:
+            length /= 2
+
+
+def _list_parts(what: str) -> list[Part]:
+    """Refused requests are one part: their index goes by time alone."""
+    periods = [each for each in PERIODS if each.what == what and each.goes_by_size]
+    if what == "rejected":
+        return [(None, each) for each in periods]
+    return [(workspace, each) for workspace in list_workspaces() for each in periods]
+
+
+def _whose(part: Part) -> Condition:
+    workspace, period = part
+    owner: ColumnElement[int] = period.table.workspace_id
+    return true() if workspace is None else owner == workspace.id
+
+
+def _find_oldest(part: Part) -> datetime | None:
+    period = part[1]
+    query = select(period.moment).where(_whose(part), period.kind)
+    moment: datetime | None = db.session.scalar(query.order_by(period.moment).limit(1))
+    return moment

@@ -1,0 +1,193 @@
+"""Removes what may go in batches so small that nobody waits long for the write lock."""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import Table, and_, bindparam, delete, func, select
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.extensions import checkpoint, db, is_sqlite, writing
+from app.models import Purge
+from app.processing.retention import Removal, find_past
+from app.processing.rollups import INSERTS
+from app.processing.size_limit import find_too_much
+
+AIM_SECONDS = 0.015
+"""How long a batch should hold the write lock: a third of what it may, for a disk has its moods."""
+FIRST_ROWS, FEWEST_ROWS, MOST_ROWS = 100, 10, 2_000
+MOST_GROWTH = 1.5
+SHARE = 0.2
+"""Of its time, what the sweep may take from the others."""
+LEAST_REST = 0.02
+FIND_SECONDS = 0.02
+_SWEEP_LOCK = 0x666C_6F77_7377_6570
+"""On PostgreSQL, of several workers one removes at a time: no two wait for each other's rows."""
+
+
+class Batch(NamedTuple):
+    """What one look came to: how many rows went, and how long the write lock was held for it."""
+
+    rows: int = 0
+    seconds: float = 0.0
+
+
+class Pace:
+    """How many rows of a table go at once, by what its last batches took."""
+
+    def __init__(self) -> None:
+        self.size = FIRST_ROWS
+
+    def note(self, rows: int, seconds: float) -> None:
+        """A slow batch makes the next one small at once; a quick one makes it grow slowly."""
+        fitting = int(rows * AIM_SECONDS / max(seconds, 1e-6))
+        if rows < self.size:
+            fitting = min(fitting, self.size)  # It was the last: it tells of no larger one.
+        grown = int(self.size * MOST_GROWTH)
+        self.size = max(FEWEST_ROWS, min(fitting, grown, MOST_ROWS))
+
+
+class Sweeper:
+    """Goes through all that may go once, a little at each step."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._paces: dict[type[Any], Pace] = defaultdict(Pace)
+        self._removed: Counter[type[Any]] = Counter()
+        self._under_way: Iterator[Batch] | None = None
+        self._rests_until = 0.0
+
+    @property
+    def is_under_way(self) -> bool:
+        return self._under_way is not None
+
+    def begin(self) -> None:
+        self._under_way = self.sweep()
+
+    def step(self) -> float:
+        """Remove a batch, unless it is time to rest; returns the seconds until there is more to do.
+
+        A step that finds nothing to remove ends after FIND_SECONDS, too.
+        """
+        started = self._clock()
+        if self._under_way is None or started < self._rests_until:
+            return max(self._rests_until - started, 0.0)
+        under_way, self._under_way = self._under_way, None  # An error ends it: begin anew then.
+        for batch in under_way:
+            ended = self._clock()
+            if batch.rows or ended - started >= FIND_SECONDS:
+                took = ended - started
+                self._rests_until = ended + max(LEAST_REST, took * (1 / SHARE - 1))
+                self._under_way = under_way
+                return self._rests_until - ended
+        return 0.0
+
+    def sweep(self) -> Iterator[Batch]:
+        """All of it, without rest."""
+        yield from self._remove_all(find_past())
+        yield from self._remove_all(find_too_much(self._removed))
+        db.session.rollback()
+
+    def _remove_all(self, removals: Iterable[Removal]) -> Iterator[Batch]:
+        for removal in removals:
+            pace, since = self._paces[removal.table], None
+            while True:
+                size = pace.size
+                found = _find(removal, since, size)
+                batch = self._remove(removal, found, pace) if found else Batch()
+                yield batch
+                if len(found) < size:
+                    break
+                since = found[-1].moment
+
+    def _remove(self, removal: Removal, found: list["Found"], pace: Pace) -> Batch:
+        """How long others had to wait is counted from the lock to the end of the commit."""
+        with writing(checkpoints=False) as session:
+            started = self._clock()
+            rows = _delete(session, removal, found) if _is_alone(session) else 0
+            if rows and removal.what:
+                _record(session, removal, rows, found[-1].moment)
+        seconds = self._clock() - started
+        self._removed[removal.table] += rows
+        pace.note(len(found), seconds)
+        checkpoint()
+        return Batch(rows, seconds)
+
+
+class Found(NamedTuple):
+    """A row's primary key, and its moment, where the removal goes along it."""
+
+    key: tuple[Any, ...]
+    moment: datetime | None
+
+
+def prune() -> int:
+    """Remove all that may go, without rest; returns how many rows went."""
+    return sum(batch.rows for batch in Sweeper().sweep())
+
+
+def sweep_on(sweeper: Sweeper) -> float:
+    """Take a step; returns the seconds until the next."""
+    return sweeper.step()
+
+
+def _key_of(table: type[Any]) -> tuple[Any, ...]:
+    return tuple(cast(Table, table.__table__).primary_key.columns)
+
+
+def _find(removal: Removal, since: datetime | None, limit: int) -> list[Found]:
+    """Outside of the lock. From the last moment on: what has gone before would be in the way, as
+    PostgreSQL leaves it in the index for a while."""
+    key, moment = _key_of(removal.table), removal.moment
+    if moment is None:
+        rows = db.session.execute(select(*key).where(removal.condition).limit(limit))
+        return [Found(tuple(row), None) for row in rows]
+    query = select(*key, moment).where(removal.condition).order_by(moment).limit(limit)
+    if since is not None:
+        query = query.where(moment >= since)
+    return [Found(tuple(row[:-1]), row[-1]) for row in db.session.execute(query)]
+
+
+def _delete(session: Session, removal: Removal, found: list[Found]) -> int:
+    """By the primary key. What is no longer so by then stays."""
+    key, keys = _key_of(removal.table), [each.key for each in found]
+    gone = delete(cast(Table, removal.table.__table__)).where(removal.still)
+    if len(key) == 1:
+        result = session.connection().execute(gone.where(key[0].in_([each for (each,) in keys])))
+        return result.rowcount
+    names = [f"key_{number}" for number in range(len(key))]
+    same = and_(*(column == bindparam(name) for column, name in zip(key, names, strict=True)))
+    rows = [dict(zip(names, each, strict=True)) for each in keys]
+    session.connection().execute(gone.where(same), rows)
+    return len(rows)
+
+
+def _is_alone(session: Session) -> bool:
+    return is_sqlite() or bool(session.scalar(select(func.pg_try_advisory_xact_lock(_SWEEP_LOCK))))
+
+
+def _record(session: Session, removal: Removal, rows: int, reached_at: datetime | None) -> None:
+    moment = now()
+    row = {
+        "day": moment.date(),
+        "why": removal.why,
+        "what": removal.what,
+        "row_count": rows,
+        "last_at": moment,
+        "reached_at": reached_at,
+    }
+    table = cast(Table, Purge.__table__)
+    insert = INSERTS[session.get_bind().dialect.name](table).values(row)
+    session.connection().execute(
+        insert.on_conflict_do_update(
+            index_elements=("day", "why", "what"),
+            set_={
+                "row_count": table.c.row_count + insert.excluded.row_count,
+                "last_at": insert.excluded.last_at,
+                "reached_at": func.coalesce(insert.excluded.reached_at, table.c.reached_at),
+            },
+        )
+    )

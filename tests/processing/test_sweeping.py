@@ -1,0 +1,220 @@
+"""What may go goes little by little: batches fit the time that they take, and rests lie between."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, insert, select, text
+
+from app.clock import now
+from app.extensions import db, is_sqlite, writing
+from app.models import Event, Run
+from app.processing import sweeping, worker
+from app.processing.sweeping import (
+    AIM_SECONDS,
+    FEWEST_ROWS,
+    FIRST_ROWS,
+    MOST_ROWS,
+    SHARE,
+    Pace,
+    Sweeper,
+    prune,
+)
+from app.processing.worker import BATCH_SIZE, Worker
+from tests.factories import Team, accepted_row, make_team, run_row
+
+
+class Clock:
+    """Time that goes on by so much for each row that is removed."""
+
+    def __init__(self, seconds_a_row: float) -> None:
+        self.at, self.seconds_a_row = 1_000.0, seconds_a_row
+
+    def __call__(self) -> float:
+        return self.at
+
+    def removing(self, *given: Any) -> int:
+        self.at += len(given[2]) * self.seconds_a_row
+        return REMOVE(*given)
+
+
+REMOVE = sweeping._delete
+
+
+@pytest.fixture
+def team(app: Flask) -> Team:
+    return make_team()
+
+
+def add_events(team: Team, count: int, days: float = 100, state: str = "processed") -> None:
+    at = now() - timedelta(days=days)
+    rows = [
+        accepted_row(
+            at + timedelta(milliseconds=number),
+            public_id=f"{state[:4]}{number:020d}",
+            workspace_id=team.workspace_id,
+            state=state,
+        )
+        for number in range(count)
+    ]
+    with writing() as session:
+        session.execute(insert(Event), rows)
+
+
+def count(table: type) -> int:
+    db.session.rollback()
+    return db.session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def go_through(sweeper: Sweeper) -> None:
+    while sweeper.is_under_way:
+        sweeper._rests_until = 0.0
+        sweeper.step()
+
+
+@pytest.mark.parametrize(
+    ("seconds_a_row", "size"),
+    [(0.0001, AIM_SECONDS / 0.0001), (0.1, FEWEST_ROWS), (0.000_000_1, MOST_ROWS)],
+)
+def test_the_size_of_a_batch_fits_what_a_row_takes(seconds_a_row: float, size: float) -> None:
+    pace = Pace()
+    for _ in range(20):
+        pace.note(pace.size, pace.size * seconds_a_row)
+    assert pace.size == pytest.approx(size, abs=1)
+
+
+def test_one_slow_batch_makes_the_next_small_and_it_grows_again_slowly() -> None:
+    pace = Pace()
+    pace.note(FIRST_ROWS, AIM_SECONDS * 5)
+    assert pace.size == FIRST_ROWS // 5
+    pace.note(pace.size, AIM_SECONDS / 100)
+    assert pace.size == FIRST_ROWS // 5 * 1.5
+
+
+def test_a_last_batch_of_few_rows_tells_of_no_larger_one() -> None:
+    pace = Pace()
+    pace.note(1, AIM_SECONDS / 1_000)
+    assert pace.size == FIRST_ROWS
+
+
+def test_batches_get_as_large_as_their_time_allows(team: Team) -> None:
+    add_events(team, 400)
+    clock = Clock(AIM_SECONDS / 50)
+    with patch.object(sweeping, "_delete", clock.removing):
+        batches = [batch for batch in Sweeper(clock).sweep() if batch.rows]
+    assert [batch.rows for batch in batches] == [100, 50, 50, 50, 50, 50, 50]
+    assert max(batch.seconds for batch in batches[1:]) == pytest.approx(AIM_SECONDS)
+    assert count(Event) == 0
+
+
+def test_between_batches_others_have_four_fifths_of_the_time(team: Team) -> None:
+    add_events(team, 300)
+    clock = Clock(0.001)
+    sweeper = Sweeper(clock)
+    sweeper.begin()
+    with patch.object(sweeping, "_delete", clock.removing):
+        rest = sweeper.step()
+        assert rest == pytest.approx(0.1 * (1 / SHARE - 1))
+        clock.at += rest / 2
+        assert sweeper.step() == pytest.approx(rest / 2)
+        assert count(Event) == 200
+        clock.at += rest / 2
+        sweeper.step()
+    assert count(Event) == pytest.approx(200 - AIM_SECONDS / 0.001, abs=1)
+
+
+def test_a_sweep_ends_when_nothing_is_left_and_begins_anew(team: Team) -> None:
+    sweeper = Sweeper()
+    assert sweeper.step() == 0.0
+    for state in ("processed", "failed"):
+        add_events(team, 2, days=400, state=state)
+        sweeper.begin()
+        go_through(sweeper)
+        assert count(Event) == 0
+
+
+def test_an_error_ends_the_sweep_and_the_next_one_goes_on(team: Team) -> None:
+    add_events(team, 3)
+    sweeper = Sweeper()
+    sweeper.begin()
+    with patch.object(sweeping, "_delete", side_effect=ValueError), pytest.raises(ValueError):
+        go_through(sweeper)
+    assert not sweeper.is_under_way
+    sweeper.begin()
+    go_through(sweeper)
+    assert count(Event) == 0
+
+
+def test_of_several_workers_one_removes_at_a_time(team: Team) -> None:
+    add_events(team, 3)
+    if is_sqlite():
+        pytest.skip("SQLite has one writer anyhow")
+    with db.engine.connect() as other:
+        other.execute(select(func.pg_advisory_xact_lock(sweeping._SWEEP_LOCK)))
+        assert prune() == 0
+    assert prune() == 3
+
+
+def test_removing_leaves_the_log_of_sqlite_to_be_copied_after_the_lock(team: Team) -> None:
+    if not is_sqlite():
+        pytest.skip("a matter of SQLite")
+    add_events(team, 3)
+    seen: list[Any] = []
+
+    def note(session: Any, *given: Any) -> int:
+        pragma = text("PRAGMA wal_autocheckpoint")
+        seen.append(session.execute(pragma).scalar())
+        return REMOVE(session, *given)
+
+    with patch.object(sweeping, "_delete", note):
+        prune()
+    with writing() as session:
+        seen.append(session.execute(text("PRAGMA wal_autocheckpoint")).scalar())
+    assert seen == [0, 1_000]
+
+
+@pytest.fixture
+def steps() -> Iterator[list[Sweeper]]:
+    taken: list[Sweeper] = []
+
+    def note(sweeper: Sweeper) -> float:
+        taken.append(sweeper)
+        return 0.03
+
+    with patch.object(worker, "sweep_on", note):
+        yield taken
+
+
+def test_a_worker_with_nothing_to_do_goes_on_after_the_rest(
+    team: Team, steps: list[Sweeper]
+) -> None:
+    assert Worker().work() == 0.03
+    assert len(steps) == 1
+
+
+def test_events_come_first_and_a_busy_worker_still_removes_now_and_then(
+    app: Flask, steps: list[Sweeper], time: Any
+) -> None:
+    busy = Worker()
+    with patch.object(worker, "process_batch", return_value=BATCH_SIZE) as batch:
+        batch.__name__ = "process_batch"
+        for _ in range(10):
+            busy.work()
+            time.forward(seconds=0.2)
+    assert len(steps) == 2
+
+
+def test_runs_go_with_what_points_to_them(team: Team) -> None:
+    """The event that is kept longer than its run forgets it."""
+    old = now() - timedelta(days=500)
+    add_events(team, 1, days=1)
+    with writing() as session:
+        session.execute(insert(Run), [run_row(team, old, public_id="r" * 24, updated_at=old)])
+        run_id = session.scalar(select(Run.id))
+        session.query(Event).update({"run_id": run_id})
+    assert prune() == 1
+    db.session.rollback()
+    assert db.session.scalars(select(Event.run_id)).all() == [None]
