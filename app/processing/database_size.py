@@ -65,36 +65,32 @@ _COUNTS = text(
     " pg_stat_get_last_autovacuum_time(oid)) IS NULL)"
     f" FROM pg_class WHERE relkind = 'r' AND oid IN ({_TREE})"
 )
-_OTHERS = text(
-    "SELECT coalesce(sum(pg_total_relation_size(oid)), 0) FROM pg_class WHERE relkind = 'r'"
-    " AND relnamespace = current_schema()::regnamespace AND NOT oid = ANY(CAST(:named AS bigint[]))"
+_ALL = text(
+    "SELECT coalesce(sum(pg_table_size(oid) + pg_indexes_size(oid)), 0) FROM pg_class"
+    " WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace"
 )
-_NAMED = text(_TREE)
 
 
 def _estimate() -> Holding:
     """Live rows times what a row takes, for the tables that are removed from; the others whole."""
     row_bytes: dict[type[Any], float] = {}
-    used, named = 0.0, []
+    used = float(db.session.execute(_ALL).scalar_one())
     for entity in (Event, Run):
-        name = {"name": entity.__tablename__}
-        rows, table_size, index_size, is_unknown = _count(name)
+        rows, table_size, index_size, is_unknown = _count(entity.__tablename__)
         if is_unknown:
             _analyze(entity.__tablename__)
-            rows, table_size, index_size, _ = _count(name)
+            rows, table_size, index_size, _ = _count(entity.__tablename__)
         indexes = min(index_size / table_size if table_size else 0.0, MOST_OF_INDEXES)
         row_bytes[entity] = _sample_row(entity) * (1 + indexes)
-        used += rows * row_bytes[entity]
-        named += [oid for (oid,) in db.session.execute(_NAMED, name)]
-    others = db.session.execute(_OTHERS, {"named": named}).scalar_one()
-    return Holding(used + float(others), row_bytes)
+        used += rows * row_bytes[entity] - table_size - index_size
+    return Holding(used, row_bytes)
 
 
-def _count(name: Mapping[str, str]) -> tuple[float, float, float, bool]:
+def _count(table: str) -> tuple[float, float, float, bool]:
     """Live rows, bytes of rows and of indexes; and whether PostgreSQL has lost its count, as after
     a crash."""
-    rows, table, indexes, is_unknown = db.session.execute(_COUNTS, name).one()
-    return float(rows), float(table), float(indexes), bool(is_unknown)
+    rows, *sizes, is_unknown = db.session.execute(_COUNTS, {"name": table}).one()
+    return float(rows), float(sizes[0]), float(sizes[1]), bool(is_unknown)
 
 
 def _analyze(table: str) -> None:

@@ -1,5 +1,6 @@
 """What is past its time: which rows may go, workspace by workspace and table by table."""
 
+import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -47,7 +48,7 @@ class Removal(NamedTuple):
     """Rows of a table that may go, the oldest first by `moment`, where an index leads along it.
 
     `still` is looked at again when they go, under the lock: what has changed since then stays.
-    `what` and `why` are for the record; without them there is none.
+    `what` and `why` are for the record; without them there is none. At `most` so many go at once.
     """
 
     table: type[Any]
@@ -56,6 +57,7 @@ class Removal(NamedTuple):
     moment: InstrumentedAttribute[Any] | None = None
     what: str = ""
     why: str = ""
+    most: int = sys.maxsize
 
 
 class Period(NamedTuple):

@@ -58,11 +58,15 @@ class _Meter:
         self._removed, self._at_first = removed, Counter(removed)
 
     @property
-    def gone(self) -> Counter[type[Any]]:
-        return Counter(self._removed) - self._at_first
+    def gone(self) -> int:
+        return sum(self._by_table.values())
 
     def is_over(self) -> bool:
-        return measure_again(self._before, self.gone).used > self._target
+        return measure_again(self._before, self._by_table).used > self._target
+
+    @property
+    def _by_table(self) -> Counter[type[Any]]:
+        return Counter(self._removed) - self._at_first
 
 
 def _slice(what: str, meter: _Meter) -> Iterator[Removal]:
@@ -75,17 +79,22 @@ def _slice(what: str, meter: _Meter) -> Iterator[Removal]:
         return
     horizon, length = oldest, (end - oldest) / SLICES
     while horizon < end and meter.is_over():
-        before = meter.gone.total()
+        before = meter.gone
         horizon = min(horizon + length, end)
         for part in parts:
-            if not meter.is_over():
-                return
-            yield part[1].removal(_whose(part), horizon, "size")
-        went = meter.gone.total() - before
-        if went < FEW_ROWS:
-            length *= 2
-        elif went > MANY_ROWS:
-            length /= 2
+            yield from _remove_before(part, horizon, meter)
+        went = meter.gone - before
+        length = length * 2 if went < FEW_ROWS else length / 2 if went > MANY_ROWS else length
+
+
+def _remove_before(part: Part, horizon: datetime, meter: _Meter) -> Iterator[Removal]:
+    """A little at a time, until there is no more of it or enough has gone."""
+    removal = part[1].removal(_whose(part), horizon, "size")._replace(most=MANY_ROWS)
+    while meter.is_over():
+        before = meter.gone
+        yield removal
+        if meter.gone - before < MANY_ROWS:
+            break
 
 
 def _list_parts(what: str) -> list[Part]:

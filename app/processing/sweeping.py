@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
@@ -25,7 +26,8 @@ SHARE = 0.2
 LEAST_REST = 0.02
 FIND_SECONDS = 0.02
 _SWEEP_LOCK = 0x666C_6F77_7377_6570
-"""On PostgreSQL, of several workers one removes at a time: no two wait for each other's rows."""
+"""On PostgreSQL, of several workers one removes: two would wait for each other's rows and, where
+the database is too large, remove twice as much."""
 
 
 class Batch(NamedTuple):
@@ -57,7 +59,7 @@ class Sweeper:
         self._clock = clock
         self._paces: dict[type[Any], Pace] = defaultdict(Pace)
         self._removed: Counter[type[Any]] = Counter()
-        self._under_way: Iterator[Batch] | None = None
+        self._under_way: Generator[Batch] | None = None
         self._rests_until = 0.0
 
     @property
@@ -66,6 +68,12 @@ class Sweeper:
 
     def begin(self) -> None:
         self._under_way = self.sweep()
+
+    def end(self) -> None:
+        """Leave the rest for later, and let another worker begin."""
+        if self._under_way is not None:
+            self._under_way.close()
+            self._under_way = None
 
     def step(self) -> float:
         """Remove a batch, unless it is time to rest; returns the seconds until there is more to do.
@@ -85,29 +93,30 @@ class Sweeper:
                 return self._rests_until - ended
         return 0.0
 
-    def sweep(self) -> Iterator[Batch]:
-        """All of it, without rest."""
-        yield from self._remove_all(find_past())
-        yield from self._remove_all(find_too_much(self._removed))
+    def sweep(self) -> Generator[Batch]:
+        """All of it, without rest; nothing where another worker is at it."""
+        with _alone() as is_alone:
+            if is_alone:
+                yield from self._remove_all(find_past())
+                yield from self._remove_all(find_too_much(self._removed))
         db.session.rollback()
 
     def _remove_all(self, removals: Iterable[Removal]) -> Iterator[Batch]:
         for removal in removals:
-            pace, since = self._paces[removal.table], None
-            while True:
-                size = pace.size
+            pace, since, left = self._paces[removal.table], None, removal.most
+            while left:
+                size = min(pace.size, left)
                 found = _find(removal, since, size)
-                batch = self._remove(removal, found, pace) if found else Batch()
-                yield batch
+                yield self._remove(removal, found, pace) if found else Batch()
                 if len(found) < size:
                     break
-                since = found[-1].moment
+                since, left = found[-1].moment, left - size
 
     def _remove(self, removal: Removal, found: list["Found"], pace: Pace) -> Batch:
         """How long others had to wait is counted from the lock to the end of the commit."""
         with writing(checkpoints=False) as session:
             started = self._clock()
-            rows = _delete(session, removal, found) if _is_alone(session) else 0
+            rows = _delete(session, removal, found)
             if rows and removal.what:
                 _record(session, removal, rows, found[-1].moment)
         seconds = self._clock() - started
@@ -165,8 +174,14 @@ def _delete(session: Session, removal: Removal, found: list[Found]) -> int:
     return len(rows)
 
 
-def _is_alone(session: Session) -> bool:
-    return is_sqlite() or bool(session.scalar(select(func.pg_try_advisory_xact_lock(_SWEEP_LOCK))))
+@contextmanager
+def _alone() -> Iterator[bool]:
+    """A transaction of its own keeps the lock, as long as the sweep takes; it reads nothing."""
+    if is_sqlite():
+        yield True
+        return
+    with db.engine.connect() as connection:
+        yield connection.execute(select(func.pg_try_advisory_xact_lock(_SWEEP_LOCK))).scalar_one()
 
 
 def _record(session: Session, removal: Removal, rows: int, reached_at: datetime | None) -> None:

@@ -65,6 +65,7 @@ class Worker:
         courier.start(cast(Flask, current_app._get_current_object()))  # type: ignore[attr-defined]
         while not self._stopping.is_set() and not self._is_orphaned():
             self._stopping.wait(self.work())
+        self._sweeper.end()
         courier.stop()
         self.sign_off()
 

@@ -123,6 +123,7 @@ def test_between_batches_others_have_four_fifths_of_the_time(team: Team) -> None
         assert count(Event) == 200
         clock.at += rest / 2
         sweeper.step()
+    sweeper.end()
     assert count(Event) == pytest.approx(200 - AIM_SECONDS / 0.001, abs=1)
 
 
