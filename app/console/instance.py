@@ -12,6 +12,7 @@ from app.extensions import db, is_sqlite
 from app.models import Event, Run, WorkerHeartbeat
 from app.models.columns import BigId
 from app.processing.inbox import oldest_accepted
+from app.processing.size_limit import Fullness, look_at_size
 
 OF_PERIOD: dict[str, tuple[str, str | None]] = {
     "rejected_days": ("rejected", None),
@@ -31,6 +32,7 @@ class Instance(NamedTuple):
     worker_seen_at: datetime | None
     lag_ms: float
     oldest_at: datetime | None
+    size: Fullness
 
 
 def describe_instance() -> Instance:
@@ -44,6 +46,7 @@ def describe_instance() -> Instance:
         seen_at,
         lag.total_seconds() * 1_000,
         db.session.scalar(select(Event.received_at).order_by(Event.id).limit(1)),
+        look_at_size(),
     )
 
 

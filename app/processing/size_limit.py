@@ -4,14 +4,14 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import current_app
-from sqlalchemy import ColumnElement, select, true
+from sqlalchemy import ColumnElement, func, select, true
 
 from app.clock import now
 from app.extensions import db
-from app.models import PURGED, Workspace
+from app.models import PURGED, Purge, Workspace
 from app.processing.database_size import MEGABYTE, Holding, measure, measure_again
 from app.processing.retention import PERIODS, Condition, Period, Removal, list_workspaces
 
@@ -31,6 +31,30 @@ def limit_bytes() -> int | None:
     """None where there is no limit."""
     megabytes: int = current_app.config["FLOWPULSE_MAX_DATABASE_MB"]
     return megabytes * MEGABYTE or None
+
+
+class Fullness(NamedTuple):
+    """What the database holds and may hold, in bytes, and what went for its size: how many rows
+    of the last days, when the last of them, and when the youngest of those had come."""
+
+    used: float
+    limit: int | None
+    row_count: int
+    last_at: datetime | None
+    reached_at: datetime | None
+
+    @property
+    def is_over(self) -> bool:
+        return self.limit is not None and self.used > self.limit
+
+
+def look_at_size() -> Fullness:
+    """For people. Refused requests reach further than what is kept longer, and don't count."""
+    went = select(func.sum(Purge.row_count), func.max(Purge.last_at)).where(Purge.why == "size")
+    reached = select(func.max(Purge.reached_at)).where(Purge.why == "size", Purge.what == "success")
+    used = measure().used
+    rows, last_at = db.session.execute(went).one()
+    return Fullness(used, limit_bytes(), int(rows or 0), last_at, db.session.scalar(reached))
 
 
 def find_too_much(removed: Mapping[type[Any], int]) -> Iterator[Removal]:

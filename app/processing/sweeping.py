@@ -59,7 +59,7 @@ class Sweeper:
         self._clock = clock
         self._paces: dict[type[Any], Pace] = defaultdict(Pace)
         self._removed: Counter[type[Any]] = Counter()
-        self._under_way: Generator[Batch] | None = None
+        self._under_way: Generator[Batch, None, None] | None = None
         self._rests_until = 0.0
 
     @property
@@ -90,10 +90,11 @@ class Sweeper:
                 took = ended - started
                 self._rests_until = ended + max(LEAST_REST, took * (1 / SHARE - 1))
                 self._under_way = under_way
+                db.session.rollback()  # Nothing that was read is held while it rests.
                 return self._rests_until - ended
         return 0.0
 
-    def sweep(self) -> Generator[Batch]:
+    def sweep(self) -> Generator[Batch, None, None]:
         """All of it, without rest; nothing where another worker is at it."""
         with _alone() as is_alone:
             if is_alone:
