@@ -13,7 +13,7 @@ from sqlalchemy import Table, func, select, text, union_all
 from app.extensions import db, is_sqlite
 from app.models import Event, Run
 
-MEGABYTE = 1_000_000
+MEGABYTE = 1024 * 1024
 ROW_OVERHEAD = 28
 """Bytes that PostgreSQL adds to each row: a header and a pointer."""
 SAMPLE = 100

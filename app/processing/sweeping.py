@@ -17,12 +17,16 @@ from app.processing.retention import Removal, find_past
 from app.processing.rollups import INSERTS
 from app.processing.size_limit import find_too_much
 
-AIM_SECONDS = 0.015
-"""How long a batch should hold the write lock: a third of what it may, for a disk has its moods."""
+AIM_SECONDS = 0.01
+"""How long the rows of a batch should take, without the commit, which takes about as long again."""
+SLOW_SECONDS = 0.03
+"""A batch that held the write lock for longer, with its commit, makes the next one smaller."""
 FIRST_ROWS, FEWEST_ROWS, MOST_ROWS = 100, 10, 2_000
+ENOUGH_ROWS = 200
+"""Where so few rows take long to commit, it is the disk that is slow, and fewer would not help."""
 MOST_GROWTH = 1.5
 SHARE = 0.2
-"""Of its time, what the sweep may take from the others."""
+"""Of all time, how much of it the sweep may hold the write lock."""
 LEAST_REST = 0.02
 FIND_SECONDS = 0.02
 _SWEEP_LOCK = 0x666C_6F77_7377_6570
@@ -43,13 +47,17 @@ class Pace:
     def __init__(self) -> None:
         self.size = FIRST_ROWS
 
-    def note(self, rows: int, seconds: float) -> None:
-        """A slow batch makes the next one small at once; a quick one makes it grow slowly."""
-        fitting = int(rows * AIM_SECONDS / max(seconds, 1e-6))
+    def note(self, rows: int, worked: float, held: float) -> None:
+        """A slow batch makes the next one small at once; a quick one makes it grow slowly.
+
+        `worked`: seconds until its rows were gone; `held`: until they were committed as well.
+        """
+        size = min(rows * AIM_SECONDS / max(worked, 1e-6), self.size * MOST_GROWTH, MOST_ROWS)
         if rows < self.size:
-            fitting = min(fitting, self.size)  # It was the last: it tells of no larger one.
-        grown = int(self.size * MOST_GROWTH)
-        self.size = max(FEWEST_ROWS, min(fitting, grown, MOST_ROWS))
+            size = min(size, self.size)  # It was the last: it tells of no larger one.
+        if held > SLOW_SECONDS:
+            size = min(size, max(self.size / 2, ENOUGH_ROWS))
+        self.size = max(int(size), FEWEST_ROWS)
 
 
 class Sweeper:
@@ -87,11 +95,11 @@ class Sweeper:
         for batch in under_way:
             ended = self._clock()
             if batch.rows or ended - started >= FIND_SECONDS:
-                took = ended - started
-                self._rests_until = ended + max(LEAST_REST, took * (1 / SHARE - 1))
+                rest = max(LEAST_REST, batch.seconds * (1 / SHARE - 1))
+                self._rests_until = ended + rest
                 self._under_way = under_way
                 db.session.rollback()  # Nothing that was read is held while it rests.
-                return self._rests_until - ended
+                return rest
         return 0.0
 
     def sweep(self) -> Generator[Batch, None, None]:
@@ -120,9 +128,10 @@ class Sweeper:
             rows = _delete(session, removal, found)
             if rows and removal.what:
                 _record(session, removal, rows, found[-1].moment)
+            worked = self._clock() - started
         seconds = self._clock() - started
         self._removed[removal.table] += rows
-        pace.note(len(found), seconds)
+        pace.note(len(found), worked, seconds)
         checkpoint()
         return Batch(rows, seconds)
 

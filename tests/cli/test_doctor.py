@@ -17,7 +17,7 @@ from app.clock import now
 from app.extensions import db, is_sqlite, writing
 from app.models import Event, Purge, WorkerHeartbeat
 from app.processing import size_limit
-from app.processing.database_size import Holding
+from app.processing.database_size import MEGABYTE, Holding
 from app.processing.worker import Worker
 from tests.cli.conftest import Run
 from tests.factories import make_team, report
@@ -93,7 +93,7 @@ def test_events_that_wait_or_failed_are_found(
 def test_how_much_the_database_holds_is_told_against_its_limit(
     app: Flask, examine: Examine, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(size_limit, "measure", lambda: Holding(3_000_000, {}))
+    monkeypatch.setattr(size_limit, "measure", lambda: Holding(3 * MEGABYTE, {}))
     finding = examine()["database size"]
     assert finding["message"] == "3 MB are in use; there is no limit."
     app.config["FLOWPULSE_MAX_DATABASE_MB"] = 4

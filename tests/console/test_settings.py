@@ -15,7 +15,7 @@ from app.console.instance import describe_instance
 from app.extensions import db, writing
 from app.models import Event, Membership, Purge, User, Workspace
 from app.processing import size_limit
-from app.processing.database_size import Holding
+from app.processing.database_size import MEGABYTE, Holding
 from app.workspaces.members import change_role, remove_member
 from app.workspaces.people import RefusedError, create_user
 from tests.console.pages import open_page, send_form
@@ -103,7 +103,7 @@ def test_the_server_is_its_owners_to_see(
 def test_the_servers_owner_sees_what_is_in_use_the_limit_and_what_went_for_it(
     app: Flask, owner: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(size_limit, "measure", lambda: Holding(3 * 1024**2, {}))
+    monkeypatch.setattr(size_limit, "measure", lambda: Holding(3 * MEGABYTE, {}))
     page = open_page(owner, "/settings").text
     assert "In use 3.0 MB of it, without a limit" in page and "Removed for size" not in page
     app.config["FLOWPULSE_MAX_DATABASE_MB"] = 2
@@ -113,7 +113,7 @@ def test_the_servers_owner_sees_what_is_in_use_the_limit_and_what_went_for_it(
         for what in ("rejected", "success"):
             session.add(Purge(**row, what=what, reached_at=moment))
     page = open_page(owner, "/settings").text
-    assert "3.0 MB of at most 1.9 MB The oldest go now, a little at a time." in page
+    assert "3.0 MB of at most 2.0 MB The oldest go now, a little at a time." in page
     assert "1,200 rows in 90 days, the last 3 Feb 2026 Successes go back to 3 Feb 2026" in page
 
 

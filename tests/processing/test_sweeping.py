@@ -15,10 +15,12 @@ from app.models import Event, Run
 from app.processing import sweeping, worker
 from app.processing.sweeping import (
     AIM_SECONDS,
+    ENOUGH_ROWS,
     FEWEST_ROWS,
     FIRST_ROWS,
     MOST_ROWS,
     SHARE,
+    SLOW_SECONDS,
     Pace,
     Sweeper,
     prune,
@@ -82,21 +84,31 @@ def go_through(sweeper: Sweeper) -> None:
 def test_the_size_of_a_batch_fits_what_a_row_takes(seconds_a_row: float, size: float) -> None:
     pace = Pace()
     for _ in range(20):
-        pace.note(pace.size, pace.size * seconds_a_row)
+        pace.note(pace.size, pace.size * seconds_a_row, 0.0)
     assert pace.size == pytest.approx(size, abs=1)
 
 
 def test_one_slow_batch_makes_the_next_small_and_it_grows_again_slowly() -> None:
     pace = Pace()
-    pace.note(FIRST_ROWS, AIM_SECONDS * 5)
+    pace.note(FIRST_ROWS, AIM_SECONDS * 5, 0.0)
     assert pace.size == FIRST_ROWS // 5
-    pace.note(pace.size, AIM_SECONDS / 100)
+    pace.note(pace.size, AIM_SECONDS / 100, 0.0)
     assert pace.size == FIRST_ROWS // 5 * 1.5
+
+
+def test_a_slow_commit_halves_the_batch_as_long_as_that_can_help() -> None:
+    pace = Pace()
+    pace.size = 4 * ENOUGH_ROWS
+    sizes = []
+    for _ in range(4):
+        pace.note(pace.size, AIM_SECONDS / 100, SLOW_SECONDS + 0.001)
+        sizes.append(pace.size)
+    assert sizes == [2 * ENOUGH_ROWS, ENOUGH_ROWS, ENOUGH_ROWS, ENOUGH_ROWS]
 
 
 def test_a_last_batch_of_few_rows_tells_of_no_larger_one() -> None:
     pace = Pace()
-    pace.note(1, AIM_SECONDS / 1_000)
+    pace.note(1, AIM_SECONDS / 1_000, 0.0)
     assert pace.size == FIRST_ROWS
 
 
