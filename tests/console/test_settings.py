@@ -105,7 +105,7 @@ def test_the_servers_owner_sees_what_is_in_use_the_limit_and_what_went_for_it(
 ) -> None:
     monkeypatch.setattr(size_limit, "measure", lambda: Holding(3 * MEGABYTE, {}))
     page = open_page(owner, "/settings").text
-    assert "In use 3.0 MB of it, without a limit" in page and "Removed for size" not in page
+    assert "; 3 MB in use Worker" in page and "Removed for size" not in page
     app.config["FLOWPULSE_MAX_DATABASE_MB"] = 2
     moment = datetime(2026, 2, 3, 12, tzinfo=UTC)
     row = {"day": moment.date(), "why": "size", "row_count": 600, "last_at": moment}
@@ -113,8 +113,8 @@ def test_the_servers_owner_sees_what_is_in_use_the_limit_and_what_went_for_it(
         for what in ("rejected", "success"):
             session.add(Purge(**row, what=what, reached_at=moment))
     page = open_page(owner, "/settings").text
-    assert "3.0 MB of at most 2.0 MB The oldest go now, a little at a time." in page
-    assert "1,200 rows in 90 days, the last 3 Feb 2026 Successes go back to 3 Feb 2026" in page
+    assert "; 3 MB in use, 2 MB at most" in page
+    assert "1,200 rows in 90 days, the last 3 Feb 2026 ; successes go back to 3 Feb 2026" in page
 
 
 def test_the_lag_is_the_age_of_the_oldest_event_also_of_one_that_is_put_off(
