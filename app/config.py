@@ -181,7 +181,7 @@ SETTINGS: tuple[Setting, ...] = (
         "FLOWPULSE_MAX_DATABASE_MB",
         "0",
         _whole_number,
-        "Megabytes in use before the oldest go: refused requests first, failures last; 0 = no limit.",
+        "Megabytes in use before the oldest go: refused requests first, failures last; 0 = never.",
     ),
     Setting(
         "FLOWPULSE_SESSION_IDLE_HOURS",

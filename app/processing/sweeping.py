@@ -24,7 +24,7 @@ SLOW_SECONDS = 0.03
 FIRST_ROWS, FEWEST_ROWS, MOST_ROWS = 100, 10, 2_000
 ENOUGH_ROWS = 200
 """Where so few rows take long to commit, it is the disk that is slow, and fewer would not help."""
-MOST_GROWTH = 1.5
+MOST_GROWTH, MOST_SHRINKING = 1.5, 4
 SHARE = 0.2
 """Of all time, how much of it the sweep may hold the write lock."""
 LEAST_REST = 0.02
@@ -48,11 +48,12 @@ class Pace:
         self.size = FIRST_ROWS
 
     def note(self, rows: int, worked: float, held: float) -> None:
-        """A slow batch makes the next one small at once; a quick one makes it grow slowly.
+        """A slow batch makes the next one a lot smaller; a quick one makes it grow slowly.
 
         `worked`: seconds until its rows were gone; `held`: until they were committed as well.
         """
         size = min(rows * AIM_SECONDS / max(worked, 1e-6), self.size * MOST_GROWTH, MOST_ROWS)
+        size = max(size, self.size / MOST_SHRINKING)  # It may be that the machine was busy.
         if rows < self.size:
             size = min(size, self.size)  # It was the last: it tells of no larger one.
         if held > SLOW_SECONDS:
