@@ -64,14 +64,14 @@ def find_too_much(removed: Mapping[type[Any], int]) -> Iterator[Removal]:
     holding = measure() if limit else None
     if limit is None or holding is None or holding.used <= limit:
         return
-    logger.warning(
-        "The database holds %.0f MB of at most %.0f: the oldest go.",
-        holding.used / MEGABYTE,
-        limit / MEGABYTE,
-    )
     meter = _Meter(holding, limit * KEPT_SHARE, removed)
     for what in PURGED:
         yield from _slice(what, meter)
+    if meter.gone:
+        used, most = holding.used / MEGABYTE, limit / MEGABYTE
+        logger.warning(
+            "%.0f MB were in use, of at most %.0f: the oldest %d rows went.", used, most, meter.gone
+        )
 
 
 class _Meter:
