@@ -86,6 +86,7 @@ class Figures(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.purge", description=__doc__)
     parser.add_argument("--count", type=int, default=COUNT, help="number of events")
+    parser.add_argument("--rate", type=int, default=RATE, help="requests a second")
     parser.add_argument("--no-postgresql", action="store_true", help="measure SQLite alone")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -94,8 +95,8 @@ def main() -> None:
         return
     figures: dict[str, Figures] = {}
     for kind, server in make_servers(not options.no_postgresql):
-        figures[kind] = measure(server, options.count)
-        REPORT.write_text(describe(figures, options.count))
+        figures[kind] = measure(server, options.count, options.rate)
+        REPORT.write_text(describe(figures, options.count, options.rate))
     print(REPORT.read_text())
 
 
@@ -124,15 +125,15 @@ def make_servers(with_postgresql: bool) -> Iterator[tuple[str, Server]]:
             yield "PostgreSQL", flowpulse("PostgreSQL", Path(folder) / "postgresql", url)
 
 
-def measure(server: Server, number: int) -> Figures:
+def measure(server: Server, number: int, rate: int) -> Figures:
     """Calm, then while it is removed, then calm again; each time the same senders."""
     fill(server, number)
     calm = replace(server, environment={**server.environment, **NOTHING_PAST})
     days = str(round(events.DAYS * (1 - PAST_SHARE)))
     short = replace(server, environment={**server.environment, **dict.fromkeys(KEPT_DAYS, days)})
-    before, _ = send_while_working(calm)
-    during, notes = send_while_working(short, until_removed=True)
-    after, _ = send_while_working(calm)
+    before, _ = send_while_working(calm, rate)
+    during, notes = send_while_working(short, rate, until_removed=True)
+    after, _ = send_while_working(calm, rate)
     span = [each for each in during if notes[0].at <= each.due <= notes[-1].at]
     return Figures(before, span, after, notes, count_left(server))
 
@@ -167,13 +168,13 @@ def count_left(server: Server) -> int:
 
 
 def send_while_working(
-    server: Server, until_removed: bool = False
+    server: Server, rate: int, until_removed: bool = False
 ) -> tuple[list[Answer], list[Note]]:
     with tempfile.TemporaryDirectory() as folder:
         notes = Path(folder) / "notes"
         environment = {**os.environ, **server.environment, NOTES: str(notes)}
         command = [PYTHON, "-m", "bench.purge", "--worker"]
-        with server.running(), Senders(server) as senders:
+        with server.running(), Senders(server, rate) as senders:
             time.sleep(3)  # Connections and caches are warm.
             started = time.monotonic()
             worker = subprocess.Popen(command, cwd=ROOT, env=environment)
@@ -208,7 +209,8 @@ class Senders:
     """So many requests a second, whatever becomes of the ones before: each is timed from when it
     was due, not from when a connection was free for it."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, rate: int) -> None:
+        self._rate = rate
         self.answers: list[Answer] = []
         self._server, self._numbers = server, count()
         self._stopping, self._begun = threading.Event(), time.monotonic()
@@ -228,7 +230,7 @@ class Senders:
         connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=30)
         headers = {**self._server.headers, "Content-Type": "application/json"}
         while not self._stopping.is_set():
-            due = self._begun + next(self._numbers) / RATE
+            due = self._begun + next(self._numbers) / self._rate
             time.sleep(max(due - time.monotonic(), 0))
             try:
                 connection.request("POST", self._server.path, self._server.body, headers)
@@ -241,13 +243,13 @@ class Senders:
             self.answers.append(Answer(due, (time.monotonic() - due) * 1_000, is_good))
 
 
-def describe(figures: dict[str, Figures], number: int) -> str:
+def describe(figures: dict[str, Figures], number: int, rate: int = RATE) -> str:
     lines = [
         "# Performance while events are removed",
         "",
         f"Written by `python -m bench.purge`: {number:,} events (and a run for nearly each), of "
         f"which {PAST_SHARE:.0%} are past their time. Two web processes and a worker on the same "
-        f"machine as the senders: {RATE} requests a second on {CONNECTIONS} connections, each "
+        f"machine as the senders: {rate} requests a second on {CONNECTIONS} connections, each "
         "timed from when it was due. First with nothing to remove (before), then while all of it "
         "is removed, then again with nothing to remove (after). A batch holds the write lock from "
         "when it has it until its commit is on disk (on PostgreSQL there is no such lock: it is "

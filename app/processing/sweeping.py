@@ -1,7 +1,7 @@
 """Removes what may go in batches so small that nobody waits long for the write lock."""
 
 import time
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -21,10 +21,11 @@ AIM_SECONDS = 0.01
 """How long the rows of a batch should take, without the commit, which takes about as long again."""
 SLOW_SECONDS = 0.03
 """A batch that held the write lock for longer, with its commit, makes the next one smaller."""
-FIRST_ROWS, FEWEST_ROWS, MOST_ROWS = 100, 10, 2_000
+FIRST_ROWS, FEWEST_ROWS, MOST_ROWS = 100, 50, 2_000
 ENOUGH_ROWS = 200
 """Where so few rows take long to commit, it is the disk that is slow, and fewer would not help."""
-MOST_GROWTH, MOST_SHRINKING = 1.5, 4
+MOST_GROWTH = 1.5
+LOOKED_BACK = 5
 SHARE = 0.2
 """Of all time, how much of it the sweep may hold the write lock."""
 LEAST_REST = 0.02
@@ -46,16 +47,19 @@ class Pace:
 
     def __init__(self) -> None:
         self.size = FIRST_ROWS
+        self._seconds_a_row: deque[float] = deque(maxlen=LOOKED_BACK)
 
     def note(self, rows: int, worked: float, held: float) -> None:
-        """A slow batch makes the next one a lot smaller; a quick one makes it grow slowly.
+        """The quickest of the last batches tells what a row takes: others had to wait for the
+        machine. One that held the lock for too long makes the next one small all the same.
 
         `worked`: seconds until its rows were gone; `held`: until they were committed as well.
         """
-        size = min(rows * AIM_SECONDS / max(worked, 1e-6), self.size * MOST_GROWTH, MOST_ROWS)
-        size = max(size, self.size / MOST_SHRINKING)  # It may be that the machine was busy.
         if rows < self.size:
-            size = min(size, self.size)  # It was the last: it tells of no larger one.
+            return  # It was the last: it tells of no larger one.
+        self._seconds_a_row.append(max(worked, 1e-6) / rows)
+        fitting = AIM_SECONDS / min(self._seconds_a_row)
+        size = min(fitting, self.size * MOST_GROWTH, MOST_ROWS)
         if held > SLOW_SECONDS:
             size = min(size, max(self.size / 2, ENOUGH_ROWS))
         self.size = max(int(size), FEWEST_ROWS)

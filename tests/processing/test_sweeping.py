@@ -18,8 +18,8 @@ from app.processing.sweeping import (
     ENOUGH_ROWS,
     FEWEST_ROWS,
     FIRST_ROWS,
+    LOOKED_BACK,
     MOST_ROWS,
-    MOST_SHRINKING,
     SHARE,
     SLOW_SECONDS,
     Pace,
@@ -89,14 +89,21 @@ def test_the_size_of_a_batch_fits_what_a_row_takes(seconds_a_row: float, size: f
     assert pace.size == pytest.approx(size, abs=1)
 
 
-def test_one_slow_batch_makes_the_next_a_lot_smaller_and_it_grows_again_slowly() -> None:
+def test_one_slow_batch_is_the_machines_and_several_are_the_rows() -> None:
     pace = Pace()
-    pace.note(FIRST_ROWS, AIM_SECONDS * 2, 0.0)
-    assert pace.size == FIRST_ROWS // 2
-    pace.note(pace.size, AIM_SECONDS * 100, 0.0)
-    assert pace.size == FIRST_ROWS // 2 // 4
+    for _ in range(20):
+        pace.note(pace.size, pace.size * AIM_SECONDS / 400, 0.0)
+    sizes = []
+    for _ in range(LOOKED_BACK):
+        pace.note(pace.size, pace.size * AIM_SECONDS / 100, 0.0)
+        sizes.append(pace.size)
+    assert sizes == pytest.approx([400, 400, 400, 400, 100], abs=1)
+
+
+def test_it_grows_slowly() -> None:
+    pace = Pace()
     pace.note(pace.size, AIM_SECONDS / 100, 0.0)
-    assert pace.size == FIRST_ROWS // 2 // 4 * 3 // 2
+    assert pace.size == FIRST_ROWS * 1.5
 
 
 def test_a_slow_commit_halves_the_batch_as_long_as_that_can_help() -> None:
@@ -117,11 +124,11 @@ def test_a_last_batch_of_few_rows_tells_of_no_larger_one() -> None:
 
 def test_batches_get_as_large_as_their_time_allows(team: Team) -> None:
     add_events(team, 400)
-    clock = Clock(AIM_SECONDS / 50)
+    clock = Clock(AIM_SECONDS / 80)
     with patch.object(sweeping, "_delete", clock.removing):
         batches = [batch for batch in Sweeper(clock).sweep() if batch.rows]
-    assert [batch.rows for batch in batches] == [100, 50, 50, 50, 50, 50, 50]
-    assert max(batch.seconds for batch in batches[1:]) == pytest.approx(AIM_SECONDS)
+    assert [batch.rows for batch in batches] == pytest.approx([100, 80, 80, 80, 60], abs=1)
+    assert max(batch.seconds for batch in batches[1:]) == pytest.approx(AIM_SECONDS, rel=0.02)
     assert count(Event) == 0
 
 
@@ -139,7 +146,7 @@ def test_between_batches_others_have_four_fifths_of_the_time(team: Team) -> None
         clock.at += rest / 2
         sweeper.step()
     sweeper.end()
-    assert count(Event) == 200 - 100 / MOST_SHRINKING
+    assert count(Event) == 200 - FEWEST_ROWS
 
 
 def test_a_sweep_ends_when_nothing_is_left_and_begins_anew(team: Team) -> None:
