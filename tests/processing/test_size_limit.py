@@ -1,5 +1,6 @@
 """A database that holds too much loses its oldest: refused first, then successes, failures last."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ from app.processing.database_size import MEGABYTE, measure
 from app.processing.size_limit import KEPT_SHARE, limit_bytes
 from app.processing.sweeping import prune
 from tests.factories import Team, accepted_row, make_team, run_row
+from tests.statements import Statements
 
 BODY = Random(1).randbytes(6_000)
 """Longer than a page of either database, and no compression makes it shorter."""
@@ -236,3 +238,18 @@ def test_a_count_that_postgresql_has_lost_is_made_again(full: Team) -> None:
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("SELECT pg_stat_reset()"))
     assert measure().used == pytest.approx(before, rel=0.1)
+
+
+def test_neither_measuring_nor_finding_the_oldest_reads_a_whole_table(
+    full: Team, limit: Any
+) -> None:
+    limit(used() * 0.55)
+    statements = Statements()
+    with statements.noted():
+        assert prune() > 0
+    plans = statements.explain("events", "runs")
+    assert len(plans) > 8
+    for statement, plan in plans:
+        whole = {*re.findall("SCAN (?:events|runs)(?: .*)?|Seq Scan on .*", plan)}
+        along = {each for each in whole if "USING INDEX ix_events_rejected" in each}
+        assert whole == along and "TEMP B-TREE" not in plan, f"{statement}\n{plan}"
