@@ -22,7 +22,7 @@ AIM_SECONDS = 0.01
 SLOW_SECONDS = 0.03
 """A batch that held the write lock for longer, with its commit, makes the next one smaller."""
 FIRST_ROWS, FEWEST_ROWS, MOST_ROWS = 100, 50, 2_000
-ENOUGH_ROWS = 200
+ENOUGH_ROWS = 100
 """Where so few rows take long to commit, it is the disk that is slow, and fewer would not help."""
 MOST_GROWTH = 1.5
 LOOKED_BACK = 5
