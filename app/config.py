@@ -168,21 +168,22 @@ SETTINGS: tuple[Setting, ...] = (
         "Refused requests kept at most; the oldest go first.",
     ),
     Setting(
-        "FLOWPULSE_EVENT_DAYS",
-        "90",
-        _whole_number,
-        "Days that events and successful runs are kept.",
+        "FLOWPULSE_EVENT_DAYS", "90", _whole_number, "Days that events and successes are kept."
     ),
     Setting("FLOWPULSE_FAILURE_DAYS", "365", _whole_number, "Days that failed runs are kept."),
+    Setting(
+        "FLOWPULSE_MAX_DATABASE_MB",
+        "0",
+        _whole_number,
+        "Megabytes in use before the oldest go: refused requests first, failures last; 0 = never.",
+    ),
     Setting(
         "FLOWPULSE_SESSION_IDLE_HOURS",
         "12",
         _whole_number,
         "Hours without a click after which a person is signed out.",
     ),
-    Setting(
-        "FLOWPULSE_SESSION_DAYS", "7", _whole_number, "Days after which a person signs in again."
-    ),
+    Setting("FLOWPULSE_SESSION_DAYS", "7", _whole_number, "Days until a person signs in again."),
     Setting(
         "FLOWPULSE_PUBLIC_DOCS",
         "1",

@@ -19,6 +19,8 @@ from app.postgres import LET_GO
 from app.write_lock import WriteLock
 
 BUSY_TIMEOUT_MS = 5_000
+CHECKPOINT_PAGES = 1_000
+"""So long may SQLite's log get, before whoever commits next copies it into the database's file."""
 
 
 class Model(DeclarativeBase):
@@ -97,6 +99,8 @@ def _begin_sqlite(connection: Connection) -> None:
         return
     wait_ms = options.get("wait_ms", BUSY_TIMEOUT_MS)
     connection.exec_driver_sql(f"PRAGMA busy_timeout = {wait_ms}")
+    pages = CHECKPOINT_PAGES if options.get("checkpoints", True) else 0
+    connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {pages}")
     run_blocking(connection.exec_driver_sql, "BEGIN IMMEDIATE")
     connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
 
@@ -117,20 +121,20 @@ def reading_from_replica() -> Iterator[None]:
 
 
 @contextmanager
-def writing(*, patient: bool = True) -> Iterator[Session]:
+def writing(*, patient: bool = True, checkpoints: bool = True) -> Iterator[Session]:
     """A transaction that writes: commits at its end, rolls back on any error.
 
     Whatever the session had read before is read anew, under the lock. Without patience it raises
-    BlockingIOError or OperationalError where somebody else is writing.
+    BlockingIOError or OperationalError where somebody else is writing. Whoever writes much leaves
+    SQLite's log to `checkpoint()`: a commit would copy it while all others wait.
     """
     db.session.rollback()
     db.session.info.pop(REPLICA, None)
     with _write_lock(patient):
         try:
             wait_ms = BUSY_TIMEOUT_MS if patient else 0
-            connection = db.session.connection(
-                execution_options={"writes": True, "wait_ms": wait_ms}
-            )
+            options = {"writes": True, "wait_ms": wait_ms, "checkpoints": checkpoints}
+            connection = db.session.connection(execution_options=options)
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql(LET_GO)
             yield db.session()
@@ -162,6 +166,17 @@ def _write_lock(patient: bool) -> Iterator[None]:
             lock.release(token)
     finally:
         writer.release()
+
+
+def checkpoint() -> None:
+    """Copy SQLite's log into its file as far as nobody reads from it; writers go on meanwhile."""
+    if is_sqlite():
+        db.session.rollback()
+        connection = db.engine.raw_connection()
+        try:
+            run_blocking(connection.driver_connection.execute, "PRAGMA wal_checkpoint(PASSIVE)")  # type: ignore[union-attr]
+        finally:
+            connection.close()
 
 
 def is_sqlite(engine: Engine | None = None) -> bool:

@@ -17,8 +17,8 @@ import psutil
 from flask_migrate import upgrade
 
 from app.extensions import db
-from bench.__main__ import machine
 from bench.events import fill
+from bench.measured import machine
 from tests.apps import close_app, make_app
 from tests.factories import make_team
 from tests.postgres import PostgresCluster

@@ -4,7 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.config import SETTINGS
+from app.models import IDEMPOTENCY_WINDOW
 from app.problems import KINDS, PROBLEMS, Problem
+from app.processing.retention import KEY_USAGE_KEPT, MESSAGES_KEPT
+from app.processing.rollups import QUARTERS_KEPT
 from docs.sizing import draw_billion, draw_figures, draw_sizes, draw_writers
 
 ROOT = Path(__file__).parent.parent
@@ -24,6 +27,41 @@ def draw_settings() -> str:
         default = f"`{setting.default}`" if setting.default else "empty"
         lines.append(f"| `{setting.name}` | {default} | {setting.help} |")
     return "\n".join(lines)
+
+
+def draw_retention() -> str:
+    """What is kept how long: by settings, and by what no setting changes."""
+    days = {setting.name: setting.default for setting in SETTINGS}
+    rows = [
+        (
+            "Refused requests",
+            f"{days['FLOWPULSE_REJECTED_DAYS']} days",
+            "`FLOWPULSE_REJECTED_DAYS`",
+        ),
+        (
+            "… and of those at most",
+            f"{int(days['FLOWPULSE_REJECTED_ROWS']):,}",
+            "`FLOWPULSE_REJECTED_ROWS`",
+        ),
+        (
+            "Processed events, successful runs",
+            f"{days['FLOWPULSE_EVENT_DAYS']} days",
+            "`FLOWPULSE_EVENT_DAYS`",
+        ),
+        (
+            "Failed runs, runs that never ended, events that could not be processed, past alerts, "
+            "silences, downtimes",
+            f"{days['FLOWPULSE_FAILURE_DAYS']} days",
+            "`FLOWPULSE_FAILURE_DAYS`",
+        ),
+        ("Messages and their deliveries", f"{MESSAGES_KEPT.days} days", ""),
+        ("Who used an API key, by day", f"{KEY_USAGE_KEPT.days} days", ""),
+        ("Answers to an `Idempotency-Key`", f"{IDEMPOTENCY_WINDOW.days * 24} hours", ""),
+        ("Sums by quarters of an hour", f"{QUARTERS_KEPT.days} days", ""),
+        ("Sums by hours and days", "as long as their workflow", ""),
+    ]
+    lines = ["| What | Kept for | Setting |", "|---|---|---|"]
+    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
 
 
 def draw_troubleshooting() -> str:
@@ -87,6 +125,7 @@ def draw_scaling(page: str) -> str:
 PAGES: dict[str, Callable[[str], str]] = {
     "README.md": lambda page: fill_in(page, "settings", draw_settings()),
     "docs/scaling.md": draw_scaling,
+    "docs/retention.md": lambda page: fill_in(page, "retention", draw_retention()),
     "docs/troubleshooting.md": lambda page: draw_troubleshooting(),
 }
 """The pages with drawn parts, and how each is made from what it is now."""

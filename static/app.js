@@ -20,6 +20,7 @@
  *     in <… data-theme-save="/account/theme">                  and saves it to the account
  *   <time datetime="…Z" data-relative>                         "3 min ago", ticking; exact on hover
  *     data-relative="precise"                                to the millisecond
+ *     data-relative="date"                                   the date at all times; exact on hover
  *   <a class="row-link"> around one of these                   shows on focus what is exact: [data-hushed]
  *                                                              once Escape was pressed
  *   <time datetime="…Z" data-clock>                            the time of day; exact on hover
@@ -216,7 +217,8 @@
     }
     kind.told = today;
     if ("exact" in kind) return;
-    const text = "clock" in kind ? clock(then, today) : (relative(then, now) ?? written(then, DATE));
+    const since = kind.relative === "date" ? null : relative(then, now);
+    const text = "clock" in kind ? clock(then, today) : (since ?? written(then, DATE));
     if (element.textContent !== text) element.textContent = text;
   }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import bare, drain, goals, ingest, live, reading
+from bench import bare, drain, goals, ingest, live, purge, reading
 from bench.__main__ import PARTS, last_results
 from bench.live import Scene, Stage, play, set_up
 from bench.live_logs import Log, Readers, connect
@@ -195,3 +195,20 @@ def test_no_two_goals_have_one_name() -> None:
 
 def test_figures_are_kept_short() -> None:
     assert _rounded({"a": [1.23456789, 7]}) == {"a": [1.23457, 7]}
+
+
+def test_the_report_on_purging_tells_what_senders_notice_and_how_long_the_lock_is_held() -> None:
+    answers = [purge.Answer(number, 5.0 + number, True) for number in range(10)]
+    slow = [purge.Answer(number, 10.0 + number, number > 0) for number in range(10)]
+    notes = [purge.Note(number, 100, 60.0 if number == 4 else 10.0) for number in range(5)]
+    figures = purge.Figures(answers, slow, answers, notes, 42)
+    report = purge.describe({"SQLite": figures, "PostgreSQL": figures}, 1_000)
+    assert "| | SQLite | PostgreSQL |" in report
+    for row in (
+        "answers other than 202 | 1 | 1",
+        "write lock held: longest ms | 60.0 | 60.0",
+        "batches over 50 ms | 1 of 5 | 1 of 5",
+        "rows removed a second | 125 | 125",
+        "rows left | 42 | 42",
+    ):
+        assert f"| {row} |" in report

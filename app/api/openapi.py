@@ -1,6 +1,8 @@
 """OpenAPI 3.1, drawn from the schemas that validate, the documents that answer, and the table."""
 
+from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from apispec import APISpec
@@ -195,7 +197,8 @@ _SPAN = [
 
 def _add_lists(spec: APISpec) -> None:
     _add_list(spec, "workflows", "Workflow", [])
-    _add_list(spec, "events", "Event", [_query("status", "Only these.", enum=list(STATES)), *_SPAN])
+    event_filters = [_query("status", "Only these.", enum=list(STATES)), *_SPAN]
+    _add_list(spec, "events", "Event", event_filters, _oldest("came"))
     run_filters = [
         _query(
             "outcome",
@@ -207,16 +210,28 @@ def _add_lists(spec: APISpec) -> None:
         _query("error_group", "Only failures with this error."),
         _query("platform", "Only from this source platform."),
     ]
-    _add_list(spec, "runs", "Run", [*run_filters, *_SPAN])
+    _add_list(spec, "runs", "Run", [*run_filters, *_SPAN], _oldest("ended"))
 
 
-def _add_list(spec: APISpec, path: str, name: str, filters: list[dict[str, Any]]) -> None:
+def _oldest(what: str) -> dict[str, Any]:
+    kept = f"When the oldest that the workspace keeps {what}; what is older is gone."
+    return {"oldest_at": {"type": ["string", "null"], "format": "date-time", "description": kept}}
+
+
+def _add_list(
+    spec: APISpec,
+    path: str,
+    name: str,
+    filters: list[dict[str, Any]],
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     page = {
         "type": "object",
-        "required": ["data", "next_cursor"],
+        "required": ["data", "next_cursor", *more],
         "properties": {
             "data": {"type": "array", "items": ref(name)},
             "next_cursor": {"type": ["string", "null"]},
+            **more,
         },
     }
     spec.path(

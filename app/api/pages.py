@@ -72,15 +72,20 @@ def invalid_parameter(name: str, received: str, fix: str) -> ProblemError:
 
 
 def list_page(
-    query: Select[Any], key: InstrumentedAttribute[int], page: PageRequest, schema: Schema
+    query: Select[Any],
+    key: InstrumentedAttribute[int],
+    page: PageRequest,
+    schema: Schema,
+    **more: Any,
 ) -> dict[str, Any]:
-    """The rows as `data`, and `next_cursor`: null on the last page."""
+    """The rows as `data`, `next_cursor` (null on the last page), and what else is told."""
     if page.before is not None:
         query = query.where(key < page.before)
     rows = list(db.session.scalars(query.order_by(key.desc()).limit(page.limit + 1)))
     shown = rows[: page.limit]
-    more = len(rows) > page.limit
+    are_more = len(rows) > page.limit
     return {
         "data": schema.dump(shown, many=True),
-        "next_cursor": str(shown[-1].id) if more else None,
+        "next_cursor": str(shown[-1].id) if are_more else None,
+        **more,
     }

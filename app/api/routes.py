@@ -17,6 +17,7 @@ from app.ingest.intake import open_intake
 from app.ingest.service import ingest_service
 from app.models import OUTCOMES, RUNNING, STATES, STUCK, Event, Run, Workflow, has_outcome
 from app.problems import ProblemError
+from app.processing.oldest import find_oldest
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 public_blueprint = Blueprint("api_public", __name__, url_prefix="/api/v1")
@@ -63,7 +64,8 @@ def list_events() -> Response:
     if status := read_choice(request.args, "status", STATES):
         query = query.where(Event.state == status)
     query = _filter(query, Event.workflow_id, Event.received_at)
-    return jsonify(list_page(query, Event.id, read_page_request(request.args), EVENT))
+    page = read_page_request(request.args)
+    return jsonify(list_page(query, Event.id, page, EVENT, oldest_at=_oldest("event", Event)))
 
 
 @_get("/events/<event_id>")
@@ -85,7 +87,8 @@ def list_runs() -> Response:
     if platform := request.args.get("platform"):
         query = query.where(Run.source_platform == platform.lower())
     query = _filter(query, Run.workflow_id, func.coalesce(Run.ended_at, Run.started_at))
-    return jsonify(list_page(query, Run.id, read_page_request(request.args), RUN))
+    page = read_page_request(request.args)
+    return jsonify(list_page(query, Run.id, page, RUN, oldest_at=_oldest("run", Run)))
 
 
 @_get("/runs/<run_id>")
@@ -127,6 +130,12 @@ def _filter(query: Any, workflow_id: Any, moment: Any) -> Any:
     if until := read_moment(request.args, "until"):
         query = query.where(moment < until)
     return query
+
+
+def _oldest(what: str, table: type[Event] | type[Run]) -> str | None:
+    """Of the whole workspace, whatever is asked for: what is older is gone."""
+    moment = find_oldest(what, table.workspace_id == g.workspace_id)
+    return moment.isoformat() if moment else None
 
 
 def _found(row: Any, what: str) -> Any:

@@ -15,14 +15,18 @@ from app.clock import now
 from app.console.replica import MOST_BEHIND_SECONDS, describe_replica
 from app.extensions import db, is_sqlite
 from app.models import Event, WorkerHeartbeat
+from app.processing.database_size import MEGABYTE
 from app.processing.downtimes import STALLED_AFTER
 from app.processing.inbox import oldest_accepted, waiting_since
 from app.processing.partitions import list_missing, list_partitions
 from app.processing.secret_mark import EXPLANATION, REPLACE, is_foreign
+from app.processing.size_limit import look_at_size
 
 MOST_LAG = timedelta(minutes=1)
 MOST_CLOCK_DIFFERENCE = timedelta(seconds=30)
 NEVER_BEFORE = datetime.fromisoformat("2025-01-01T00:00:00Z")
+MUCH_WITHOUT_LIMIT = 10_000 * MEGABYTE
+MUCH_TOO_LARGE = 1.1
 START_WORKER = "Start it: `make run`, or flask --app wsgi worker"
 
 
@@ -127,6 +131,22 @@ def check_worker() -> Finding:
         message = f"It was last seen {age.total_seconds():.0f} s ago: events wait."
         return Finding(name, "fail", message, START_WORKER)
     return Finding(name, "ok", f"It was last seen {max(age.total_seconds(), 0):.0f} s ago.")
+
+
+def check_size() -> Finding:
+    """What is in use against FLOWPULSE_MAX_DATABASE_MB, and what had to go for it."""
+    name, size = "database size", look_at_size()
+    used = f"{size.used / MEGABYTE:.0f} MB are in use"
+    if size.limit is None:
+        fix = "" if size.used < MUCH_WITHOUT_LIMIT else " FLOWPULSE_MAX_DATABASE_MB sets a limit."
+        return Finding(name, "ok", f"{used}; there is no limit.{fix}")
+    message = f"{used}, of at most {size.limit / MEGABYTE:.0f}."
+    if size.reached_at:
+        message += f" Successes from before {size.reached_at:%Y-%m-%d %H:%M}Z went for it."
+    if size.used > size.limit * MUCH_TOO_LARGE:
+        fix = "Raise FLOWPULSE_MAX_DATABASE_MB: what is left is new, or no event and no run."
+        return Finding(name, "warn", message, fix)
+    return Finding(name, "ok", message)
 
 
 def check_queue() -> Finding:

@@ -54,7 +54,7 @@ def check_disk_space() -> Finding:
     message = f"{free / 2**30:.1f} GiB are free where {folder} is."
     if free >= LITTLE_SPACE:
         return Finding(name, "ok", message)
-    fix = "Free some space, or keep less with FLOWPULSE_EVENT_DAYS and FLOWPULSE_REJECTED_DAYS."
+    fix = "Free some space, or keep less, with FLOWPULSE_EVENT_DAYS or FLOWPULSE_MAX_DATABASE_MB."
     return Finding(name, "warn" if free >= TOO_LITTLE_SPACE else "fail", message, fix)
 
 

@@ -14,6 +14,7 @@ from app.alerting.reasons import in_words, reasons_of
 from app.alerting.words import ending_of
 from app.clock import now
 from app.console.guards import current_workspace
+from app.console.kept import kept_alerts
 from app.console.paging import Paged
 from app.console.reader import current_reader
 from app.console.run_list import ListedRun, load_runs
@@ -83,6 +84,7 @@ def show_alerts() -> str:
         kinds=KINDS,
         has_rules=_has_rows(AlertRule, workspace_id),
         has_channels=_has_rows(Channel, workspace_id),
+        kept=kept_alerts(),
     )
 
 

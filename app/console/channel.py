@@ -11,6 +11,7 @@ from app.channels.kinds import KINDS, WITH_MAIL, Kind
 from app.channels.network import NO_MAIL, read_mail_server
 from app.console.channels import describe
 from app.console.guards import current_workspace, signed_in_user
+from app.console.kept import kept_deliveries
 from app.console.overview import worker_stands_still
 from app.console.paging import Paged
 from app.extensions import db
@@ -187,6 +188,7 @@ def _show_channel(channel: Channel, errors: Errors) -> str:
         worker_stands_still=worker_stands_still(),
         deliveries=db.session.scalars(newest.offset(paged.start).limit(PAGE_SIZE)).all(),
         paged=paged,
+        kept=kept_deliveries(Delivery.channel_id == channel.id),
         is_signed=channel.kind == SIGNED,
         errors=errors,
     )

@@ -13,6 +13,7 @@ from app.extensions import db, is_sqlite
 from app.models import Event, Run, WorkerHeartbeat
 from app.models.columns import BigId
 from app.processing.inbox import oldest_accepted
+from app.processing.size_limit import Fullness, look_at_size
 
 OF_PERIOD: dict[str, tuple[str, str | None]] = {
     "rejected_days": ("rejected", None),
@@ -33,6 +34,7 @@ class Instance(NamedTuple):
     lag_ms: float
     oldest_at: datetime | None
     replica: State | None
+    size: Fullness
 
 
 def describe_instance() -> Instance:
@@ -47,6 +49,7 @@ def describe_instance() -> Instance:
         lag.total_seconds() * 1_000,
         db.session.scalar(select(Event.received_at).order_by(Event.id).limit(1)),
         describe_replica(),
+        look_at_size(),
     )
 
 

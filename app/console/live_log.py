@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import func, or_, select
 
@@ -15,11 +15,12 @@ from app.console.event_filter import EventFilter, read_filter
 from app.console.event_pages import MAX_ID, Page, Place, find_page, read_id, read_shown
 from app.console.filter_choices import list_choices
 from app.console.guards import current_workspace, visible_workspace_ids
+from app.console.kept import kept_events
 from app.console.overview import first_slug, worker_stands_still
 from app.console.places import PlaceReader
 from app.console.url_filter import LIMITS, lead_to_short_address, list_texts
 from app.extensions import db
-from app.models import Event, UnstoredCount, Workspace, of_state
+from app.models import Event, UnstoredCount, of_state
 
 UNSTORED_WINDOW = timedelta(hours=24)
 WAITING_LOOKBACK = 20_000
@@ -53,8 +54,7 @@ def show_events() -> ResponseReturnValue:
         choices=list_choices(workspace.id, wanted),
         stream_url=_stream_url(wanted, page, start) if is_live else None,
         searched_to=_moment_of(page.stopped_at, scope),
-        oldest=_oldest_kept(scope),
-        kept_days=_kept_days(workspace),
+        kept=kept_events(scope),
         opened=opened,
         missing=None if opened else asked,
         slug=first_slug(workspace.id),
@@ -107,26 +107,6 @@ def _moment_of(event_id: int | None, scope: Sequence[int | None]) -> datetime | 
     ]
     nearest = min(((row.id, row.received_at) for row in found if row is not None), default=None)
     return nearest[1] if nearest else None
-
-
-def _oldest_kept(scope: Sequence[int | None]) -> datetime | None:
-    found = [
-        db.session.scalar(
-            select(Event.received_at).where(Event.workspace_id == each).order_by(Event.id).limit(1)
-        )
-        for each in scope
-    ]
-    return min((each for each in found if each is not None), default=None)
-
-
-def _kept_days(workspace: Workspace) -> dict[str, int]:
-    """For how many days refused requests, events and failures are kept."""
-    config = current_app.config
-    return {
-        "rejected": workspace.rejected_days or config["FLOWPULSE_REJECTED_DAYS"],
-        "event": workspace.event_days or config["FLOWPULSE_EVENT_DAYS"],
-        "failure": workspace.failure_days or config["FLOWPULSE_FAILURE_DAYS"],
-    }
 
 
 def count_unstored(scope: Sequence[int | None]) -> int:

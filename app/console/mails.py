@@ -8,9 +8,10 @@ from sqlalchemy.orm import joinedload
 
 from app.channels.weekly import ID_PREFIX
 from app.console.guards import current_workspace
+from app.console.kept import kept_since
 from app.console.paging import Paged
 from app.extensions import db
-from app.models import Delivery, Membership, User
+from app.models import Delivery, Membership, OutboxMessage, User
 from app.workspaces.mails import select_mails
 
 PAGE_SIZE = 25
@@ -25,7 +26,14 @@ def show_mails() -> str:
     paged = Paged(count, PAGE_SIZE, "mails.show_mails")
     newest = query.options(joinedload(Delivery.message)).order_by(Delivery.id.desc())
     mails = db.session.scalars(newest.offset(paged.start).limit(PAGE_SIZE)).all()
-    return render_template("console/mails.html", mails=mails, names=name_mails(mails), paged=paged)
+    oldest = query.with_only_columns(OutboxMessage.created_at).order_by(Delivery.id)
+    return render_template(
+        "console/mails.html",
+        mails=mails,
+        names=name_mails(mails),
+        paged=paged,
+        kept=kept_since("delivery", db.session.scalar(oldest.limit(1))),
+    )
 
 
 def name_mails(mails: Iterable[Delivery]) -> dict[int, str]:

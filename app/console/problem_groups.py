@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -11,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from app.console.fixes import Fixes
 from app.console.group_runs import take_step
 from app.console.guards import current_workspace, signed_in_user, visible_workspace_ids
+from app.console.kept import kept_since
 from app.console.open_problems import (
     WINDOWS,
     Group,
@@ -25,7 +27,9 @@ from app.console.open_problems import (
 )
 from app.console.paging import Paged
 from app.console.url_filter import Parameter, UrlFilter, choice, lead_to_short_address, read_code
+from app.models import Event
 from app.problems import PROBLEMS, exact_codes
+from app.processing.oldest import find_oldest
 from app.workspaces.ignored_problems import ignore_problem, show_problem_again
 
 PAGE_SIZE = 25
@@ -93,8 +97,14 @@ def show_groups() -> ResponseReturnValue:
         windows=WINDOWS,
         paged=paged,
         unstored=count_unstored(scope),
+        kept=kept_since("problem", _find_oldest(groups)),
         page_url=lambda **changes: _page_url(filters, **changes),
     ), 422 if asked.errors else 200
+
+
+def _find_oldest(groups: Sequence[Group]) -> datetime | None:
+    first = min((group.first_id for group in groups), default=0)
+    return find_oldest("event", Event.id == first)
 
 
 @blueprint.get("/problems/<fingerprint>")

@@ -40,7 +40,7 @@ from app.models.event import (
     UnstoredCount,
     of_state,
 )
-from app.models.operation import RateBucket, WorkerHeartbeat
+from app.models.operation import PURGE_REASONS, PURGED, Purge, RateBucket, WorkerHeartbeat
 from app.models.run import (
     OTHER_STARTS,
     OUTCOMES,
@@ -52,6 +52,7 @@ from app.models.run import (
     WorkspaceRollup,
     has_outcome,
     is_open,
+    of_outcome,
     told_before_its_end,
 )
 from app.models.schedule import (
@@ -83,6 +84,8 @@ __all__ = [
     "OTHER_STARTS",
     "OUTCOMES",
     "PERIODS",
+    "PURGED",
+    "PURGE_REASONS",
     "RETENTION",
     "ROLES",
     "RULE_NAME_LENGTH",
@@ -113,6 +116,7 @@ __all__ = [
     "MaintenanceWindow",
     "Membership",
     "OutboxMessage",
+    "Purge",
     "RateBucket",
     "Rollup",
     "Run",
@@ -129,6 +133,7 @@ __all__ = [
     "WorkspaceRollup",
     "has_outcome",
     "is_open",
+    "of_outcome",
     "of_state",
     "told_before_its_end",
 ]

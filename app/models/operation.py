@@ -1,10 +1,16 @@
-"""What the processes of one server tell each other: heartbeats and shared limits."""
+"""What the processes of one server tell each other: heartbeats, shared limits, what was removed."""
 
-from sqlalchemy import Float, String
+from datetime import date, datetime
+
+from sqlalchemy import CheckConstraint, Date, Float, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Entity
-from app.models.columns import Moment
+from app.models.columns import BigId, Moment, UtcDateTime
+
+PURGE_REASONS = ("age", "size")
+PURGED = ("rejected", "success", "failure")
+"""What is removed, in the order in which it goes when the database is too large."""
 
 
 class WorkerHeartbeat(Entity):
@@ -25,3 +31,21 @@ class RateBucket(Entity):
     name: Mapped[str] = mapped_column(String(120), primary_key=True)
     level: Mapped[float] = mapped_column(Float)
     updated_at: Mapped[float] = mapped_column(Float, index=True)
+
+
+class Purge(Entity):
+    """How many events, runs and alerts went on a day (UTC), and why."""
+
+    __tablename__ = "purges"
+    __table_args__ = (
+        CheckConstraint(f"why IN {PURGE_REASONS}", name="why_known"),
+        CheckConstraint(f"what IN {PURGED}", name="what_known"),
+    )
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    why: Mapped[str] = mapped_column(String(4), primary_key=True)
+    what: Mapped[str] = mapped_column(String(10), primary_key=True)
+    row_count: Mapped[int] = mapped_column(BigId)
+    last_at: Mapped[Moment]
+    # Of the last that went: when it had been told. What is left is younger, where size was why.
+    reached_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -124,6 +124,13 @@ def is_open() -> ColumnElement[bool]:
     return Run.outcome == literal_column(f"'{RUNNING}'")
 
 
+def of_outcome(outcome: str) -> ColumnElement[bool]:
+    """The condition with the outcome spelt out, for the same reason."""
+    if outcome not in OUTCOMES:
+        raise ValueError(f"there is no outcome {outcome!r}")
+    return Run.outcome == literal_column(f"'{outcome}'")
+
+
 def has_outcome(outcome: str) -> ColumnElement[bool]:
     """The condition that a run ended so, is RUNNING, or is STUCK (and running as well)."""
     if outcome == STUCK:

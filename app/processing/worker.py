@@ -24,11 +24,11 @@ from app.models import WorkerHeartbeat
 from app.processing.batch import OUTAGES, process_batch
 from app.processing.downtimes import BEAT_EVERY, note_worker
 from app.processing.partitions import tend_partitions
-from app.processing.retention import prune
 from app.processing.schedules import judge_schedules
 from app.processing.shared_clock import read_shared_clock
 from app.processing.silence_causes import explain_silence
 from app.processing.stuck_runs import mark_stuck_runs
+from app.processing.sweeping import Sweeper, sweep_on
 from app.processing.weekly_digests import send_weekly_digests
 
 BATCH_SIZES = {"sqlite": 50, "postgresql": 500}
@@ -37,7 +37,8 @@ up a sender for 15 ms, where 200 held it up for 40. On PostgreSQL what a batch c
 size is shared by more: 500 cost a quarter less each than 200."""
 IDLE_SECONDS = 0.1
 OUTAGE_SECONDS = 1.0
-PRUNE_EVERY = timedelta(seconds=30)
+TIDY_EVERY = timedelta(seconds=30)
+SWEEP_WHEN_BEHIND_EVERY = timedelta(seconds=1)
 JUDGE_EVERY = timedelta(seconds=1)
 WATCH_EVERY = timedelta(seconds=1)
 
@@ -56,7 +57,9 @@ class Worker:
         self._stopping = threading.Event()
         self._started_at = now()
         self._beat_at: datetime | None = None
-        self._pruned_at: datetime | None = None
+        self._tidied_at: datetime | None = None
+        self._sweeper = Sweeper()
+        self._swept_at: datetime | None = None
         self._judged_at: datetime | None = None
         self._watched_at: datetime | None = None
         self._parent = os.getppid()
@@ -69,6 +72,7 @@ class Worker:
         courier.start(cast(Flask, current_app._get_current_object()))  # type: ignore[attr-defined]
         while not self._stopping.is_set() and not self._is_orphaned():
             self._stopping.wait(self.work())
+        self._sweeper.end()
         courier.stop()
         self.sign_off()
 
@@ -76,17 +80,19 @@ class Worker:
         """One round; returns for how many seconds to pause after it."""
         try:
             attempt(self.beat)
-            claimed = attempt(process_batch, BATCH_SIZES[db.engine.dialect.name])
+            most = BATCH_SIZES[db.engine.dialect.name]
+            claimed = attempt(process_batch, most)
             self.judge()
             self.watch()
             self.tidy()
+            rest = self.sweep(claimed == most)
         except OUTAGES as error:
             db.session.rollback()
             logger.warning("The database can't be used, trying again: %s", error)
             return OUTAGE_SECONDS
         if claimed is None:
             return OUTAGE_SECONDS
-        return 0.0 if claimed else IDLE_SECONDS
+        return 0.0 if claimed else min(rest, IDLE_SECONDS)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._stopping.set()
@@ -120,12 +126,23 @@ class Worker:
             attempt(tick, self._watched_at, explain_silence)
 
     def tidy(self) -> None:
-        """Send weekly digests, make tables ahead, remove what is past; each PRUNE_EVERY."""
-        if self._pruned_at is None or now() - self._pruned_at >= PRUNE_EVERY:
-            self._pruned_at = now()
+        """Send weekly digests, make tables ahead, and begin to remove what may go; not more often
+        than TIDY_EVERY."""
+        if self._tidied_at is None or now() - self._tidied_at >= TIDY_EVERY:
+            self._tidied_at = now()
             attempt(send_weekly_digests)
             attempt(tend_partitions)
-            attempt(prune)
+            if not self._sweeper.is_under_way:
+                self._sweeper.begin()
+
+    def sweep(self, is_behind: bool) -> float:
+        """Remove a little of what may go, and rarely where events wait; returns for how many
+        seconds there is nothing more to remove."""
+        if is_behind and self._swept_at and now() - self._swept_at < SWEEP_WHEN_BEHIND_EVERY:
+            return 0.0
+        self._swept_at = now()
+        rest = attempt(sweep_on, self._sweeper) or 0.0
+        return rest if self._sweeper.is_under_way else IDLE_SECONDS
 
     def sign_off(self) -> None:
         with writing() as session:

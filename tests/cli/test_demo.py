@@ -25,8 +25,8 @@ from app.models import (
     Workflow,
 )
 from app.processing.batch import process_batch
-from app.processing.retention import prune
 from app.processing.rollups import PERIOD_STARTS, QUARTERS_KEPT
+from app.processing.sweeping import prune
 from tests.cli.conftest import Run as RunCommand
 from tests.factories import make_team, report
 

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,9 @@ from app import create_app
 from app.cli.doctor import CHECKS
 from app.clock import now
 from app.extensions import db, is_sqlite, writing
-from app.models import Event, WorkerHeartbeat
+from app.models import Event, Purge, WorkerHeartbeat
+from app.processing import size_limit
+from app.processing.database_size import MEGABYTE, Holding
 from app.processing.partitions import list_partitions
 from app.processing.worker import Worker
 from tests.cli.conftest import Run
@@ -87,6 +89,26 @@ def test_events_that_wait_or_failed_are_found(
     assert "600 s" in examine()["queue"]["message"]
     change_event(state="failed", next_attempt_at=None)
     assert examine()["queue"]["message"] == "1 events could not be processed."
+
+
+def test_how_much_the_database_holds_is_told_against_its_limit(
+    app: Flask, examine: Examine, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(size_limit, "measure", lambda: Holding(3 * MEGABYTE, {}))
+    finding = examine()["database size"]
+    assert finding["message"] == "3 MB are in use; there is no limit."
+    app.config["FLOWPULSE_MAX_DATABASE_MB"] = 4
+    moment = datetime(2026, 2, 3, 12, tzinfo=UTC)
+    row = {"day": moment.date(), "why": "size", "row_count": 5, "last_at": moment}
+    with writing() as session:
+        for what in ("rejected", "success"):
+            session.add(Purge(**row, what=what, reached_at=moment))
+    assert examine()["database size"]["message"] == (
+        "3 MB are in use, of at most 4. Successes from before 2026-02-03 12:00Z went for it."
+    )
+    app.config["FLOWPULSE_MAX_DATABASE_MB"] = 2
+    finding = examine()["database size"]
+    assert finding["state"] == "warn" and "Raise FLOWPULSE_MAX_DATABASE_MB" in finding["fix"]
 
 
 def test_a_database_that_is_behind_or_ahead_is_found(examine: Examine, worker: Worker) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Barrier, Thread
 
 import pytest
@@ -13,7 +13,9 @@ from sqlalchemy import select, update
 from app.clock import now
 from app.console.instance import describe_instance
 from app.extensions import db, writing
-from app.models import Event, Membership, User, Workspace
+from app.models import Event, Membership, Purge, User, Workspace
+from app.processing import size_limit
+from app.processing.database_size import MEGABYTE, Holding
 from app.workspaces.members import change_role, remove_member
 from app.workspaces.people import RefusedError, create_user
 from tests.console.pages import open_page, send_form
@@ -96,6 +98,23 @@ def test_the_server_is_its_owners_to_see(
 ) -> None:
     assert "FlowPulse 0.1.0" in open_page(owner, "/settings").text
     assert "FlowPulse 0.1.0" not in open_page(colleague("owner"), "/settings").text
+
+
+def test_the_servers_owner_sees_what_is_in_use_the_limit_and_what_went_for_it(
+    app: Flask, owner: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(size_limit, "measure", lambda: Holding(3 * MEGABYTE, {}))
+    page = open_page(owner, "/settings").text
+    assert "; 3 MB in use Worker" in page and "Removed for size" not in page
+    app.config["FLOWPULSE_MAX_DATABASE_MB"] = 2
+    moment = datetime(2026, 2, 3, 12, tzinfo=UTC)
+    row = {"day": moment.date(), "why": "size", "row_count": 600, "last_at": moment}
+    with writing() as session:
+        for what in ("rejected", "success"):
+            session.add(Purge(**row, what=what, reached_at=moment))
+    page = open_page(owner, "/settings").text
+    assert "; 3 MB in use, 2 MB at most" in page
+    assert "1,200 rows in 90 days, the last 3 Feb 2026 ; successes go back to 3 Feb 2026" in page
 
 
 def test_the_lag_is_the_age_of_the_oldest_event_also_of_one_that_is_put_off(

@@ -1,6 +1,9 @@
 """What is past its time goes, and nothing else."""
 
+import re
 from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 from flask import Flask
@@ -8,17 +11,27 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
 
 from app.clock import now
-from app.extensions import db, writing
+from app.extensions import db, is_sqlite, writing
 from app.ingest.service import ingest_service
-from app.models import Event, IdempotencyKey, Run, Workspace
+from app.models import Event, IdempotencyKey, Purge, Rollup, Run, Workspace, WorkspaceRollup
+from app.processing import sweeping
 from app.processing.batch import process_batch
-from app.processing.retention import PERIODS, prune
+from app.processing.inbox import retry
+from app.processing.sweeping import Sweeper, prune
 from tests.factories import Team, make_team, report
+from tests.processing.sums import rows
+from tests.simulated_time import simulated_time
+from tests.statements import Statements
 
 
 @pytest.fixture
 def team(app: Flask) -> Team:
     return make_team()
+
+
+@pytest.fixture
+def statements(app: Flask) -> Statements:
+    return Statements()
 
 
 def count(table: type) -> int:
@@ -157,16 +170,98 @@ def test_each_workspace_keeps_its_own_and_what_is_nobodys_goes_by_the_server(
     assert list(db.session.scalars(select(Run.workspace_id))) == [team.workspace_id]
 
 
-def test_looking_for_what_is_past_its_time_reads_no_whole_table(app: Flask, team: Team) -> None:
-    workspace = db.session.get(Workspace, team.workspace_id)
-    for period in PERIODS:
-        query = select(period.key).where(period.past(workspace, now())).limit(500)
-        text = str(query.compile(db.engine, compile_kwargs={"literal_binds": True}))
-        if db.engine.dialect.name == "sqlite":
-            plan = db.session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
-            assert "USING" in plan[0][3] and "INDEX" in plan[0][3], plan
-        else:
-            connection = db.session.connection()
-            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-            plan = connection.exec_driver_sql(f"EXPLAIN {text}").all()
-            assert "Seq Scan" not in str(plan), plan
+def test_neither_finding_nor_removing_reads_a_whole_table(
+    client: FlaskClient, team: Team, statements: Statements
+) -> None:
+    refuse(client, team, 3)
+    for kind in ("success", "failure"):
+        report(client, team, kind)
+    process_batch(10)
+    make_older(1_000)
+    with statements.noted():
+        assert prune() == 7
+    plans = statements.explain("events", "runs", "rollups", "workspace_rollups", "idempotency_keys")
+    assert len(plans) > 12
+    for statement, plan in plans:
+        found = {*re.findall("SCAN .*|Seq Scan", plan)}
+        assert found <= {"SCAN events USING INDEX ix_events_rejected"}, f"{statement}\n{plan}"
+        assert "TEMP B-TREE" not in plan, f"{statement}\n{plan}"
+        if "DELETE FROM events" in statement and is_sqlite():
+            assert "INTEGER PRIMARY KEY" in plan, plan
+
+
+def test_what_has_changed_since_it_was_found_stays(client: FlaskClient, team: Team) -> None:
+    """An event that could not be processed is past its time, and somebody tries it again."""
+    report(client, team)
+    with writing() as session:
+        session.execute(update(Event).values(state="failed", received_at=now() - timedelta(400)))
+    sweep = Sweeper()
+    find = sweeping._find
+
+    def find_and_retry(*given: Any) -> Any:
+        found = find(*given)
+        if given[0].table is Event and found:
+            with writing() as session:
+                assert retry(session, [each.key[0] for each in found], now()) == 1
+        return found
+
+    with patch.object(sweeping, "_find", find_and_retry):
+        assert sum(batch.rows for batch in sweep.sweep()) == 0
+    assert db.session.scalars(select(Event.state)).all() == ["accepted"]
+
+
+def test_charts_and_counts_of_days_whose_runs_are_gone_remain(
+    client: FlaskClient, team: Team
+) -> None:
+    for number in range(4):
+        report(client, team, "failure" if number == 3 else "success")
+    process_batch(10)
+    before = rows(Rollup), rows(WorkspaceRollup)
+    make_older(400)
+    prune()
+    assert (count(Event), count(Run)) == (0, 0)
+    assert (rows(Rollup), rows(WorkspaceRollup)) == before
+    assert sum(sums[0] for key, sums in before[0].items() if key[0] == "day") == 3
+
+
+@pytest.mark.parametrize(
+    ("age", "kept"),
+    [
+        (6.9, {"rejected", "processed", "failed", "success", "failure"}),
+        (7.1, {"processed", "failed", "success", "failure"}),
+        (89.9, {"processed", "failed", "success", "failure"}),
+        (90.1, {"failed", "failure"}),
+        (364.9, {"failed", "failure"}),
+        (365.1, set()),
+    ],
+)
+def test_failures_outlive_successes_and_refused_requests_go_first(
+    client: FlaskClient, team: Team, age: float, kept: set[str]
+) -> None:
+    refuse(client, team, 1)
+    report(client, team)
+    report(client, team, "failure")
+    process_batch(10)
+    report(client, team)
+    with writing() as session:
+        session.execute(update(Event).where(Event.state == "accepted").values(state="failed"))
+    make_older(age)
+    prune()
+    left = {*db.session.scalars(select(Event.state)), *db.session.scalars(select(Run.outcome))}
+    assert left == kept
+
+
+def test_what_went_is_on_record_by_day_kind_and_reason(client: FlaskClient, team: Team) -> None:
+    for _ in range(2):
+        refuse(client, team, 2)
+        report(client, team)
+        process_batch(10)
+        make_older(100)
+        prune()
+    found = db.session.execute(select(Purge.why, Purge.what, Purge.row_count)).all()
+    assert sorted(tuple(each) for each in found) == [("age", "rejected", 4), ("age", "success", 4)]
+    reached = db.session.scalars(select(Purge.reached_at)).all()
+    assert all(each and each < now() - timedelta(days=99) for each in reached)
+    with simulated_time(now() + timedelta(days=92)):
+        prune()
+    assert count(Purge) == 0

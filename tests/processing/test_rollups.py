@@ -13,10 +13,11 @@ from app.clock import now
 from app.extensions import db, writing
 from app.models import Rollup, Run, WorkspaceRollup
 from app.processing.batch import process_batch
-from app.processing.retention import prune
-from app.processing.rollups import prune_quarters, take_back_workflows
+from app.processing.rollups import take_back_workflows
+from app.processing.sweeping import prune
 from tests.factories import Team, make_team, report
 from tests.processing.sums import rows
+from tests.simulated_time import simulated_time
 
 
 @pytest.fixture
@@ -66,8 +67,8 @@ def test_quarters_go_after_a_time_and_the_sums_outlive_the_runs(
     prune()
     assert db.session.scalar(select(Run)) is None
     assert len(rows(Rollup)) == len(rows(WorkspaceRollup)) == 3
-    with writing() as session:
-        prune_quarters(session, now() + timedelta(days=99))
+    with simulated_time(now() + timedelta(days=99)):
+        prune()
     assert {period for period, _ in rows(Rollup)} == {"hour", "day"}
     assert rows(Rollup) == rows(WorkspaceRollup)
 

@@ -24,7 +24,7 @@ PARTS = (
     "mark_stuck_runs",
     "tick",
     "send_weekly_digests",
-    "prune",
+    "sweep_on",
 )
 
 

@@ -1,0 +1,279 @@
+"""`python -m bench.purge`: what senders notice while nine tenths of a million events are removed.
+
+Writes docs/performance-purge.md.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from flask.cli import cli
+from sqlalchemy import func, select
+
+from app.extensions import db
+from app.models import Event, Run
+from app.processing.sweeping import Batch, Sweeper
+from bench import events
+from bench.measured import machine, today
+from bench.servers import PYTHON, ROOT
+from bench.subjects import FlowPulse, databases, flowpulse
+
+REPORT = ROOT / "docs" / "performance-purge.md"
+COUNT = 1_000_000
+PAST_SHARE = 0.9
+CONNECTIONS, RATE = 16, 200
+CALM_SECONDS = 30
+QUIET_SECONDS = 6.0
+"""When nothing has been removed for so long, all is removed."""
+LONGEST_SECONDS = 1_800
+NOTES = "FLOWPULSE_BENCH_NOTES"
+KEPT_DAYS = ("FLOWPULSE_EVENT_DAYS", "FLOWPULSE_FAILURE_DAYS", "FLOWPULSE_REJECTED_DAYS")
+NOTHING_PAST = {**dict.fromkeys(KEPT_DAYS, "3650"), "FLOWPULSE_REJECTED_ROWS": "100000000"}
+
+
+class Answer(NamedTuple):
+    """When a request was due (monotonic seconds), how long after that its answer was there, and
+    whether it was a 202."""
+
+    due: float
+    took_ms: float
+    is_good: bool
+
+
+class Note(NamedTuple):
+    """A batch that was removed: its end (monotonic seconds), its rows, and how long the write lock
+    was held."""
+
+    at: float
+    rows: int
+    held_ms: float
+
+
+class Figures(NamedTuple):
+    """Of one database."""
+
+    before: list[Answer]
+    during: list[Answer]
+    after: list[Answer]
+    notes: list[Note]
+    left: int
+
+    @property
+    def seconds(self) -> float:
+        return self.notes[-1].at - self.notes[0].at
+
+    @property
+    def rows(self) -> int:
+        return sum(each.rows for each in self.notes)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.purge", description=__doc__)
+    parser.add_argument("--count", type=int, default=COUNT, help="number of events")
+    parser.add_argument("--rate", type=int, default=RATE, help="requests a second")
+    parser.add_argument("--no-postgresql", action="store_true", help="measure SQLite alone")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        run_noting_worker()
+        return
+    figures: dict[str, Figures] = {}
+    for flow in make_flows(not options.no_postgresql):
+        figures[flow.database.kind] = measure(flow, options.count, options.rate)
+        REPORT.write_text(describe(figures, options.count, options.rate))
+    print(REPORT.read_text())
+
+
+def run_noting_worker() -> None:
+    """The real worker, which writes down what each batch came to."""
+    remove = Sweeper._remove
+    with open(os.environ[NOTES], "a", buffering=1) as notes:
+
+        def note(*given: Any) -> Batch:
+            batch = remove(*given)
+            line = Note(time.monotonic(), batch.rows, batch.seconds * 1_000)
+            notes.write(json.dumps(line) + "\n")
+            return batch
+
+        Sweeper._remove = note  # type: ignore[method-assign]
+        cli.main(["--app", "wsgi", "worker"])
+
+
+def make_flows(with_postgresql: bool) -> Iterator[FlowPulse]:
+    with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
+        for database in databases(Path(folder), stack, with_postgresql):
+            yield flowpulse(database)
+
+
+def measure(flow: FlowPulse, number: int, rate: int) -> Figures:
+    """Calm, then while it is removed, then calm again; each time the same senders."""
+    fill(flow, number)
+    days = str(round(events.DAYS * (1 - PAST_SHARE)))
+    before, _ = send_while_working(flow, NOTHING_PAST, rate)
+    during, notes = send_while_working(
+        flow, dict.fromkeys(KEPT_DAYS, days), rate, until_removed=True
+    )
+    after, _ = send_while_working(flow, NOTHING_PAST, rate)
+    span = [each for each in during if notes[0].at <= each.due <= notes[-1].at]
+    return Figures(before, span, after, notes, count_left(flow))
+
+
+def fill(flow: FlowPulse, number: int) -> None:
+    with flow.app():
+        started = time.monotonic()
+        events.fill(flow.team, number)
+        took = time.monotonic() - started
+        print(f"{flow.database.kind}: {number:,} events in {took:.0f} s", flush=True)
+
+
+def count_left(flow: FlowPulse) -> int:
+    with flow.app():
+        rows = (db.session.scalar(select(func.count()).select_from(each)) for each in (Event, Run))
+        return sum(each or 0 for each in rows)
+
+
+def send_while_working(
+    flow: FlowPulse, kept: Mapping[str, str], rate: int, until_removed: bool = False
+) -> tuple[list[Answer], list[Note]]:
+    with tempfile.TemporaryDirectory() as folder:
+        notes = Path(folder) / "notes"
+        server = replace(flow.server, environment={**flow.server.environment, **kept})
+        environment = {**server.environment, NOTES: str(notes)}
+        command = [PYTHON, "-m", "bench.purge", "--worker"]
+        with server.running(), Senders(flow, rate) as senders:
+            time.sleep(3)  # Connections and caches are warm.
+            started = time.monotonic()
+            worker = subprocess.Popen(command, cwd=ROOT, env=environment)
+            try:
+                if until_removed:
+                    wait_until_quiet(notes)
+                else:
+                    time.sleep(CALM_SECONDS)
+            finally:
+                worker.terminate()
+                worker.wait(60)
+        found = read_notes(notes)
+    return [each for each in senders.answers if each.due >= started], found
+
+
+def read_notes(path: Path) -> list[Note]:
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [Note(*json.loads(line)) for line in lines if line.endswith("]")]
+
+
+def wait_until_quiet(path: Path) -> None:
+    end = time.monotonic() + LONGEST_SECONDS
+    while time.monotonic() < end:
+        time.sleep(1)
+        notes = read_notes(path)
+        if notes and time.monotonic() - notes[-1].at > QUIET_SECONDS:
+            return
+    print("It is not all removed in the longest time that this waits for.")
+
+
+class Senders:
+    """So many requests a second, whatever becomes of the ones before: each is timed from when it
+    was due, not from when a connection was free for it."""
+
+    def __init__(self, flow: FlowPulse, rate: int) -> None:
+        self._rate = rate
+        self.answers: list[Answer] = []
+        self._port = int(flow.server.environment["PORT"])
+        self._request, self._numbers = flow.success(), count()
+        self._stopping, self._begun = threading.Event(), time.monotonic()
+        self._threads = [threading.Thread(target=self._send) for _ in range(CONNECTIONS)]
+
+    def __enter__(self) -> "Senders":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _send(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        path, body = self._request.path, self._request.body
+        headers = {**self._request.headers, "Content-Type": "application/json"}
+        while not self._stopping.is_set():
+            due = self._begun + next(self._numbers) / self._rate
+            time.sleep(max(due - time.monotonic(), 0))
+            try:
+                connection.request("POST", path, body, headers)
+                answer = connection.getresponse()
+                answer.read()
+                is_good = answer.status == self._request.expected
+            except OSError:
+                connection.close()
+                is_good = False
+            self.answers.append(Answer(due, (time.monotonic() - due) * 1_000, is_good))
+
+
+def describe(figures: dict[str, Figures], number: int, rate: int = RATE) -> str:
+    lines = [
+        "# Performance while events are removed",
+        "",
+        f"Written by `python -m bench.purge`: {number:,} events (and a run for nearly each), of "
+        f"which {PAST_SHARE:.0%} are past their time. Two web processes and a worker on the same "
+        f"machine as the senders: {rate} requests a second on {CONNECTIONS} connections, each "
+        "timed from when it was due. First with nothing to remove (before), then while all of it "
+        "is removed, then again with nothing to remove (after). A batch holds the write lock from "
+        "when it has it until its commit is on disk (on PostgreSQL there is no such lock: it is "
+        "the time of the transaction). Every feature is on, and each 202 is on disk.",
+        "",
+        f"Machine: {machine()}. Date: {today()}.",
+        "",
+        f"| | {' | '.join(figures)} |",
+        f"|---|{'---:|' * len(figures)}",
+    ]
+    rows = [list_cells(each) for each in figures.values()]
+    for name in rows[0]:
+        lines.append(f"| {name} | {' | '.join(row[name] for row in rows)} |")
+    return "\n".join(lines) + "\n"
+
+
+def list_cells(figures: Figures) -> dict[str, str]:
+    held = sorted(each.held_ms for each in figures.notes)
+    spans = {"before": figures.before, "while": figures.during, "after": figures.after}
+    cells = {}
+    for name, answers in spans.items():
+        times = [each.took_ms for each in answers]
+        cells[f"202, {name}: p50 ms"] = f"{statistics.median(times):.1f}"
+        cells[f"202, {name}: p99 ms"] = f"{percentile(times, 99):.1f}"
+    calm = percentile([each.took_ms for each in (*figures.before, *figures.after)], 99)
+    busy = percentile([each.took_ms for each in figures.during], 99)
+    answers = [each for span in spans.values() for each in span]
+    return cells | {
+        "p99 while, of before and after": f"{busy / calm:.2f}",
+        "answers other than 202": f"{sum(not each.is_good for each in answers)}",
+        "write lock held: median ms": f"{statistics.median(held):.1f}",
+        "write lock held: p99 ms": f"{percentile(held, 99):.1f}",
+        "write lock held: longest ms": f"{held[-1]:.1f}",
+        "batches over 50 ms": f"{sum(each > 50 for each in held):,} of {len(held):,}",
+        "rows removed": f"{figures.rows:,}",
+        "seconds until all were removed": f"{figures.seconds:,.0f}",
+        "rows removed a second": f"{figures.rows / max(figures.seconds, 0.001):,.0f}",
+        "rows left": f"{figures.left:,}",
+    }
+
+
+def percentile(values: list[float], percent: int) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+if __name__ == "__main__":
+    main()

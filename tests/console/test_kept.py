@@ -1,0 +1,160 @@
+"""Below each list stands from when its oldest item is: whoever misses something sees why."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import select, update
+
+from app.channels.outbox import put_mail
+from app.clock import now
+from app.extensions import db, is_sqlite, writing
+from app.ingest.service import ingest_service
+from app.models import Alert, Channel, Delivery, Event, OutboxMessage, Run
+from app.processing.batch import process_batch
+from app.processing.oldest import KEPT, find_oldest
+from tests.channels.conftest import make_channel
+from tests.channels.deliveries import make_message, post_to
+from tests.console.pages import open_page
+from tests.factories import Team, make_alert, make_team, report
+from tests.statements import Statements
+
+OLD = datetime(2026, 2, 3, 12, tzinfo=UTC)
+
+
+def add_reports(client: FlaskClient, team: Team) -> None:
+    """Three of each; the first came long ago."""
+    for number in range(3):
+        ended_at = (OLD + timedelta(days=number)).isoformat()
+        report(client, team, ended_at=ended_at)
+        report(client, team, "failure", ended_at=ended_at)
+        report(client, team, ended_at="yesterday")
+    ingest_service().recorder.flush()
+    process_batch(10)
+    for table, column in ((Event, "received_at"), (Run, "updated_at")):
+        make_first_older(table, column)
+
+
+def add_alerts(client: FlaskClient, team: Team) -> None:
+    """The first has not ended: it is no past alert."""
+    for number in range(3):
+        make_alert(team.workspace_id, team.workflow_id, f"Alert {number}")
+    with writing() as session:
+        ids = session.scalars(select(Alert.id).order_by(Alert.id)).all()
+        session.execute(update(Alert).where(Alert.id.in_(ids[1:])).values(ended_at=now()))
+        session.execute(update(Alert).where(Alert.id == ids[1]).values(began_at=OLD))
+
+
+def add_deliveries(client: FlaskClient, team: Team) -> None:
+    make_channel(team, url="https://example.org/hook")
+    for number in range(3):
+        post_to(db.session.scalars(select(Channel)).one(), id=f"m{number}", incident=f"i{number}")
+    make_first_older(OutboxMessage, "created_at")
+
+
+def add_mails(client: FlaskClient, team: Team) -> None:
+    with writing() as session:
+        message = make_message(id="week-20260112-1", kind="digest", incident="")
+        put_mail(session.connection(), message, team.workspace_id, [team.email], now())
+    make_first_older(OutboxMessage, "created_at")
+
+
+def make_first_older(table: Any, column: str) -> None:
+    with writing() as session:
+        first = session.scalar(select(table.id).order_by(table.id).limit(1))
+        session.execute(update(table).where(table.id.in_([first, first + 1])).values({column: OLD}))
+
+
+LISTS: dict[str, tuple[Callable[[FlaskClient, Team], None], str]] = {
+    "/events": (
+        add_reports,
+        "The oldest event that is kept came 3 Feb 2026. Refused requests are kept 7 days, "
+        "other events 90 days, failures 365 days.",
+    ),
+    "/events?state=processed": (add_reports, "The oldest event that is kept came 3 Feb 2026"),
+    "/runs": (
+        add_reports,
+        "The oldest run that is kept ended 3 Feb 2026. Successes are kept 90 days, "
+        "failures 365 days.",
+    ),
+    "/workflows/{workflow}": (add_reports, "The oldest run that is kept ended 3 Feb 2026."),
+    "/runs/errors": (
+        add_reports,
+        "The oldest failed run that is kept was told 3 Feb 2026. Failures are kept 365 days.",
+    ),
+    "/problems": (add_reports, "Refused requests are kept 7 days."),
+    "/alerts?view=past": (
+        add_alerts,
+        "The oldest past alert that is kept began 3 Feb 2026. Past alerts are kept 365 days.",
+    ),
+    "/alerts/channels/{channel}": (
+        add_deliveries,
+        "The oldest message that is kept was put in 3 Feb 2026. Messages are kept 90 days.",
+    ),
+    "/alerts/mails": (
+        add_mails,
+        "The oldest message that is kept was put in 3 Feb 2026. Messages are kept 90 days.",
+    ),
+}
+
+
+def address_of(path: str, team: Team) -> str:
+    channel = db.session.scalar(select(Channel.public_id)) or ""
+    return path.format(workflow=team.workflow_public_id, channel=channel)
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_each_list_says_from_when_its_oldest_item_is(
+    owner: FlaskClient, client: FlaskClient, team: Team, path: str
+) -> None:
+    add, line = LISTS[path]
+    add(client, team)
+    assert line in open_page(owner, address_of(path, team)).text.replace(" .", ".")
+
+
+@pytest.mark.parametrize("path", [path for path in LISTS if "channel" not in path])
+def test_an_empty_list_has_no_oldest_item(owner: FlaskClient, team: Team, path: str) -> None:
+    other = make_team("Other", first=False)
+    assert other.workspace_id != team.workspace_id
+    assert "that is kept" not in open_page(owner, address_of(path, team)).text
+
+
+@pytest.mark.parametrize("name", ["events", "runs"])
+def test_the_reading_api_tells_it_beside_the_cursor(
+    client: FlaskClient, team: Team, name: str
+) -> None:
+    def read(**query: Any) -> Any:
+        return client.get(f"/api/v1/{name}", query_string=query, headers=team.headers).json
+
+    assert read() == {"data": [], "next_cursor": None, "oldest_at": None}
+    add_reports(client, team)
+    page = read(limit=1)
+    assert page["oldest_at"] == OLD.isoformat()
+    assert read(limit=1, cursor=page["next_cursor"])["oldest_at"] == page["oldest_at"]
+    schema = client.get("/api/v1/openapi.json").json["paths"][f"/api/v1/{name}"]["get"]
+    content = schema["responses"]["200"]["content"]["application/json"]["schema"]
+    assert set(content["required"]) == set(content["properties"]) == set(page)
+
+
+def test_the_oldest_is_found_along_an_index(client: FlaskClient, team: Team) -> None:
+    whose = {
+        "event": Event.workspace_id == team.workspace_id,
+        "run": Run.workflow_id == team.workflow_id,
+        "failure": Run.workspace_id == team.workspace_id,
+        "alert": Alert.workspace_id == team.workspace_id,
+        "delivery": Delivery.channel_id == 1,
+    }
+    assert whose.keys() == KEPT.keys()
+    statements = Statements()
+    with statements.noted():
+        for what, owner in whose.items():
+            find_oldest(what, owner)
+        find_oldest("run", Run.workspace_id == team.workspace_id)
+    plans = statements.explain("events", "runs", "alerts", "deliveries")
+    assert len(plans) == 6
+    for statement, plan in plans:
+        assert "TEMP B-TREE" not in plan and "Sort" not in plan, f"{statement}\n{plan}"
+        assert "SCAN" not in plan and "Seq Scan" not in plan, f"{statement}\n{plan}"
+        assert is_sqlite() or "Index" in plan
