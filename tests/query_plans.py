@@ -29,7 +29,7 @@ GROWING = frozenset(
         "workspace_rollups",
     }
 )
-"""Tables that have more rows each day; the others have as many as there are people and workflows."""
+"""Tables that have more rows each day."""
 STAYING = frozenset(
     {
         "alembic_version",
@@ -53,6 +53,7 @@ STAYING = frozenset(
         "workspaces",
     }
 )
+"""Those that have as many as there are people, workflows and senders."""
 VALUES_KEPT = 4
 """So many runs of a statement are looked at, with other values each."""
 STEPS_A_ROW = 5
@@ -165,7 +166,9 @@ def _read_sqlite(detail: str, statement: str) -> Access | None:
     # A partial index holds what its condition chooses: SQLite calls it a scan, and it is small.
     is_partial = any(name in how for name in PARTIAL)
     both_ends = re.search(r"(\w+)>\? AND \1<\?", how) is not None
-    return Access(named[1] if named else alias, verb == "SCAN" and not is_partial, both_ends, detail)
+    return Access(
+        named[1] if named else alias, verb == "SCAN" and not is_partial, both_ends, detail
+    )
 
 
 PARTIAL: frozenset[str] = frozenset()
