@@ -72,7 +72,7 @@ class Subject(NamedTuple):
     team: Team
 
 
-class _Batch(NamedTuple):
+class Batch(NamedTuple):
     """Events that one commit writes."""
 
     events: Sequence[NewEvent]
@@ -91,7 +91,9 @@ def insert(subject: Subject) -> Figures:
     """Commits on the ingest service's own road, each on disk; what is inserted is then claimed."""
     with closing(open_store(db.engine.url)) as store:
         for size, rounds in BATCHES.items():
-            batches = [_Batch([_event(subject.team) for _ in range(size)]) for _ in range(rounds)]
+            batches = [
+                Batch([make_event(subject.team) for _ in range(size)]) for _ in range(rounds)
+            ]
             times = [_time(lambda batch=batch: store.append_events(batch)) for batch in batches]  # type: ignore[misc]
             yield f"insert of {size}", statistics.median(times)
             yield f"insert of {size}{HIGH}", statistics.quantiles(times, n=100)[-1]
@@ -216,7 +218,7 @@ def _time(function: Callable[[], object]) -> float:
     return (time.perf_counter() - started) * 1_000
 
 
-def _event(team: Team) -> NewEvent:
+def make_event(team: Team) -> NewEvent:
     moment, execution = now(), f"bench-{new_id()}"
     fields = {"ended_at": moment.isoformat(), "external_execution_id": execution}
     payload = json.dumps({**fields, "note": "x" * 200})

@@ -54,6 +54,18 @@ STAYING = frozenset(
     }
 )
 """Those that have as many as there are people, workflows and senders."""
+SMALL_INDEXES = (
+    "ix_alerts_due_at",
+    "ix_alerts_open",
+    "ix_deliveries_leased",
+    "ix_deliveries_waiting",
+    "ix_events_accepted",
+    "ix_runs_running",
+    "uq_alerts_open",
+    "uq_alerts_open_workspace",
+    "uq_silences_open",
+)
+"""Partial indexes over what is open or waits, which may be read from end to end."""
 VALUES_KEPT = 4
 """So many runs of a statement are looked at, with other values each."""
 STEPS_A_ROW = 5
@@ -163,15 +175,9 @@ def _read_sqlite(detail: str, statement: str) -> Access | None:
         return None
     verb, alias, how = found.groups()
     named = re.search(rf"\b(\w+) AS {alias}\b", statement)
-    # A partial index holds what its condition chooses: SQLite calls it a scan, and it is small.
-    is_partial = any(name in how for name in PARTIAL)
+    is_small = re.search(rf"INDEX ({'|'.join(SMALL_INDEXES)})\b", how) is not None
     both_ends = re.search(r"(\w+)>\? AND \1<\?", how) is not None
-    return Access(
-        named[1] if named else alias, verb == "SCAN" and not is_partial, both_ends, detail
-    )
-
-
-PARTIAL: frozenset[str] = frozenset()
+    return Access(named[1] if named else alias, verb == "SCAN" and not is_small, both_ends, detail)
 
 
 def _count_steps(connection: sqlite3.Connection, asked: Asked) -> int:
