@@ -1,14 +1,16 @@
 """`python -m bench.search_index`: what an index of texts would cost, and what it would bring.
 
-FTS5 and pg_trgm, both by trigrams: any part of a word is found, as by the search in windows.
+FTS5 and pg_trgm, both by trigrams: any part of a word is found, as by the search in windows. Writes
+docs/performance-search.md.
 """
 
 import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,16 +18,23 @@ import psutil
 from flask_migrate import upgrade
 from sqlalchemy import text
 
+from app.api import search as api
 from app.clock import now
+from app.console.event_search import SECONDS
 from app.extensions import db, writing
 from app.ingest.stores import open_store
+from app.windows import LARGEST_WINDOW
+from bench.__main__ import machine
 from bench.events import ERRORS, NEEDLE
 from bench.growth_measures import Batch, make_event
+from bench.growth_report import NAMES
 from bench.multiply import fill_many
+from bench.servers import ROOT
 from tests.apps import close_app, make_app
 from tests.factories import Team, make_team
 from tests.postgres import PostgresCluster
 
+REPORT = ROOT / "docs" / "performance-search.md"
 BATCH, ROUNDS = 16, 200
 # Generous to the index: of each event one text alone, where the search looks into ten columns.
 MAKE = {
@@ -65,9 +74,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.search_index", description=__doc__)
     parser.add_argument("--count", type=int, default=100_000, help="events (100000)")
     options = parser.parse_args()
-    print(
-        "| | commit of 16, ms | CPU µs an event | bytes an event | found |\n|---|---|---|---|---|"
-    )
+    lines = [
+        "| | commit of 16, ms | processor time an event, µs | bytes an event (the index's own) | a search |",
+        "|---|---:|---:|---:|---|",
+    ]
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
         cluster = PostgresCluster(durable=True)
         stack.callback(cluster.stop)
@@ -76,10 +86,40 @@ def main() -> None:
             (f"sqlite:///{folder}/texts.db", None),
             (cluster.create_database("texts"), server),
         ):
-            measure(url, Path(folder), options.count, process)
+            for line in measure(url, Path(folder), options.count, process):
+                print(line, flush=True)
+                lines.append(line)
+    REPORT.write_text("\n".join([introduction(options.count), *lines]) + "\n")
 
 
-def measure(url: str, folder: Path, count: int, server: psutil.Process | None) -> None:
+def introduction(count: int) -> str:
+    return (
+        "# Searching the log\n\n"
+        "**The bound.** A search reads the log from the newest event to the oldest, in windows of "
+        f"ids that grow to {LARGEST_WINDOW:,} events and shrink with the time they take. A page of "
+        f"the console searches for {SECONDS * 1_000:.0f} ms (one of the API's lists, by what no "
+        f"index answers, for {api.SECONDS * 1_000:.0f} ms); then it shows what it has found, says "
+        "how far it came, and goes on from there by itself. What an index knows is there at once, "
+        "however old it is: the id of an event, an execution id, a correlation id; the few events "
+        "that failed or were refused. How many events a second are read, and how long a search for "
+        "what is nowhere takes to the end of ten million, stands in "
+        "[performance-growth.md](performance-growth.md), in the rows *search of …*.\n\n"
+        "**Why no index of texts.** Written by `make bench-search`: with "
+        f"{count:,} events, commits of {BATCH} events by the ingest service's own statements, as "
+        "the log is and with an index by trigrams (FTS5 on SQLite, `pg_trgm` on PostgreSQL), which "
+        "finds parts of words as the search does. The index has it easy: it holds one text of each "
+        "event, where the search looks into ten columns and the body, and half of that text is one "
+        "letter repeated.\n\n"
+        "An index answers within milliseconds and still loses: each event pays for it when it "
+        "comes in, on the road that is to be the fastest, and once more when retention removes it; "
+        "nearly all events are never searched for. It finds nothing shorter than three letters, "
+        "and folds letters in its own way on each database. A search for something recent, which "
+        "is what people do, ends in the first windows either way.\n\n"
+        f"Machine: {machine()}. Date: {datetime.now(UTC):%Y-%m-%d}.\n"
+    )
+
+
+def measure(url: str, folder: Path, count: int, server: psutil.Process | None) -> Iterator[str]:
     app = make_app(url, folder)
     with app.app_context():
         upgrade()
@@ -87,7 +127,7 @@ def measure(url: str, folder: Path, count: int, server: psutil.Process | None) -
         fill_many(team, count, now())
         kind = db.engine.dialect.name
         size = _read_size(kind)
-        show(f"{kind}, as it is", time_inserts(team, server), size / count, "")
+        yield _row(f"{NAMES[kind]}, as it is", time_inserts(team, server), size / count, "")
         before = _read_size(kind)
         with writing() as session:
             for statement in MAKE[kind]:
@@ -97,7 +137,9 @@ def measure(url: str, folder: Path, count: int, server: psutil.Process | None) -
             f"“{sought}” {_time_search(kind, sought.lower()):.1f} ms"
             for sought in (NEEDLE, ERRORS[2][:7], "no-such-text")
         )
-        show(f"{kind}, with the index", time_inserts(team, server), indexed, found)
+        yield _row(
+            f"{NAMES[kind]}, what the index adds", time_inserts(team, server), indexed, found
+        )
         db.session.remove()
     close_app(app)
 
@@ -136,10 +178,8 @@ def _time_search(kind: str, sought: str) -> float:
     return statistics.median(times)
 
 
-def show(name: str, cost: Cost, size: float, found: str) -> None:
-    print(
-        f"| {name} | {cost.commit_ms:.2f} | {cost.cpu_us:.0f} | {size:.0f} | {found} |", flush=True
-    )
+def _row(name: str, cost: Cost, size: float, found: str) -> str:
+    return f"| {name} | {cost.commit_ms:.2f} | {cost.cpu_us:.0f} | {size:.0f} | {found} |"
 
 
 if __name__ == "__main__":

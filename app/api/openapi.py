@@ -243,7 +243,11 @@ def _add_list(spec: APISpec, path: str, name: str, filters: list[dict[str, Any]]
         "required": ["data", "next_cursor"],
         "properties": {
             "data": {"type": "array", "items": _ref(name)},
-            "next_cursor": {"type": ["string", "null"]},
+            "next_cursor": {
+                "type": ["string", "null"],
+                "description": "Null on the last page. Another page may have fewer rows than "
+                "`limit`, even none: a search for what is rare goes on with its cursor.",
+            },
         },
     }
     spec.path(
