@@ -75,7 +75,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100_000, help="events (100000)")
     options = parser.parse_args()
     lines = [
-        "| | commit of 16, ms | processor time an event, µs | bytes an event (the index's own) | a search |",
+        "| | commit of 16, ms | processor time an event, µs | bytes an event (the index alone) "
+        "| a search |",
         "|---|---:|---:|---:|---|",
     ]
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:

@@ -66,6 +66,8 @@ SMALL_INDEXES = (
     "uq_silences_open",
 )
 """Partial indexes over what is open or waits, which may be read from end to end."""
+PARTITION = re.compile(r"events_(other|(until_)?\d{4}_\d\d)")
+"""What the events may be kept in on PostgreSQL."""
 VALUES_KEPT = 4
 """So many runs of a statement are looked at, with other values each."""
 STEPS_A_ROW = 5
@@ -224,7 +226,8 @@ def _read_postgresql(node: dict[str, Any]) -> Access:
     both_ends = re.search(r"(\w+) >=? .*\b\1 <=? ", condition) is not None
     is_scan = node["Node Type"] == "Seq Scan" and node["Actual Loops"] > 0
     how = f"{node['Node Type']} {node.get('Index Name', '')} {condition} {node.get('Filter', '')}"
-    return Access(node["Relation Name"], is_scan, both_ends, how)
+    table = "events" if PARTITION.fullmatch(node["Relation Name"]) else node["Relation Name"]
+    return Access(table, is_scan, both_ends, how)
 
 
 def _count_rows(node: dict[str, Any]) -> int:

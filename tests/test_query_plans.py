@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
+from app.alerting import past_failures, past_runs
 from app.alerting.kinds import KINDS
 from app.alerting.ticking import tick
 from app.channels import claims
@@ -25,7 +26,7 @@ from bench.multiply import fill_many
 from bench.pages import find_ids
 from tests.apps import close_app, make_app
 from tests.channels.deliveries import store_channels
-from tests.console.pages import sign_in
+from tests.console.pages import open_page, sign_in
 from tests.databases import Databases
 from tests.factories import Team, make_alert, make_team, report
 from tests.pages_map import addresses
@@ -129,6 +130,23 @@ def test_no_page_of_the_console_walks_through_a_table(grown: tuple[Flask, Team])
         for path in dict.fromkeys([*addresses(ids), *own, *filters]):
             listener.place = path
             assert client.get(path, follow_redirects=True).status_code == 200, path
+    check(listener)
+
+
+def test_no_preview_of_a_rule_walks_through_a_table(
+    grown: tuple[Flask, Team], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (past_runs, past_failures):
+        monkeypatch.setattr(module, "MOST", 1_000)  # Else a preview may read all that is here.
+    app, team = grown
+    client, listener = app.test_client(), Listener()
+    sign_in(client, team.email)
+    for kind in KINDS:
+        new = f"/alerts/rules/new?kind={kind}"
+        fields = {"scope": "all", **open_page(client, new).form("/alerts/rules/new").fields}
+        listener.place = f"the preview of {kind}"
+        with listener.on(db.engine):
+            assert client.post("/alerts/rules/preview", data=fields).status_code == 200
     check(listener)
 
 
