@@ -133,6 +133,14 @@ bench-batch: $(DEV_READY) ## Measure batches of several sizes and rewrite docs/p
 bench-pages: $(DEV_READY) ## Time every page of the console and rewrite docs/performance-pages.md
 	@$(PY) -m bench.pages
 
+.PHONY: bench-growth
+bench-growth: $(DEV_READY) ## Time what grows, up to ten million events, and rewrite docs/performance-growth.md
+	@$(PY) -m bench.growth
+
+.PHONY: bench-search
+bench-search: $(DEV_READY) ## Weigh an index of texts and rewrite docs/performance-search.md
+	@$(PY) -m bench.search_index
+
 # --- Documents --------------------------------------------------------------------------------
 
 .PHONY: docs-tables

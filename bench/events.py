@@ -21,6 +21,8 @@ from app.clock import now
 from app.extensions import db, is_sqlite, writing
 from app.identifiers import new_id
 from app.models import ApiKey, Event, Run, Workflow
+from app.processing.error_groups import find_error_group
+from app.processing.rollups import Contribution, add_up
 from app.workspaces.api_keys import create_api_key
 from app.workspaces.workflows import create_workflow
 from bench.servers import collect_as_served
@@ -50,8 +52,15 @@ ROUNDS = 20
 NEEDLE = "needle-in-the-oldest-event"
 
 
-def fill(team: Team, count: int, seed: int = 1, until: datetime | None = None) -> None:
-    """Insert so many events of the last 30 days, and the runs of those that made one."""
+def fill(
+    team: Team,
+    count: int,
+    seed: int = 1,
+    until: datetime | None = None,
+    span: timedelta = timedelta(days=DAYS),
+) -> None:
+    """Insert so many events of the time up to then, the runs of those that made one, and what the
+    worker would have added to the sums."""
     random, until = Random(seed), until or now()
     workflows, keys = _make_senders(team)
     run_id = db.session.scalar(select(func.max(Run.id))) or 0
@@ -59,7 +68,7 @@ def fill(team: Team, count: int, seed: int = 1, until: datetime | None = None) -
     for start in range(0, count, CHUNK):
         events, runs = [], []
         for number in range(start, min(start + CHUNK, count)):
-            at = until - timedelta(days=DAYS) * (1 - number / count)
+            at = until - span * (1 - number / count)
             event, run = _make(random, team, number, at, workflows, keys)
             event["id"] = (event_id := event_id + 1)
             if run is not None:
@@ -71,7 +80,9 @@ def fill(team: Team, count: int, seed: int = 1, until: datetime | None = None) -
             if runs:
                 session.execute(insert(Run.__table__), runs)  # type: ignore[arg-type]
             session.execute(insert(Event.__table__), events)  # type: ignore[arg-type]
-    _settle()
+            added = (each for run in runs for each in Contribution.list_of(run))
+            add_up(session, added, until)
+    settle()
 
 
 def _make_senders(team: Team) -> tuple[list[int], list[int]]:
@@ -102,10 +113,11 @@ def _make(
         "ended_at": at.isoformat(),
         "external_execution_id": f"run_{number:08d}-{new_id()[-6:]}",
         "source_platform": platform,
-        "metadata": {"items": random.randint(0, 500), "note": "x" * random.randint(20, 200)},
+        "metadata": {"items": random.randint(0, 500), "note": "x" * random.randint(10, 60)},
     }
     if kind == "failure":
         fields["error_message"] = random.choice(ERRORS)
+    fields["duration_ms"] = round(random.lognormvariate(7, 0.8), 1)
     if number == 0:
         fields["metadata"]["note"] = NEEDLE
     event: Row = {
@@ -173,9 +185,10 @@ def _run_of(event: Row, fields: Row, kind: str) -> Row:
         "external_execution_id": fields["external_execution_id"],
         "outcome": kind,
         "ended_at": event["received_at"],
-        "duration_ms": 1_200.0,
+        "duration_ms": fields["duration_ms"],
         "source_platform": fields["source_platform"],
         "error_message": fields.get("error_message"),
+        "error_group": find_error_group(None, fields.get("error_message")),
         "event_count": 1,
         "is_test": False,
         "created_at": event["received_at"],
@@ -183,7 +196,7 @@ def _run_of(event: Row, fields: Row, kind: str) -> Row:
     }
 
 
-def _settle() -> None:
+def settle() -> None:
     """PostgreSQL learns which ids are taken and what the tables look like; SQLite the latter."""
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if is_sqlite():

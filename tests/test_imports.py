@@ -18,6 +18,7 @@ LEVELS = {
     "time_limit": 0,
     "flask_app": 0,
     "write_lock": 0,
+    "windows": 0,
     "config": 0,
     "problems": 0,
     "signs": 0,

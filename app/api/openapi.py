@@ -230,7 +230,11 @@ def _add_list(
         "required": ["data", "next_cursor", *more],
         "properties": {
             "data": {"type": "array", "items": ref(name)},
-            "next_cursor": {"type": ["string", "null"]},
+            "next_cursor": {
+                "type": ["string", "null"],
+                "description": "Null on the last page. Another page may have fewer rows than "
+                "`limit`, even none: a search for what is rare goes on with its cursor.",
+            },
             **more,
         },
     }

@@ -7,8 +7,8 @@ from typing import Any
 
 from marshmallow import Schema
 from sqlalchemy import Select
-from sqlalchemy.orm import InstrumentedAttribute
 
+from app.api.search import Sought, search
 from app.extensions import db
 from app.ingest.timestamps import read_timestamp
 from app.problems import FieldError, ProblemError
@@ -72,20 +72,16 @@ def invalid_parameter(name: str, received: str, fix: str) -> ProblemError:
 
 
 def list_page(
-    query: Select[Any],
-    key: InstrumentedAttribute[int],
-    page: PageRequest,
-    schema: Schema,
-    **more: Any,
+    query: Select[Any], sought: Sought, page: PageRequest, schema: Schema, **more: Any
 ) -> dict[str, Any]:
-    """The rows as `data`, `next_cursor` (null on the last page), and what else is told."""
-    if page.before is not None:
-        query = query.where(key < page.before)
-    rows = list(db.session.scalars(query.order_by(key.desc()).limit(page.limit + 1)))
-    shown = rows[: page.limit]
-    are_more = len(rows) > page.limit
+    """The rows as `data`, `next_cursor` (null on the last page), and what else is told.
+
+    A page before the last may have fewer rows than asked for, where a search took its time.
+    """
+    found = search(sought, page.limit, page.before)
+    rows = query.where(sought.key.in_(found.keys)).order_by(sought.key.desc())
     return {
-        "data": schema.dump(shown, many=True),
-        "next_cursor": str(shown[-1].id) if are_more else None,
+        "data": schema.dump(db.session.scalars(rows) if found.keys else [], many=True),
+        "next_cursor": None if found.older is None else str(found.older),
         **more,
     }

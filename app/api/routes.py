@@ -5,17 +5,18 @@ from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import joinedload
 
 from app.api.documents import EVENT, RUN, WORKFLOW
 from app.api.openapi import build_document
 from app.api.pages import invalid_parameter, list_page, read_choice, read_moment, read_page_request
+from app.api.seeking import EXACT, Span, seek_events, seek_runs, seek_workflows
 from app.extensions import db
 from app.ingest.authentication import require_key
 from app.ingest.intake import open_intake
 from app.ingest.service import ingest_service
-from app.models import OUTCOMES, RUNNING, STATES, STUCK, Event, Run, Workflow, has_outcome
+from app.models import OUTCOMES, RUNNING, STATES, STUCK, Event, Run, Workflow
 from app.problems import ProblemError
 from app.processing.oldest import find_oldest
 
@@ -49,8 +50,9 @@ def _refuse_nul() -> None:
 
 @_get("/workflows")
 def list_workflows() -> Response:
-    query = _of_key(select(Workflow), Workflow.workspace_id, Workflow.id).options(*_WATCH)
-    return jsonify(list_page(query, Workflow.id, read_page_request(request.args), WORKFLOW))
+    sought = seek_workflows(g.workspace_id, g.workflow_ids)
+    page = read_page_request(request.args)
+    return jsonify(list_page(select(Workflow).options(*_WATCH), sought, page, WORKFLOW))
 
 
 @_get("/workflows/<reference>")
@@ -60,12 +62,15 @@ def show_workflow(reference: str) -> Response:
 
 @_get("/events")
 def list_events() -> Response:
-    query = _of_key(select(Event), Event.workspace_id, Event.workflow_id).options(*_EVENT_PARTS)
-    if status := read_choice(request.args, "status", STATES):
-        query = query.where(Event.state == status)
-    query = _filter(query, Event.workflow_id, Event.received_at)
+    sought = seek_events(
+        g.workspace_id,
+        g.workflow_ids,
+        status=read_choice(request.args, "status", STATES),
+        span=_read_span(),
+    )
     page = read_page_request(request.args)
-    return jsonify(list_page(query, Event.id, page, EVENT, oldest_at=_oldest("event", Event)))
+    query = select(Event).options(*_EVENT_PARTS)
+    return jsonify(list_page(query, sought, page, EVENT, oldest_at=_oldest("event", Event)))
 
 
 @_get("/events/<event_id>")
@@ -77,18 +82,16 @@ def show_event(event_id: str) -> Response:
 
 @_get("/runs")
 def list_runs() -> Response:
-    query = _of_key(select(Run), Run.workspace_id, Run.workflow_id)
-    query = query.options(joinedload(Run.workflow))
-    if outcome := read_choice(request.args, "outcome", (*OUTCOMES, RUNNING, STUCK)):
-        query = query.where(has_outcome(outcome))
-    for name in ("correlation_id", "external_execution_id", "error_group"):
-        if value := request.args.get(name):
-            query = query.where(getattr(Run, name) == value)
-    if platform := request.args.get("platform"):
-        query = query.where(Run.source_platform == platform.lower())
-    query = _filter(query, Run.workflow_id, func.coalesce(Run.ended_at, Run.started_at))
+    sought = seek_runs(
+        g.workspace_id,
+        g.workflow_ids,
+        outcome=read_choice(request.args, "outcome", (*OUTCOMES, RUNNING, STUCK)),
+        exact={name: value for name in EXACT if (value := request.args.get(name))},
+        span=_read_span(),
+    )
     page = read_page_request(request.args)
-    return jsonify(list_page(query, Run.id, page, RUN, oldest_at=_oldest("run", Run)))
+    query = select(Run).options(joinedload(Run.workflow))
+    return jsonify(list_page(query, sought, page, RUN, oldest_at=_oldest("run", Run)))
 
 
 @_get("/runs/<run_id>")
@@ -121,15 +124,14 @@ def _of_key(query: Any, workspace_id: Any, workflow_id: Any) -> Any:
     return query if g.workflow_ids is None else query.where(workflow_id.in_(g.workflow_ids))
 
 
-def _filter(query: Any, workflow_id: Any, moment: Any) -> Any:
-    """By `workflow` (id or slug), `since` (from then on) and `until` (before then)."""
-    if reference := request.args.get("workflow"):
-        query = query.where(workflow_id == find_workflow(reference).id)
-    if since := read_moment(request.args, "since"):
-        query = query.where(moment >= since)
-    if until := read_moment(request.args, "until"):
-        query = query.where(moment < until)
-    return query
+def _read_span() -> Span:
+    """`workflow` (id or slug), `since` (from then on) and `until` (before then)."""
+    reference = request.args.get("workflow")
+    return Span(
+        find_workflow(reference).id if reference else None,
+        read_moment(request.args, "since"),
+        read_moment(request.args, "until"),
+    )
 
 
 def _oldest(what: str, table: type[Event] | type[Run]) -> str | None:

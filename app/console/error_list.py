@@ -1,10 +1,10 @@
 """Failures by error: those whose type and message are alike, as one line."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from app.console.run_filter import is_failure, is_of
 from app.extensions import db
@@ -73,41 +73,48 @@ def describe_groups(workspace_id: int, tallies: Sequence[Tally]) -> list[ErrorGr
     if not tallies:
         return []
     mine = _failures_of(workspace_id)
-    names = [tally.fingerprint for tally in tallies]
-    firsts: dict[Any, Any] = dict(
-        db.session.execute(
-            select(Run.error_group, func.min(Run.ended_at))
-            .where(*mine, Run.error_group.in_(names))
-            .group_by(Run.error_group)
-        ).all()
+    firsts = _look_up(
+        select(func.min(Run.ended_at)).where(*mine, Run.error_group == each.fingerprint)
+        for each in tallies
     )
-    last_ones = or_(
-        *(
-            (Run.error_group == each.fingerprint) & (Run.ended_at == each.last_at)
-            for each in tallies
-        )
+    newest = _describe_newest(
+        select(Run.id)
+        .where(*mine, Run.error_group == each.fingerprint, Run.ended_at == each.last_at)
+        .limit(1)
+        for each in tallies
     )
-    message = func.substr(Run.error_message, 1, 1_000)
-    newest = {
-        group: (error_type or "", text or "", workflow)
-        for group, error_type, text, workflow in db.session.execute(
-            select(Run.error_group, Run.error_type, message, Workflow)
-            .join(Workflow, Workflow.id == Run.workflow_id)
-            .where(*mine, last_ones)
-        )
-    }
     return [
         ErrorGroup(
             tally.fingerprint,
             tally.failures,
-            firsts[tally.fingerprint],
+            first_at,
             tally.last_at,
             error_type,
             find_pattern(text)[:PATTERN_LENGTH],
             workflow,
             tally.workflows,
         )
-        for tally in tallies
+        for tally, first_at in zip(tallies, firsts, strict=True)
         if tally.fingerprint in newest
         for error_type, text, workflow in [newest[tally.fingerprint]]
     ]
+
+
+def _look_up(queries: Iterable[Select[Any]]) -> Sequence[Any]:
+    """What each query finds along the index, in one statement: together, SQLite would go through
+    all failures."""
+    return db.session.execute(select(*(each.scalar_subquery() for each in queries))).one()
+
+
+def _describe_newest(queries: Iterable[Select[Any]]) -> dict[str, tuple[str, str, Workflow]]:
+    """The error type, the message's beginning, and the workflow, by group."""
+    message = func.substr(Run.error_message, 1, 1_000)
+    query = (
+        select(Run.error_group, Run.error_type, message, Workflow)
+        .join(Workflow, Workflow.id == Run.workflow_id)
+        .where(Run.id.in_(_look_up(queries)))
+    )
+    return {
+        group or "": (error_type or "", text or "", workflow)
+        for group, error_type, text, workflow in db.session.execute(query)
+    }

@@ -12,15 +12,12 @@ from app.console.event_bounds import Bounds, find_bounds
 from app.console.event_filter import EventFilter
 from app.extensions import db
 from app.models import IS_WARNED, Event, Run, Workflow, of_state
+from app.windows import FIRST_WINDOW, is_over, next_size
 
 SECONDS = 0.04
 """How long a page may search; it says how far it came, and goes on from there."""
-FIRST_WINDOW = 1_000
-LARGEST_WINDOW = 200_000
 WINDOWS_AT_FIRST = 3
 """So many are looked at before it is asked whether few events could fit."""
-QUICK_SECONDS, SLOW_SECONDS = 0.008, 0.02
-"""A statement on SQLite holds up the whole process: the windows grow and shrink between these."""
 CHUNK = 1_000
 FEW = {"state": 60_000, "warned": 20_000, "workflow": 20_000}
 """Up to so many events, an index lists them all, and the search looks at no others."""
@@ -239,18 +236,6 @@ class _Steps:
             chunk = ids[start : start + CHUNK]
             self.is_done = start + CHUNK >= len(ids)
             yield _Step(min(chunk), max(chunk) + 1, chunk)
-
-
-def is_over(end: float, seconds: float) -> bool:
-    """Whether another step as long as the last would end nearer to a moment behind `end`."""
-    return time.monotonic() + seconds / 2 >= end
-
-
-def next_size(size: int, seconds: float) -> int:
-    """How large the next window should be, after one of this size took so long."""
-    if seconds < QUICK_SECONDS:
-        return min(size * 3, LARGEST_WINDOW)
-    return max(size // 2, FIRST_WINDOW // 10) if seconds > SLOW_SECONDS else size
 
 
 def _list_few(wanted: EventFilter) -> list[int] | None:

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
-from app.console.event_search import FIRST_WINDOW, SECONDS, find_runs, is_over, next_size
+from app.console.event_search import SECONDS, find_runs
 from app.console.run_filter import RunFilter
 from app.console.url_filter import Condition
 from app.extensions import db
 from app.models import Run
+from app.windows import FIRST_WINDOW, is_over, next_size
 
 PAGE_SIZE = 50
 MOST_EXACT = 20

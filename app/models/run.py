@@ -37,6 +37,7 @@ OTHER_STARTS = "other_starts"
 """In `kept_from`: of each start that was told beside the run's own, its event's id and moment."""
 PERIODS = ("quarter", "hour", "day")
 _IS_FAILURE = text("outcome = 'failure'")
+_WAS_STUCK = text("stuck_since IS NOT NULL")
 
 
 class Run(Entity):
@@ -64,6 +65,13 @@ class Run(Entity):
             "started_at",
             sqlite_where=text(f"outcome = '{RUNNING}'"),
             postgresql_where=text(f"outcome = '{RUNNING}'"),
+        ),
+        Index(
+            "ix_runs_stuck",
+            "workflow_id",
+            "stuck_since",
+            sqlite_where=_WAS_STUCK,
+            postgresql_where=_WAS_STUCK,
         ),
         Index("ix_runs_workspace_id_ended_at", "workspace_id", "ended_at"),
         Index("ix_runs_workflow_id_duration_ms", "workflow_id", "duration_ms"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Table, bindparam, select, tuple_, update
+from sqlalchemy import Table, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.identifiers import new_id
@@ -159,11 +159,20 @@ def _insert(session: Session, reports: Sequence[Report]) -> dict[Execution, dict
 
 def _load(session: Session, executions: Iterable[Execution]) -> dict[Execution, dict[str, Any]]:
     """The executions' runs as they are, locked in the order of their ids."""
-    keys = [key for key in executions if isinstance(key[1], str)]
-    if not keys:
+    ids: dict[int, list[str]] = {}
+    for workflow_id, execution_id in executions:
+        if isinstance(execution_id, str):
+            ids.setdefault(workflow_id, []).append(execution_id)
+    if not ids:
         return {}
     columns = _TABLE.c
-    wanted = tuple_(columns.workflow_id, columns.external_execution_id).in_(keys)
+    # Workflow by workflow: for a list of pairs SQLite would go through all runs.
+    wanted = or_(
+        *(
+            (columns.workflow_id == workflow_id) & columns.external_execution_id.in_(its_ids)
+            for workflow_id, its_ids in ids.items()
+        )
+    )
     rows = session.execute(
         select(_TABLE).where(wanted).order_by(columns.id).with_for_update()
     ).mappings()

@@ -7,6 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy.event import listen
 
+from app import windows
 from app.clock import now
 from app.console import event_pages, event_search
 from app.console.event_filter import EventFilter, read_filter
@@ -90,7 +91,7 @@ def walk_up(scope: list[int | None], wanted: EventFilter, last: Page) -> list[Pa
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows of a few events each, so that a few hundred take as long as many thousands."""
     monkeypatch.setattr(event_search, "FIRST_WINDOW", 20)
-    monkeypatch.setattr(event_search, "LARGEST_WINDOW", 60)
+    monkeypatch.setattr(windows, "LARGEST_WINDOW", 60)
     monkeypatch.setattr(event_search, "CHUNK", 7)
 
 

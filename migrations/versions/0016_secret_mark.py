@@ -1,14 +1,14 @@
 """Which secret key the keys and channels were made with: all machines need the same.
 
-Revision ID: 0019
-Revises: 0012
+Revision ID: 0016
+Revises: 0015
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0019"
-down_revision = "0012"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 

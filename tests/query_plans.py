@@ -1,0 +1,239 @@
+"""What a statement does to find its rows: asked of the database, of each statement that was run."""
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from sqlalchemy import Engine, event
+
+from app.extensions import db, is_sqlite
+
+GROWING = frozenset(
+    {
+        "alert_messages",
+        "alerts",
+        "deliveries",
+        "delivery_attempts",
+        "downtimes",
+        "events",
+        "idempotency_keys",
+        "key_usage",
+        "messages",
+        "rollups",
+        "runs",
+        "silences",
+        "unstored_counts",
+        "workspace_rollups",
+    }
+)
+"""Tables that have more rows each day."""
+STAYING = frozenset(
+    {
+        "alembic_version",
+        "alert_rule_channels",
+        "alert_rules",
+        "api_keys",
+        "channels",
+        "former_slugs",
+        "ignored_problems",
+        "instance",
+        "maintenance_windows",
+        "memberships",
+        "rate_buckets",
+        "schedules",
+        "user_sessions",
+        "users",
+        "weekly_digests",
+        "worker_heartbeats",
+        "workflow_labels",
+        "workflows",
+        "workspaces",
+    }
+)
+"""Those that have as many as there are people, workflows and senders."""
+SMALL_INDEXES = (
+    "ix_alerts_due_at",
+    "ix_alerts_open",
+    "ix_deliveries_leased",
+    "ix_deliveries_waiting",
+    "ix_events_accepted",
+    "ix_runs_running",
+    "uq_alerts_open",
+    "uq_alerts_open_workspace",
+    "uq_silences_open",
+)
+"""Partial indexes over what is open or waits, which may be read from end to end."""
+PARTITION = re.compile(r"events_(other|(until_)?\d{4}_\d\d)")
+"""What the events may be kept in on PostgreSQL."""
+VALUES_KEPT = 4
+"""So many runs of a statement are looked at, with other values each."""
+STEPS_A_ROW = 5
+"""SQLite's machine takes at least so many steps for each row that it looks at."""
+STEPS_AT_ONCE = 100
+
+
+class Asked(NamedTuple):
+    """A statement as the driver got it, and where it was run."""
+
+    statement: str
+    values: Any
+    place: str
+
+
+class Access(NamedTuple):
+    """How a statement gets at the rows of a table."""
+
+    table: str
+    is_scan: bool
+    is_window: bool
+    how: str
+
+
+class Plan(NamedTuple):
+    """How a statement gets at its rows, and about how many it looks at in all."""
+
+    accesses: list[Access]
+    rows: int
+
+
+class Listener:
+    """Keeps the statements of all that is done meanwhile, by what they say."""
+
+    def __init__(self) -> None:
+        self.place = ""
+        self._asked: dict[str, list[Asked]] = {}
+
+    def __iter__(self) -> Iterator[Asked]:
+        for each in self._asked.values():
+            yield from each
+
+    @contextmanager
+    def on(self, engine: Engine) -> Iterator["Listener"]:
+        event.listen(engine, "before_cursor_execute", self._note)
+        yield self
+        event.remove(engine, "before_cursor_execute", self._note)
+
+    def add(self, statement: str, values: Any) -> None:
+        if re.match(r"\s*(SELECT|UPDATE|DELETE|WITH)\b", statement):
+            lists = re.sub(r"\((?:(?:\?|%\(\w+\)s(?:::\w+)?|\d+)(?:, )?)+\)", "(…)", statement)
+            known = self._asked.setdefault(re.sub(r"%\(\w+\)s", "…", lists), [])
+            if len(known) < VALUES_KEPT:
+                known.append(Asked(statement, values, self.place))
+
+    def _note(self, _: Any, __: Any, statement: str, values: Any, ___: Any, many: bool) -> None:
+        self.add(statement, values[0] if many else values)
+
+
+def examine(asked: Asked) -> Plan:
+    """Run the statement once more, in a transaction that is rolled back, and see how it goes."""
+    connection = db.engine.raw_connection()
+    try:
+        driver: Any = connection.driver_connection
+        return (_examine_sqlite if is_sqlite() else _examine_postgresql)(driver, asked)
+    finally:
+        connection.close()
+
+
+def find_faults(asked: Asked, most: int) -> list[str]:
+    """What is wrong with how the statement finds its rows.
+
+    A table that grows is never read from end to end; and no more than `most` rows are looked at,
+    but in a window between two ids, which whoever asks keeps small.
+    """
+    plan = examine(asked)
+    is_windowed = any(each.is_window for each in plan.accesses)
+    grown = [each for each in plan.accesses if each.table in GROWING]
+    faults = [
+        f"reads all of {each.table}: {each.how}"
+        for each in grown
+        if each.is_scan and not re.search(r"\bLIMIT\b", asked.statement)
+    ]
+    if grown and plan.rows > most and not is_windowed:
+        faults.append(f"looks at {plan.rows} rows: {'; '.join(each.how for each in plan.accesses)}")
+    return faults
+
+
+# --- SQLite -------------------------------------------------------------------------------------
+
+
+def _examine_sqlite(connection: sqlite3.Connection, asked: Asked) -> Plan:
+    connection.execute("PRAGMA query_only = 0")
+    connection.execute("BEGIN")
+    try:
+        details = connection.execute(f"EXPLAIN QUERY PLAN {asked.statement}", asked.values)
+        accesses = [_read_sqlite(row[3], asked.statement) for row in details]
+        rows = _count_steps(connection, asked) // STEPS_A_ROW
+    finally:
+        connection.execute("ROLLBACK")
+    return Plan([each for each in accesses if each is not None], rows)
+
+
+def _read_sqlite(detail: str, statement: str) -> Access | None:
+    found = re.match(r"(SCAN|SEARCH) (\w+)(.*)", detail)
+    if found is None:
+        return None
+    verb, alias, how = found.groups()
+    named = re.search(rf"\b(\w+) AS {alias}\b", statement)
+    is_small = re.search(rf"INDEX ({'|'.join(SMALL_INDEXES)})\b", how) is not None
+    both_ends = re.search(r"(\w+)>\? AND \1<\?", how) is not None
+    return Access(named[1] if named else alias, verb == "SCAN" and not is_small, both_ends, detail)
+
+
+def _count_steps(connection: sqlite3.Connection, asked: Asked) -> int:
+    counted = 0
+
+    def count() -> int:
+        nonlocal counted
+        counted += STEPS_AT_ONCE
+        return 0
+
+    connection.set_progress_handler(count, STEPS_AT_ONCE)
+    try:
+        connection.execute(asked.statement, asked.values).fetchall()
+    finally:
+        connection.set_progress_handler(None, 0)
+    return counted
+
+
+# --- PostgreSQL ---------------------------------------------------------------------------------
+
+
+def _examine_postgresql(connection: Any, asked: Asked) -> Plan:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(
+            f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {asked.statement}", asked.values
+        )
+        found = cursor.fetchone()[0]
+    connection.rollback()
+    tree = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
+    nodes = list(_walk(tree))
+    accesses = [_read_postgresql(node) for node in nodes if "Relation Name" in node]
+    return Plan(accesses, sum(map(_count_rows, nodes)))
+
+
+def _walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for child in node.get("Plans", ()):
+        yield from _walk(child)
+
+
+def _read_postgresql(node: dict[str, Any]) -> Access:
+    condition = str(node.get("Index Cond", ""))
+    both_ends = re.search(r"(\w+) >=? .*\b\1 <=? ", condition) is not None
+    is_scan = node["Node Type"] == "Seq Scan" and node["Actual Loops"] > 0
+    how = f"{node['Node Type']} {node.get('Index Name', '')} {condition} {node.get('Filter', '')}"
+    table = "events" if PARTITION.fullmatch(node["Relation Name"]) else node["Relation Name"]
+    return Access(table, is_scan, both_ends, how)
+
+
+def _count_rows(node: dict[str, Any]) -> int:
+    """Rows that a scan has looked at, those that it dropped among them."""
+    if not node["Node Type"].endswith("Scan"):
+        return 0
+    dropped = ("Rows Removed by Filter", "Rows Removed by Index Recheck")
+    once = node["Actual Rows"] + sum(node.get(name, 0) for name in dropped)
+    return int(once * node["Actual Loops"])

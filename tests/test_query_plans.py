@@ -1,0 +1,223 @@
+"""No page, list or round of the worker reads a growing table from end to end."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from app.alerting import past_failures, past_runs
+from app.alerting.kinds import KINDS
+from app.alerting.ticking import tick
+from app.channels import claims
+from app.clock import now
+from app.extensions import Model, db, writing
+from app.ingest import statements
+from app.ingest.stores import open_store
+from app.processing import inbox
+from app.processing.batch import process_batch
+from app.processing.retention import prune
+from app.processing.schedules import judge_schedules
+from app.processing.stuck_runs import mark_stuck_runs
+from app.processing.weekly_digests import send_weekly_digests
+from bench.events import list_filters
+from bench.multiply import fill_many
+from bench.pages import find_ids
+from tests.apps import close_app, make_app
+from tests.channels.deliveries import store_channels
+from tests.console.pages import open_page, sign_in
+from tests.databases import Databases
+from tests.factories import Team, make_alert, make_team, report
+from tests.pages_map import addresses
+from tests.query_plans import GROWING, STAYING, Asked, Listener, find_faults
+
+EVENTS, STRETCH = 40_000, 1_000
+MOST_ROWS = 15_000
+MORE_PAGES = (
+    *(f"/alerts/rules/new?kind={kind}" for kind in KINDS),
+    "/overview",
+    "/events?before=20000",
+    "/events?after=20000",
+    "/events?state=accepted",
+    "/events?by=people",
+    "/runs?outcome=running",
+    "/runs?outcome=stuck",
+    "/runs?platform=nobody",
+    "/runs?longer=1000000",
+    "/runs?period=24h",
+    "/runs?workflow={workflow}",
+    "/runs?q=no-such-text",
+    "/runs?correlation=nobody",
+    "/runs/errors?workflow={workflow}",
+    "/problems?window=7d",
+    "/insights?workflow={workflow}",
+)
+LISTS = (
+    "/api/v1/workflows",
+    "/api/v1/events",
+    "/api/v1/events?status=accepted",
+    "/api/v1/events?status=failed",
+    "/api/v1/events?status=rejected",
+    "/api/v1/events?workflow={workflow}",
+    "/api/v1/events?since=2100-01-01T00:00:00Z",
+    "/api/v1/events?until=2000-01-01T00:00:00Z",
+    "/api/v1/events/{event}",
+    "/api/v1/runs",
+    "/api/v1/runs?outcome=failure",
+    "/api/v1/runs?outcome=running",
+    "/api/v1/runs?outcome=stuck",
+    "/api/v1/runs?workflow={workflow}",
+    "/api/v1/runs?since=2100-01-01T00:00:00Z",
+    "/api/v1/runs?until=2000-01-01T00:00:00Z",
+    "/api/v1/runs?platform=nobody",
+    "/api/v1/runs?external_execution_id=nobody",
+    "/api/v1/runs?correlation_id=nobody",
+    "/api/v1/runs?error_group=nobody",
+    "/api/v1/runs/{run}",
+)
+EXCEPTIONS = {
+    "JOIN runs AS long": "Marks on a chart: all runs of a time, where they are at most 30,000.",
+}
+"""Parts of statements that may look at more, and why."""
+
+
+@pytest.fixture(scope="module")
+def grown(
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Flask, Team]]:
+    """An app on a log that is long enough to tell a walk through it from a look at some rows."""
+    url = databases.create()
+    app = make_app(url, tmp_path_factory.mktemp("grown"))
+    with app.app_context():
+        team = make_team()
+        fill_many(team, EVENTS, now(), STRETCH)
+        store_channels(team.workspace_id, ["On call"])
+        make_alert(team.workspace_id, team.workflow_id)
+        with db.engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("ANALYZE"))
+                connection.commit()
+        yield app, team
+        db.session.remove()
+    close_app(app)
+    databases.drop(url)
+
+
+def check(listener: Listener) -> None:
+    faults = {}
+    for asked in listener:
+        if any(part in asked.statement for part in EXCEPTIONS):
+            continue
+        if found := find_faults(asked, MOST_ROWS):
+            faults[asked.statement] = f"{asked.place}: {'; '.join(found)}\n    {asked.statement}"
+    assert not faults, "\n".join(["", *faults.values()])
+
+
+def test_each_table_either_grows_or_stays_small(app: Flask) -> None:
+    assert Model.metadata.tables.keys() <= GROWING | STAYING
+    assert not GROWING & STAYING
+
+
+@pytest.mark.timeout(300)  # Some 130 pages, on a busy machine.
+def test_no_page_of_the_console_walks_through_a_table(grown: tuple[Flask, Team]) -> None:
+    app, team = grown
+    client, ids, listener = app.test_client(), find_ids(), Listener()
+    sign_in(client, team.email)
+    own = [each.format(workflow=ids["workflow"][0]) for each in MORE_PAGES]
+    filters = [f"/events?{query}" for query in list_filters(team).values()]
+    with listener.on(db.engine):
+        for path in dict.fromkeys([*addresses(ids), *own, *filters]):
+            listener.place = path
+            assert client.get(path, follow_redirects=True).status_code == 200, path
+    check(listener)
+
+
+def test_no_preview_of_a_rule_walks_through_a_table(
+    grown: tuple[Flask, Team], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (past_runs, past_failures):
+        monkeypatch.setattr(module, "MOST", 1_000)  # Else a preview may read all that is here.
+    app, team = grown
+    client, listener = app.test_client(), Listener()
+    sign_in(client, team.email)
+    for kind in KINDS:
+        new = f"/alerts/rules/new?kind={kind}"
+        fields = {"scope": "all", **open_page(client, new).form("/alerts/rules/new").fields}
+        listener.place = f"the preview of {kind}"
+        with listener.on(db.engine):
+            assert client.post("/alerts/rules/preview", data=fields).status_code == 200
+    check(listener)
+
+
+def test_no_list_of_the_api_walks_through_a_table(grown: tuple[Flask, Team]) -> None:
+    app, team = grown
+    client, ids, listener = app.test_client(), find_ids(), Listener()
+    with listener.on(db.engine):
+        for template in LISTS:
+            listener.place = template.format(**{name: each[0] for name, each in ids.items()})
+            answer = client.get(listener.place, headers=team.headers)
+            assert answer.status_code == 200, answer.text
+    check(listener)
+
+
+def test_the_workers_rounds_walk_through_no_table(grown: tuple[Flask, Team]) -> None:
+    (app, team), listener, moment = grown, Listener(), now()
+    with app.app_context(), listener.on(db.engine):
+        for number in range(3):
+            assert report(app.test_client(), team, "failure", external_execution_id=f"{number}")
+        for listener.place, look in {
+            "has_due": lambda: inbox.has_due(db.session(), moment),
+            "oldest_accepted": lambda: inbox.oldest_accepted(db.session()),
+            "waiting_since": lambda: inbox.waiting_since(db.session()),
+            "process_batch": lambda: process_batch(200),
+            "judge_schedules": judge_schedules,
+            "mark_stuck_runs": mark_stuck_runs,
+            "tick": lambda: tick(moment),
+            "courier": claim_deliveries,
+            "digests": send_weekly_digests,
+            "prune": prune,
+        }.items():
+            look()
+            db.session.rollback()
+    check(listener)
+
+
+def claim_deliveries() -> None:
+    with writing() as session:
+        claims.claim(session, now(), 8, 2)
+
+
+def test_the_ingest_service_walks_through_no_table(grown: tuple[Flask, Team]) -> None:
+    app, team = grown
+    listener, mine = Listener(), team.workspace_id
+    values = {
+        statements.FIND_EVENT: ("nobody",),
+        statements.FIND_KEY: ("nobody",),
+        statements.FIND_FORMER_SLUG: (mine, "nobody", now()),
+        statements.FIND_LAST_EVENT: (team.workflow_id,),
+        statements.FIND_ANSWER: (mine, "nobody", now()),
+        **dict.fromkeys(statements.FIND_WORKFLOW.values(), (mine, "nobody")),
+    }
+    with app.app_context():
+        with closing(open_store(db.engine.url)) as store:
+            for listener.place, given in values.items():
+                listener.add(store.sql(listener.place), given)
+        check(listener)
+
+
+def test_the_checker_sees_a_bad_query(grown: tuple[Flask, Team]) -> None:
+    for statement, is_bad in {
+        "SELECT id FROM events WHERE platform = 'nobody'": True,
+        "SELECT id FROM events WHERE platform = 'nobody' ORDER BY id LIMIT 1": True,
+        "SELECT count(*) FROM runs": True,
+        "SELECT count(*) FROM events WHERE workspace_id = 1": True,
+        "SELECT max(duration_ms) FROM runs WHERE workspace_id = 1": True,
+        "SELECT id FROM deliveries WHERE recipient = 'nobody'": True,
+        "UPDATE runs SET is_test = is_test WHERE source_platform = 'nobody'": True,
+        "SELECT id FROM events ORDER BY id DESC LIMIT 50": False,
+        "SELECT max(id) FROM events": False,
+        "SELECT id FROM events WHERE public_id = 'nobody'": False,
+        "SELECT name FROM workflows": False,
+    }.items():
+        assert bool(find_faults(Asked(statement, (), ""), MOST_ROWS)) == is_bad, statement
