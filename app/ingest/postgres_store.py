@@ -117,10 +117,10 @@ def _open_postgres(conninfo: str) -> psycopg.Connection[Any]:
         conninfo,
         autocommit=True,
         application_name="flowpulse ingest",
-        # A machine that is cut off while it holds the lock must not hold up all others for long.
+        # A machine that is cut off while it holds the lock holds up all others for so long.
         options=(
             "-c timezone=UTC -c synchronous_commit=on -c statement_timeout=8000"
-            f" -c idle_in_transaction_session_timeout=3000 {NOTICE_THERE}"
+            f" -c idle_in_transaction_session_timeout=1500 {NOTICE_THERE}"
         ),
         **NOTICE_HERE,
     )
