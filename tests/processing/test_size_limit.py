@@ -178,7 +178,8 @@ def test_once_it_is_below_nothing_more_goes_although_no_file_gets_smaller(
 def size_of_files() -> float:
     if is_sqlite():
         return Path(str(db.engine.url.database)).stat().st_size
-    return float(db.session.execute(text("SELECT pg_total_relation_size('events')")).scalar_one())
+    tree = text("SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('events')")
+    return float(db.session.execute(tree).scalar_one())
 
 
 def test_what_comes_after_it_was_full_takes_the_place_of_what_went(full: Team, limit: Any) -> None:
