@@ -19,6 +19,8 @@ SENDS_A_SECOND = 4_000
 """Rows times pages: each is some 2 KB on a socket."""
 LOADS_A_SECOND = 400
 """Rows times different views of the log: each is loaded and drawn, for about half a millisecond."""
+RETURNING = 5_000
+"""Rows that pages are told whole when they come back at once, as after a restart of the server."""
 
 
 @dataclass(slots=True)
@@ -32,8 +34,15 @@ class Bucket:
 class Budget:
     """Lets a burst through whole, and thins out what goes on for longer."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, burst: int = BURST) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        burst: int = BURST,
+        returning: int = RETURNING,
+    ) -> None:
         self._clock, self._burst = clock, burst
+        self._most_returning = returning
+        self._returning = Bucket(returning, clock())
         self._rate = float(ROWS_A_SECOND)
         self._streams = 0
         self.is_over = False
@@ -49,12 +58,20 @@ class Budget:
 
     def take(self, bucket: Bucket, wanted: int) -> int:
         """How many of so many rows may be told."""
+        allowed = self._take(bucket, wanted, self._rate, self._burst)
+        self.is_over |= allowed < wanted
+        return allowed
+
+    def take_missed(self, wanted: int) -> int:
+        """How many of so many rows may be told to a page that comes back."""
+        return self._take(self._returning, wanted, LOADS_A_SECOND, self._most_returning)
+
+    def _take(self, bucket: Bucket, wanted: int, rate: float, most: int) -> int:
         at = self._clock()
-        filled = bucket.rows + (at - bucket.filled_at) * self._rate
-        bucket.rows, bucket.filled_at = min(filled, self._burst), at
+        filled = bucket.rows + (at - bucket.filled_at) * rate
+        bucket.rows, bucket.filled_at = min(filled, most), at
         allowed = min(wanted, int(bucket.rows))
         bucket.rows -= allowed
-        self.is_over |= allowed < wanted
         return allowed
 
     def pause(self, took: float, is_behind: bool) -> float:

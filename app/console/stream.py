@@ -25,7 +25,7 @@ from app.console.guards import (
     visible_workspace_ids,
 )
 from app.console.live_log import blueprint, page_url
-from app.console.notices import Batch, Gap, Notice, Told, Wanted, tell_new
+from app.console.notices import Batch, Gap, Notice, Told, Wanted, cursor_of, tell_new
 from app.console.tail import MAX_PENDING, Subscription, Tail, drain
 from app.extensions import db
 from app.models import Event, Membership, of_state
@@ -77,17 +77,23 @@ def _follow(reader: Reader) -> Iterator[str]:
     subscription = tail.subscribe(reader.wanted, reader.scope)
     try:
         yield _BEAT  # Sends the headers too, so that the page knows that it is connected.
-        yield from _catch_up(tail, subscription, reader)
+        yield from catch_up(tail, subscription, reader)
         yield from _keep_up(subscription)
     finally:
         tail.unsubscribe(subscription)
 
 
-def _catch_up(tail: Tail, subscription: Subscription, reader: Reader) -> Iterator[str]:
-    """What came between the page's newest row and the subscription; the oldest goes first."""
+def catch_up(tail: Tail, subscription: Subscription, reader: Reader) -> Iterator[str]:
+    """What came between the page's newest row and the subscription; the oldest goes first.
+
+    Where very many pages come back at once, the newest rows, and how many were left out.
+    """
     wanted = reader.wanted
-    missed = load_events((yield from find_missed(subscription.position, reader)))
-    shown = load_events(_list_waiting(subscription.position, reader))
+    ids = yield from find_missed(subscription.position, reader)
+    allowed = tail.take_missed(len(ids))
+    left_out, missed = ids[allowed:], load_events(ids[:allowed])
+    listed = _list_waiting(subscription.position, reader)
+    shown = load_events([each for each in listed if each not in left_out])
     fitting = match_ids(wanted, [event.id for event in shown])
     waiting = {event.id for event in (*missed, *shown) if event.state == "accepted"}
     coming: set[int] = set()
@@ -96,7 +102,11 @@ def _catch_up(tail: Tail, subscription: Subscription, reader: Reader) -> Iterato
         coming = set(accepted) - match_ids(wanted, accepted) - waiting
     db.session.remove()
     tail.watch(subscription, sorted(waiting), sorted(coming))
-    items = [tell_new(event, wanted) for event in reversed(missed)]
+    items: list[Told | Gap] = []
+    if left_out:
+        first, last, is_least = left_out[-1], left_out[0], len(ids) >= MAX_BACKLOG
+        items.append(Gap(first, last, len(left_out), cursor_of(last, wanted), is_least))
+    items += [tell_new(event, wanted) for event in reversed(missed)]
     items += [
         _tell_change(event, wanted, not wanted or event.id in fitting)
         for event in shown

@@ -97,6 +97,11 @@ class Tail:
             view.told.update(dict.fromkeys(shown))
             view.coming.update(dict.fromkeys(each for each in coming if each not in view.told))
 
+    def take_missed(self, wanted: int) -> int:
+        """How many of so many rows a page that comes back may be told."""
+        with self._lock:
+            return self._budget.take_missed(wanted)
+
     def _follow(self) -> None:
         timer, pause, is_behind = threading.Event(), self._budget.pause(0, False), False
         while True:

@@ -14,7 +14,7 @@ from app.console import tail as tail_module
 from app.console.event_filter import EventFilter, read_filter
 from app.console.flood import Budget
 from app.console.notices import Gap, Told
-from app.console.stream import Templates
+from app.console.stream import Reader, Templates, catch_up
 from app.console.tail import Subscription, Tail, drain
 from app.extensions import db, writing
 from app.models import Event
@@ -38,9 +38,9 @@ class Clock:
 class Log:
     """A process whose log is open in some pages."""
 
-    def __init__(self, app: Flask, team: Team, burst: int = BURST) -> None:
+    def __init__(self, app: Flask, team: Team, burst: int = BURST, **budget: int) -> None:
         self.team, self.clock = team, Clock()
-        self.tail = Tail(app, Budget(self.clock, burst))
+        self.tail = Tail(app, Budget(self.clock, burst, **budget))
 
     def open(self, **filter: str) -> "OpenPage":
         wanted = read_filter(filter, self.team.workspace_id)
@@ -285,3 +285,23 @@ def test_a_gap_says_how_many_and_leads_to_what_was_left_out(
     assert link == f"/events?platform=n8n&before={ids[4]}"
     rows = [values for _, values in open_page(owner, link).tags if "data-cursor" in values]
     assert [values["data-cursor"] for values in rows] == [str(each) for each in ids[3::-1]]
+
+
+@pytest.mark.parametrize("filter", [{}, {"platform": "n8n"}, {"q": "boom"}])
+def test_of_what_very_many_pages_missed_each_is_told_the_newest_and_how_many_more(
+    app: Flask, team: Team, filter: dict[str, str]
+) -> None:
+    log = Log(app, team, returning=60)
+    ids = log.send(40, platform="n8n", body=b"boom", state="processed", next_attempt_at=None)
+    pages = [log.open(**filter) for _ in range(3)]
+    texts = []
+    for page in pages:
+        reader = Reader([team.workspace_id], page.wanted, ids[0] - 1, ids[0])
+        with app.test_request_context():
+            texts.append("".join(catch_up(log.tail, page.subscription, reader)))
+    shown = [[each for each in ids if f'data-cursor="{each}" data-s' in text] for text in texts]
+    assert [len(each) for each in shown] == [40, 20, 0] and shown[1] == ids[20:]
+    assert "gap-" not in texts[0] and texts[1].index("gap-") < texts[1].index("event-")
+    for text, count in ((texts[1], 20), (texts[2], 40)):
+        assert f'id="gap-{ids[0]}-{ids[count - 1]}"' in text and f'data-gap="{count}"' in text
+    close(log)
