@@ -19,6 +19,13 @@
  * doubled; another goes to its place by its cursor. hx-swap-oob="true": only replaces; "delete":
  * takes away. data-live-more: older events lie behind the end, so none is put there.
  *
+ * Where more came than is told, a row says how many were left out between its neighbours:
+ *
+ *   <tr id="gap-2-41" data-gap="40" data-cursor="41">            data-least: at least so many
+ *     <td><span data-gap-text>40 more came at the same time</span> · <a href="…">Show them</a></td></tr>
+ *
+ * It counts as one row of the list, and as that many new ones. Two next to each other become one.
+ *
  * Messages gather until the next frame, so that however many come, the page is laid out once for all.
  * The document hears "live:parsed" of rows that are about to be shown, and "live:placed" once they are.
  *
@@ -56,6 +63,27 @@
   const lives = new WeakMap();
   let paused = false;
   const cursorOf = (row) => Number(row.dataset.cursor);
+  const isGap = (row) => "gap" in row.dataset;
+  const countOf = (row) => (isGap(row) ? Number(row.dataset.gap) : 1);
+  const countAll = (rows) => rows.reduce((sum, row) => sum + countOf(row), 0);
+  const written = (count) => count.toLocaleString("en");
+
+  /* As templates/console/_event_gap.html says it. */
+  function wordsOf(gap) {
+    const count = countOf(gap);
+    if (!count) return "More may have come at the same time";
+    return `${"least" in gap.dataset ? "At least " : ""}${written(count)} more came at the same time`;
+  }
+
+  /* The upper one leads to both: from its newest event on downwards. */
+  function join(upper, lower) {
+    const hadFocus = lower.contains(document.activeElement);
+    upper.dataset.gap = countOf(upper) + countOf(lower);
+    if ("least" in lower.dataset) upper.dataset.least = "";
+    upper.querySelector("[data-gap-text]").textContent = wordsOf(upper);
+    lower.remove();
+    if (hadFocus) upper.querySelector("a").focus({ preventScroll: true });
+  }
 
   class LiveList {
     constructor(list) {
@@ -75,6 +103,7 @@
       this.lastId = "";
       this.failures = 0;
       this.arrived = 0;
+      this.leftOut = 0;
       this.pointed = false;
       this.state = "connecting";
       this.show("connecting");
@@ -114,7 +143,8 @@
       }
       if (this.heldButton) {
         this.heldButton.hidden = this.held.size === 0;
-        this.heldButton.textContent = `${this.held.size} new`;
+        const count = countAll([...this.held.values()]);
+        this.heldButton.textContent = `${count ? written(count) : "Some"} new`;
       }
     }
 
@@ -144,11 +174,18 @@
       if (!request) return;
       this.flush();
       this.request = request;
+      if (!this.lastId) this.dropGaps();
       const waiting = [...this.list.querySelectorAll("[data-pending]"), ...this.held.values()];
       const cursors = waiting.filter((row) => "pending" in row.dataset).map(cursorOf);
       delete request.headers["X-Pending-From"];
       if (cursors.length) request.headers["X-Pending-From"] = String(Math.min(...cursors));
       if (this.lastId) request.headers["Last-Event-ID"] = this.lastId;
+    }
+
+    /* Without a cursor all is told again from where the page began: what was left out as well. */
+    dropGaps() {
+      for (const [id, row] of this.held) if (isGap(row)) this.held.delete(id);
+      for (const gap of this.list.querySelectorAll("[data-gap]")) gap.remove();
     }
 
     connected() {
@@ -236,7 +273,8 @@
 
     welcome(rows, isHolding) {
       if (!rows.length) return;
-      this.arrived += rows.length;
+      this.arrived += countAll(rows);
+      this.leftOut += countAll(rows.filter(isGap));
       this.newsTimer ??= setTimeout(() => this.announce(), NEWS_EVERY_MS);
       if (isHolding) this.hold(rows);
       else this.place(rows);
@@ -256,13 +294,16 @@
       for (const row of rows.slice(0, this.most)) {
         while (next && cursorOf(next) > cursorOf(row)) next = next.nextElementSibling;
         if (!next && !isFirst && "liveMore" in this.list.dataset) break;
-        row.classList.toggle("is-new", rows.length <= MOST_LIT);
+        row.classList.toggle("is-new", rows.length <= MOST_LIT && !isGap(row));
         this.list.insertBefore(row, next);
       }
       if (rows.length > this.most) this.showOlder();
     }
 
     settle() {
+      for (const gap of this.list.querySelectorAll("[data-gap] + [data-gap]")) {
+        join(gap.previousElementSibling, gap);
+      }
       this.trim();
       tell("live:placed");
       this.tellHolding();
@@ -277,6 +318,9 @@
     /* The way to what has fallen off the end. */
     showOlder() {
       this.list.dataset.liveMore = "";
+      while (this.list.childElementCount > 1 && isGap(this.list.lastElementChild)) {
+        this.list.lastElementChild.remove();
+      }
       const link = this.pages?.querySelector("[rel=next]");
       if (!link) return;
       const address = new URL(link.href);
@@ -286,10 +330,11 @@
     }
 
     announce() {
-      const count = this.arrived;
+      const { arrived: count, leftOut } = this;
       this.newsTimer = null;
-      this.arrived = 0;
-      const what = `${count} new ${count === 1 ? "event" : "events"}`;
+      this.arrived = this.leftOut = 0;
+      const few = `${written(count)} new ${count === 1 ? "event" : "events"}`;
+      const what = leftOut ? `${few}, ${written(leftOut)} of them left out of the list` : few;
       if (this.news) this.news.textContent = this.held.size ? `${what}, held back` : what;
     }
 

@@ -40,7 +40,7 @@ def show_events() -> ResponseReturnValue:
     wanted = read_filter(request.args, workspace.id)
     if any(request.args[part.name] != part.text for part in wanted.parts if part.name in LIMITS):
         others = {name: list_texts(request.args, name) for name in PLACES}
-        return redirect(_page_url(wanted)(**others))  # With the offset, for whoever it is given to.
+        return redirect(page_url(wanted)(**others))  # With the offset, for whoever it is given to.
     place, asked, unreadable = _read_place()
     start, is_wrong = newest_id(), bool(wanted.errors or unreadable)
     page = Page([]) if is_wrong else find_page(scope, wanted, place)
@@ -60,7 +60,7 @@ def show_events() -> ResponseReturnValue:
         slug=first_slug(workspace.id),
         unstored=count_unstored(scope),
         worker_stands_still=worker_stands_still(),
-        page_url=_page_url(wanted),
+        page_url=page_url(wanted),
     ), 422 if is_wrong else 200
 
 
@@ -120,11 +120,11 @@ def count_unstored(scope: Sequence[int | None]) -> int:
     return int(count or 0)
 
 
-def _page_url(wanted: EventFilter) -> Any:
+def page_url(wanted: EventFilter | None) -> Any:
     """Makes addresses of the list with these changes to the filter; None leaves a part out."""
 
     def address(**changes: Any) -> str:
-        return url_for("live_log.show_events", **_changed(wanted.texts, changes))
+        return url_for("live_log.show_events", **_changed(wanted.texts if wanted else {}, changes))
 
     return address
 

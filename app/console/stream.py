@@ -24,8 +24,9 @@ from app.console.guards import (
     signed_in_user,
     visible_workspace_ids,
 )
-from app.console.live_log import blueprint
-from app.console.tail import MAX_PENDING, Notice, Subscription, Tail, drain
+from app.console.live_log import blueprint, page_url
+from app.console.notices import Batch, Gap, Notice, Told, Wanted, cursor_of, tell_new
+from app.console.tail import MAX_PENDING, Subscription, Tail, drain
 from app.extensions import db
 from app.models import Event, Membership, of_state
 from app.workspaces.sessions import is_live
@@ -38,6 +39,7 @@ BEAT_SECONDS = 5.0
 """What a page hears at least so often; it takes a stream that is silent for longer for dead."""
 MAX_BACKLOG = 500
 """Rows that a page is told of when it comes back; it shows no more than that anyway."""
+MOST_IN_ONE_WRITE = 50
 _BEAT = f"event: beat\ndata: {BEAT_SECONDS:g}\n\n"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -72,31 +74,54 @@ class Reader(NamedTuple):
 
 def _follow(reader: Reader) -> Iterator[str]:
     tail: Tail = current_app.extensions["flowpulse_tail"]
-    subscription = tail.subscribe(reader.wanted)
+    subscription = tail.subscribe(reader.wanted, reader.scope)
     try:
         yield _BEAT  # Sends the headers too, so that the page knows that it is connected.
-        yield from _catch_up(tail, subscription, reader)
-        yield from _keep_up(subscription, reader)
+        yield from catch_up(tail, subscription, reader)
+        yield from _keep_up(subscription)
     finally:
         tail.unsubscribe(subscription)
 
 
-def _catch_up(tail: Tail, subscription: Subscription, reader: Reader) -> Iterator[str]:
-    """What came between the page's newest row and the subscription; the oldest goes first."""
-    missed = load_events((yield from find_missed(subscription.position, reader)))
-    shown = load_events(_list_waiting(subscription.position, reader))
-    fitting = match_ids(reader.wanted, [event.id for event in shown])
+def catch_up(tail: Tail, subscription: Subscription, reader: Reader) -> Iterator[str]:
+    """What came between the page's newest row and the subscription; the oldest goes first.
+
+    Where very many pages come back at once, the newest rows, and how many were left out.
+    """
+    wanted = reader.wanted
+    ids = yield from find_missed(subscription.position, reader)
+    allowed = tail.take_missed(len(ids))
+    left_out, missed = ids[allowed:], load_events(ids[:allowed])
+    listed = _list_waiting(subscription.position, reader)
+    shown = load_events([each for each in listed if each not in left_out])
+    fitting = match_ids(wanted, [event.id for event in shown])
     waiting = {event.id for event in (*missed, *shown) if event.state == "accepted"}
-    if reader.wanted.may_come_true:
-        waiting.update(_list_accepted(reader))
+    coming: set[int] = set()
+    if wanted.may_come_true:
+        accepted = _list_accepted(reader)
+        coming = set(accepted) - match_ids(wanted, accepted) - waiting
     db.session.remove()
-    tail.watch(sorted(waiting))
-    for event in reversed(missed):
-        yield Notice(event, is_change=False).message(_render, reader.wanted)
-    for event in shown:
-        if event.state != "accepted":
-            fits = not reader.wanted or event.id in fitting
-            yield Notice(event, is_change=True).message(_render, reader.wanted, fits)
+    tail.watch(subscription, sorted(waiting), sorted(coming))
+    items: list[Told | Gap] = []
+    if left_out:
+        first, last, is_least = left_out[-1], left_out[0], len(ids) >= MAX_BACKLOG
+        items.append(Gap(first, last, len(left_out), cursor_of(last, wanted), is_least))
+    items += [tell_new(event, wanted) for event in reversed(missed)]
+    items += [
+        _tell_change(event, wanted, not wanted or event.id in fitting)
+        for event in shown
+        if event.state != "accepted"
+    ]
+    for start in range(0, len(items), MOST_IN_ONE_WRITE):
+        yield Batch(items[start : start + MOST_IN_ONE_WRITE], wanted).text(Templates())
+
+
+def _tell_change(event: Event, wanted: EventFilter, fits: bool) -> Told:
+    """Where rows may come late, what fits by now is put in its place; else it has its row already,
+    or was counted with those that were left out."""
+    if not fits:
+        return Told(Notice(event), "gone")
+    return Told(Notice(event), "new" if wanted.may_come_true else "changed")
 
 
 def find_missed(position: int, reader: Reader) -> Generator[str, None, list[int]]:
@@ -138,14 +163,15 @@ def _list_accepted(reader: Reader) -> list[int]:
     return list_ids(reader.scope, MAX_PENDING, conditions, MAX_ID, (reader.start or 1) - 1)
 
 
-def _keep_up(subscription: Subscription, reader: Reader) -> Iterator[str]:
-    may_go_on = _watch_over_access()
+def _keep_up(subscription: Subscription) -> Iterator[str]:
+    """All that waits goes out as one write: each costs more than a row."""
+    may_go_on, draw = _watch_over_access(), Templates()
     beat_at = time.monotonic()
     while not subscription.has_lost and next(may_go_on):
-        for notice, fits in drain(subscription, WAKE_SECONDS):
-            if notice.event.workspace_id in reader.scope:
-                yield notice.message(_render, reader.wanted, fits)
-                beat_at = time.monotonic()
+        text = "".join(batch.text(draw) for batch in drain(subscription, WAKE_SECONDS))
+        if text:
+            yield text
+            beat_at = time.monotonic()
         if time.monotonic() - beat_at >= BEAT_SECONDS:
             beat_at = time.monotonic()
             yield _BEAT
@@ -173,5 +199,12 @@ def _is_member(membership_id: int) -> bool:
     return db.session.scalar(found) is not None
 
 
-def _render(event: Event, is_change: bool) -> str:
-    return render_template("console/_event_row.html", event=event, oob=is_change)
+class Templates:
+    """Rows as the page has them."""
+
+    def row(self, event: Event, replaces: bool) -> str:
+        return render_template("console/_event_row.html", event=event, oob=replaces)
+
+    def gap(self, gap: Gap, wanted: Wanted) -> str:
+        address = page_url(wanted)(before=gap.last + 1)
+        return render_template("console/_event_gap.html", gap=gap, address=address)
