@@ -243,7 +243,7 @@ def longest_pause(load: Load) -> float:
 
 
 def reconcile(load: Load, reader: LogReader) -> str:
-    """What was taken is there once, each execution is one run, and the log has told or counted all once."""
+    """What was taken is there once, each execution is one run, and the log told or counted all."""
     wait_for(is_drained, 60, 0.2)
     shown = db.session.execute(select(Event.id, Event.public_id, Event.state)).all()
     events = [event for event in shown if event.state != "rejected"]  # What was told 503.
