@@ -67,12 +67,15 @@ class Batch:
 
     items: Sequence[Told | Gap]
     wanted: Wanted = None
-    _text: str | None = None
+    _encoded: bytes | None = None
+
+    def encoded(self, draw: Draw) -> bytes:
+        if self._encoded is None:
+            self._encoded = self.text(draw).encode()
+        return self._encoded
 
     def text(self, draw: Draw) -> str:
-        if self._text is None:
-            self._text = "".join(self._messages(draw))
-        return self._text
+        return "".join(self._messages(draw))
 
     def _messages(self, draw: Draw) -> list[str]:
         return [
