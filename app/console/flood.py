@@ -13,6 +13,8 @@ IDLE_SHARE, LONGEST_PAUSE = 4, 2.0
 """A look is followed by a pause so many times as long, but of no more than so many seconds."""
 BURST = 500
 """Rows that are told whole after a quiet time: all that a page keeps."""
+FULL_HOUR, BURST_SENDS = 300, 30_000
+"""Rows times pages in a burst, where very many are open; so many rows each is told whole anyway."""
 ROWS_A_SECOND = 40
 """For each page; more than anybody can read."""
 SENDS_A_SECOND = 4_000
@@ -43,7 +45,7 @@ class Budget:
         self._clock, self._burst = clock, burst
         self._most_returning = returning
         self._returning = Bucket(returning, clock())
-        self._rate = float(ROWS_A_SECOND)
+        self._rate, self._most = float(ROWS_A_SECOND), float(burst)
         self._streams = 0
         self.is_over = False
 
@@ -55,10 +57,11 @@ class Budget:
         self._streams, self.is_over = streams, False
         shares = SENDS_A_SECOND / max(streams, 1), LOADS_A_SECOND / max(views, 1)
         self._rate = min(ROWS_A_SECOND, *shares)
+        self._most = min(self._burst, max(FULL_HOUR, BURST_SENDS / max(streams, 1)))
 
     def take(self, bucket: Bucket, wanted: int) -> int:
         """How many of so many rows may be told."""
-        allowed = self._take(bucket, wanted, self._rate, self._burst)
+        allowed = self._take(bucket, wanted, self._rate, self._most)
         self.is_over |= allowed < wanted
         return allowed
 
@@ -66,7 +69,7 @@ class Budget:
         """How many of so many rows may be told to a page that comes back."""
         return self._take(self._returning, wanted, LOADS_A_SECOND, self._most_returning)
 
-    def _take(self, bucket: Bucket, wanted: int, rate: float, most: int) -> int:
+    def _take(self, bucket: Bucket, wanted: int, rate: float, most: float) -> int:
         at = self._clock()
         filled = bucket.rows + (at - bucket.filled_at) * rate
         bucket.rows, bucket.filled_at = min(filled, most), at

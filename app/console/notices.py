@@ -1,11 +1,16 @@
 """What open pages are told: rows, changes of rows, and how many rows were left out."""
 
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
 from app.console.event_filter import EventFilter
 from app.models import Event
+
+ROWS_AT_A_TIME = 20
+"""Are drawn without a pause: some milliseconds."""
 
 Wanted = EventFilter | None
 Form = Literal["new", "changed", "gone"]
@@ -67,20 +72,27 @@ class Batch:
 
     items: Sequence[Told | Gap]
     wanted: Wanted = None
-    _text: str | None = None
+    _encoded: bytes | None = None
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def encoded(self, draw: Draw) -> bytes:
+        with self._turn:
+            if self._encoded is None:
+                self._encoded = self.text(draw).encode()
+            return self._encoded
 
     def text(self, draw: Draw) -> str:
-        if self._text is None:
-            self._text = "".join(self._messages(draw))
-        return self._text
+        return "".join(self._messages(draw))
 
-    def _messages(self, draw: Draw) -> list[str]:
-        return [
-            frame(draw.gap(each, self.wanted), each.cursor)
-            if isinstance(each, Gap)
-            else frame(each.notice.draw(draw, each.form), each.cursor)
-            for each in self.items
-        ]
+    def _messages(self, draw: Draw) -> Iterator[str]:
+        for number, each in enumerate(self.items, 1):
+            if isinstance(each, Gap):
+                html = draw.gap(each, self.wanted)
+            else:
+                html = each.notice.draw(draw, each.form)
+            yield frame(html, each.cursor)
+            if number % ROWS_AT_A_TIME == 0:
+                time.sleep(0)  # Lets the other requests of the process have their turn.
 
 
 def tell_new(event: Event, wanted: Wanted) -> Told:

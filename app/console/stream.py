@@ -72,12 +72,13 @@ class Reader(NamedTuple):
     pending: int | None
 
 
-def _follow(reader: Reader) -> Iterator[str]:
+def _follow(reader: Reader) -> Iterator[bytes]:
     tail: Tail = current_app.extensions["flowpulse_tail"]
     subscription = tail.subscribe(reader.wanted, reader.scope)
     try:
-        yield _BEAT  # Sends the headers too, so that the page knows that it is connected.
-        yield from catch_up(tail, subscription, reader)
+        yield _BEAT.encode()  # And the headers, so that the page knows that it is connected.
+        for text in catch_up(tail, subscription, reader):
+            yield text.encode()
         yield from _keep_up(subscription)
     finally:
         tail.unsubscribe(subscription)
@@ -163,18 +164,18 @@ def _list_accepted(reader: Reader) -> list[int]:
     return list_ids(reader.scope, MAX_PENDING, conditions, MAX_ID, (reader.start or 1) - 1)
 
 
-def _keep_up(subscription: Subscription) -> Iterator[str]:
+def _keep_up(subscription: Subscription) -> Iterator[bytes]:
     """All that waits goes out as one write: each costs more than a row."""
     may_go_on, draw = _watch_over_access(), Templates()
     beat_at = time.monotonic()
     while not subscription.has_lost and next(may_go_on):
-        text = "".join(batch.text(draw) for batch in drain(subscription, WAKE_SECONDS))
-        if text:
-            yield text
+        waiting = b"".join([each.encoded(draw) for each in drain(subscription, WAKE_SECONDS)])
+        if waiting:
+            yield waiting
             beat_at = time.monotonic()
         if time.monotonic() - beat_at >= BEAT_SECONDS:
             beat_at = time.monotonic()
-            yield _BEAT
+            yield _BEAT.encode()
 
 
 def _watch_over_access() -> Iterator[bool]:
