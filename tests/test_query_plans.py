@@ -17,9 +17,9 @@ from app.ingest import statements
 from app.ingest.stores import open_store
 from app.processing import inbox
 from app.processing.batch import process_batch
-from app.processing.retention import prune
 from app.processing.schedules import judge_schedules
 from app.processing.stuck_runs import mark_stuck_runs
+from app.processing.sweeping import prune
 from app.processing.weekly_digests import send_weekly_digests
 from bench.events import list_filters
 from bench.multiply import fill_many

@@ -14,6 +14,7 @@ from app.console.reprocessing import resolve, root_of, told_by
 from app.extensions import db
 from app.ingest.attempts import Attempt, Outcome, send
 from app.ingest.batch_body import KIND, leave_out_own
+from app.ingest.batches import find_place
 from app.ingest.field_names import find_meant
 from app.ingest.pings import PINGS
 from app.ingest.schemas import EVENT_KINDS
@@ -67,7 +68,7 @@ def draft_message(event: Event) -> tuple[Message, tuple[str, ...]]:
     if body.is_form:
         text, changes = mend_json(body.text, body.content_type)
         return Message(kind, text), tuple(changes)
-    if event.kind is None and body.text.startswith("{"):  # Of a batch, with an unknown kind.
+    if event.kind is None and find_place(None, event.path) is not None:  # Its kind is unknown.
         return Message(kind, leave_out_own(body.text)), ()
     return Message(kind, body.text), ()
 

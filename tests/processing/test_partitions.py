@@ -22,7 +22,7 @@ from app.processing.partitions import (
     make_partitions,
     tend_partitions,
 )
-from app.processing.retention import prune
+from app.processing.sweeping import prune
 from tests.factories import Team, make_team, report
 
 MARCH = datetime(2031, 3, 10, 12, tzinfo=UTC)

@@ -26,7 +26,7 @@ from app.processing.sweeping import (
     Sweeper,
     prune,
 )
-from app.processing.worker import BATCH_SIZE, Worker
+from app.processing.worker import BATCH_SIZES, Worker
 from tests.factories import Team, accepted_row, make_team, run_row
 
 
@@ -222,7 +222,9 @@ def test_events_come_first_and_a_busy_worker_still_removes_now_and_then(
     app: Flask, steps: list[Sweeper], time: Any
 ) -> None:
     busy = Worker()
-    with patch.object(worker, "process_batch", return_value=BATCH_SIZE) as batch:
+    with patch.object(
+        worker, "process_batch", return_value=BATCH_SIZES[db.engine.dialect.name]
+    ) as batch:
         batch.__name__ = "process_batch"
         for _ in range(10):
             busy.work()
