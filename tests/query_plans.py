@@ -18,6 +18,7 @@ GROWING = frozenset(
         "deliveries",
         "delivery_attempts",
         "downtimes",
+        "purges",
         "events",
         "idempotency_keys",
         "key_usage",

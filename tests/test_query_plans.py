@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
+from app import windows
 from app.alerting import past_failures, past_runs
 from app.alerting.kinds import KINDS
 from app.alerting.ticking import tick
@@ -102,6 +103,12 @@ def grown(
         db.session.remove()
     close_app(app)
     databases.drop(url)
+
+
+@pytest.fixture(autouse=True)
+def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a quick machine a search's windows grow until one holds all that is here."""
+    monkeypatch.setattr(windows, "LARGEST_WINDOW", 3_000)
 
 
 def check(listener: Listener) -> None:
