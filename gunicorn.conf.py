@@ -101,8 +101,8 @@ def _end_with_parent() -> None:
 
 
 # More than all requests at once hold: with Python's 700, each was looked over while it was served,
-# which took a twentieth of the time. With five times as many a process held 10 MB more.
-OBJECTS_UNTIL_COLLECTION = 10_000
+# which took a twentieth of the time. With 50,000 a process held 10 MB more.
+OBJECTS_UNTIL_COLLECTION = 4_000
 
 
 def when_ready(server: Any) -> None:

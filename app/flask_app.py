@@ -32,7 +32,9 @@ class FlowPulse(Flask):
         try:
             answer = view(environ)
         except Exception as error:
-            with self.request_context(environ):
+            context = self.request_context(environ)
+            context.url_adapter = None  # Which rule it would have taken, nobody asks.
+            with context:
                 answer = self.make_response(self.handle_user_exception(error))
         return answer(environ, start_response)
 

@@ -1,8 +1,10 @@
 """Addresses as people outside see them."""
 
 import re
+from functools import lru_cache
 
 from flask import current_app, request
+from werkzeug.sansio.utils import get_current_url
 
 # Printable ASCII from one slash on: no second slash, no backslash, nothing a browser would drop.
 _LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
@@ -19,9 +21,14 @@ def public_url(path: str = "") -> str:
 def _own_url() -> str:
     """The request's own address; the one it came to, where its Host header names none."""
     if _HOST.fullmatch(request.host):
-        return request.host_url.rstrip("/")
+        return _host_url(request.scheme, request.host)
     environ = request.environ
     return f"{request.scheme}://{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+
+
+@lru_cache(maxsize=64)
+def _host_url(scheme: str, host: str) -> str:
+    return get_current_url(scheme, host).rstrip("/")
 
 
 def local_path(target: str | None) -> str:

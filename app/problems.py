@@ -73,7 +73,13 @@ class FieldError:
 
     def as_dict(self) -> dict[str, str | None]:
         """The five members of an entry of `errors`."""
-        return {cell.name: getattr(self, cell.name) for cell in fields(self)}
+        return {
+            "field": self.field,
+            "code": self.code,
+            "message": self.message,
+            "fix": self.fix,
+            "received": self.received,
+        }
 
     def as_warning(self) -> dict[str, str]:
         """The three members of an entry of `warnings`."""
