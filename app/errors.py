@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sqlite3
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ from app.answers import PROBLEM_JSON, JsonAnswer
 from app.htmx import is_for_htmx, toast_header
 from app.ingest.intake import current_intake
 from app.ingest.rejections import keep_rejection
-from app.ingest.store import DRIVER_OUTAGES
+from app.ingest.store import AwayError
 from app.problem_documents import describe_problem
 from app.problems import ProblemError
 
@@ -56,7 +57,7 @@ logger = logging.getLogger(__name__)
 def init_errors(app: Flask) -> None:
     app.register_error_handler(ProblemError, _answer_problem)
     app.register_error_handler(HTTPException, _answer_http)
-    for outage in (OperationalError, InterfaceError, *DRIVER_OUTAGES):
+    for outage in (OperationalError, InterfaceError, sqlite3.OperationalError, AwayError):
         app.register_error_handler(outage, _answer_outage)
     app.register_error_handler(Exception, _answer_crash)
     app.extensions["flowpulse_unread"] = partial(answer_unread, app)

@@ -158,9 +158,17 @@ def _wait_for(url: str, started: subprocess.Popen[bytes]) -> None:
 
 
 def cpu_seconds(process: psutil.Process) -> float:
-    """CPU time of a process and its living children so far, from their own accounting."""
-    times = [each.cpu_times() for each in [process, *process.children(recursive=True)]]
-    return sum(each.user + each.system for each in times)
+    """CPU time of a process and those that it has started, from their own accounting."""
+    return sum(map(_cpu_seconds, [process, *process.children(recursive=True)]))
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    """Nothing for one that has ended meanwhile, such as a connection's."""
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)
 
 
 def _pss_mb(process: psutil.Process) -> float:

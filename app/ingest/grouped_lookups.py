@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-import psycopg
-
 from app.blocking import Signal, make_signal
+from app.ingest.store import AwayError
 
 WAIT_SECONDS = 8.0
 """How long a look-up waits for the one before it; then the sender is told 503."""
@@ -56,7 +55,7 @@ class GroupedLookUp(Generic[Key]):
         return asked.row
 
     def _wait(self, asked: _Asked[Key]) -> None:
-        """Raises psycopg.OperationalError when it takes too long."""
+        """Raises AwayError when it takes too long."""
         if asked.told.wait(WAIT_SECONDS):
             return
         with self._lock:
@@ -64,9 +63,9 @@ class GroupedLookUp(Generic[Key]):
                 return
             if asked in self._waiting:
                 self._waiting.remove(asked)
-                raise psycopg.OperationalError(f"no turn came within {WAIT_SECONDS:.0f} s")
+                raise AwayError(f"no turn came within {WAIT_SECONDS:.0f} s")
         if not asked.told.wait(WAIT_SECONDS):  # It is being read, after a long wait.
-            raise psycopg.OperationalError(f"the look-up took more than {WAIT_SECONDS:.0f} s")
+            raise AwayError(f"the look-up took more than {WAIT_SECONDS:.0f} s")
 
     def _lead(self) -> None:
         """Read for all who wait, oneself among them; then the first of those who came meanwhile

@@ -19,7 +19,7 @@ from app.ingest.statements import (
     ROWS_AT_ONCE,
     append_events,
 )
-from app.ingest.store import MAX_CONNECTIONS, Cursor, Offer, Store
+from app.ingest.store import MAX_CONNECTIONS, AwayError, Cursor, Offer, Store
 from app.postgres import NOTICE_HERE, NOTICE_THERE
 
 READER_SECONDS = 5.0
@@ -28,6 +28,9 @@ AT_ONCE_SECONDS = 1.0
 """A connection that has idled and is dead says so sooner than this."""
 _COMMIT_ORDER_LOCK = 0x464C4F57
 """PostgreSQL hands out an id before the commit; under this lock ids follow the commits."""
+
+
+LOST = (psycopg.OperationalError, psycopg.InterfaceError)
 
 
 class PostgresStore(Store):
@@ -84,27 +87,37 @@ class PostgresStore(Store):
     def _read(self, statement: str, parameters: tuple[Any, ...], limit: int) -> list[Any]:
         """Where many read at once, some wait: a new connection takes as long as fifty look-ups."""
         if not self._readers.acquire(timeout=READER_SECONDS):
-            raise psycopg.OperationalError(f"no connection was free for {READER_SECONDS:.0f} s")
+            raise AwayError(f"no connection was free for {READER_SECONDS:.0f} s")
+        try:
+            return self._read_again(statement, parameters, limit)
+        except LOST as error:
+            raise AwayError(str(error)) from error
+        finally:
+            self._readers.release()
+
+    def _read_again(self, statement: str, parameters: tuple[Any, ...], limit: int) -> list[Any]:
+        """After a restart of the database, the connections that idled are dead."""
         began = time.monotonic()
         try:
             return super()._read(statement, parameters, limit)
         except psycopg.OperationalError:
-            self.close()  # After a restart of the database, those that idled are dead.
+            self.close()
             if time.monotonic() - began > AT_ONCE_SECONDS:
                 raise  # The way there is cut: another try would take as long again.
             return super()._read(statement, parameters, limit)
-        finally:
-            self._readers.release()
 
     @contextmanager
     def _only_user(self) -> Iterator[psycopg.Connection[Any]]:
         """A connection that nobody else uses meanwhile."""
-        connection = self._writer or self._connect()
-        self._writer = None
+        connection, self._writer = self._writer, None
         try:
+            connection = connection or self._connect()
             yield connection
-        except BaseException:
-            connection.close()  # Rolls back; the next writer opens a fresh one.
+        except BaseException as error:
+            if connection is not None:
+                connection.close()  # Rolls back; the next writer opens a fresh one.
+            if isinstance(error, LOST):
+                raise AwayError(str(error)) from error
             raise
         self._writer = connection
 

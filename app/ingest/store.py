@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-import psycopg
-
 from app.ingest.records import (
     FormerWorkflow,
     IdempotentClaim,
@@ -38,7 +36,6 @@ from app.models import IDEMPOTENCY_WINDOW
 
 MAX_CONNECTIONS = 8
 MAX_ROWS = 1_000
-DRIVER_OUTAGES = (sqlite3.OperationalError, psycopg.OperationalError, psycopg.InterfaceError)
 BUSY_SECONDS = 6.0
 """How long a commit waits while another program writes to the database."""
 
@@ -47,7 +44,11 @@ class BusyError(Exception):
     """Another program held the database for too long; nothing was written."""
 
 
-OUTAGES = (*DRIVER_OUTAGES, BusyError, OSError)
+class AwayError(OSError):
+    """A database's server can't be reached, or was lost on the way."""
+
+
+OUTAGES = (sqlite3.OperationalError, BusyError, OSError)
 """What is raised when the database can't be used; other errors are the event's own."""
 
 

@@ -1,16 +1,20 @@
 """Which store opens which database."""
 
-from collections.abc import Callable
+from importlib import import_module
+from typing import cast
 
 from sqlalchemy import URL
 
-from app.ingest.postgres_store import PostgresStore
-from app.ingest.sqlite_store import SqliteStore
 from app.ingest.store import Store
 
-STORES: dict[str, Callable[[URL], Store]] = {"sqlite": SqliteStore, "postgresql": PostgresStore}
+STORES = {
+    "sqlite": ("app.ingest.sqlite_store", "SqliteStore"),
+    "postgresql": ("app.ingest.postgres_store", "PostgresStore"),
+}
+"""Loaded when it is needed: psycopg takes 8 MB, and a server with SQLite has no use for it."""
 
 
 def open_store(url: URL) -> Store:
     """The store for a database's URL."""
-    return STORES[url.get_backend_name()](url)
+    module, name = STORES[url.get_backend_name()]
+    return cast(Store, getattr(import_module(module), name)(url))

@@ -8,7 +8,6 @@ from functools import partial
 from typing import NamedTuple
 
 from flask import current_app
-from psycopg.errors import DeadlockDetected, LockNotAvailable
 from sqlalchemy import ColumnElement, and_, func, select, text, true
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -63,6 +62,9 @@ _STAYS = " UNION ALL ".join(
 )
 """The ids of a table's events that no period of the retention lets go yet, found by the indexes of
 each state: it is asked while everything waits for the table to be dropped."""
+
+IN_USE = ("55P03", "40P01")
+"""lock_not_available and deadlock_detected, of PostgreSQL's error codes."""
 
 logger = logging.getLogger(__name__)
 
@@ -230,7 +232,7 @@ def _change(change: Callable[[Session], None]) -> bool:
                 return False
             change(session)
     except OperationalError as error:
-        if not isinstance(error.orig, (LockNotAvailable, DeadlockDetected)):
+        if getattr(error.orig, "sqlstate", None) not in IN_USE:
             raise
         logger.info("The tables of the events are in use; tried again later: %s", error.orig)
         return False
