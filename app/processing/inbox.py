@@ -127,6 +127,11 @@ def retry(session: Session, event_ids: Iterable[int], now: datetime) -> int:
     return int(result.rowcount)  # type: ignore[attr-defined]
 
 
+def newest_id(session: Session) -> int | None:
+    """The id of the event that came last."""
+    return session.scalar(select(func.max(Event.id)))
+
+
 def oldest_accepted(session: Session) -> datetime | None:
     """When the oldest event came in that is not processed yet, also one that is put off."""
     # Plus 0: SQLite would look for the least id from the first of all events on.

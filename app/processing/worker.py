@@ -9,6 +9,7 @@ import secrets
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from types import FrameType
@@ -19,10 +20,11 @@ from flask import Flask, current_app
 from app.alerting.ticking import tick
 from app.channels.courier import Courier
 from app.clock import now
-from app.extensions import db, writing
+from app.extensions import db, is_sqlite, writing
 from app.models import WorkerHeartbeat
 from app.processing.batch import OUTAGES, process_batch
 from app.processing.downtimes import BEAT_EVERY, note_worker
+from app.processing.inbox import newest_id
 from app.processing.partitions import tend_partitions
 from app.processing.schedules import judge_schedules
 from app.processing.shared_clock import read_shared_clock
@@ -36,6 +38,7 @@ BATCH_SIZES = {"sqlite": 50, "postgresql": 500}
 up a sender for 15 ms, where 200 held it up for 40. On PostgreSQL what a batch costs whatever its
 size is shared by more: 500 cost a quarter less each than 200."""
 IDLE_SECONDS = 0.1
+LONGEST_REST_SECONDS = 0.1
 OUTAGE_SECONDS = 1.0
 TIDY_EVERY = timedelta(seconds=30)
 SWEEP_WHEN_BEHIND_EVERY = timedelta(seconds=1)
@@ -62,6 +65,7 @@ class Worker:
         self._swept_at: datetime | None = None
         self._judged_at: datetime | None = None
         self._watched_at: datetime | None = None
+        self._newest: int | None = None
         self._parent = os.getppid()
 
     def run(self) -> None:
@@ -78,6 +82,7 @@ class Worker:
 
     def work(self) -> float:
         """One round; returns for how many seconds to pause after it."""
+        began = time.monotonic()
         try:
             attempt(self.beat)
             most = BATCH_SIZES[db.engine.dialect.name]
@@ -86,13 +91,27 @@ class Worker:
             self.watch()
             self.tidy()
             rest = self.sweep(claimed == most)
+            way = self._make_way(began) if claimed else 0.0
         except OUTAGES as error:
             db.session.rollback()
             logger.warning("The database can't be used, trying again: %s", error)
             return OUTAGE_SECONDS
         if claimed is None:
             return OUTAGE_SECONDS
-        return 0.0 if claimed else min(rest, IDLE_SECONDS)
+        return way if claimed else min(rest, IDLE_SECONDS)
+
+    def _make_way(self, began: float) -> float:
+        """Seconds in which senders may write, where there are any: as long as the round took.
+
+        On SQLite nobody else writes while a batch is at work, and whoever has just let go of the
+        lock would have it again before those that wait for it are awake.
+        """
+        if not is_sqlite():
+            return 0.0
+        before, self._newest = self._newest, newest_id(db.session())
+        db.session.rollback()
+        took = time.monotonic() - began
+        return 0.0 if self._newest == before else min(took, LONGEST_REST_SECONDS)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._stopping.set()
