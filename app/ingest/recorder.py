@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.blocking import Signal, let_others_join, make_signal
+from app.ingest.batch_lookups import claim_all
 from app.ingest.records import IdempotentClaim, NewEvent, RememberedAnswer
 from app.ingest.store import OUTAGES, BusyError, Cursor, Store
 from app.problems import ProblemError
@@ -185,9 +186,11 @@ class Recorder:
             return
         with self._store.writing() as cursor:
             ours = offer.take_items()
-            # Twins in two processes would wait for each other if each took its keys in any order.
-            for item in sorted((item for item in ours if item.claim), key=_claim_order):
-                self._claim(cursor, item)
+            claimed = [(item, item.claim) for item in ours if item.claim]
+            claims = [claim for _, claim in claimed]
+            known = claim_all(self._store, cursor, claims) if claims else {}
+            for place, first in known.items():
+                claimed[place][0].remembered = first
             events = [item.event for item in ours if item.remembered is None]
             if events:
                 self._store.insert_events(cursor, events)
@@ -234,10 +237,6 @@ def _wait_on(item: _Item) -> bool:
 
 def _take(queue: deque[_Item], count: int) -> list[_Item]:
     return [queue.popleft() for _ in range(min(count, len(queue)))]
-
-
-def _claim_order(item: _Item) -> tuple[int, str]:
-    return (item.claim.workspace_id, item.claim.key) if item.claim else (0, "")
 
 
 def replay(remembered: RememberedAnswer | None, request_hash: str) -> dict[str, Any] | None:
