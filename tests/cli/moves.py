@@ -24,6 +24,7 @@ from app.models import (
     FormerSlug,
     IgnoredProblem,
     Membership,
+    Purge,
     RateBucket,
     Run,
     Silence,
@@ -78,6 +79,7 @@ def _fill_the_rest(team: Team) -> None:
         session.add_all(
             [
                 Downtime(began_at=moment - timedelta(hours=1), ended_at=moment),
+                Purge(day=moment.date(), why="age", what="rejected", row_count=7, last_at=moment),
                 FormerSlug(
                     workspace_id=team.workspace_id,
                     workflow_id=team.workflow_id,
