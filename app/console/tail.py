@@ -152,6 +152,8 @@ class _Plan:
         new = news.ids(view.seen)
         self._changed = [each for each in news.changed if each in view.told]
         came = [each for each in news.changed if each in view.coming and each not in view.told]
+        if view.may_come_true:
+            news.accepted()  # Asked first: what the worker sees to between the two is not lost.
         self._fitting = fitting(view.wanted, [*new, *self._changed, *came])
         self._gone_by = {*self._changed, *came}
         rows = sorted(each for each in (*new, *came) if each in self._fitting)

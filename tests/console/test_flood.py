@@ -305,3 +305,23 @@ def test_of_what_very_many_pages_missed_each_is_told_the_newest_and_how_many_mor
     for text, count in ((texts[1], 20), (texts[2], 40)):
         assert f'id="gap-{ids[0]}-{ids[count - 1]}"' in text and f'data-gap="{count}"' in text
     close(log)
+
+
+def test_what_the_worker_sees_to_while_a_look_is_at_it_is_told(
+    app: Flask, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the question what fits and any other one."""
+    log = Log(app, team)
+    page, ask = log.open(state="processed"), tail_module.fitting
+
+    def ask_and_be_overtaken(*given: Any) -> set[int]:
+        found = ask(*given)
+        with writing() as session:
+            session.execute(update(Event).values(state="processed"))
+        return found
+
+    monkeypatch.setattr(tail_module, "fitting", ask_and_be_overtaken)
+    sent = log.send(1)
+    wait_for(lambda: page.read() and [each for each in page.items if isinstance(each, Told)])
+    assert [each.notice.event.id for each in page.items if isinstance(each, Told)] == sent
+    log.tail.unsubscribe(page.subscription)
