@@ -76,6 +76,12 @@ def catch_up(standby: PostgresReplica) -> None:
     wait_for(lambda: standby.execute(f"SELECT pg_last_wal_replay_lsn() >= '{written}'"), 20)  # type: ignore[arg-type]
 
 
+def pause(standby: PostgresReplica) -> None:
+    """Asked to, a replica goes on for a moment; until it really replays nothing more."""
+    standby.execute(PAUSE)
+    wait_for(lambda: standby.execute("SELECT pg_get_wal_replay_pause_state()") == "paused", 20)
+
+
 def count_rows(client: FlaskClient) -> int:
     answer = client.get("/events")
     assert answer.status_code == 200
@@ -85,7 +91,7 @@ def count_rows(client: FlaskClient) -> int:
 def test_the_log_is_read_from_the_replica(
     owner: FlaskClient, app: Flask, team: Team, standby: PostgresReplica
 ) -> None:
-    standby.execute(PAUSE)
+    pause(standby)
     report(app.test_client(), team)
     assert count_rows(owner) == 0
     standby.execute(RESUME)
@@ -97,7 +103,7 @@ def test_whoever_has_changed_something_reads_what_holds(
     owner: FlaskClient, app: Flask, team: Team, standby: PostgresReplica
 ) -> None:
     """And again from the replica, once that knows of it."""
-    standby.execute(PAUSE)
+    pause(standby)
     report(app.test_client(), team)
     form = Page(owner.get("/settings").text).form("/settings/name")
     assert owner.post("/settings/name", data={**form.fields, "workspace": "New"}).status_code == 303
@@ -105,7 +111,7 @@ def test_whoever_has_changed_something_reads_what_holds(
     standby.execute(RESUME)
     beat()
     catch_up(standby)
-    standby.execute(PAUSE)
+    pause(standby)
     report(app.test_client(), team)
     assert count_rows(owner) == 1  # Not 2: what others did since is late.
 
@@ -113,7 +119,7 @@ def test_whoever_has_changed_something_reads_what_holds(
 def test_one_event_a_new_run_and_a_new_session_are_there_at_once(
     owner: FlaskClient, app: Flask, team: Team, standby: PostgresReplica
 ) -> None:
-    standby.execute(PAUSE)
+    pause(standby)
     event_id = report(app.test_client(), team).json["event_id"]
     assert owner.get(f"/events/{event_id}").status_code == 200
     other = make_client(app, team.email)
@@ -145,7 +151,7 @@ def test_a_replica_that_is_far_behind_is_left_out(
     standby: PostgresReplica,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    standby.execute(PAUSE)
+    pause(standby)
     report(app.test_client(), team)
     monkeypatch.setattr(replica, "MOST_BEHIND_SECONDS", 0.0)
     assert count_rows(owner) == 1
