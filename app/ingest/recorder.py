@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.blocking import Signal, let_others_join, make_signal
-from app.ingest.batch_lookups import claim_all
+from app.ingest.claims import claim_all
 from app.ingest.records import IdempotentClaim, NewEvent, RememberedAnswer
 from app.ingest.store import OUTAGES, BusyError, Cursor, Store
 from app.problems import ProblemError
@@ -185,19 +185,17 @@ class Recorder:
             self._store.append_events(offer)
             return
         with self._store.writing() as cursor:
-            ours = offer.take_items()
-            claimed = [(item, item.claim) for item in ours if item.claim]
-            claims = [claim for _, claim in claimed]
-            known = claim_all(self._store, cursor, claims) if claims else {}
-            for place, first in known.items():
-                claimed[place][0].remembered = first
-            events = [item.event for item in ours if item.remembered is None]
-            if events:
-                self._store.insert_events(cursor, events)
+            self._insert(cursor, offer.take_items())
 
-    def _claim(self, cursor: Cursor, item: _Item) -> None:
-        if item.claim:
-            item.remembered = self._store.claim_answer(cursor, item.claim)
+    def _insert(self, cursor: Cursor, items: Sequence[_Item]) -> None:
+        """All but those that a first answer stands for."""
+        claimed = [(item, item.claim) for item in items if item.claim]
+        claims = [claim for _, claim in claimed]
+        for place, first in claim_all(self._store, cursor, claims).items():
+            claimed[place][0].remembered = first
+        events = [item.event for item in items if item.remembered is None]
+        if events:
+            self._store.insert_events(cursor, events)
 
     def _write_one_by_one(self, items: Sequence[_Item]) -> None:
         """One event that can't be written must not take the others with it.
@@ -220,9 +218,7 @@ class Recorder:
         with self._store.writing() as cursor:
             if not _Offer([item]).take() or self._store.is_stored(cursor, item.event.public_id):
                 return
-            self._claim(cursor, item)
-            if item.remembered is None:
-                self._store.insert_events(cursor, [item.event])
+            self._insert(cursor, [item])
 
 
 def _wait_on(item: _Item) -> bool:

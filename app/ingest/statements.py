@@ -99,9 +99,3 @@ FIND_ANSWER = (
     "SELECT request_hash, answer FROM idempotency_keys "
     "WHERE workspace_id = ? AND key = ? AND created_at >= ?"
 )
-CLAIM_ANSWER = (
-    "INSERT INTO idempotency_keys (workspace_id, key, request_hash, answer, created_at) "
-    "VALUES (?, ?, ?, ?, ?) ON CONFLICT (workspace_id, key) DO UPDATE SET "
-    "request_hash = excluded.request_hash, answer = excluded.answer, "
-    "created_at = excluded.created_at WHERE idempotency_keys.created_at < ?"
-)

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 from app.ingest.records import (
     FormerWorkflow,
-    IdempotentClaim,
     KnownKey,
     KnownWorkflow,
     LastEvent,
@@ -21,7 +20,6 @@ from app.ingest.records import (
     RememberedAnswer,
 )
 from app.ingest.statements import (
-    CLAIM_ANSWER,
     FIND_ANSWER,
     FIND_EVENT,
     FIND_FORMER_SLUG,
@@ -167,15 +165,6 @@ class Store:
     def is_stored(self, cursor: Cursor, public_id: str) -> bool:
         cursor.execute(self.sql(FIND_EVENT), (public_id,))
         return cursor.fetchone() is not None
-
-    def claim_answer(self, cursor: Cursor, claim: IdempotentClaim) -> RememberedAnswer | None:
-        """Remember the answer; or, where one is remembered already, return that one instead."""
-        cutoff = claim.created_at - IDEMPOTENCY_WINDOW
-        cursor.execute(self.sql(CLAIM_ANSWER), (*claim, cutoff))
-        if cursor.rowcount == 1:
-            return None
-        cursor.execute(self.sql(FIND_ANSWER), (claim.workspace_id, claim.key, cutoff))
-        return RememberedAnswer(*cursor.fetchone())
 
 
 def _moment(value: Any) -> datetime | None:

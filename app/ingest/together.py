@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from app.ingest.batch_lookups import claim_all
+from app.ingest.claims import claim_all
 from app.ingest.recorder import BATCH_SIZE, WAIT_SECONDS, WRITE_SECONDS
 from app.ingest.records import IdempotentClaim, NewEvent, RememberedAnswer
 from app.ingest.store import BusyError, Cursor, Store
@@ -113,11 +113,10 @@ class BatchRecorder:
             for place, entry in enumerate(batch.entries)
             if entry.claim
         ]
-        if claimed:
-            claims = [claim for claim, _, _ in claimed]
-            for number, first in claim_all(self._store, cursor, claims).items():
-                _, batch, place = claimed[number]
-                batch.remembered[place] = first
+        claims = [claim for claim, _, _ in claimed]
+        for number, first in claim_all(self._store, cursor, claims).items():
+            _, batch, place = claimed[number]
+            batch.remembered[place] = first
         events = [event for batch in batches for event in batch.list_new()]
         if events:
             self._store.insert_events(cursor, events)
