@@ -4,15 +4,13 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, func, select
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, select
 
 from app.extensions import db
-from app.windows import FIRST_WINDOW, is_over, next_size
+from app.windows import FIRST_WINDOW, WINDOWS_AT_FIRST, is_over, list_few, next_size
 
 SECONDS = 0.1
 """How long a page may search; it says from where to go on."""
-WINDOWS_AT_FIRST = 3
-"""So many are looked at before it is asked whether few rows could fit."""
 FEW = 20_000
 """Up to so many rows, an index lists them all, and the search looks at no others."""
 CHUNK = 1_000
@@ -99,12 +97,10 @@ def _choose(sought: Sought, keys: list[int], limit: int) -> list[int]:
     return found
 
 
-def _list_few(sought: Sought) -> list[int] | None:
+def _list_few(sought: Sought) -> set[int] | None:
     """All keys that could fit, where something that leads to them tells that they are few."""
     for lead in sought.leads:
-        queries = [select(sought.key).where(each).limit(FEW + 1) for each in lead.alternatives]
-        # Counting is left to the database: to read that many keys takes ten times as long.
-        counts = (select(func.count()).select_from(query.subquery()) for query in queries)
-        if sum(db.session.scalar(count) or 0 for count in counts) <= FEW:
-            return list({key for query in queries for key in db.session.scalars(query)})
+        few = list_few([select(sought.key).where(each) for each in lead.alternatives], FEW)
+        if few is not None:
+            return few
     return None

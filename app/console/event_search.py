@@ -1,23 +1,21 @@
 """Pages of the log by key: never an OFFSET, and never more work than a page may cost."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, bindparam, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
 from app.console.event_bounds import Bounds, find_bounds
 from app.console.event_filter import EventFilter
 from app.extensions import db
 from app.models import IS_WARNED, Event, Run, Workflow, of_state
-from app.windows import FIRST_WINDOW, is_over, next_size
+from app.windows import FIRST_WINDOW, WINDOWS_AT_FIRST, is_over, list_few, next_size
 
 SECONDS = 0.04
 """How long a page may search; it says how far it came, and goes on from there."""
-WINDOWS_AT_FIRST = 3
-"""So many are looked at before it is asked whether few events could fit."""
 CHUNK = 1_000
 FEW = {"state": 60_000, "warned": 20_000, "workflow": 20_000}
 """Up to so many events, an index lists them all, and the search looks at no others."""
@@ -229,7 +227,7 @@ class _Steps:
             self.is_done = self._low >= self._high
             yield step
 
-    def _chunks(self, few: list[int]) -> Iterator[_Step]:
+    def _chunks(self, few: Iterable[int]) -> Iterator[_Step]:
         inside = (each for each in few if self._low <= each < self._high)
         ids = sorted(inside, reverse=not self._is_upward)
         for start in range(0, len(ids), CHUNK):
@@ -238,7 +236,7 @@ class _Steps:
             yield _Step(min(chunk), max(chunk) + 1, chunk)
 
 
-def _list_few(wanted: EventFilter) -> list[int] | None:
+def _list_few(wanted: EventFilter) -> set[int] | None:
     """All events that could fit, where an index tells that they are few."""
     state, workflow_id = wanted.small_state, wanted.value("workflow")
     for name, condition in (
@@ -247,9 +245,7 @@ def _list_few(wanted: EventFilter) -> list[int] | None:
         ("workflow", Event.workflow_id == workflow_id if workflow_id else None),
     ):
         if condition is not None:
-            query = select(Event.id).where(condition).limit(FEW[name] + 1)
-            # Counting is left to the database: to read that many ids takes ten times as long.
-            count = db.session.scalar(select(func.count()).select_from(query.subquery())) or 0
-            if count <= FEW[name]:
-                return list(db.session.scalars(query))
+            few = list_few([select(Event.id).where(condition)], FEW[name])
+            if few is not None:
+                return few
     return None
