@@ -10,7 +10,6 @@ import os
 import statistics
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -29,6 +28,7 @@ from bench import events
 from bench.measured import machine, today
 from bench.servers import PYTHON, ROOT
 from bench.subjects import FlowPulse, databases, flowpulse
+from tests.together import Meanwhile
 
 REPORT = ROOT / "docs" / "performance-purge.md"
 COUNT = 1_000_000
@@ -183,33 +183,23 @@ def wait_until_quiet(path: Path) -> None:
     print("It is not all removed in the longest time that this waits for.")
 
 
-class Senders:
+class Senders(Meanwhile):
     """So many requests a second, whatever becomes of the ones before: each is timed from when it
     was due, not from when a connection was free for it."""
 
     def __init__(self, flow: FlowPulse, rate: int) -> None:
+        super().__init__(self._send for _ in range(CONNECTIONS))
         self._rate = rate
         self.answers: list[Answer] = []
         self._port = int(flow.server.environment["PORT"])
         self._request, self._numbers = flow.success(), count()
-        self._stopping, self._begun = threading.Event(), time.monotonic()
-        self._threads = [threading.Thread(target=self._send) for _ in range(CONNECTIONS)]
-
-    def __enter__(self) -> "Senders":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
+        self._begun = time.monotonic()
 
     def _send(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
         path, body = self._request.path, self._request.body
         headers = {**self._request.headers, "Content-Type": "application/json"}
-        while not self._stopping.is_set():
+        while not self.is_over.is_set():
             due = self._begun + next(self._numbers) / self._rate
             time.sleep(max(due - time.monotonic(), 0))
             try:

@@ -3,9 +3,9 @@
 import os
 import random
 import signal
-import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,31 +16,21 @@ from tests.apps import close_app, make_app
 from tests.processing.sums import sums_from_rollups, sums_from_runs
 from tests.server import LiveServer, SupervisedServer, answers, wait_for
 from tests.teams import LiveTeam, make_live_team
+from tests.together import Meanwhile
 
 
-class Load:
+class Load(Meanwhile):
     """Clients that send mixed events and note every 202."""
 
     def __init__(self, server: LiveServer, team: LiveTeam, clients: int = 8) -> None:
+        super().__init__(partial(self._send, number) for number in range(clients))
         self._server = server
         self._team = team
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._send, args=(n,)) for n in range(clients)]
         self.accepted: dict[str, str] = {}
-
-    def __enter__(self) -> "Load":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
 
     def _send(self, client: int) -> None:
         chance, number = random.Random(client), 0
-        while not self._stop.is_set():
+        while not self.is_over.is_set():
             number += 1
             execution, kind = f"{client}-{number}", chance.choice(["success", "failure"])
             fields = {

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from tests.networks import NETWORKS, NamespacesUnavailableError, Network, joined
 from tests.processing.sums import sums_from_rollups, sums_from_runs
 from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam, make_live_team
+from tests.together import Meanwhile
 
 FIRST, KILLED, CUT_OFF = range(3)
 ANSWER_SECONDS = 20
@@ -42,7 +44,7 @@ class Try(NamedTuple):
 
 
 @dataclass
-class Load:
+class Load(Meanwhile):
     """Senders of each machine; what that does not take, they send to the next until it is taken."""
 
     machines: list[LiveServer]
@@ -54,24 +56,9 @@ class Load:
     tries: list[Try] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._stop = threading.Event()
+        homes = [home for home in range(len(self.machines)) for _ in range(self.senders)]
+        super().__init__(partial(self._send, home) for home in homes)
         self._numbers = itertools.count(1)
-        homes = range(len(self.machines))
-        self._threads = [
-            threading.Thread(target=self._send, args=(home,))
-            for home in homes
-            for _ in range(self.senders)
-        ]
-
-    def __enter__(self) -> "Load":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
 
     def count(self, machine: int, status: int) -> int:
         return sum(each.machine == machine and each.status == status for each in self.tries)
@@ -84,9 +71,9 @@ class Load:
     def _send(self, home: int) -> None:
         with requests.Session() as session:
             session.headers.update(self.team.headers)
-            while not self._stop.is_set():
+            while not self.is_over.is_set():
                 self._send_one(session, home, next(self._numbers))
-                self._stop.wait(self.pause)
+                self.is_over.wait(self.pause)
 
     def _send_one(self, session: requests.Session, home: int, number: int) -> None:
         execution, kind = f"run-{number}", "failure" if number % 5 == 0 else "success"

@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -14,12 +15,13 @@ from app.models import Event
 from tests.apps import close_app, make_app
 from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam, make_live_team
+from tests.together import Meanwhile
 
 PATH = "/api/v1/ingest/batch"
 SIZES = (1, 7, 100, 500)
 
 
-class Senders:
+class Senders(Meanwhile):
     """Clients that send batches of several sizes, one after the other, and note what is answered.
 
     Each event says in its correlation_id which batch it belongs to; every other batch has a key of
@@ -27,32 +29,21 @@ class Senders:
     """
 
     def __init__(self, server: LiveServer, team: LiveTeam, clients: int = 4) -> None:
+        super().__init__(partial(self._send, number) for number in range(clients))
         self._server, self._team = server, team
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._send, args=(n,)) for n in range(clients)]
         self.sizes: dict[str, int] = {}
         self.answered: dict[str, list[str]] = {}
 
-    def __enter__(self) -> "Senders":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
     def _send(self, client: int) -> None:
         for number in count():
-            if self._stop.is_set():
+            if self.is_over.is_set():
                 return
             name, size = f"{client}-{number}", SIZES[(client + number) % len(SIZES)]
             self.sizes[name] = size
             try:
                 answer = send(self._server, self._team, name, size, with_key=number % 2 == 0)
             except requests.RequestException:
-                self._stop.wait(0.05)
+                self.is_over.wait(0.05)
                 continue
             if answer.status_code == 202:
                 self.answered[name] = ids_of(answer)
