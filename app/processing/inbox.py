@@ -12,20 +12,22 @@ from sqlalchemy.types import Text
 
 from app.extensions import is_sqlite
 from app.models import Event
+from app.processing.many_rows import update_rows
 
 MAX_ATTEMPTS = 5
 RETRY_DELAYS = tuple(timedelta(seconds=seconds) for seconds in (2, 10, 60, 600))
 """Pauses after the first, second, third and fourth failure."""
 MAX_FAILURE_LENGTH = 500
-_EVENTS = cast(Table, Event.__table__).c
+_TABLE = cast(Table, Event.__table__)
+_EVENTS = _TABLE.c
 _DUE = (
     select(_EVENTS.id)
     .where(_EVENTS.state == "accepted", _EVENTS.next_attempt_at <= bindparam("now"))
     .limit(1)
 )
 """Made once: an idle worker asks this ten times a second, and little else."""
-_MONTHS_TABLE = {True: (), False: (_EVENTS.received_at == bindparam("came_at"),)}
-"""On PostgreSQL the time tells the partition, and no other is looked into."""
+_KEYS = {True: ("id",), False: ("id", "received_at")}
+"""What finds an event on SQLite, and on PostgreSQL, where the time tells the month's table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +83,18 @@ def finish(
     session: Session, events: Sequence[ClaimedEvent], run_ids: dict[int, int], now: datetime
 ) -> None:
     """Mark events as processed; `run_ids` gives each event's run."""
-    done = (
-        update(cast(Table, Event.__table__))
-        .where(Event.id == bindparam("event_id"), *_MONTHS_TABLE[is_sqlite()])
-        .values(
-            state="processed",
-            run_id=bindparam("of_run_id"),
-            processed_at=now,
-            next_attempt_at=None,
-            failure=None,
-        )
-    )
+    keys = _KEYS[is_sqlite()]
+    done = [event for event in events if event.id in run_ids]
+    if not done:
+        return
     rows = [
-        {"event_id": event.id, "of_run_id": run_ids[event.id], "came_at": event.received_at}
-        for event in events
-        if event.id in run_ids
+        {**{key: getattr(event, key) for key in keys}, "run_id": run_ids[event.id]}
+        for event in done
     ]
-    session.connection().execute(done, rows)
+    came = [event.received_at for event in done]
+    months = () if is_sqlite() else (_EVENTS.received_at.between(min(came), max(came)),)
+    same = {"state": "processed", "processed_at": now, "next_attempt_at": None, "failure": None}
+    update_rows(session, _TABLE, keys, rows, same, *months)
 
 
 def put_off(session: Session, event: ClaimedEvent, error: Exception, now: datetime) -> None:

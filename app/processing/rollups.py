@@ -1,21 +1,20 @@
 """Sums of runs by quarter, hour and day, kept in step with the runs in the same transaction."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Table, bindparam, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Table, delete, select, text
 from sqlalchemy.orm import Session
 
+from app.extensions import is_sqlite
 from app.models import Rollup, Workflow, Workspace, WorkspaceRollup
+from app.models.columns import sqlite_text
+from app.processing.many_rows import insert_rows, update_rows
 from app.sketches import pack, sketch_of, unpack
 
-INSERTS: dict[str, Callable[..., Any]] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}
 PERIOD_STARTS: dict[str, Callable[[datetime], datetime]] = {
     "quarter": lambda at: at.replace(minute=at.minute - at.minute % 15, second=0, microsecond=0),
     "hour": lambda moment: moment.replace(minute=0, second=0, microsecond=0),
@@ -26,11 +25,21 @@ QUARTERS_KEPT = timedelta(days=100)
 """Nothing is shown by quarters (or by days of a zone that needs them) from further back."""
 
 _COUNTS = ("success_count", "failure_count", "timed_count", "duration_sum_ms")
+_PERIOD = ("period", "starts_at")
 _OWNERS: dict[Any, tuple[Table, Any]] = {
     "workflow_id": (cast(Table, Rollup.__table__), Workflow.id),
     "workspace_id": (cast(Table, WorkspaceRollup.__table__), Workspace.id),
 }
 """The tables of sums, by the column that tells whose they are; locked in this order."""
+_SKETCHES = {
+    owner: text(
+        f"SELECT asked.key, {table}.sketch FROM json_each(:keys) AS asked "  # noqa: S608
+        f"CROSS JOIN {table} ON {owner} = asked.value ->> 0 AND period = asked.value ->> 1 "
+        "AND starts_at = asked.value ->> 2"
+    )
+    for owner, (table, _) in _OWNERS.items()
+}
+"""On SQLite: each asked-for period's place in the list, and its sketch, where there is one."""
 
 Key = tuple[int, str, datetime]
 """Whose sums: the owner's id, the period, and its start."""
@@ -149,29 +158,32 @@ def _add(totals: dict[Key, Sums], key: Key, sums: Sums) -> None:
 
 def _upsert(session: Session, owner: str, totals: Mapping[Key, Sums]) -> None:
     """Add the totals to their rows, which stay locked, in one order so that no two workers wait
-    for each other; then merge the sketches of those that were there before."""
+    for each other; and merge the sketches with those that were there before."""
     added = {key: sums for key, sums in sorted(totals.items()) if any(sums)}
-    if not added:
-        return
-    table, _ = _OWNERS[owner]
-    key_columns = (owner, "period", "starts_at")
+    if added:
+        (_upsert_alone if is_sqlite() else _upsert_beside_others)(session, owner, added)
+
+
+def _upsert_alone(session: Session, owner: str, added: Mapping[Key, Sums]) -> None:
+    """Where nobody else writes, the sketches are read first."""
+    keys = [(owner_id, period, sqlite_text(start)) for owner_id, period, start in added]
+    found = session.connection().execute(_SKETCHES[owner], {"keys": json.dumps(keys)})
+    before = {place: unpack(sketch) for place, sketch in found}
     rows = [
-        {
-            **dict(zip(key_columns, key, strict=True)),
-            **dict(zip(_COUNTS, sums[:-1], strict=True)),
-            "sketch": pack(sums.sketch),
-        }
-        for key, sums in added.items()
+        _row(owner, key, sums, before.get(place, 0) + sums.sketch)
+        for place, (key, sums) in enumerate(added.items())
     ]
-    insert = INSERTS[session.get_bind().dialect.name](table)
-    statement = insert.on_conflict_do_update(
-        index_elements=key_columns,
-        set_={name: table.c[name] + insert.excluded[name] for name in _COUNTS},
-    ).returning(*(table.c[name] for name in (*key_columns, *_COUNTS, "sketch")))
+    insert_rows(session, _OWNERS[owner][0], rows, _add_to_row_and_set_sketch)
+
+
+def _upsert_beside_others(session: Session, owner: str, added: Mapping[Key, Sums]) -> None:
+    """Where others write, what was there before is known once the row is locked."""
+    table, _ = _OWNERS[owner]
+    rows = [_row(owner, key, sums, sums.sketch) for key, sums in added.items()]
     merged = [
-        {"of_owner": key[0], "of_period": key[1], "of_start": key[2], "merged": pack(sketch)}
-        for *key, successes, failures, timed, _, before in session.connection().execute(
-            statement, rows
+        {owner: key[0], "period": key[1], "starts_at": key[2], "sketch": pack(sketch)}
+        for *key, successes, failures, timed, _, before in insert_rows(
+            session, table, rows, _add_to_row
         )
         for sums in [added[(key[0], key[1], key[2])]]
         # A row that has just been made holds its sketch already.
@@ -179,16 +191,30 @@ def _upsert(session: Session, owner: str, totals: Mapping[Key, Sums]) -> None:
         for sketch in [unpack(before) + sums.sketch]
     ]
     if merged:
-        session.connection().execute(_set_sketch(table, owner), merged)
+        update_rows(session, table, (owner, *_PERIOD), merged, {})
 
 
-def _set_sketch(table: Table, owner: str) -> Any:
-    return (
-        update(table)
-        .where(
-            table.c[owner] == bindparam("of_owner"),
-            table.c.period == bindparam("of_period"),
-            table.c.starts_at == bindparam("of_start"),
-        )
-        .values(sketch=bindparam("merged"))
+def _row(owner: str, key: Key, sums: Sums, sketch: int) -> dict[str, Any]:
+    counts = zip(_COUNTS, sums[:-1], strict=True)
+    return {
+        **dict(zip((owner, *_PERIOD), key, strict=True)),
+        **dict(counts),
+        "sketch": pack(sketch),
+    }
+
+
+def _add_to_row(insert: Any) -> Any:
+    """Adds the counts to the row that is there; returns each row as it is then."""
+    return _add_counts(insert).returning(*insert.table.c)
+
+
+def _add_to_row_and_set_sketch(insert: Any) -> Any:
+    return _add_counts(insert, sketch=insert.excluded.sketch)
+
+
+def _add_counts(insert: Any, **more: Any) -> Any:
+    table = insert.table
+    return insert.on_conflict_do_update(
+        index_elements=list(table.primary_key),
+        set_={**{name: table.c[name] + insert.excluded[name] for name in _COUNTS}, **more},
     )

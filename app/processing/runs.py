@@ -1,19 +1,20 @@
 """Events become runs: one run per execution, whatever the order and number of its events."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Table, bindparam, or_, select, update
+from sqlalchemy import Table, or_, select
 from sqlalchemy.orm import Session
 
 from app.identifiers import new_id
 from app.models import RUNNING, Run
 from app.processing.error_groups import find_error_group
 from app.processing.inbox import ClaimedEvent
+from app.processing.many_rows import insert_rows, update_rows
 from app.processing.merging import DECIDED, KEPT, merge
-from app.processing.rollups import INSERTS, Contribution
+from app.processing.rollups import Contribution
 
 OUTCOMES_BY_KIND = {
     "run-success": "success",
@@ -72,7 +73,7 @@ def read_report(event: ClaimedEvent, now: datetime) -> Report:
         "error_group": None
         if is_test
         else find_error_group(fields.get("error_type"), fields.get("error_message")),
-        "duration_ms": fields.get("duration_ms"),
+        "duration_ms": _read_number(fields.get("duration_ms")),
         "kept_from": None,
         "workspace_id": event.workspace_id,
         "workflow_id": event.workflow_id,
@@ -90,6 +91,10 @@ def read_report(event: ClaimedEvent, now: datetime) -> Report:
         "updated_at": now,
     }
     return Report(event.id, columns)
+
+
+def _read_number(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def _read_moment(text: str) -> datetime:
@@ -145,16 +150,19 @@ def _insert(session: Session, reports: Sequence[Report]) -> dict[Execution, dict
     if not reports:
         return {}
     rows = [{"public_id": new_id(), **report.columns} for report in reports]
-    insert = INSERTS[session.get_bind().dialect.name](_TABLE)
-    statement = insert.on_conflict_do_nothing(
-        index_elements=["workflow_id", "external_execution_id"]
-    ).returning(_TABLE.c.public_id, _TABLE.c.id)
-    ids = {row[0]: row[1] for row in session.connection().execute(statement, rows)}
+    made = insert_rows(session, _TABLE, rows, _leave_known)
+    ids = dict(made.all())
     return {
         report.execution: {"id": ids[row["public_id"]], "public_id": row["public_id"]}
         for report, row in zip(reports, rows, strict=True)
         if row["public_id"] in ids
     }
+
+
+def _leave_known(insert: Any) -> Any:
+    return insert.on_conflict_do_nothing(
+        index_elements=["workflow_id", "external_execution_id"]
+    ).returning(_TABLE.c.public_id, _TABLE.c.id)
 
 
 def _load(session: Session, executions: Iterable[Execution]) -> dict[Execution, dict[str, Any]]:
@@ -179,15 +187,7 @@ def _load(session: Session, executions: Iterable[Execution]) -> dict[Execution, 
     return {(row["workflow_id"], row["external_execution_id"]): dict(row) for row in rows}
 
 
-def _update(session: Session, runs: list[dict[str, Any]]) -> None:
-    if not runs:
-        return
-    statement = (
-        update(_TABLE)
-        .where(_TABLE.c.id == bindparam("run_id"))
-        .values({name: bindparam(f"new_{name}") for name in _CHANGING})
-    )
-    rows = [
-        {"run_id": run["id"], **{f"new_{name}": run[name] for name in _CHANGING}} for run in runs
-    ]
-    session.connection().execute(statement, rows)
+def _update(session: Session, runs: Sequence[Mapping[str, Any]]) -> None:
+    if runs:
+        rows = [{name: run[name] for name in ("id", *_CHANGING)} for run in runs]
+        update_rows(session, _TABLE, ("id",), rows, {})

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from app.clock import now
 from app.extensions import checkpoint, db, is_sqlite, writing
 from app.models import Purge
+from app.processing.many_rows import insert_rows
 from app.processing.retention import Removal, find_past
-from app.processing.rollups import INSERTS
 from app.processing.size_limit import find_too_much
 
 AIM_SECONDS = 0.01
@@ -210,14 +210,15 @@ def _record(session: Session, removal: Removal, rows: int, reached_at: datetime 
         "reached_at": reached_at,
     }
     table = cast(Table, Purge.__table__)
-    insert = INSERTS[session.get_bind().dialect.name](table).values(row)
-    session.connection().execute(
-        insert.on_conflict_do_update(
-            index_elements=("day", "why", "what"),
-            set_={
-                "row_count": table.c.row_count + insert.excluded.row_count,
-                "last_at": insert.excluded.last_at,
-                "reached_at": func.coalesce(insert.excluded.reached_at, table.c.reached_at),
-            },
-        )
+    insert_rows(session, table, [row], _count_on)
+
+
+def _count_on(insert: Any) -> Any:
+    return insert.on_conflict_do_update(
+        index_elements=("day", "why", "what"),
+        set_={
+            "row_count": insert.table.c.row_count + insert.excluded.row_count,
+            "last_at": insert.excluded.last_at,
+            "reached_at": func.coalesce(insert.excluded.reached_at, insert.table.c.reached_at),
+        },
     )
