@@ -34,6 +34,12 @@ _SWEEP_LOCK = 0x666C_6F77_7377_6570
 """On PostgreSQL, of several workers one removes: two would wait for each other's rows and, where
 the database is too large, remove twice as much."""
 
+_KEEP_WITHOUT_SNAPSHOT = "SET LOCAL idle_in_transaction_session_timeout = 0"
+"""No setting of the server's ends the transaction that keeps the lock. And what was asked before,
+which PostgreSQL keeps with its snapshot until something else is asked, goes: else nothing that is
+deleted or updated meanwhile could be cleaned up, and after a quarter of an hour the worker would
+walk over 180,000 dead entries to find the next event."""
+
 
 class Batch(NamedTuple):
     """What one look came to: how many rows went, and how long the write lock was held for it."""
@@ -196,7 +202,9 @@ def _alone() -> Iterator[bool]:
         yield True
         return
     with db.engine.connect() as connection:
-        yield connection.execute(select(func.pg_try_advisory_xact_lock(_SWEEP_LOCK))).scalar_one()
+        taken = connection.execute(select(func.pg_try_advisory_xact_lock(_SWEEP_LOCK))).scalar_one()
+        connection.exec_driver_sql(_KEEP_WITHOUT_SNAPSHOT)
+        yield taken
 
 
 def _record(session: Session, removal: Removal, rows: int, reached_at: datetime | None) -> None:
