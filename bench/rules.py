@@ -23,7 +23,7 @@ from app.extensions import db, writing
 from app.identifiers import new_id
 from app.models import Alert, AlertRule, Event, Workflow
 from app.processing.batch import process_batch
-from app.processing.worker import BATCH_SIZES
+from app.processing.pace import ALONE
 from app.workspaces.workflows import create_workflow
 from tests.apps import close_app, make_app
 from tests.factories import Team, accepted_row, make_team
@@ -94,7 +94,7 @@ def measure(url: str, folder: Path, events: int, rounds: int) -> dict[str, list[
                 set_rules(team, subject.rules)
                 store_events(team, events, subject.failing, number)
                 started, worked = time.perf_counter(), time.process_time()
-                while process_batch(BATCH_SIZES[db.engine.dialect.name]):
+                while process_batch(ALONE[db.engine.dialect.name]):
                     pass
                 took, cpu = time.perf_counter() - started, time.process_time() - worked
                 if number:  # The first round warms the machine up.

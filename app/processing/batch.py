@@ -1,9 +1,10 @@
 """One batch: claimed events become runs, rollups, alerts and a new state, in one transaction."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from sqlalchemy.event import listen
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -22,15 +23,18 @@ OUTAGES = (OperationalError, InterfaceError, DatabaseMovedError)
 """What says that the database is away, not that an event is bad."""
 
 
-def process_batch(limit: int) -> int:
+def process_batch(limit: int, breathe: Callable[..., None] | None = None) -> int:
     """Process the events that are due, up to `limit`; returns how many were claimed.
 
-    All of it commits, or nothing: a crash at any moment repeats or skips nothing.
+    All of it commits, or nothing: a crash at any moment repeats or skips nothing. `breathe` is
+    called after each statement.
     """
     if not has_due(db.session(), now()):
         db.session.rollback()
         return 0
     with writing() as session:
+        if breathe is not None:
+            listen(session.connection(), "after_cursor_execute", breathe)
         moment = now()
         events = claim(session, moment, limit)
         try:

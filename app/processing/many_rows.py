@@ -4,7 +4,7 @@ With a parameter for each value, psycopg would read a statement of 12,500 names 
 took more than half of a worker's time. SQLite's driver is called once for all rows anyway.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -16,16 +16,22 @@ from app.extensions import is_sqlite
 
 Row = Mapping[str, Any]
 """Values by the names of the table's columns; all rows of a call have the same."""
+ROWS_AT_ONCE = 100
+"""Rows of a statement on PostgreSQL: those that come with more are told in several, between which
+the worker can let others have a processor."""
 Making = Callable[[Any], Any]
 """Completes an insert of SQLite's or PostgreSQL's: what becomes of conflicts, what is returned."""
 
 
-def insert_rows(session: Session, table: Table, rows: Sequence[Row], complete: Making) -> Any:
-    """The result of the statement; `complete` has to be the same function each time."""
+def insert_rows(session: Session, table: Table, rows: Sequence[Row], complete: Making) -> list[Any]:
+    """What the statement returns, if anything; `complete` has to be the same function each time."""
+    connection = session.connection()
     if is_sqlite():
-        return session.connection().execute(_plain_insertion(table, complete), rows)
-    statement = _insertion(table, tuple(rows[0]), complete)
-    return session.connection().execute(statement, _arrays(rows))
+        results = [connection.execute(_plain_insertion(table, complete), rows)]
+    else:
+        statement = _insertion(table, tuple(rows[0]), complete)
+        results = [connection.execute(statement, each) for each in _arrays(rows)]
+    return [row for result in results if result.returns_rows for row in result]
 
 
 def update_rows(
@@ -38,17 +44,22 @@ def update_rows(
 ) -> None:
     """Find each row by its `keys`, and set its other columns; those in `same` alike in all rows.
     `conditions` hold for all of them anyway, and may spare a look into a partition."""
-    names = tuple(rows[0])
-    if is_sqlite():
-        statement = _changing(table, tuple(keys), names, _named)
-        told: Any = [{_parameter(name): value for name, value in row.items()} for row in rows]
-    else:
-        statement, told = _changing(table, tuple(keys), names, _unnest), _arrays(rows)
-    session.connection().execute(statement.where(*conditions).values(same), told)
+    on_sqlite = is_sqlite()
+    statement = _changing(table, tuple(keys), tuple(rows[0]), _named if on_sqlite else _unnest)
+    statement = statement.where(*conditions).values(same)
+    for told in (_named_values(rows),) if on_sqlite else _arrays(rows):
+        session.connection().execute(statement, told)
 
 
-def _arrays(rows: Sequence[Row]) -> dict[str, list[Any]]:
-    return {_parameter(name): [row[name] for row in rows] for name in rows[0]}
+def _named_values(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    return [{_parameter(name): value for name, value in row.items()} for row in rows]
+
+
+def _arrays(rows: Sequence[Row]) -> Iterator[dict[str, list[Any]]]:
+    """The rows of each statement, by their columns."""
+    for begin in range(0, len(rows), ROWS_AT_ONCE):
+        some = rows[begin : begin + ROWS_AT_ONCE]
+        yield {_parameter(name): [row[name] for row in some] for name in rows[0]}
 
 
 def _parameter(name: str) -> str:

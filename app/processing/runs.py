@@ -151,7 +151,7 @@ def _insert(session: Session, reports: Sequence[Report]) -> dict[Execution, dict
         return {}
     rows = [{"public_id": new_id(), **report.columns} for report in reports]
     made = insert_rows(session, _TABLE, rows, _leave_known)
-    ids = dict(made.all())
+    ids = dict(map(tuple, made))
     return {
         report.execution: {"id": ids[row["public_id"]], "public_id": row["public_id"]}
         for report, row in zip(reports, rows, strict=True)

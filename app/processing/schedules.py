@@ -185,6 +185,8 @@ def _list_downtimes(session: Session, schedules: Sequence[Schedule]) -> list[Spa
 
 def _find_open_silences(session: Session, schedules: Sequence[Schedule]) -> dict[int, Silence]:
     """By workflow; the lock on its schedule guards it."""
+    if not schedules:
+        return {}
     query = select(Silence).where(
         Silence.workflow_id.in_([each.workflow_id for each in schedules]),
         Silence.ended_at.is_(None),

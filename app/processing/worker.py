@@ -9,7 +9,6 @@ import secrets
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from types import FrameType
@@ -20,11 +19,11 @@ from flask import Flask, current_app
 from app.alerting.ticking import tick
 from app.channels.courier import Courier
 from app.clock import now
-from app.extensions import db, is_sqlite, writing
+from app.extensions import db, writing
 from app.models import WorkerHeartbeat
 from app.processing.batch import OUTAGES, process_batch
 from app.processing.downtimes import BEAT_EVERY, note_worker
-from app.processing.inbox import newest_id
+from app.processing.pace import Pace
 from app.processing.partitions import tend_partitions
 from app.processing.schedules import judge_schedules
 from app.processing.shared_clock import read_shared_clock
@@ -33,12 +32,7 @@ from app.processing.stuck_runs import mark_stuck_runs
 from app.processing.sweeping import Sweeper, sweep_on
 from app.processing.weekly_digests import send_weekly_digests
 
-BATCH_SIZES = {"sqlite": 50, "postgresql": 500}
-"""Events of one batch, by the kind of database. On SQLite nobody else writes meanwhile, for 25 ms
-with 50 events and 45 with 200: most of a batch's cost is the same whatever its size. On PostgreSQL
-that is shared by more: 500 cost a quarter less each than 200."""
 IDLE_SECONDS = 0.1
-LONGEST_REST_SECONDS = 0.1
 OUTAGE_SECONDS = 1.0
 TIDY_EVERY = timedelta(seconds=30)
 SWEEP_WHEN_BEHIND_EVERY = timedelta(seconds=1)
@@ -65,7 +59,7 @@ class Worker:
         self._swept_at: datetime | None = None
         self._judged_at: datetime | None = None
         self._watched_at: datetime | None = None
-        self._newest: int | None = None
+        self._pace = Pace()
         self._parent = os.getppid()
 
     def run(self) -> None:
@@ -82,16 +76,15 @@ class Worker:
 
     def work(self) -> float:
         """One round; returns for how many seconds to pause after it."""
-        began = time.monotonic()
+        most = self._pace.begin()
         try:
             attempt(self.beat)
-            most = BATCH_SIZES[db.engine.dialect.name]
-            claimed = attempt(process_batch, most)
+            claimed = attempt(process_batch, most, self._pace.breathe)
             self.judge()
             self.watch()
             self.tidy()
             rest = self.sweep(claimed == most)
-            way = self._make_way(began) if claimed else 0.0
+            way = self._pace.rest() if claimed else 0.0
         except OUTAGES as error:
             db.session.rollback()
             logger.warning("The database can't be used, trying again: %s", error)
@@ -99,19 +92,6 @@ class Worker:
         if claimed is None:
             return OUTAGE_SECONDS
         return way if claimed else min(rest, IDLE_SECONDS)
-
-    def _make_way(self, began: float) -> float:
-        """Seconds in which senders may write, where there are any: as long as the round took.
-
-        On SQLite nobody else writes while a batch is at work, and whoever has just let go of the
-        lock would have it again before those that wait for it are awake.
-        """
-        if not is_sqlite():
-            return 0.0
-        before, self._newest = self._newest, newest_id(db.session())
-        db.session.rollback()
-        took = time.monotonic() - began
-        return 0.0 if self._newest == before else min(took, LONGEST_REST_SECONDS)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._stopping.set()

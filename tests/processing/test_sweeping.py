@@ -13,6 +13,7 @@ from app.clock import now
 from app.extensions import db, is_sqlite, writing
 from app.models import Event, Run
 from app.processing import sweeping, worker
+from app.processing.pace import ALONE
 from app.processing.sweeping import (
     AIM_SECONDS,
     ENOUGH_ROWS,
@@ -26,7 +27,7 @@ from app.processing.sweeping import (
     Sweeper,
     prune,
 )
-from app.processing.worker import BATCH_SIZES, Worker
+from app.processing.worker import Worker
 from tests.factories import Team, accepted_row, make_team, run_row
 
 
@@ -181,6 +182,24 @@ def test_of_several_workers_one_removes_at_a_time(team: Team) -> None:
     assert prune() == 3
 
 
+def test_a_sweep_holds_back_no_cleaning_up_while_it_rests(team: Team) -> None:
+    """PostgreSQL cleans up nothing that an open transaction's snapshot might still see."""
+    if is_sqlite():
+        pytest.skip("a matter of PostgreSQL")
+    add_events(team, FIRST_ROWS + 1)
+    sweeper = Sweeper()
+    sweeper.begin()
+    assert sweeper.step() > 0
+    assert sweeper.is_under_way
+    held = text(
+        "SELECT state, backend_xmin FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
+    )
+    found = [tuple(row) for row in db.session.execute(held)]
+    sweeper.end()
+    assert found == [("idle in transaction", None)]
+
+
 def test_removing_leaves_the_log_of_sqlite_to_be_copied_after_the_lock(team: Team) -> None:
     if not is_sqlite():
         pytest.skip("a matter of SQLite")
@@ -222,9 +241,7 @@ def test_events_come_first_and_a_busy_worker_still_removes_now_and_then(
     app: Flask, steps: list[Sweeper], time: Any
 ) -> None:
     busy = Worker()
-    with patch.object(
-        worker, "process_batch", return_value=BATCH_SIZES[db.engine.dialect.name]
-    ) as batch:
+    with patch.object(worker, "process_batch", return_value=ALONE[db.engine.dialect.name]) as batch:
         batch.__name__ = "process_batch"
         for _ in range(10):
             busy.work()

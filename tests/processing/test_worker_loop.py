@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
-from app.clock import now
-from app.extensions import db, is_sqlite, writing
+from app.extensions import db
 from app.models import Event, Run
 from app.processing.worker import OUTAGE_SECONDS, Worker
 from tests.factories import make_team, report
@@ -63,22 +62,10 @@ def test_an_outage_ends_the_round_and_not_the_worker(
     assert Worker().work() == OUTAGE_SECONDS
 
 
-def test_on_sqlite_senders_have_their_turn_after_a_batch_where_there_are_any(
-    client: FlaskClient,
-) -> None:
-    team, worker = make_team(), Worker()
-    for _ in range(2):
-        assert report(client, team).status_code == 202
-        assert (worker.work() > 0) == is_sqlite()
-    with writing() as session:  # A backlog, and nobody who sends.
-        session.execute(update(Event).values(state="accepted", next_attempt_at=now()))
-    assert worker.work() == 0
-
-
 STOPPED_IN_A_BATCH = """
 import os, signal
 from flask.cli import main
-from app.processing import batch, worker
+from app.processing import batch, pace
 
 def told_to_stop(session, reports, record=batch.record_runs):
     recorded = record(session, reports)
@@ -86,7 +73,7 @@ def told_to_stop(session, reports, record=batch.record_runs):
     return recorded
 
 batch.record_runs = told_to_stop
-worker.BATCH_SIZES = dict.fromkeys(worker.BATCH_SIZES, 20)
+pace.BESIDE_SENDERS = dict.fromkeys(pace.BESIDE_SENDERS, 20)
 main()
 """
 

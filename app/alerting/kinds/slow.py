@@ -36,20 +36,12 @@ def judge(
     numbers: Numbers, runs: Sequence[SeenRun], chosen: Iterable[int] | None = None
 ) -> Iterator[Verdict]:
     fixed, factor = numbers.get("seconds"), numbers.get("factor")
-    durations: list[float] = []
-    before = [0]
     for at in range(len(runs)) if chosen is None else chosen:
         run = runs[at]
-        if factor:
-            for each in runs[len(before) - 1 : at]:
-                if each.duration_ms is not None:
-                    durations.append(each.duration_ms)
-                before.append(len(durations))
         if run.duration_ms is None:
             yield Verdict(Sign.NOTHING, run.ended_at)
             continue
-        # Those of the last runs, however many of them tell none: as if each was judged alone.
-        last = durations[before[max(at - LAST, 0)] :] if factor else ()
+        last = runs[max(at - LAST, 0) : at] if factor else ()
         p95 = _exceeded_p95(last, run.duration_ms, factor) if factor else None
         limit = p95 * factor if factor and p95 is not None else fixed and fixed * 1_000
         if limit is None or run.duration_ms <= limit:
@@ -59,22 +51,24 @@ def judge(
             yield Verdict(Sign.OPENS, run.ended_at, detail=detail)
 
 
-def _exceeded_p95(durations: Sequence[float], duration: float, factor: float) -> float | None:
-    """Their p95 by nearest rank, where the duration is more than so many times it.
+def _exceeded_p95(runs: Sequence[SeenRun], duration: float, factor: float) -> float | None:
+    """The p95 of their durations by nearest rank, where it may be that the duration is more than so
+    many times it.
 
-    Most are not, which is clear after a few of them: they are sorted only for one that is.
+    Most are not, which is clear after a few of them: they are sorted only for one that may be.
     """
-    count = len(durations)
-    if count < FROM:
-        return None
-    rank = -(-95 * count // 100)
-    may_be_over = count - rank
-    for each in durations:
-        if each * factor >= duration:
+    may_be_over = LAST - _rank(LAST)
+    for each in runs:
+        if each.duration_ms is not None and each.duration_ms * factor >= duration:
             if not may_be_over:
                 return None
             may_be_over -= 1
-    return sorted(durations)[rank - 1]
+    durations = sorted(each.duration_ms for each in runs if each.duration_ms is not None)
+    return durations[_rank(len(durations)) - 1] if len(durations) >= FROM else None
+
+
+def _rank(count: int) -> int:
+    return -(-95 * count // 100)
 
 
 def exceeds_limit(numbers: Numbers, run: SeenRun) -> bool:
