@@ -25,7 +25,7 @@ from app.ingest.stores import open_store
 from app.models import Event, Run
 from app.processing.batch import process_batch
 from app.processing.inbox import claim, has_due
-from app.processing.worker import BATCH_SIZE
+from app.processing.pace import ALONE
 from bench.events import list_filters
 from bench.growth_report import HIGH
 from bench.pages import find_ids
@@ -117,7 +117,7 @@ def claims(subject: Subject) -> Figures:
     """Whether anything is due, and claims that are then given back."""
     looks = [_time(lambda: has_due(db.session(), now())) for _ in range(LOOKS)]
     yield "has_due", statistics.median(looks)
-    for size in (1, BATCH_SIZE):
+    for size in (1, ALONE[db.engine.dialect.name]):
         with writing() as session:
             times = [_time(lambda: claim(session, now(), size)) for _ in range(LOOKS // 4)]  # noqa: B023
         yield f"claim of {size}", statistics.median(times)
@@ -125,9 +125,9 @@ def claims(subject: Subject) -> Figures:
 
 def worker(subject: Subject) -> Figures:
     """The backlog is worked through, so that the pages that follow have none."""
-    process_batch(BATCH_SIZE)
+    process_batch(ALONE[db.engine.dialect.name])
     started, total = clock.now(), 0
-    while done := process_batch(BATCH_SIZE):
+    while done := process_batch(ALONE[db.engine.dialect.name]):
         total += done
     yield "worker, events/s", total / (clock.now() - started)
 
