@@ -2,6 +2,7 @@
 
 import json
 import statistics
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -11,13 +12,12 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from app.clock import now
-from app.console.event_bounds import newest_id
 from app.console.event_filter import read_filter
 from app.console.event_pages import Place, find_page
 from app.console.run_filter import RunFilter
 from app.console.run_search import Place as RunPlace
 from app.console.run_search import find_page as find_run_page
-from app.console.tail import Subscription, Tail
+from app.console.tail import Tail
 from app.extensions import db, writing
 from app.identifiers import new_id
 from app.ingest.records import NewEvent
@@ -135,9 +135,9 @@ def worker(subject: Subject) -> Figures:
 def tail(subject: Subject) -> Figures:
     """A look for news of the live logs of a process, when there is none."""
     follower = Tail(subject.app)
-    follower._position = newest_id()
-    follower._subscriptions.add(Subscription(follower._position))
-    yield "live log looks for news", statistics.median(_time(follower._poll) for _ in range(LOOKS))
+    follower._thread = threading.current_thread()  # It looks when it is told to.
+    follower.subscribe(scope=[subject.team.workspace_id])
+    yield "live log looks for news", statistics.median(_time(follower._look) for _ in range(LOOKS))
     db.session.remove()
 
 
