@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from flask import Flask
 from sqlalchemy import delete, inspect, select
 
@@ -10,6 +11,8 @@ from app.extensions import db, writing
 from app.identifiers import is_id
 from app.models import Event, Rollup, Run, WorkspaceRollup
 from app.processing.rollups import Contribution, add_up
+from bench import growth_measures
+from bench.growth_measures import Subject
 from bench.multiply import fill_many
 from tests.factories import make_team
 
@@ -45,6 +48,19 @@ def test_copied_events_leave_the_sums_that_the_worker_would_have_left(app: Flask
         contributions = [each for run in runs for each in Contribution.list_of(columns_of(run))]
         add_up(session, contributions, now())
     assert sums_of_all() == made
+
+
+def test_what_grows_can_be_measured(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but the pages, which another benchmark's test opens."""
+    monkeypatch.setattr(growth_measures, "LOOKS", 8)
+    monkeypatch.setattr(growth_measures, "ALONE", dict.fromkeys(growth_measures.ALONE, 5))
+    monkeypatch.setattr(growth_measures, "BATCHES", {1: 4, 16: 2})
+    team = make_team()
+    fill_many(team, 300, now(), stretch=100)
+    subject = Subject(app, team)
+    for measure in (growth_measures.insert, growth_measures.claims, growth_measures.worker):
+        assert all(figure > 0 for _, figure in measure(subject))
+    assert all(figure > 0 for _, figure in growth_measures.tail(subject))
 
 
 def columns_of(run: Run) -> dict[str, Any]:
