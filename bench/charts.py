@@ -27,7 +27,7 @@ from app.models import Run, Workflow
 from app.processing.error_groups import find_error_group
 from app.processing.rollups import Contribution, add_up
 from app.workspaces.workflows import create_workflow
-from bench.events import _settle as settle
+from bench.events import settle
 from bench.measured import machine
 from bench.servers import ROOT, collect_as_served
 from tests.apps import close_app, make_app

@@ -20,6 +20,7 @@ from app.identifiers import new_id
 from app.ingest.records import NewEvent
 from app.ingest.stores import open_store
 from app.processing.batch import process_batch
+from app.processing.pace import ALONE
 from tests.apps import close_app, make_app
 from tests.factories import Team, make_team
 from tests.ingest.test_recorder import make_event
@@ -107,7 +108,7 @@ def count_bytes(url: str, team: Team, count: int) -> None:
             )
         )
     began = time.monotonic()
-    while process_batch(200):
+    while process_batch(ALONE["postgresql"]):
         pass
     print(f"\nThe worker processed {count / (time.monotonic() - began):,.0f} events/s by itself.\n")
     plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)

@@ -1,5 +1,7 @@
 """The benchmark starts under the server's own settings, measures sanely, and judges its goals."""
 
+import importlib
+import pkgutil
 import re
 import shutil
 from contextlib import ExitStack
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import bench
 from bench import bare, drain, goals, ingest, live, purge, reading
 from bench.__main__ import PARTS, last_results
 from bench.live import Scene, Stage, play, set_up
@@ -31,6 +34,12 @@ def test_the_bare_view_has_all_that_the_servers_settings_ask_of_an_app() -> None
     asked = {name for file in files for name in re.findall(r'ions\["(\w+)"\]', file.read_text())}
     assert "flowpulse_ingest" in asked
     assert asked - SET_BY_THE_SERVER - ONLY_FOR_BROKEN_REQUESTS <= set(bare.app.extensions)
+
+
+@pytest.mark.parametrize("name", [each.name for each in pkgutil.iter_modules(bench.__path__)])
+def test_every_benchmark_finds_what_it_measures(name: str) -> None:
+    """They are run once in a while: what they import by name may be called otherwise by then."""
+    importlib.import_module(f"bench.{name}")
 
 
 # --- one short round of each kind -----------------------------------------------------------------
