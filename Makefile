@@ -137,6 +137,22 @@ bench-pages: $(DEV_READY) ## Time every page of the console and rewrite docs/per
 bench-growth: $(DEV_READY) ## Time what grows, up to ten million events, and rewrite docs/performance-growth.md
 	@$(PY) -m bench.growth
 
+.PHONY: bench-purge
+bench-purge: $(DEV_READY) ## Remove nine tenths of a million events under load and rewrite docs/performance-purge.md
+	@$(PY) -m bench.purge
+
+.PHONY: bench-move
+bench-move: $(DEV_READY) ## Move a million events to PostgreSQL and rewrite docs/performance-move.md
+	@$(PY) -m bench.move
+
+.PHONY: bench-writers
+bench-writers: $(DEV_READY) ## Measure what several processes write into one PostgreSQL, for docs/scaling.md
+	@$(PY) -m bench.writers
+
+.PHONY: bench-charts
+bench-charts: $(DEV_READY) ## Time the charts over a million runs and rewrite docs/performance-charts.md
+	@$(PY) -m bench.charts
+
 .PHONY: bench-search
 bench-search: $(DEV_READY) ## Weigh an index of texts and rewrite docs/performance-search.md
 	@$(PY) -m bench.search_index

@@ -1,9 +1,9 @@
 """What is wanted, and whether the last results hold it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
-from bench import drain
+from bench import drain, growth, move
 from bench.ingest import REJECTED, SUCCESS, WITH_KEY
 from bench.live import ALONE, WATCHED
 from bench.measured import Measured
@@ -59,7 +59,21 @@ def _errors(results: Results) -> float | None:
     return sum(found) if found else None
 
 
+def _most(part: str, subject: str, figures: Collection[str]) -> Callable[[Results], float | None]:
+    """The highest of several figures."""
+
+    def find(results: Results) -> float | None:
+        if part not in results:
+            return None
+        found = [results[part].median(subject, figure) for figure in figures]
+        return max((each for each in found if each is not None), default=None)
+
+    return find
+
+
 KINDS = (SQLITE, POSTGRESQL)
+IN_GROWTH = dict(zip(KINDS, growth.KINDS, strict=True))
+PAGES = ("`/events`", "`/events/{event}`", "`/`", "`/workflows/{workflow}`")
 GOALS = (
     *(
         Goal(f"throughput, {subject}, of bare", least, _of_bare(subject, "rate"), True)
@@ -111,6 +125,57 @@ GOALS = (
             _ratio("worker", drain.during(kind), drain.before(kind), "p99_ms"),
         )
         for kind in KINDS
+    ),
+    *(
+        Goal(
+            f"an insert's p50 with 10,000,000 events, {kind}, of with 10,000",
+            1.2,
+            _ratio(
+                "growth",
+                growth.name_of(IN_GROWTH[kind], 10_000_000),
+                growth.name_of(IN_GROWTH[kind], 10_000),
+                "insert of 1",
+            ),
+        )
+        for kind in KINDS
+    ),
+    *(
+        Goal(
+            f"a claim with 10,000,000 events, {kind}, ms",
+            1,
+            _median("growth", growth.name_of(IN_GROWTH[kind], 10_000_000), "claim of 1"),
+        )
+        for kind in KINDS
+    ),
+    *(
+        Goal(
+            f"log, event, overview, workflow with {count:,} events, {kind}, the slowest, ms",
+            limit,
+            _most("growth", growth.name_of(IN_GROWTH[kind], count), PAGES),
+            form=".0f",
+        )
+        for count, limit in {1_000_000: 100, 10_000_000: 300}.items()
+        for kind in KINDS
+    ),
+    Goal(
+        "the write lock while old rows go, SQLite, the longest, ms",
+        50,
+        _median("purge", SQLITE, "held_longest_ms"),
+        form=".0f",
+    ),
+    *(
+        Goal(
+            f"p99 of 202 while nine tenths of 1,000,000 events go, {kind}, of before and after",
+            2,
+            _median("purge", kind, "p99_ratio"),
+        )
+        for kind in KINDS
+    ),
+    Goal(
+        "a move of 1,000,000 events to PostgreSQL, s",
+        300,
+        _median("move", move.MOVE, "seconds"),
+        form=".0f",
     ),
 )
 

@@ -8,10 +8,11 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
 from flask import Flask
 from flask_migrate import upgrade
@@ -22,7 +23,7 @@ from app.extensions import db, is_sqlite
 from app.models import Event, Run
 from bench.growth_measures import MEASURES, Subject, clock
 from bench.growth_report import Step, describe
-from bench.measured import machine
+from bench.measured import Measured, Round, keep, last, machine
 from bench.multiply import fill_many
 from bench.servers import ROOT, collect_as_served
 from tests.apps import close_app, make_app
@@ -33,6 +34,8 @@ from tests.postgres import PostgresCluster
 REPORT = ROOT / "docs" / "performance-growth.md"
 COUNTS = (10_000, 100_000, 1_000_000, 10_000_000)
 KINDS = ("sqlite", "postgresql")
+PLAIN = ("asked", "events", "runs", "fill_seconds", "size_mb")
+"""What a step tells beside its figures."""
 _BUSY = (
     "The machine was busy with other things: a page of a search, whose 40 ms are those that pass, "
     "read far less in them than it does alone."
@@ -44,7 +47,6 @@ def main() -> None:
     parser.add_argument("--database", choices=KINDS, help="one of them alone")
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS, help="numbers of events")
     parser.add_argument("--folder", type=Path, help="where databases are made (a temporary one)")
-    parser.add_argument("--keep", type=Path, help="a file of figures to go on from and to add to")
     parser.add_argument(
         "--processor-time",
         action="store_true",
@@ -55,21 +57,41 @@ def main() -> None:
     kinds = [options.database] if options.database else list(KINDS)
     if options.processor_time:
         clock.now = time.process_time  # type: ignore[method-assign]
-    steps = _read(options.keep)
+    steps = read_steps(last("growth"))
     for kind in kinds:
         for count in options.counts:
             step = measure(kind, count, options.folder)
             steps = [each for each in steps if (each.kind, each.asked) != (kind, count)] + [step]
             print(json.dumps(step._asdict()), flush=True)
-            if options.keep:
-                options.keep.write_text(json.dumps([each._asdict() for each in steps]))
+            keep("growth", as_measured(steps))
             options.report.write_text(_introduction(options.processor_time) + describe(steps))
 
 
-def _read(path: Path | None) -> list[Step]:
-    if path is None or not path.exists():
+def as_measured(steps: Iterable[Step]) -> Measured:
+    """A subject for each kind of database and number of events, with one round."""
+    return Measured(1, 0, {name_of(each.kind, each.asked): [flatten(each)] for each in steps})
+
+
+def name_of(kind: str, asked: int) -> str:
+    return f"{kind}, {asked:,} events"
+
+
+def flatten(step: Step) -> Round:
+    whole = step._asdict()
+    return {"kind": KINDS.index(step.kind), **{name: whole[name] for name in PLAIN}, **step.figures}
+
+
+def read_steps(measured: Measured | None) -> list[Step]:
+    """What `as_measured` made of them."""
+    if measured is None:
         return []
-    return [Step(**each) for each in json.loads(path.read_text())]
+    steps = []
+    for rounds in measured.subjects.values():
+        figures = dict(rounds[0])
+        kind = KINDS[int(figures.pop("kind"))]
+        plain = {name: cast(Any, figures.pop(name)) for name in PLAIN}
+        steps.append(Step(kind=kind, **plain, figures=figures))
+    return steps
 
 
 def measure(kind: str, count: int, parent: Path | None) -> Step:

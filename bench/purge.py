@@ -25,9 +25,10 @@ from app.extensions import db
 from app.models import Event, Run
 from app.processing.sweeping import Batch, Sweeper
 from bench import events
-from bench.measured import machine, today
+from bench.measured import Measured, Round, keep, last
 from bench.servers import PYTHON, ROOT
-from bench.subjects import FlowPulse, databases, flowpulse
+from bench.subjects import POSTGRESQL, SQLITE, FlowPulse, databases, flowpulse
+from bench.tables import draw_table
 from tests.together import Meanwhile
 
 REPORT = ROOT / "docs" / "performance-purge.md"
@@ -84,15 +85,21 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=COUNT, help="number of events")
     parser.add_argument("--rate", type=int, default=RATE, help="requests a second")
     parser.add_argument("--no-postgresql", action="store_true", help="measure SQLite alone")
+    parser.add_argument("--only", choices=(SQLITE, POSTGRESQL), help="measure one of them")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         run_noting_worker()
         return
-    figures: dict[str, Figures] = {}
+    last_time = last("purge")
+    results = last_time.subjects if last_time else {}
     for flow in make_flows(not options.no_postgresql):
-        figures[flow.database.kind] = measure(flow, options.count, options.rate)
-        REPORT.write_text(describe(figures, options.count, options.rate))
+        if options.only in (None, flow.database.kind):
+            figures = measure(flow, options.count, options.rate)
+            results[flow.database.kind] = [sum_up(figures)]
+            measured = Measured(1, round(figures.seconds), results)
+            keep("purge", measured)
+            REPORT.write_text(describe(measured, options.count, options.rate))
     print(REPORT.read_text())
 
 
@@ -213,55 +220,82 @@ class Senders(Meanwhile):
             self.answers.append(Answer(due, (time.monotonic() - due) * 1_000, is_good))
 
 
-def describe(figures: dict[str, Figures], number: int, rate: int = RATE) -> str:
-    lines = [
-        "# Performance while events are removed",
-        "",
-        f"Written by `python -m bench.purge`: {number:,} events (and a run for nearly each), of "
-        f"which {PAST_SHARE:.0%} are past their time. Two web processes and a worker on the same "
-        f"machine as the senders: {rate} requests a second on {CONNECTIONS} connections, each "
-        "timed from when it was due. First with nothing to remove (before), then while all of it "
-        "is removed, then again with nothing to remove (after). A batch holds the write lock from "
-        "when it has it until its commit is on disk (on PostgreSQL there is no such lock: it is "
-        "the time of the transaction). Every feature is on, and each 202 is on disk.",
-        "",
-        f"Machine: {machine()}. Date: {today()}.",
-        "",
-        f"| | {' | '.join(figures)} |",
-        f"|---|{'---:|' * len(figures)}",
+def describe(measured: Measured, number: int, rate: int = RATE) -> str:
+    return "\n".join(
+        (
+            "# Performance while events are removed",
+            "",
+            f"Written by `python -m bench.purge`: {number:,} events (and a run for nearly each), "
+            f"of which {PAST_SHARE:.0%} are past their time. Two web processes and a worker on the "
+            f"same machine as the senders: {rate} requests a second on {CONNECTIONS} connections, "
+            "each timed from when it was due. First with nothing to remove (before), then while "
+            "all of it is removed, then again with nothing to remove (after). A batch holds the "
+            "write lock from when it has it until its commit is on disk (on PostgreSQL there is no "
+            "such lock: it is the time of the transaction). Every feature is on, and each 202 is "
+            "on disk.",
+            "",
+            f"Machine: {measured.machine}. Date: {measured.date}.",
+            "",
+            draw_table(["", *measured.subjects], list_rows(measured)),
+            "",
+        )
+    )
+
+
+def list_rows(measured: Measured) -> list[tuple[str, ...]]:
+    kinds = measured.subjects
+    return [
+        (label, *(f"{measured.median(kind, name):{form}}" for kind in kinds))
+        for name, (label, form) in ROWS.items()
     ]
-    rows = [list_cells(each) for each in figures.values()]
-    for name in rows[0]:
-        lines.append(f"| {name} | {' | '.join(row[name] for row in rows)} |")
-    return "\n".join(lines) + "\n"
 
 
-def list_cells(figures: Figures) -> dict[str, str]:
+def sum_up(figures: Figures) -> Round:
     held = sorted(each.held_ms for each in figures.notes)
+    found: Round = {}
     spans = {"before": figures.before, "while": figures.during, "after": figures.after}
-    cells = {}
     for name, answers in spans.items():
         times = [each.took_ms for each in answers]
-        cells[f"202, {name}: p50 ms"] = f"{statistics.median(times):.1f}"
-        cells[f"202, {name}: p99 ms"] = f"{percentile(times, 99):.1f}"
-    calm = percentile([each.took_ms for each in (*figures.before, *figures.after)], 99)
-    busy = percentile([each.took_ms for each in figures.during], 99)
+        found |= {f"{name}_p50_ms": statistics.median(times), f"{name}_p99_ms": percentile(times)}
+    calm = percentile([each.took_ms for each in (*figures.before, *figures.after)])
     answers = [each for span in spans.values() for each in span]
-    return cells | {
-        "p99 while, of before and after": f"{busy / calm:.2f}",
-        "answers other than 202": f"{sum(not each.is_good for each in answers)}",
-        "write lock held: median ms": f"{statistics.median(held):.1f}",
-        "write lock held: p99 ms": f"{percentile(held, 99):.1f}",
-        "write lock held: longest ms": f"{held[-1]:.1f}",
-        "batches over 50 ms": f"{sum(each > 50 for each in held):,} of {len(held):,}",
-        "rows removed": f"{figures.rows:,}",
-        "seconds until all were removed": f"{figures.seconds:,.0f}",
-        "rows removed a second": f"{figures.rows / max(figures.seconds, 0.001):,.0f}",
-        "rows left": f"{figures.left:,}",
+    return found | {
+        "p99_ratio": found["while_p99_ms"] / calm,
+        "errors": sum(not each.is_good for each in answers),
+        "held_p50_ms": statistics.median(held),
+        "held_p99_ms": percentile(held),
+        "held_longest_ms": held[-1],
+        "batches": len(held),
+        "batches_over_50_ms": sum(each > 50 for each in held),
+        "rows": figures.rows,
+        "seconds": figures.seconds,
+        "rate": figures.rows / max(figures.seconds, 0.001),
+        "left": figures.left,
     }
 
 
-def percentile(values: list[float], percent: int) -> float:
+ROWS = {
+    **{
+        f"{span}_{part}_ms": (f"202, {span}: {part} ms", ".1f")
+        for span in ("before", "while", "after")
+        for part in ("p50", "p99")
+    },
+    "p99_ratio": ("p99 while, of before and after", ".2f"),
+    "errors": ("answers other than 202", ",.0f"),
+    "held_p50_ms": ("write lock held: median ms", ".1f"),
+    "held_p99_ms": ("write lock held: p99 ms", ".1f"),
+    "held_longest_ms": ("write lock held: longest ms", ".1f"),
+    "batches": ("batches", ",.0f"),
+    "batches_over_50_ms": ("batches over 50 ms", ",.0f"),
+    "rows": ("rows removed", ",.0f"),
+    "seconds": ("seconds until all were removed", ",.0f"),
+    "rate": ("rows removed a second", ",.0f"),
+    "left": ("rows left", ",.0f"),
+}
+"""A figure's name in the table, and its form."""
+
+
+def percentile(values: list[float], percent: int = 99) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 

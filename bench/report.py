@@ -24,7 +24,11 @@ disk before it is sent (SQLite `synchronous=FULL`, PostgreSQL `synchronous_commi
 `fsync=on`). The load generator, PostgreSQL and whatever else is measured share the machine's
 cores with the web processes; nothing is bound to a core. Subjects take turns (A B C A B C …), so
 that a machine that slows down slows all of them down; tables show medians, and the spread from
-the least to the most of the rounds. CPU is what the processes' own accounts say."""
+the least to the most of the rounds. CPU is what the processes' own accounts say.
+
+What grows with the log, the removal of old rows, and the move from SQLite to PostgreSQL take longer
+and are measured by themselves: [growth](performance-growth.md), [removal](performance-purge.md),
+[move](performance-move.md). Their goals stand here, too."""
 
 INGEST = f"""\
 Five kinds of request beside a bare Flask view, which reads nothing and stores nothing. The worker
@@ -83,11 +87,13 @@ LIVE_COLUMNS = (
 )
 
 WORKER = f"""\
-The worker alone with a backlog of {drain.EVENTS:,} events of 20 workflows, a twentieth of them
-failures, with rollups and three alert rules over all workflows (each failure, the failure rate,
-runs slower than usual); timed from the end of its first batch."""
+The worker alone with a backlog of {drain.EVENTS // drain.PARTS:,} events of 20 workflows, a
+twentieth of them failures, with rollups and three alert rules over all workflows (each failure, the
+failure rate, runs slower than usual); timed from the end of its first batch. Nobody sends
+meanwhile."""
 WORKER_COLUMNS = (
     Column("events/s", number("rate", ",.0f")),
+    Column("spread", spread("rate", ",.0f")),
     Column("seconds", number("seconds", ".1f")),
     Column("CPU µs/event", number("cpu_us", ".0f")),
     Column("PostgreSQL's CPU µs/event", number("database_cpu_us", ".0f")),
