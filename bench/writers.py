@@ -1,5 +1,6 @@
 """`python -m bench.writers`: what several processes write into one PostgreSQL, where ids follow
-the commits; prints the table of docs/scaling.md, and the bytes that an event takes there."""
+the commits, and the bytes that an event takes there; `make docs-tables` draws docs/scaling.md
+from it."""
 
 import argparse
 import multiprocessing
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.synchronize import Event as Gate
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from flask_migrate import upgrade
@@ -21,6 +23,7 @@ from app.ingest.records import NewEvent
 from app.ingest.stores import open_store
 from app.processing.batch import process_batch
 from app.processing.pace import ALONE
+from bench.measured import Measured, Round, keep
 from tests.apps import close_app, make_app
 from tests.factories import Team, make_team
 from tests.ingest.test_recorder import make_event
@@ -30,6 +33,7 @@ PROCESSES = (1, 2, 4, 8)
 BATCHES = (1, 15, 100, 500)
 BODY = b'{"workflow_slug": "invoice-sync", "ended_at": "2026-01-15T09:31:00Z"}'.ljust(400)
 TABLES = ("events", "runs", "rollups")
+WEIGHED, BYTES = "an event on disk", "bytes"
 
 
 class _Batch:
@@ -83,7 +87,7 @@ def measure(url: str, team: Team, processes: int, batch: int, seconds: float) ->
     return total / seconds
 
 
-def count_bytes(url: str, team: Team, count: int) -> None:
+def count_bytes(url: str, team: Team, count: int) -> Round:
     """What an event, its run and their indexes take on disk once they are processed."""
     store = open_store(make_url(url))
     for start in range(0, count, 500):
@@ -107,21 +111,28 @@ def count_bytes(url: str, team: Team, count: int) -> None:
                 ]
             )
         )
-    began = time.monotonic()
     while process_batch(ALONE["postgresql"]):
         pass
-    print(f"\nThe worker processed {count / (time.monotonic() - began):,.0f} events/s by itself.\n")
     plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    sizes = dict.fromkeys(("tables", "indexes"), 0.0)
     with psycopg.connect(plain, autocommit=True) as connection:
         connection.execute("VACUUM")
-        for table in TABLES:
+        for table in _all_tables(connection):
             row = connection.execute(
                 "SELECT pg_table_size(%s::regclass), pg_indexes_size(%s::regclass)", (table, table)
             ).fetchone()
             assert row is not None
-            print(
-                f"{table}: {row[0] / count:,.0f} bytes an event, {row[1] / count:,.0f} of indexes"
-            )
+            sizes["tables"] += row[0] / count
+            sizes["indexes"] += row[1] / count
+    return {**sizes, BYTES: sum(sizes.values())}
+
+
+def _all_tables(connection: psycopg.Connection[Any]) -> list[str]:
+    """With the months that events are made of."""
+    months = connection.execute(
+        "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'events'::regclass"
+    )
+    return [*TABLES, *(name for (name,) in months)]
 
 
 @contextmanager
@@ -145,15 +156,27 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, prepared(Path(folder)) as (url, team):
         db.session.rollback()
         db.engine.dispose()
-        print("| processes | " + " | ".join(f"{batch} a commit" for batch in BATCHES) + " |")
-        print("|---:|" + "---:|" * len(BATCHES))
+        results: dict[str, list[Round]] = {}
         for processes in PROCESSES:
-            figures = [measure(url, team, processes, batch, options.seconds) for batch in BATCHES]
-            print(f"| {processes} | " + " | ".join(f"{each:,.0f}" for each in figures) + " |")
+            rates = {
+                per_commit(batch): measure(url, team, processes, batch, options.seconds)
+                for batch in BATCHES
+            }
+            results[by(processes)] = [rates]
+            print(by(processes), {name: round(rate) for name, rate in rates.items()}, flush=True)
         for table in (*TABLES, "events"):
             db.session.execute(text(f"TRUNCATE {table} CASCADE"))
             db.session.commit()
-        count_bytes(url, team, options.events)
+        results[WEIGHED] = [count_bytes(url, team, options.events)]
+    keep("writers", Measured(1, round(options.seconds), results))
+
+
+def by(processes: int) -> str:
+    return f"{processes} processes"
+
+
+def per_commit(batch: int) -> str:
+    return f"{batch} a commit"
 
 
 if __name__ == "__main__":

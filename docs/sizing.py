@@ -1,10 +1,16 @@
-"""The figures that docs/scaling.md reckons with, and the tables that are worked out from them.
+"""What docs/scaling.md reckons with, from the last results of the benchmarks, and its tables.
 
-After a new measurement only WRITERS and FIGURES are to be changed; then `make docs-tables`.
+After a new measurement: `make docs-tables`.
 """
 
 import math
 from typing import NamedTuple
+
+from bench.drain import alone
+from bench.ingest import SUCCESS
+from bench.measured import Measured, last
+from bench.subjects import POSTGRESQL, SQLITE
+from bench.writers import BATCHES, BYTES, PROCESSES, WEIGHED, by, per_commit
 
 
 class Figure(NamedTuple):
@@ -16,25 +22,51 @@ class Figure(NamedTuple):
     source: str
 
 
-BUSY = "`python -m bench.writers`, while other programs kept the machine busy"
-WRITERS = {
-    1: (125, 1_170, 2_200, 2_500),
-    2: (144, 1_612, 1_600, 3_000),
-    4: (166, 1_560, 2_350, 3_500),
-    8: (220, 2_108, 2_150, 4_500),
-}
-"""Events a second by the number of processes, with so many events a commit as BATCHES says."""
-BATCHES = (1, 15, 100, 500)
+RESULTS = {name: last(name) for name in ("ingest", "worker", "writers")}
+
+
+def measured(part: str, subject: str, figure: str) -> float:
+    """The median; raises LookupError where it was never measured."""
+    results: Measured | None = RESULTS[part]
+    value = results and results.median(subject, figure)
+    if value is None:
+        raise LookupError(f"bench/results/{part}.json has no {figure} of {subject}")
+    return value
+
+
+def _written(batch: int, what: str) -> Figure:
+    rate = measured("writers", by(PROCESSES[-1]), per_commit(batch))
+    return Figure(rate, "events/s", what, "`make bench-writers`")
+
+
+BENCH = "`make bench`"
 FIGURES = {
-    "single_sqlite": Figure(3_885, "events/s", "one event a request, SQLite", "`make bench`"),
-    "single": Figure(1_819, "events/s", "one event a request, PostgreSQL", "`make bench`"),
-    "cpu": Figure(0.82, "ms", "web CPU for each of those", "`make bench`"),
-    "commits": Figure(WRITERS[8][3], "events/s", "8 processes, 500 events a commit, no HTTP", BUSY),
-    "small_commits": Figure(
-        WRITERS[8][1], "events/s", "8 processes, 15 events a commit, no HTTP", BUSY
+    "single_sqlite": Figure(
+        measured("ingest", SUCCESS[SQLITE], "rate"),
+        "events/s",
+        "one event a request, SQLite",
+        BENCH,
     ),
-    "worker": Figure(366, "events/s", "one worker alone", BUSY),
-    "bytes": Figure(2_269, "bytes", "an event with its run and all indexes on disk", BUSY),
+    "single": Figure(
+        measured("ingest", SUCCESS[POSTGRESQL], "rate"),
+        "events/s",
+        "one event a request, PostgreSQL",
+        BENCH,
+    ),
+    "cpu": Figure(
+        measured("ingest", SUCCESS[POSTGRESQL], "cpu_ms"), "ms", "web CPU for each of those", BENCH
+    ),
+    "commits": _written(500, "8 processes, 500 events a commit, no HTTP"),
+    "small_commits": _written(15, "8 processes, 15 events a commit, no HTTP"),
+    "worker": Figure(
+        measured("worker", alone(POSTGRESQL), "rate"), "events/s", "one worker alone", BENCH
+    ),
+    "bytes": Figure(
+        measured("writers", WEIGHED, BYTES),
+        "bytes",
+        "an event with its run and all indexes on disk",
+        "`make bench-writers`",
+    ),
 }
 DAY = 86_400
 PEAK = 3
@@ -53,7 +85,7 @@ def value(name: str) -> float:
 def draw_figures() -> str:
     lines = ["| | Measured | By |", "|---|---:|---|"]
     for figure in FIGURES.values():
-        lines.append(f"| {figure.what} | {figure.value:,g} {figure.unit} | {figure.source} |")
+        lines.append(f"| {figure.what} | {_plain(figure.value)} {figure.unit} | {figure.source} |")
     return "\n".join(lines)
 
 
@@ -62,8 +94,9 @@ def draw_writers() -> str:
         f"| processes | {' | '.join(f'{batch} a commit' for batch in BATCHES)} |",
         f"|---:|{'---:|' * len(BATCHES)}",
     ]
-    for processes, rates in WRITERS.items():
-        lines.append(f"| {processes} | {' | '.join(f'{rate:,}' for rate in rates)} |")
+    for processes in PROCESSES:
+        rates = [measured("writers", by(processes), per_commit(batch)) for batch in BATCHES]
+        lines.append(f"| {processes} | {' | '.join(f'{rate:,.0f}' for rate in rates)} |")
     return "\n".join(lines)
 
 
@@ -91,7 +124,7 @@ def draw_billion() -> str:
         ("Events at the peak", f"x {PEAK}", _rate(peak)),
         (
             "Web cores, one event a request",
-            f"{peak:,.0f} x {value('cpu'):g} ms / {SHARE:g}",
+            f"{peak:,.0f} x {_plain(value('cpu'))} ms / {SHARE:g}",
             f"{web_cores(mean)}",
         ),
         ("Commits, one event each", "each waits for the disk", _rate(peak)),
@@ -126,6 +159,10 @@ def web_cores(mean: float) -> int:
 
 def workers(mean: float) -> int:
     return math.ceil(mean * CATCH_UP / value("worker"))
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2f}"
 
 
 def _rate(each_second: float) -> str:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 from flask import Flask
@@ -13,8 +15,9 @@ from app.alerting.kinds import KINDS
 from app.alerting.ticking import tick
 from app.channels import claims
 from app.clock import now
-from app.extensions import Model, db, writing
+from app.extensions import Model, db, is_sqlite, writing
 from app.ingest import statements
+from app.ingest.batch_lookups import find_first_answers
 from app.ingest.stores import open_store
 from app.processing import inbox
 from app.processing.batch import process_batch
@@ -195,6 +198,13 @@ def claim_deliveries() -> None:
         claims.claim(session, now(), 8, 2)
 
 
+FOUND_TOGETHER = {
+    statements.FIND_KEYS: (["nobody"],),
+    **dict.fromkeys(statements.FIND_WORKFLOWS.values(), ([1], ["nobody"])),
+}
+"""What PostgreSQL is asked in place of one statement for each request."""
+
+
 def test_the_ingest_service_walks_through_no_table(grown: tuple[Flask, Team]) -> None:
     app, team = grown
     listener, mine = Listener(), team.workspace_id
@@ -204,12 +214,22 @@ def test_the_ingest_service_walks_through_no_table(grown: tuple[Flask, Team]) ->
         statements.FIND_FORMER_SLUG: (mine, "nobody", now()),
         statements.FIND_LAST_EVENT: (team.workflow_id,),
         statements.FIND_ANSWER: (mine, "nobody", now()),
+        statements.LIST_REFERENCES: (mine,),
         **dict.fromkeys(statements.FIND_WORKFLOW.values(), (mine, "nobody")),
+        **({} if is_sqlite() else FOUND_TOGETHER),
     }
     with app.app_context():
         with closing(open_store(db.engine.url)) as store:
             for listener.place, given in values.items():
                 listener.add(store.sql(listener.place), given)
+
+            def note(statement: str, *given: Any) -> list[Any]:
+                listener.add(store.sql(statement), given)
+                return []
+
+            listener.place = "the keys of a batch"
+            with patch.object(type(store), "fetch_all", side_effect=note):
+                find_first_answers(store, mine, [f"key-{each}" for each in range(500)], now())
         check(listener)
 
 
