@@ -48,7 +48,7 @@ class Batch(NamedTuple):
     seconds: float = 0.0
 
 
-class Pace:
+class RowPace:
     """How many rows of a table go at once, by what its last batches took."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Sweeper:
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
-        self._paces: dict[type[Any], Pace] = defaultdict(Pace)
+        self._paces: dict[type[Any], RowPace] = defaultdict(RowPace)
         self._removed: Counter[type[Any]] = Counter()
         self._under_way: Generator[Batch, None, None] | None = None
         self._rests_until = 0.0
@@ -132,7 +132,7 @@ class Sweeper:
                     break
                 since, left = found[-1].moment, left - size
 
-    def _remove(self, removal: Removal, found: list["Found"], pace: Pace) -> Batch:
+    def _remove(self, removal: Removal, found: list["Found"], pace: RowPace) -> Batch:
         """How long others had to wait is counted from the lock to the end of the commit."""
         with writing(checkpoints=False) as session:
             started = self._clock()

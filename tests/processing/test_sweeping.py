@@ -23,7 +23,7 @@ from app.processing.sweeping import (
     MOST_ROWS,
     SHARE,
     SLOW_SECONDS,
-    Pace,
+    RowPace,
     Sweeper,
     prune,
 )
@@ -84,14 +84,14 @@ def go_through(sweeper: Sweeper) -> None:
     [(0.0001, AIM_SECONDS / 0.0001), (0.1, FEWEST_ROWS), (0.000_000_1, MOST_ROWS)],
 )
 def test_the_size_of_a_batch_fits_what_a_row_takes(seconds_a_row: float, size: float) -> None:
-    pace = Pace()
+    pace = RowPace()
     for _ in range(20):
         pace.note(pace.size, pace.size * seconds_a_row, 0.0)
     assert pace.size == pytest.approx(size, abs=1)
 
 
 def test_one_slow_batch_is_the_machines_and_several_are_the_rows() -> None:
-    pace = Pace()
+    pace = RowPace()
     for _ in range(20):
         pace.note(pace.size, pace.size * AIM_SECONDS / 400, 0.0)
     sizes = []
@@ -102,13 +102,13 @@ def test_one_slow_batch_is_the_machines_and_several_are_the_rows() -> None:
 
 
 def test_it_grows_slowly() -> None:
-    pace = Pace()
+    pace = RowPace()
     pace.note(pace.size, AIM_SECONDS / 100, 0.0)
     assert pace.size == FIRST_ROWS * 1.5
 
 
 def test_a_slow_commit_halves_the_batch_as_long_as_that_can_help() -> None:
-    pace = Pace()
+    pace = RowPace()
     pace.size = 4 * ENOUGH_ROWS
     sizes = []
     for _ in range(4):
@@ -118,7 +118,7 @@ def test_a_slow_commit_halves_the_batch_as_long_as_that_can_help() -> None:
 
 
 def test_a_last_batch_of_few_rows_tells_of_no_larger_one() -> None:
-    pace = Pace()
+    pace = RowPace()
     pace.note(1, AIM_SECONDS / 1_000, 0.0)
     assert pace.size == FIRST_ROWS
 
