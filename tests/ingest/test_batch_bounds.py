@@ -1,6 +1,7 @@
 """What one batch may cost the others: of the processor, of the disk, and of the room in the log."""
 
 import difflib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,10 +11,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.extensions import writing
+from app.ingest.service import ingest_service
 from app.ingest.suggestions import closest_slug
 from app.models import Workflow
 from tests.factories import Team, make_team
-from tests.ingest.batch_sending import good, send_batch
+from tests.ingest.batch_sending import good, logged, send_batch
 
 
 @pytest.fixture
@@ -94,3 +96,59 @@ def test_the_suggestion_is_that_of_difflib(value: str) -> None:
     texts = {text.lower(): slug for slug, name in known for text in (name, slug)}
     close = difflib.get_close_matches(value[:255].lower(), texts, n=1, cutoff=0.6)
     assert closest_slug(value, known) == (texts[close[0]] if close else None)
+
+
+# --- headers --------------------------------------------------------------------------------------
+
+MANY = {f"X-Note-{n}": "x" * 8_000 for n in range(90)}
+
+
+def test_a_large_head_is_not_stored_with_each_event(client: FlaskClient, team: Team) -> None:
+    short = {"User_Agent": "n8n", "X_Request_Id": "r-1", "X_Other": "y"}
+    long = {"X_Forwarded_For": "192.0.2.1, " * 700}
+    events = [good(team, idempotency_key="a"), good(team), good(team, ended_at=None)]
+    assert send_batch(client, team, *events, **short, **long, **MANY).status_code == 207
+    for event in logged():
+        headers = dict(event.headers)
+        assert len(json.dumps(event.headers)) < 5_000
+        assert (headers["User-Agent"], headers["X-Request-Id"]) == ("n8n", "r-1")
+        assert headers["Content-Type"] == "application/json"
+        assert set(headers["X-Api-Key"]) == {"•"}
+        assert not {"X-Other", "X-Forwarded-For", "X-Note-0"} & headers.keys()
+    keys = [dict(event.headers).get("Idempotency-Key") for event in logged()]
+    assert keys == ["a", None, None]
+
+
+def test_a_small_head_is_kept_whole(client: FlaskClient, team: Team) -> None:
+    assert send_batch(client, team, good(team), X_Other="y" * 3_000).status_code == 202
+    (event,) = logged()
+    assert dict(event.headers)["X-Other"] == "y" * 3_000
+
+
+def test_the_events_of_a_batch_share_the_text_of_their_headers(
+    client: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches, sent = ingest_service().batches, []
+    record_as_ever = batches.record
+
+    def record(entries: Any) -> Any:
+        sent.extend(entries)
+        return record_as_ever(entries)
+
+    monkeypatch.setattr(batches, "record", record)
+    assert send_batch(client, team, *[good(team)] * 50, X_Other="y").status_code == 202
+    assert len(sent) == 50
+    assert len({id(entry.event.headers) for entry in sent}) == 1
+
+
+def test_the_head_of_a_single_event_is_kept_within_bounds_too(
+    client: FlaskClient, team: Team
+) -> None:
+    fields = {name: value for name, value in good(team).items() if name != "kind"}
+    for many in (MANY, dict(list(MANY.items())[:7])):
+        headers = {**team.headers, "User-Agent": "n8n", **many}
+        answer = client.post("/api/v1/ingest/run-success", json=fields, headers=headers)
+        assert answer.status_code == 202
+    large, small = (dict(event.headers) for event in logged())
+    assert "X-Note-0" not in large and "X-Note-6" in small
+    assert large["User-Agent"] == "n8n" and large["Content-Length"] == small["Content-Length"]
