@@ -33,7 +33,7 @@ from app.ingest.body import ReadBody, read_object
 from app.ingest.intake import Environ, Intake, open_intake
 from app.ingest.recorder import replay
 from app.ingest.records import IdempotentClaim, NewEvent
-from app.ingest.rejections import keep_rejection
+from app.ingest.rejections import count_rejection, keep_rejection
 from app.ingest.schemas import EventKind
 from app.ingest.service import IngestService, ingest_service
 from app.ingest.stored_headers import (
@@ -82,10 +82,15 @@ class Item:
     event: NewEvent | None = None
     is_replayed: bool = False
 
-    def describe(self) -> dict[str, Any]:
-        """Its entry in the batch's answer; a refusal is put into the log."""
+    def describe(self, *, may_be_stored: bool) -> dict[str, Any]:
+        """Its entry in the batch's answer; a refusal is put into the log, or else only counted."""
         if self.problem:
-            return describe_problem(self.problem, keep_rejection(self.intake, self.problem))
+            event_id = None
+            if may_be_stored:
+                event_id = keep_rejection(self.intake, self.problem)
+            else:
+                count_rejection(self.intake, self.problem)
+            return describe_problem(self.problem, event_id)
         replayed = {"idempotent_replayed": True} if self.is_replayed else {}
         return describe_accepted(self.answer) | replayed
 
@@ -108,7 +113,7 @@ def accept_batch() -> Response:
     items = _open_all(service, intake, batch)
     _judge(service, intake, items)
     _record(service, items)
-    return _answer(items)
+    return _answer(items, service.limits.stored_of_batch)
 
 
 def find_place(kind: str | None, path: str) -> int | None:
@@ -247,9 +252,15 @@ def _record(service: IngestService, items: Sequence[Item]) -> None:
             item.problem = problem
 
 
-def _answer(items: Sequence[Item]) -> Response:
-    """202 where all were accepted, 207 where some were, and where none was a refusal."""
-    entries = [item.describe() for item in _in_turns(items)]
+def _answer(items: Sequence[Item], most_stored: int) -> Response:
+    """202 where all were accepted, 207 where some were, and where none was a refusal.
+
+    Of the refused ones, at most so many are stored.
+    """
+    entries, room = [], most_stored
+    for item in _in_turns(items):
+        entries.append(item.describe(may_be_stored=room > 0))
+        room -= item.problem is not None
     refused = [item.problem for item in items if item.problem]
     answer = {"accepted": len(items) - len(refused), "refused": len(refused), "events": entries}
     if len(refused) == len(items):

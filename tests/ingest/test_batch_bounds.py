@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,10 +10,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.extensions import writing
+from app.extensions import db, writing
 from app.ingest.service import ingest_service
 from app.ingest.suggestions import closest_slug
-from app.models import Workflow
+from app.models import UnstoredCount, Workflow
 from tests.factories import Team, make_team
 from tests.ingest.batch_sending import good, logged, send_batch
 
@@ -152,3 +152,37 @@ def test_the_head_of_a_single_event_is_kept_within_bounds_too(
     large, small = (dict(event.headers) for event in logged())
     assert "X-Note-0" not in large and "X-Note-6" in small
     assert large["User-Agent"] == "n8n" and large["Content-Length"] == small["Content-Length"]
+
+
+# --- room in the log ------------------------------------------------------------------------------
+
+
+def test_a_batch_leaves_the_others_three_quarters_of_the_room_in_the_log(
+    make_app: Callable[..., Flask],
+) -> None:
+    app = make_app(FLOWPULSE_REJECTED_RATE=40, WEB_CONCURRENCY=2)
+    with app.app_context():
+        client, team, other = app.test_client(), make_team(), make_team("Other", first=False)
+        limits = ingest_service().limits
+        limits._clock = lambda: 1_800_000_000.0
+        events = [good(team), *[good(team, ended_at=None)] * 100, good(team)]
+        answer = send_batch(client, team, *events)
+        assert (answer.json["accepted"], answer.json["refused"]) == (2, 100)
+        refused = [each for each in answer.json["events"] if each["status"] == 400]
+        assert ["event_id" in each for each in refused] == [True] * 5 + [False] * 95
+        alone = [send_batch(client, other, good(other, ended_at=None)) for _ in range(16)]
+        assert ["event_id" in each.json["events"][0] for each in alone] == [True] * 15 + [False]
+        limits.sync()
+        counted = {each.workspace_id: each.count for each in db.session.query(UnstoredCount)}
+        assert counted == {team.workspace_id: 95, other.workspace_id: 1}
+        db.session.remove()
+
+
+@pytest.mark.parametrize(("rate", "stored"), [(0, 0), (1, 1), (3, 1), (200, 50)])
+def test_a_batch_may_store_one_refusal_where_any_is_stored(
+    make_app: Callable[..., Flask], rate: int, stored: int
+) -> None:
+    app = make_app(FLOWPULSE_REJECTED_RATE=rate, WEB_CONCURRENCY=1)
+    with app.app_context():
+        assert ingest_service().limits.stored_of_batch == stored
+        db.session.remove()
