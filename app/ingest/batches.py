@@ -255,7 +255,7 @@ def _record(service: IngestService, items: Sequence[Item]) -> None:
 def _answer(items: Sequence[Item], most_stored: int) -> Response:
     """202 where all were accepted, 207 where some were, and where none was a refusal.
 
-    Of the refused ones, at most so many are stored.
+    Of the refused ones, at most `most_stored` are stored.
     """
     entries, room = [], most_stored
     for item in _in_turns(items):
@@ -264,14 +264,19 @@ def _answer(items: Sequence[Item], most_stored: int) -> Response:
     refused = [item.problem for item in items if item.problem]
     answer = {"accepted": len(items) - len(refused), "refused": len(refused), "events": entries}
     if len(refused) == len(items):
-        return JsonAnswer(_describe_refused(refused) | answer, 400, PROBLEM_JSON, {})
+        document = _describe_refused(refused)
+        return JsonAnswer(document | answer, document["status"], PROBLEM_JSON, {})
     return JsonAnswer(answer, MULTI_STATUS if refused else ACCEPTED, JSON, {})
 
 
 def _describe_refused(problems: Sequence[ProblemError]) -> dict[str, Any]:
+    """With the code and status that all have, or else as a whole that is not valid."""
     count = f"None of the {len(problems)} events was" if len(problems) > 1 else "The event was not"
-    first = "The first: " if len(problems) > 1 else ""
-    detail = f"{count} accepted. {first}{problems[0].detail}"
+    begin = "The first: " if len(problems) > 1 else ""
+    first = problems[0]
+    detail = f"{count} accepted. {begin}{first.detail}"
+    if all(problem.code == first.code for problem in problems):
+        return problem_document(first.code, first.status, detail, None, None)
     return problem_document("validation_failed", 400, detail, None, None)
 
 
