@@ -95,9 +95,13 @@ def _ingest(kind: Any) -> dict[str, Any]:
     }
 
 
+_NONE_ACCEPTED = "Also where none of the events was accepted, then with `events`."
+
+
 def _ingest_batch() -> dict[str, Any]:
-    refused = _problem_response(400)
-    refused["description"] += "\n\nAlso where none of the events was accepted, then with `events`."
+    problems = _problems(_INGEST_STATUSES)
+    for status in ("400", "403", "404", "422"):
+        problems[status]["description"] += f"\n\n{_NONE_ACCEPTED}"
     whole = _json(ref("BatchAnswer"))
     return {
         "operationId": "batch",
@@ -111,8 +115,7 @@ def _ingest_batch() -> dict[str, Any]:
         "responses": {
             "202": {"description": "All of them are on disk.", "content": whole},
             "207": {"description": "Some are on disk: see `events`.", "content": whole},
-            **_problems(_INGEST_STATUSES),
-            "400": refused,
+            **problems,
         },
     }
 

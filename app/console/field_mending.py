@@ -5,8 +5,9 @@ import re
 from collections.abc import Callable, Mapping
 
 from app.console.drafts import Draft
-from app.ingest.references import REFERENCES, closest_slug
+from app.ingest.references import REFERENCES
 from app.ingest.schemas import EVENT_KINDS
+from app.ingest.suggestions import closest_slug
 from app.ingest.timestamps import read_timestamp
 from app.problems import FieldError
 

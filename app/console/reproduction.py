@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from app.identifiers import new_id
 from app.ingest.batches import find_place, sent_alone
-from app.ingest.intake import MASK
+from app.ingest.stored_headers import MASK
 from app.links import public_url
 from app.models import Event
 from app.url_secrets import mask_url_secrets

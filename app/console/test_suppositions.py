@@ -42,8 +42,8 @@ class SupposedWorkflows:
             return FormerWorkflow(self.former[slug], now + FORMER_SLUG_LIFETIME)
         return self.store.find_former_slug(workspace_id, slug, now)
 
-    def list_references(self, workspace_id: int) -> list[tuple[str, str]]:
-        return self.store.list_references(workspace_id)
+    def suggest_slug(self, workspace_id: int, value: str) -> str | None:
+        return self.store.suggest_slug(workspace_id, value)
 
 
 def nothing(workflow: Workflow) -> Fields:

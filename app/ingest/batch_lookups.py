@@ -6,7 +6,12 @@ from itertools import repeat
 
 from app.ingest.records import FormerWorkflow, KnownWorkflow, RememberedAnswer
 from app.ingest.store import Store
+from app.ingest.suggestions import closest_slug
 from app.models import IDEMPOTENCY_WINDOW
+
+MOST_SUGGESTIONS = 20
+"""Wrong references of one batch that are compared with all workflows; the rest get the general
+hint."""
 
 
 class Workflows:
@@ -17,6 +22,7 @@ class Workflows:
         self._found: dict[tuple[str, str], KnownWorkflow | None] = {}
         self._former: dict[str, FormerWorkflow | None] = {}
         self._references: list[tuple[str, str]] | None = None
+        self._suggested: dict[str, str | None] = {}
 
     def find_workflow(self, workspace_id: int, column: str, value: str) -> KnownWorkflow | None:
         if (column, value) not in self._found:
@@ -31,7 +37,15 @@ class Workflows:
             self._former[slug] = self._store.find_former_slug(workspace_id, slug, now)
         return self._former[slug]
 
-    def list_references(self, workspace_id: int) -> list[tuple[str, str]]:
+    def suggest_slug(self, workspace_id: int, value: str) -> str | None:
+        """As the store does, whichever field the value came in."""
+        if value not in self._suggested:
+            if len(self._suggested) >= MOST_SUGGESTIONS:
+                return None
+            self._suggested[value] = closest_slug(value, self._list_references(workspace_id))
+        return self._suggested[value]
+
+    def _list_references(self, workspace_id: int) -> list[tuple[str, str]]:
         if self._references is None:
             self._references = self._store.list_references(workspace_id)
         return self._references

@@ -33,9 +33,14 @@ from app.ingest.body import ReadBody, read_object
 from app.ingest.intake import Environ, Intake, open_intake
 from app.ingest.recorder import replay
 from app.ingest.records import IdempotentClaim, NewEvent
-from app.ingest.rejections import keep_rejection
+from app.ingest.rejections import count_rejection, keep_rejection
 from app.ingest.schemas import EventKind
 from app.ingest.service import IngestService, ingest_service
+from app.ingest.stored_headers import (
+    MOST_BYTES_IN_BATCH,
+    add_idempotency_key,
+    write_headers,
+)
 from app.ingest.together import Entry
 from app.problem_documents import describe_problem, problem_document
 from app.problems import FieldError, ProblemError
@@ -47,7 +52,14 @@ ACCEPTED, MULTI_STATUS = 202, 207
 _PLACE = re.compile(re.escape(PATH) + r"(?:\?.*)?#/events/(\d{1,3})", re.ASCII)
 """Where an event stood in its batch, as a JSON Pointer (RFC 6901, section 6)."""
 _MOST_OF_A_PATH = 1900
-_OF_THE_WHOLE = frozenset({"CONTENT_LENGTH", "HTTP_CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING"})
+_OF_THE_WHOLE = frozenset(
+    {
+        "CONTENT_LENGTH",
+        "HTTP_CONTENT_LENGTH",
+        "HTTP_IDEMPOTENCY_KEY",
+        "HTTP_TRANSFER_ENCODING",
+    }
+)
 _BUSY_SECONDS = 0.005
 """After so long the other requests of the process have their turn."""
 
@@ -70,10 +82,15 @@ class Item:
     event: NewEvent | None = None
     is_replayed: bool = False
 
-    def describe(self) -> dict[str, Any]:
-        """Its entry in the batch's answer; a refusal is put into the log."""
+    def describe(self, *, may_be_stored: bool) -> dict[str, Any]:
+        """Its entry in the batch's answer; a refusal is put into the log, or else only counted."""
         if self.problem:
-            return describe_problem(self.problem, keep_rejection(self.intake, self.problem))
+            event_id = None
+            if may_be_stored:
+                event_id = keep_rejection(self.intake, self.problem)
+            else:
+                count_rejection(self.intake, self.problem)
+            return describe_problem(self.problem, event_id)
         replayed = {"idempotent_replayed": True} if self.is_replayed else {}
         return describe_accepted(self.answer) | replayed
 
@@ -93,10 +110,10 @@ def accept_batch() -> Response:
     batch = _read(service, intake, raw)
     if key.id is not None:
         service.limits.check_batch(key.id, len(batch.texts))
-    items = [_open(service, intake, batch, place) for place in _in_turns(range(len(batch.texts)))]
+    items = _open_all(service, intake, batch)
     _judge(service, intake, items)
     _record(service, items)
-    return _answer(items)
+    return _answer(items, service.limits.stored_of_batch)
 
 
 def find_place(kind: str | None, path: str) -> int | None:
@@ -123,9 +140,23 @@ def _read(service: IngestService, intake: Intake, raw: bytes) -> BatchBody:
     return batch
 
 
-def _open(service: IngestService, whole: Intake, batch: BatchBody, place: int) -> Item:
+def _open_all(service: IngestService, whole: Intake, batch: BatchBody) -> list[Item]:
+    """Each event with its kind and key; all share the headers, which are stored with each."""
+    environ = {name: value for name, value in whole.environ.items() if name not in _OF_THE_WHOLE}
+    headers = write_headers(environ, MOST_BYTES_IN_BATCH)
+    items = []
+    for place in _in_turns(range(len(batch.texts))):
+        item = Item(_open_intake(whole, environ, place))
+        item.intake.headers = headers
+        _read_event(service, whole, batch, place, item)
+        items.append(item)
+    return items
+
+
+def _read_event(
+    service: IngestService, whole: Intake, batch: BatchBody, place: int, item: Item
+) -> None:
     """The event at this place, its kind and its key; what they have wrong is noted."""
-    item = Item(_open_intake(whole, place))
     text = batch.texts[place]
     item.intake.body = encode(text)
     content_type = whole.environ.get("CONTENT_TYPE")
@@ -133,7 +164,7 @@ def _open(service: IngestService, whole: Intake, batch: BatchBody, place: int) -
         body = read_object(item.intake.body, content_type, service.max_json_depth)
     except ProblemError as problem:
         item.problem = problem
-        return item
+        return
     body.warnings += batch.warnings
     item.body = item.intake.members = body
     item.kind = read_kind(body, item.errors)
@@ -145,26 +176,19 @@ def _open(service: IngestService, whole: Intake, batch: BatchBody, place: int) -
             body.pop(name, None)
     if item.kind and key and not item.errors:
         item.intake.environ["HTTP_IDEMPOTENCY_KEY"] = key
+        item.intake.headers = add_idempotency_key(item.intake.headers or "[]", key)
         workspace_id = whole.api_key.workspace_id if whole.api_key else 0
         item.claim = make_claim(item.intake, workspace_id, key, item.kind, item.intake.body)
-    return item
 
 
-def _open_intake(whole: Intake, place: int) -> Intake:
+def _open_intake(whole: Intake, environ: Environ, place: int) -> Intake:
     """The intake of one event: it came when the batch came, and is answered with it."""
-    intake = Intake(_environ_of(whole.environ, place))
+    query = environ.get("QUERY_STRING")
+    path = f"{PATH}?{query}" if query else PATH
+    intake = Intake({**environ, "RAW_URI": f"{path[:_MOST_OF_A_PATH]}#/events/{place}"})
     intake.started, intake.received_at = whole.started, whole.received_at
     intake.api_key = whole.api_key
     return intake
-
-
-def _environ_of(environ: Environ, place: int) -> Environ:
-    query = environ.get("QUERY_STRING")
-    path = f"{PATH}?{query}" if query else PATH
-    own = {name: value for name, value in environ.items() if name not in _OF_THE_WHOLE}
-    own.pop("HTTP_IDEMPOTENCY_KEY", None)
-    own["RAW_URI"] = f"{path[:_MOST_OF_A_PATH]}#/events/{place}"
-    return own
 
 
 def _derive_key(whole: Intake, place: int) -> str | None:
@@ -228,20 +252,31 @@ def _record(service: IngestService, items: Sequence[Item]) -> None:
             item.problem = problem
 
 
-def _answer(items: Sequence[Item]) -> Response:
-    """202 where all were accepted, 207 where some were, and where none was a refusal."""
-    entries = [item.describe() for item in _in_turns(items)]
+def _answer(items: Sequence[Item], most_stored: int) -> Response:
+    """202 where all were accepted, 207 where some were, and where none was a refusal.
+
+    Of the refused ones, at most `most_stored` are stored.
+    """
+    entries, room = [], most_stored
+    for item in _in_turns(items):
+        entries.append(item.describe(may_be_stored=room > 0))
+        room -= item.problem is not None
     refused = [item.problem for item in items if item.problem]
     answer = {"accepted": len(items) - len(refused), "refused": len(refused), "events": entries}
     if len(refused) == len(items):
-        return JsonAnswer(_describe_refused(refused) | answer, 400, PROBLEM_JSON, {})
+        document = _describe_refused(refused)
+        return JsonAnswer(document | answer, document["status"], PROBLEM_JSON, {})
     return JsonAnswer(answer, MULTI_STATUS if refused else ACCEPTED, JSON, {})
 
 
 def _describe_refused(problems: Sequence[ProblemError]) -> dict[str, Any]:
+    """With the code and status that all have, or else as a whole that is not valid."""
     count = f"None of the {len(problems)} events was" if len(problems) > 1 else "The event was not"
-    first = "The first: " if len(problems) > 1 else ""
-    detail = f"{count} accepted. {first}{problems[0].detail}"
+    begin = "The first: " if len(problems) > 1 else ""
+    first = problems[0]
+    detail = f"{count} accepted. {begin}{first.detail}"
+    if all(problem.code == first.code for problem in problems):
+        return problem_document(first.code, first.status, detail, None, None)
     return problem_document("validation_failed", 400, detail, None, None)
 
 

@@ -1,20 +1,18 @@
 """One request on its way in: what is known of it so far, and how it is written to the log."""
 
-import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
-from functools import lru_cache
-from typing import IO, Any, NamedTuple, Protocol, cast
+from typing import IO, Any, Protocol, cast
 
 from werkzeug.wsgi import get_content_length, get_input_stream
 
-from app.answers import dump, quote
 from app.clock import now
 from app.identifiers import new_id
 from app.ingest.platforms import MAX_PLATFORM, guess_platform
 from app.ingest.records import KnownKey, NewEvent
+from app.ingest.stored_headers import write_headers
 from app.keys import mask_keys, mask_keys_in_address, mask_keys_in_bytes
 from app.problems import ProblemError
 from app.time_limit import TimeIsUp, time_limit
@@ -23,8 +21,6 @@ MAX_STORED_BODY = 64 * 1024
 MOST_SKIPPED = 256 * 1024 * 1024
 """Bytes of a body that are read for their sender's sake alone."""
 _CHUNK = 64 * 1024
-_SECRET_HEADER = re.compile("AUTH|COOKIE|PASSWORD|PASSWD|SECRET|SIGNATURE|TOKEN|API_?KEY")
-MASK = "••••••"
 NOTHING: Mapping[str, Any] = {}
 _LARGEST_SIZE = 2**63 - 1
 _BROKEN_BODY = "The body's chunks can't be read, or the connection broke off within them."
@@ -46,7 +42,10 @@ class SentBy(Protocol):
 
 
 class Intake:
-    """Gathers what the log will say of a request, whatever becomes of it."""
+    """Gathers what the log will say of a request, whatever becomes of it.
+
+    `headers` are those that the log keeps, where they are not to be read from the environ.
+    """
 
     __slots__ = (
         "api_key",
@@ -55,6 +54,7 @@ class Intake:
         "content_length",
         "environ",
         "event_id",
+        "headers",
         "is_broken",
         "kind",
         "members",
@@ -72,6 +72,7 @@ class Intake:
         self.kind = kind
         self.api_key: KnownKey | None = None
         self.attempt: SentBy | None = None
+        self.headers: str | None = None
         self.members: Mapping[str, Any] = NOTHING
         self.body: bytes | None = None
         self.is_broken = False
@@ -220,7 +221,7 @@ class Intake:
             attempt_of_id=attempt.attempt_of_id if attempt else None,
             method=environ["REQUEST_METHOD"][:20],
             path=mask_keys_in_address(environ.get("RAW_URI") or environ["PATH_INFO"])[:2000],
-            headers=_stored_headers(environ),
+            headers=self.headers or write_headers(environ),
             body=mask_keys_in_bytes(body)[:MAX_STORED_BODY],
             body_size=self._body_size(),
             remote_addr=self.remote_addr[:64] or None,
@@ -266,30 +267,3 @@ def _too_large(limit: int) -> ProblemError:
     return ProblemError(
         "body_too_large", f"The body is larger than {limit:,} bytes. Send less, or split it."
     )
-
-
-class _Header(NamedTuple):
-    """A header as JSON: the pair up to its value, or the whole pair where the value is secret."""
-
-    start: str
-    whole: str | None
-
-
-@lru_cache(maxsize=1024)
-def _as_header(variable: str) -> _Header | None:
-    """The header that a variable of the environ stands for (RFC 3875, section 4.1.18)."""
-    if not variable.startswith("HTTP_") and variable not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-        return None
-    name = variable.removeprefix("HTTP_").replace("_", "-").title()
-    is_secret = _SECRET_HEADER.search(variable) is not None
-    return _Header(f"[{dump(name)},", dump([name, MASK]) if is_secret else None)
-
-
-def _stored_headers(environ: Environ) -> str:
-    """Names and values as JSON pairs; of secret headers only that they were there."""
-    pairs = []
-    for variable, value in environ.items():
-        header = _as_header(variable)
-        if header and (value or variable.startswith("HTTP_")):
-            pairs.append(header.whole or f"{header.start}{quote(value)}]")
-    return mask_keys(f"[{','.join(pairs)}]")

@@ -23,6 +23,8 @@ BURST_FACTOR = 10
 """A key's burst, as a multiple of its rate per second."""
 _SHARED_FROM = 0.25
 """How full a bucket must be before the other processes are told."""
+_BATCHES = 4
+"""One batch fills a quarter of a second's room in the log, so that it leaves some to others."""
 _AGAIN = "Send it again in {} s."
 _MAX_BUCKETS = 10_000
 
@@ -83,7 +85,10 @@ class _Bucket:
 
 
 class Limits:
-    """The limits of one process; one per app."""
+    """The limits of one process; one per app.
+
+    `stored_of_batch`: how many refused events of one batch may be stored.
+    """
 
     def __init__(
         self, store: Store, settings: Mapping[str, Any], clock: Callable[[], float] = timestamp
@@ -96,6 +101,7 @@ class Limits:
         self._rejected: int = settings["FLOWPULSE_REJECTED_RATE"]
         self._stored = _share(self._rejected, settings["WEB_CONCURRENCY"])
         self._stored_in = (0, 0)
+        self.stored_of_batch = _share(self._stored, _BATCHES)
         self._buckets: dict[str, _Bucket] = {}
         self._unstored: Counter[tuple[datetime, int | None, str]] = Counter()
         self._syncing: threading.Thread | None = None
@@ -234,9 +240,9 @@ class Limits:
                 self.sync()
 
 
-def _share(rate: int, processes: int) -> int:
-    """One process's part of a rate, at least one where there is a rate at all."""
-    return max(min(rate, 1), rate // max(1, processes))
+def _share(rate: int, parts: int) -> int:
+    """One part of a rate, such as a process's; at least one where there is a rate at all."""
+    return max(min(rate, 1), rate // max(1, parts))
 
 
 def _rate_limited(reason: str, wait: float) -> ProblemError:

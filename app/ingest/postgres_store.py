@@ -26,6 +26,8 @@ READER_SECONDS = 5.0
 """How long a look-up waits for a connection that is in use; then the sender is told 503."""
 AT_ONCE_SECONDS = 1.0
 """A connection that has idled and is dead says so sooner than this."""
+MAX_WRITERS = 4
+"""Kept open: the recorder, batches, limits and the use of keys each write with one at a time."""
 _COMMIT_ORDER_LOCK = 0x464C4F57
 """PostgreSQL hands out an id before the commit; under this lock ids follow the commits."""
 
@@ -45,7 +47,7 @@ class PostgresStore(Store):
             for column, statement in FIND_WORKFLOWS.items()
         }
         self._readers = threading.BoundedSemaphore(MAX_CONNECTIONS)
-        self._writer: psycopg.Connection[Any] | None = None
+        self._writers: list[psycopg.Connection[Any]] = []
 
     def find_key(self, key_hash: str) -> KnownKey | None:
         row: KnownKey | None = self._keys.find(key_hash)
@@ -109,17 +111,33 @@ class PostgresStore(Store):
     @contextmanager
     def _only_user(self) -> Iterator[psycopg.Connection[Any]]:
         """A connection that nobody else uses meanwhile."""
-        connection, self._writer = self._writer, None
+        connection = None
         try:
-            connection = connection or self._connect()
+            connection = self._take_writer() or self._connect()
             yield connection
         except BaseException as error:
             if connection is not None:
                 connection.close()  # Rolls back; the next writer opens a fresh one.
             if isinstance(error, LOST):
+                self.close()  # After a restart of the database, the spare ones are dead too.
                 raise AwayError(str(error)) from error
             raise
-        self._writer = connection
+        self._writers.append(connection)
+        if len(self._writers) > MAX_WRITERS:
+            self._writers.pop(0).close()
+
+    def _take_writer(self) -> psycopg.Connection[Any] | None:
+        """The spare connection that was used last, if there is one."""
+        try:
+            return self._writers.pop()
+        except IndexError:
+            return None
+
+    def close(self) -> None:
+        """See Store; those that write too."""
+        super().close()
+        while connection := self._take_writer():
+            connection.close()
 
     def run(self, function: Callable[[], None]) -> None:
         function()

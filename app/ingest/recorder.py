@@ -5,21 +5,18 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from app.blocking import Signal, let_others_join, make_signal
+from app.blocking import let_others_join
+from app.ingest import turns
 from app.ingest.claims import claim_all
 from app.ingest.records import IdempotentClaim, NewEvent, RememberedAnswer
-from app.ingest.store import OUTAGES, BusyError, Cursor, Store
+from app.ingest.store import BusyError, Cursor, Store
+from app.ingest.turns import Waiting, write_one_by_one
 from app.problems import ProblemError
 
 BATCH_SIZE = 500
-WAIT_SECONDS = 8.0
-"""How long a sender waits for its event's turn; then it is told 503, and the event is let go."""
-WRITE_SECONDS = 10.0
-"""How long it waits on while its event is being written: what came of that must be known."""
-LOOK_SECONDS = 0.25
 GATHER_SECONDS = 0.05
 """How long refused requests gather before they are written; they wait for nobody."""
 MAX_DEFERRED = 5_000
@@ -31,27 +28,13 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
-class _Item:
-    """An event that waits to be written, or to be let go: whoever takes its turn decides.
-
-    So none is written whose sender has been told that it is not.
-    """
+class _Item(Waiting):
+    """An event that waits to be written."""
 
     event: NewEvent
     claim: IdempotentClaim | None = None
-    done: Signal = field(default_factory=make_signal)
-    turn: list[bool] = field(default_factory=lambda: [True])
-    is_ours: bool = False
     remembered: RememberedAnswer | None = None
-    error: BaseException | None = None
     is_deferred: bool = False
-
-    def take_turn(self) -> bool:
-        """Whether nobody had taken it; a list's pop is one step for all threads."""
-        try:
-            return self.turn.pop()
-        except IndexError:
-            return False
 
 
 class _Offer:
@@ -61,20 +44,11 @@ class _Offer:
         self._items = items
 
     def take(self) -> list[NewEvent]:
-        return [item.event for item in self.take_items()]
-
-    def take_items(self) -> list[_Item]:
-        """Those that no sender has given up; they are ours from now on."""
-        for item in self._items:
-            item.is_ours = item.is_ours or item.take_turn()
-        return [item for item in self._items if item.is_ours]
+        return [item.event for item in self._items if item.take()]
 
     def give_back(self) -> None:
-        """Nothing was written: senders may give up again."""
         for item in self._items:
-            if item.is_ours:
-                item.is_ours = False
-                item.turn.append(True)
+            item.give_back()
 
 
 class Recorder:
@@ -107,7 +81,7 @@ class Recorder:
         item = _Item(event, claim)
         self._waiting.append(item)
         self._notify()
-        if not item.done.wait(WAIT_SECONDS) and not _wait_on(item):
+        if not item.done.wait(turns.WAIT_SECONDS) and not item.wait_on():
             raise ProblemError("unavailable")
         if item.error is not None:
             raise ProblemError("unavailable") from item.error
@@ -134,7 +108,7 @@ class Recorder:
         self._is_closed = True
         self._wake.set()
         if self._thread is not None:
-            self._thread.join(WAIT_SECONDS)
+            self._thread.join(turns.WAIT_SECONDS)
         self.flush()
 
     def _notify(self) -> None:
@@ -173,19 +147,18 @@ class Recorder:
                 item.error = error
         except Exception as error:
             logger.warning("A commit of %d events failed: %s", len(items), error)
-            self._write_one_by_one(items)
+            write_one_by_one(self._store, items, self._write_again)
         for item in items:
             item.done.give()
             if item.is_deferred and item.error is not None and self._on_lost:
                 self._on_lost(item.event)
 
     def _write(self, items: Sequence[_Item]) -> None:
-        offer = _Offer(items)
         if not any(item.claim for item in items):
-            self._store.append_events(offer)
+            self._store.append_events(_Offer(items))
             return
         with self._store.writing() as cursor:
-            self._insert(cursor, offer.take_items())
+            self._insert(cursor, [item for item in items if item.take()])
 
     def _insert(self, cursor: Cursor, items: Sequence[_Item]) -> None:
         """All but those that a first answer stands for."""
@@ -197,38 +170,13 @@ class Recorder:
         if events:
             self._store.insert_events(cursor, events)
 
-    def _write_one_by_one(self, items: Sequence[_Item]) -> None:
-        """One event that can't be written must not take the others with it.
-
-        When it is the database that can't be used, all the rest fail at once: each would wait for
-        its lock anew, long after its sender was told.
-        """
-        outage: Exception | None = None
-        for item in items:
-            item.remembered, item.error = None, outage
-            if outage is None:
-                try:
-                    self._store.run(lambda item=item: self._write_again(item))  # type: ignore[misc]
-                except Exception as error:
-                    item.error = error
-                    outage = error if isinstance(error, OUTAGES) else None
-
     def _write_again(self, item: _Item) -> None:
         """The failed commit may have reached the disk before its answer was lost."""
+        item.remembered = None
         with self._store.writing() as cursor:
-            if not _Offer([item]).take() or self._store.is_stored(cursor, item.event.public_id):
+            if not item.take() or self._store.is_stored(cursor, item.event.public_id):
                 return
             self._insert(cursor, [item])
-
-
-def _wait_on(item: _Item) -> bool:
-    """Whether the event was written after all; it is let go as soon as nobody is writing it."""
-    for _ in range(round(WRITE_SECONDS / LOOK_SECONDS)):
-        if item.take_turn():
-            return False
-        if item.done.wait(LOOK_SECONDS):
-            return True
-    return False
 
 
 def _take(queue: deque[_Item], count: int) -> list[_Item]:

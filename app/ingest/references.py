@@ -1,6 +1,5 @@
 """Which workflow an event is about, by id, slug or name."""
 
-import difflib
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,7 +12,6 @@ from app.problems import FieldError, ProblemError, presentable
 
 REFERENCES = {"workflow_id": "public_id", "workflow_slug": "slug", "workflow_name": "name"}
 """The fields that name a workflow, the deciding one first, with the column of each."""
-_CLOSE_ENOUGH = 0.6
 
 
 class Directory(Protocol):
@@ -23,7 +21,7 @@ class Directory(Protocol):
     def find_former_slug(
         self, workspace_id: int, slug: str, now: datetime
     ) -> FormerWorkflow | None: ...
-    def list_references(self, workspace_id: int) -> list[tuple[str, str]]: ...
+    def suggest_slug(self, workspace_id: int, value: str) -> str | None: ...
 
 
 def find_workflow(
@@ -146,8 +144,7 @@ def _current(workflow: KnownWorkflow, field: str) -> str:
 
 
 def _not_found(store: Directory, workspace_id: int, field: str, value: str) -> ProblemError:
-    known = store.list_references(workspace_id)
-    slug = closest_slug(value, known)
+    slug = store.suggest_slug(workspace_id, value)
     hint = (
         f"Did you mean workflow_slug {slug!r}?"
         if slug
@@ -159,10 +156,3 @@ def _not_found(store: Directory, workspace_id: int, field: str, value: str) -> P
         f"{message} {hint}",
         errors=[FieldError(field, "workflow_not_found", message, hint, value)],
     )
-
-
-def closest_slug(value: str, known: list[tuple[str, str]]) -> str | None:
-    """The slug of the workflow whose slug or name is closest to the value, if one is close."""
-    slugs = {text.lower(): slug for slug, name in known for text in (name, slug)}
-    close = difflib.get_close_matches(value[:255].lower(), slugs, n=1, cutoff=_CLOSE_ENOUGH)
-    return slugs[close[0]] if close else None

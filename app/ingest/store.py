@@ -30,6 +30,7 @@ from app.ingest.statements import (
     ROWS_AT_ONCE,
     insert_events,
 )
+from app.ingest.suggestions import closest_slug
 from app.models import IDEMPOTENCY_WINDOW
 
 MAX_CONNECTIONS = 8
@@ -148,6 +149,10 @@ class Store:
     def list_references(self, workspace_id: int) -> list[tuple[str, str]]:
         """Slug and name of the workspace's workflows, for suggestions."""
         return [(slug, name) for slug, name in self.fetch_all(LIST_REFERENCES, workspace_id)]
+
+    def suggest_slug(self, workspace_id: int, value: str) -> str | None:
+        """The slug of the workflow that this one was probably meant to name, if one is close."""
+        return closest_slug(value, self.list_references(workspace_id))
 
     def find_answer(self, workspace_id: int, key: str, now: datetime) -> RememberedAnswer | None:
         row = self.fetch_one(FIND_ANSWER, workspace_id, key, now - IDEMPOTENCY_WINDOW)

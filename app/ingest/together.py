@@ -4,13 +4,16 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from app.ingest import turns
 from app.ingest.claims import claim_all
-from app.ingest.recorder import BATCH_SIZE, WAIT_SECONDS, WRITE_SECONDS
+from app.ingest.recorder import BATCH_SIZE
 from app.ingest.records import IdempotentClaim, NewEvent, RememberedAnswer
 from app.ingest.store import BusyError, Cursor, Store
+from app.ingest.turns import Waiting, write_one_by_one
 from app.problems import ProblemError
 
 logger = logging.getLogger(__name__)
@@ -24,13 +27,12 @@ class Entry(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class _Batch:
+class _Batch(Waiting):
     """What waits to be written; `remembered` has the first answers by the places of the entries."""
 
     entries: Sequence[Entry]
     remembered: dict[int, RememberedAnswer] = field(default_factory=dict)
     is_done: bool = False
-    error: BaseException | None = None
 
     def list_new(self) -> list[NewEvent]:
         """The events that no first answer stands for."""
@@ -53,24 +55,19 @@ class BatchRecorder:
         """
         batch = _Batch(entries)
         self._waiting.append(batch)
-        if not self._turn.acquire(timeout=WAIT_SECONDS) and not self._wait_on(batch):
+        if self._turn.acquire(timeout=turns.WAIT_SECONDS):
+            try:
+                while not batch.is_done:
+                    self._commit_next()
+            finally:
+                self._turn.release()
+        elif not batch.wait_on():
+            with suppress(ValueError):
+                self._waiting.remove(batch)
             raise ProblemError("unavailable")
-        try:
-            while not batch.is_done:
-                self._commit_next()
-        finally:
-            self._turn.release()
         if batch.error is not None:
             raise ProblemError("unavailable") from batch.error
         return batch.remembered
-
-    def _wait_on(self, batch: _Batch) -> bool:
-        """Whether it is this batch's turn after all, or was; it is let go if nobody writes it."""
-        try:
-            self._waiting.remove(batch)
-        except ValueError:
-            return self._turn.acquire(timeout=WRITE_SECONDS)
-        return False
 
     def _commit_next(self) -> None:
         batches = self._take()
@@ -80,21 +77,27 @@ class BatchRecorder:
             self._give_up(batches, error)
         except Exception as error:
             logger.warning("A commit of %d batches failed: %s", len(batches), error)
-            self._write_one_by_one(batches)
+            write_one_by_one(self._store, batches, self._write_again)
         except BaseException as error:
             self._give_up(batches, error)
             raise
         finally:
             for batch in batches:
                 batch.is_done = True
+                batch.done.give()
 
     def _take(self) -> list[_Batch]:
         """Those that have waited longest, as many as fit into one commit; at least one."""
         taken = [self._waiting.popleft()]
         room = BATCH_SIZE - len(taken[0].entries)
-        while self._waiting and len(self._waiting[0].entries) <= room:
-            taken.append(self._waiting.popleft())
-            room -= len(taken[-1].entries)
+        with suppress(IndexError):  # None is left: senders take out what they give up.
+            while True:
+                batch = self._waiting.popleft()
+                if len(batch.entries) > room:
+                    self._waiting.appendleft(batch)
+                    break
+                taken.append(batch)
+                room -= len(batch.entries)
         return taken
 
     def _give_up(self, batches: Sequence[_Batch], error: BaseException) -> None:
@@ -104,7 +107,7 @@ class BatchRecorder:
 
     def _write(self, batches: Sequence[_Batch]) -> None:
         with self._store.writing() as cursor:
-            self._write_with(cursor, batches)
+            self._write_with(cursor, [batch for batch in batches if batch.take()])
 
     def _write_with(self, cursor: Cursor, batches: Sequence[_Batch]) -> None:
         claimed = [
@@ -121,18 +124,12 @@ class BatchRecorder:
         if events:
             self._store.insert_events(cursor, events)
 
-    def _write_one_by_one(self, batches: Sequence[_Batch]) -> None:
-        """A batch that can't be written must not take the others with it."""
-        for batch in batches:
-            try:
-                self._store.run(lambda batch=batch: self._write_again(batch))  # type: ignore[misc]
-            except Exception as error:
-                batch.error = error
-
     def _write_again(self, batch: _Batch) -> None:
         """The failed commit may have reached the disk before its answer was lost."""
         with self._store.writing() as cursor:
             new = batch.list_new()
+            if not batch.take():
+                return
             if new and self._store.is_stored(cursor, new[0].public_id):
                 return
             batch.remembered.clear()

@@ -25,6 +25,7 @@ from app.workspaces.workflows import archive_workflow, create_workflow, rename_w
 from tests.factories import Team, make_team
 from tests.ingest.batch_sending import good, logged, send_batch
 
+REUSED = "idempotency_key_reused"
 PAGE = Path(__file__).parents[2] / "docs" / "batch.md"
 
 
@@ -83,6 +84,41 @@ def test_a_batch_of_which_nothing_is_accepted_is_no_success(
     assert len(logged()) == 2
     alone = send_batch(client, team, wrong[1])
     assert alone.json["detail"].startswith("The event was not accepted. No workflow has")
+
+
+def test_a_batch_that_is_refused_throughout_for_one_reason_says_which(
+    client: FlaskClient, team: Team
+) -> None:
+    create_workflow(team.workspace_id, "Other")
+    key = create_api_key(team.workspace_id, "One", workflow_ids=[team.workflow_id])[1]
+    used = good(team, idempotency_key="a")
+    assert send_batch(client, team, used).status_code == 202
+    for slug, changes, headers, status, code in (
+        ("nobody", {}, team.headers, 404, "workflow_not_found"),
+        ("other", {}, {"X-API-Key": key}, 403, "workflow_not_allowed"),
+        (team.slug, {"idempotency_key": "a", "duration_ms": 1}, team.headers, 422, REUSED),
+        (team.slug, {"ended_at": "soon"}, team.headers, 400, "validation_failed"),
+    ):
+        events = [good(team, workflow_slug=slug, **changes) for _ in range(3)]
+        answer = client.post(PATH, json={"events": events}, headers=headers)
+        assert (answer.status_code, answer.json["status"]) == (status, status)
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.json["code"] == code
+        assert answer.json["type"].endswith(f"/troubleshooting#{code}")
+        first = answer.json["events"][0]
+        assert answer.json["title"] == first["title"]
+        begin = "None of the 3 events was accepted. The first: "
+        assert answer.json["detail"] == begin + first["detail"]
+
+
+def test_a_batch_that_is_refused_for_several_reasons_is_400(
+    client: FlaskClient, team: Team
+) -> None:
+    archive_workflow(create_workflow(team.workspace_id, "Former"))
+    wrong = [good(team, workflow_slug=slug) for slug in ("former", "nobody")]
+    answer = send_batch(client, team, *wrong)
+    assert [each["status"] for each in answer.json["events"]] == [404, 404]
+    assert (answer.status_code, answer.json["code"]) == (400, "validation_failed")
 
 
 def test_the_example_of_the_document_is_accepted(client: FlaskClient, team: Team) -> None:
@@ -364,19 +400,22 @@ def test_no_key_is_kept_wherever_it_stands(client: FlaskClient, team: Team) -> N
 def test_each_refused_event_counts_against_what_is_stored(
     make_app: Callable[..., Flask],
 ) -> None:
-    app = make_app(FLOWPULSE_REJECTED_RATE=3, WEB_CONCURRENCY=1)
+    app = make_app(FLOWPULSE_REJECTED_RATE=6, WEB_CONCURRENCY=1)
     with app.app_context():
         team = make_team()
         service = ingest_service()
         service.limits._clock = lambda: 1_800_000_000.0
-        answer = send_batch(app.test_client(), team, *[good(team, ended_at=None)] * 10)
-        kept = ["event_id" in each for each in answer.json["events"]]
-        assert kept == [True] * 3 + [False] * 7
-        assert len(logged()) == 3
+        client, wrong = app.test_client(), good(team, ended_at=None)
+        kept = []
+        for _ in range(10):
+            answer = send_batch(client, team, wrong)
+            kept.append("event_id" in answer.json["events"][0])
+        assert kept == [True] * 6 + [False] * 4
+        assert len(logged()) == 6
         service.limits.sync()
         db.session.rollback()
         (counted,) = db.session.query(UnstoredCount).all()
-        assert (counted.count, counted.code) == (7, "validation_failed")
+        assert (counted.count, counted.code) == (4, "validation_failed")
         db.session.remove()
 
 

@@ -236,7 +236,7 @@ def test_what_was_answered_with_503_is_not_written_afterwards(
 ) -> None:
     if db.engine.dialect.name != "sqlite":
         pytest.skip("PostgreSQL's statements end by a limit of their own")
-    monkeypatch.setattr("app.ingest.recorder.WAIT_SECONDS", 1.0)
+    monkeypatch.setattr("app.ingest.turns.WAIT_SECONDS", 1.0)
     recorder = Recorder(open_store(db.engine.url))
     holder = lock_up(2.5)
     refused: list[str] = []
