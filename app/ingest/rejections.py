@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,9 @@ PATIENCE_SECONDS = 1.0
 """How long the log waits for the body of a sender with a good key, who is refused otherwise."""
 GLANCE_SECONDS = 0.02
 """... and of a sender without one: what has come already, and hardly more."""
+
+_ITEM = re.compile(r"^(/api/v1/(?:events|runs|workflows)/)[^/]+$")
+"""The address of one item of the reading API: which one is no cause of its own."""
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +133,9 @@ def _fingerprint(intake: Intake, problem: ProblemError, reference: str | None) -
     """
     fields = sorted(f"{error.field}:{error.code}:{_misspelt(error)}" for error in problem.errors)
     key_id = intake.api_key.id if intake.api_key else None
-    where = reference or ("" if intake.kind else intake.environ.get("PATH_INFO"))
+    where = reference or (
+        "" if intake.kind else _ITEM.sub(r"\1", intake.environ.get("PATH_INFO", ""))
+    )
     reason = dump([problem.code, fields, where, key_id]).encode()
     return hashlib.blake2b(reason, digest_size=8).hexdigest()
 

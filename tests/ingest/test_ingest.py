@@ -365,6 +365,16 @@ def test_what_is_alike_in_refused_requests_has_one_fingerprint(
     assert (events[5].reference, events[5].platform) == (None, "n8n")
 
 
+def test_reading_what_is_not_there_is_one_cause_whatever_it_is(
+    client: FlaskClient, team: Team
+) -> None:
+    for path in ("events/a", "events/b", "runs/a", "runs/b", "workflows/nope", "nothing", "other"):
+        assert client.get(f"/api/v1/{path}", headers=team.headers).status_code == 404
+    prints = [event.fingerprint for event in logged()]
+    assert len(prints) == 7
+    assert prints[0] == prints[1] and prints[2] == prints[3] and len(set(prints)) == 5
+
+
 def test_a_refused_request_belongs_to_the_workflow_that_it_names(
     client: FlaskClient, team: Team
 ) -> None:
