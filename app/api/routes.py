@@ -142,5 +142,5 @@ def _oldest(what: str, table: type[Event] | type[Run]) -> str | None:
 
 def _found(row: Any, what: str) -> Any:
     if row is None:
-        raise ProblemError("not_found", f"The key's workspace has no such {what}.")
+        raise ProblemError("not_found", f"The key's workspace has no such {what}, or not any more.")
     return row

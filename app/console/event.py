@@ -46,7 +46,7 @@ NEW_SECONDS = 5
 LOOK_SECONDS = 0.05
 LOOKS = 20
 """One that came within these seconds may not be written yet: it is looked for so often again."""
-_KEPT = "Refused requests are kept for a few days only."
+_KEPT = "If there was one, it is past its time: see how long events are kept in the settings."
 _JUST_CAME = "If it came this very moment, it is not written yet: load this page again."
 _MOST_ENCODED = 3_000
 _MOST_OF_AN_ANSWER = 6_000

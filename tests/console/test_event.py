@@ -251,7 +251,7 @@ def test_a_second_retry_changes_nothing(owner: FlaskClient, team: Team) -> None:
 
 def test_an_event_that_is_not_there_is_404(owner: FlaskClient) -> None:
     page = open_page(owner, f"/events/{'a' * 24}", 404)
-    assert "There is no such event. Refused requests are kept for a few days only." in page.text
+    assert "There is no such event. If there was one, it is past its time" in page.text
 
 
 def test_a_refused_request_is_found_by_its_link_at_once(
