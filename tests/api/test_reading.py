@@ -227,4 +227,7 @@ def test_no_parameter_yields_a_500(client: FlaskClient, team: Team, value: str) 
 
 def test_a_refusal_says_what_to_change_in_its_own_words(client: FlaskClient, team: Team) -> None:
     assert "limit" in get(client, team, "runs", limit="x").json["detail"]
-    assert get(client, team, "runs/x").json["detail"] == "The key's workspace has no such run."
+    assert (
+        get(client, team, "runs/x").json["detail"]
+        == "The key's workspace has no such run, or not any more."
+    )
