@@ -19,6 +19,7 @@ from app.cli.options import json_option
 from app.cli.text import Row, dump, escape, print_rows, show
 from app.config import ConfigurationError, resolve_database_url
 from app.extensions import db, is_sqlite
+from app.url_secrets import STARS, mask_database_url
 from app.write_lock import note_of_move
 
 SETTING = "FLOWPULSE_DATABASE_URL"
@@ -161,10 +162,11 @@ def _list_keys(verdict: Verdict) -> str:
 
 
 def _next_steps(path: Path, url: URL) -> str:
+    shown = _show(url)
     return (
         "Everything is there, and the same. What is left to do:\n\n"
-        f"  1. Set {SETTING}={_show(url)} in .env, or wherever the server's settings are"
-        f"{', with the password in place of ***' if url.password else ''}.\n"
+        f"  1. Set {SETTING}={shown} in .env, or wherever the server's settings are"
+        f"{f', with the password in place of {STARS}' if STARS in shown else ''}.\n"
         "  2. Start the server: make run\n\n"
         "Its secret key stays the same: without it, API keys, sessions and channels don't open.\n"
         f"{path} is as it was. {note_of_move(path)} keeps a server from writing to it by mistake."
@@ -172,5 +174,6 @@ def _next_steps(path: Path, url: URL) -> str:
 
 
 def _show(url: URL) -> str:
-    """As people write it, without the password."""
-    return url.set(drivername="postgresql").render_as_string()
+    """As people write it, without what is secret in it."""
+    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return mask_database_url(plain)

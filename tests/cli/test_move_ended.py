@@ -1,6 +1,7 @@
 """`move`, ended at any moment or called where it must not be: nothing is lost, doubled or hurt."""
 
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -161,6 +162,20 @@ def test_no_server_writes_to_the_old_file_by_mistake(
         note_of_move(source).unlink()
         assert app.test_cli_runner().invoke(args=["prepare"]).exit_code == 0
         assert report(app.test_client(), small[1]).status_code == 202
+
+
+def test_no_password_is_told_or_left_behind(source: Path, target: str) -> None:
+    url = f"{target.replace('//flowpulse@', '//flowpulse:s3cret@')}?password=s3cret"
+    result = move(source, url)
+    assert "s3cret" not in result.output
+    assert "?password=****** in .env" in result.stdout and "in place of ******" in result.stdout
+    note = note_of_move(source)
+    assert "s3cret" not in note.read_text()
+    assert stat.S_IMODE(note.stat().st_mode) == 0o600
+    with opened(f"sqlite:///{source}", source.parent) as app:
+        for command in (("prepare",), ("doctor",), ("key", "create", "new")):
+            said = app.test_cli_runner().invoke(args=command).output
+            assert "moved to postgresql://flowpulse:******@" in said and "s3cret" not in said
 
 
 def test_while_a_server_runs_it_refuses_and_what_that_took_is_moved_later(
