@@ -26,6 +26,7 @@ _SESSION = (
     "SET statement_timeout = 0",
     "SET idle_in_transaction_session_timeout = 0",
     "SET timezone = 'UTC'",
+    "SET datestyle = 'ISO, MDY'",
     "SET flowpulse.is_moving = 'yes'",
 )
 _BEGIN = (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from flask_migrate import upgrade
-from sqlalchemy import Connection, create_engine, func, insert, select, text
+from sqlalchemy import Connection, create_engine, func, insert, make_url, select, text
 
 from app.cli.move_source import Source
 from app.clock import now
@@ -263,6 +263,14 @@ def test_a_migrated_database_without_rows_is_as_good_as_an_empty_one(
     with opened(target, tmp_path):
         upgrade()
     assert moved_tables(move(source, target, "--json"))["events"]["rows"] == EVENTS
+
+
+def test_dates_are_read_whatever_way_of_writing_them_the_target_has(
+    source: Path, target: str, peek: Connection
+) -> None:
+    peek.execute(text(f"ALTER DATABASE {make_url(target).database} SET datestyle = 'SQL, DMY'"))
+    assert moved_tables(move(source, target, "--json"))["events"]["rows"] == EVENTS
+    assert "Everything was taken over" in move(source, target).stderr
 
 
 def test_a_source_that_is_behind_or_broken_is_told_before_anything_is_made(
