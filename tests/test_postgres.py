@@ -13,7 +13,8 @@ from app.extensions import db, is_sqlite, reading_from_replica, writing
 from app.ingest.service import ingest_service
 from app.ingest.store import AwayError
 from app.postgres import engine_options
-from app.processing.partitions import list_partitions, tend_partitions
+from app.processing.partition_list import list_partitions
+from app.processing.partitions import tend_partitions
 
 WATCHED = ("tcp_keepalives_idle", "tcp_user_timeout")
 

@@ -3,17 +3,18 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any, cast
 
 import psycopg
-from sqlalchemy import URL, Connection, NullPool, Table, create_engine, func, select, text
+from sqlalchemy import URL, NullPool, Table, create_engine, func, select, text
 
 from app.cli.move_columns import Mended, kind_of, make_takers
 from app.cli.move_source import Figures, Row
+from app.cli.move_state import BEGIN, KEEP_OUT, Progress, State, read_state
 from app.extensions import Model
+from app.processing.partitions import make_months
 
 CHUNK = 10_000
 """Rows in one transaction, which also notes that they are there."""
@@ -29,56 +30,12 @@ _SESSION = (
     "SET datestyle = 'ISO, MDY'",
     "SET flowpulse.is_moving = 'yes'",
 )
-_BEGIN = (
-    "CREATE SCHEMA flowpulse_move",
-    "CREATE TABLE flowpulse_move.state (whose text NOT NULL, path text NOT NULL, "
-    "fingerprint text NOT NULL, begun_at timestamptz NOT NULL DEFAULT now(), "
-    "finished_at timestamptz)",
-    "CREATE TABLE flowpulse_move.progress (name text PRIMARY KEY, after bigint NOT NULL, "
-    "is_complete boolean NOT NULL, counts text NOT NULL, growth text NOT NULL)",
-    """
-    CREATE FUNCTION flowpulse_move.keep_others_out() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        IF current_setting('flowpulse.is_moving', true) IS DISTINCT FROM 'yes' THEN
-            RAISE EXCEPTION 'a move to this database is not complete'
-                USING ERRCODE = 'cannot_connect_now';
-        END IF;
-        RETURN NULL;
-    END $$
-    """,
-)
-"""In a schema of its own, where no migration looks."""
-_KEEP_OUT = (
-    'CREATE TRIGGER flowpulse_move BEFORE INSERT OR UPDATE OR DELETE ON "{}" '
-    "FOR EACH STATEMENT EXECUTE FUNCTION flowpulse_move.keep_others_out()"
-)
-"""A server that is started too early answers 503: what it took would be in the way of old rows."""
 _OWN_TABLES = """
 SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace
 AND relkind IN ('r', 'p', 'f') AND NOT relispartition AND NOT EXISTS (
     SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid
     AND deptype = 'e')
 """
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What the target says of a move that was begun."""
-
-    whose: str
-    path: str
-    fingerprint: str
-    begun_at: datetime
-    finished_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a table is: the number of the last row that is over."""
-
-    after: int
-    is_complete: bool
-    mended: Mended
 
 
 class Target:
@@ -118,10 +75,10 @@ class Target:
 
     def begin(self, whose: str, path: str, fingerprint: str) -> None:
         """Note which database comes here, and keep all others from writing."""
-        for statement in _BEGIN:
+        for statement in BEGIN:
             self._connection.exec_driver_sql(statement)
         for table in Model.metadata.sorted_tables:
-            self._connection.execute(text(_KEEP_OUT.format(table.name)))
+            self._connection.execute(text(KEEP_OUT.format(table.name)))
         self._connection.execute(
             text("INSERT INTO flowpulse_move.state VALUES (:whose, :path, :fingerprint)"),
             {"whose": whose, "path": path, "fingerprint": fingerprint},
@@ -133,6 +90,11 @@ class Target:
         names = ", ".join(f'"{name}"' for name in self._find_tables() - {VERSION_TABLE})
         self._connection.execute(text(f"TRUNCATE {names}"))
         self._connection.execute(text("DROP SCHEMA flowpulse_move CASCADE"))
+        self._connection.commit()
+
+    def make_months(self, months: Iterable[datetime]) -> None:
+        """Have a table for the events of each of these months, given by their beginnings."""
+        make_months(self._connection, months)
         self._connection.commit()
 
     def read_progress(self, table: Table) -> Progress:
@@ -266,16 +228,6 @@ class Target:
 
     def _one(self, statement: str) -> Any:
         return self._connection.scalar(text(statement))
-
-
-def read_state(connection: Connection) -> State | None:
-    """What a PostgreSQL database says of a move to it; None where none has begun."""
-    if not connection.scalar(text("SELECT to_regclass('flowpulse_move.state')")):
-        return None
-    row = connection.execute(
-        text("SELECT whose, path, fingerprint, begun_at, finished_at FROM flowpulse_move.state")
-    )
-    return State(*row.one())
 
 
 def _row_taker(table: Table, mended: Mended) -> Callable[[Row], list[Any]]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from app.cli.move_target import read_state
+from app.cli.move_state import read_state
 from app.cli.text import show
 from app.clock import now
 from app.extensions import db, is_sqlite

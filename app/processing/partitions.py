@@ -1,23 +1,26 @@
 """On PostgreSQL the log is a table a month: made ahead, and dropped whole once all is past."""
 
 import logging
-import re
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple
 
 from flask import current_app
-from sqlalchemy import ColumnElement, and_, func, select, text, true
+from sqlalchemy import ColumnElement, Connection, and_, func, select, text, true
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.extensions import db, is_sqlite, writing
 from app.models import RETENTION, Event
+from app.processing.partition_list import (
+    Partition,
+    list_missing,
+    list_partitions,
+    list_untabled,
+    next_month,
+)
 
-AHEAD = 1
-"""Months made beside the present one. Each table that a query can't leave out costs it 0.06 ms."""
 OTHER = "events_other"
 """Holds what no month has a table for, and what outlives its month."""
 MOST_MOVED = 5_000
@@ -33,11 +36,6 @@ _ONE_AT_A_TIME = 0x464C4F59
 
 _KEPT_FOR = {"rejected": "rejected_days", "processed": "event_days", "failed": "failure_days"}
 
-_BOUND = re.compile(r"FROM \((?:MINVALUE|'(?P<start>[^']+)')\) TO \('(?P<end>[^']+)'\)")
-_LIST = text(
-    "SELECT relname, pg_get_expr(relpartbound, oid) FROM pg_inherits "
-    "JOIN pg_class ON oid = inhrelid WHERE inhparent = 'events'::regclass"
-)
 _ROWS = text("SELECT relname, reltuples FROM pg_class WHERE relname = ANY(:names)")
 _INDEXES = text(
     "SELECT own.relname, whole.relname FROM pg_index "
@@ -73,17 +71,6 @@ class TooManyError(Exception):
     """Meanwhile more has come to stay than may be moved; the table remains as it was."""
 
 
-class Partition(NamedTuple):
-    """A table with the events from `start` up to, and without, `end`; None: from the first on."""
-
-    name: str
-    start: datetime | None
-    end: datetime
-
-    def holds(self, moment: datetime) -> bool:
-        return (self.start is None or self.start <= moment) and moment < self.end
-
-
 def tend_partitions() -> None:
     """Make the tables of the months to come, and drop those of which nothing has to stay.
 
@@ -94,27 +81,6 @@ def tend_partitions() -> None:
         drop_partitions(now())
 
 
-def list_partitions(session: Session) -> list[Partition]:
-    """Those of a time, the oldest first."""
-    found = [(name, _BOUND.search(bound)) for name, bound in session.execute(_LIST)]
-    partitions = [
-        Partition(name, _read(bound["start"]), datetime.fromisoformat(bound["end"]))
-        for name, bound in found
-        if bound
-    ]
-    return sorted(partitions, key=lambda each: each.end)
-
-
-def list_missing(session: Session, at: datetime) -> list[datetime]:
-    """The beginnings of the months, from this one on, that have no table and should."""
-    there, start, missing = list_partitions(session), _month_of(at), []
-    for _ in range(AHEAD + 1):
-        if not any(each.holds(start) for each in there):
-            missing.append(start)
-        start = _next_month(start)
-    return missing
-
-
 def make_partitions(at: datetime) -> None:
     is_complete = not list_missing(db.session(), at)
     db.session.rollback()
@@ -123,14 +89,21 @@ def make_partitions(at: datetime) -> None:
             session.execute(text("ANALYZE events"))  # PostgreSQL itself does so with the parts.
 
 
+def make_months(connection: Connection, months: Iterable[datetime]) -> None:
+    """Make the tables of those months that have none, where nobody else uses the events; part of
+    the caller's transaction."""
+    for start in list_untabled(connection, months):
+        _make(connection, start)
+
+
 def _make_missing(session: Session, at: datetime) -> None:
     for start in list_missing(session, at):
         _make(session, start)
 
 
-def _make(session: Session, start: datetime) -> None:
+def _make(session: Session | Connection, start: datetime) -> None:
     """The table is filled before it takes its place: until then, its events lie in the rest."""
-    name, end = f"events_{start:%Y_%m}", _next_month(start)
+    name, end = f"events_{start:%Y_%m}", next_month(start)
     session.execute(text(f"CREATE TABLE {name} (LIKE {OTHER} INCLUDING ALL)"))
     session.execute(text(f"LOCK TABLE {OTHER} IN ACCESS EXCLUSIVE MODE"))
     moved = f"DELETE FROM {OTHER} WHERE received_at >= :start AND received_at < :end RETURNING *"  # noqa: S608
@@ -237,15 +210,3 @@ def _change(change: Callable[[Session], None]) -> bool:
         logger.info("The tables of the events are in use; tried again later: %s", error.orig)
         return False
     return True
-
-
-def _read(text_of_bound: str | None) -> datetime | None:
-    return None if text_of_bound is None else datetime.fromisoformat(text_of_bound)
-
-
-def _month_of(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-
-
-def _next_month(moment: datetime) -> datetime:
-    return _month_of(_month_of(moment) + timedelta(days=32))

@@ -15,13 +15,8 @@ from app.identifiers import new_id
 from app.models import Event, Workspace
 from app.processing import partitions
 from app.processing.batch import process_batch
-from app.processing.partitions import (
-    drop_partitions,
-    list_missing,
-    list_partitions,
-    make_partitions,
-    tend_partitions,
-)
+from app.processing.partition_list import list_missing, list_partitions
+from app.processing.partitions import drop_partitions, make_partitions, tend_partitions
 from app.processing.sweeping import prune
 from tests.factories import Team, make_team, report
 
