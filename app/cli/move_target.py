@@ -14,7 +14,7 @@ from app.cli.move_columns import Mended, kind_of, make_takers
 from app.cli.move_source import Figures, Row
 from app.cli.move_state import BEGIN, KEEP_OUT, Progress, State, read_state
 from app.extensions import Model
-from app.processing.partitions import make_months
+from app.processing.partition_making import make_months
 
 CHUNK = 10_000
 """Rows in one transaction, which also notes that they are there."""

@@ -1,28 +1,21 @@
 """On PostgreSQL the log is a table a month: made ahead, and dropped whole once all is past."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Connection, and_, func, select, text, true
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import ColumnElement, and_, text, true
 from sqlalchemy.orm import Session
 
 from app.clock import now
-from app.extensions import db, is_sqlite, writing
+from app.extensions import db, is_sqlite
 from app.models import RETENTION, Event
-from app.processing.partition_list import (
-    Partition,
-    list_missing,
-    list_partitions,
-    list_untabled,
-    next_month,
-)
+from app.processing.partition_changes import change_tables
+from app.processing.partition_list import Partition, list_partitions
+from app.processing.partition_making import make_partitions
 
-OTHER = "events_other"
-"""Holds what no month has a table for, and what outlives its month."""
 MOST_MOVED = 5_000
 """Events of a past month that are moved so that it can be dropped; where more must stay, the
 batches of the retention take it down as it is."""
@@ -30,19 +23,9 @@ LARGE = 1_000_000
 """Of a month with so many events none is removed by itself once it is past: all go at once."""
 LOOK_AGAIN_AFTER = timedelta(hours=6)
 """A month that could not be dropped is left alone for so long: a backup may take hours."""
-LOCK_MS = 200
-"""How long a change of the tables may wait, as all that ask for events wait behind it."""
-_ONE_AT_A_TIME = 0x464C4F59
-
 _KEPT_FOR = {"rejected": "rejected_days", "processed": "event_days", "failed": "failure_days"}
 
 _ROWS = text("SELECT relname, reltuples FROM pg_class WHERE relname = ANY(:names)")
-_INDEXES = text(
-    "SELECT own.relname, whole.relname FROM pg_index "
-    "JOIN pg_class own ON own.oid = indexrelid JOIN pg_inherits ON inhrelid = own.oid "
-    "JOIN pg_class whole ON whole.oid = inhparent WHERE indrelid = CAST(:name AS regclass)"
-)
-"""A partition's indexes, each with the one of `events` that it is a part of."""
 _STAYS = " UNION ALL ".join(
     (
         "SELECT id FROM {name} WHERE state = 'accepted'",
@@ -61,9 +44,6 @@ _STAYS = " UNION ALL ".join(
 """The ids of a table's events that no period of the retention lets go yet, found by the indexes of
 each state: it is asked while everything waits for the table to be dropped."""
 
-IN_USE = ("55P03", "40P01")
-"""lock_not_available and deadlock_detected, of PostgreSQL's error codes."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -81,48 +61,11 @@ def tend_partitions() -> None:
         drop_partitions(now())
 
 
-def make_partitions(at: datetime) -> None:
-    is_complete = not list_missing(db.session(), at)
-    db.session.rollback()
-    if not is_complete and _change(partial(_make_missing, at=at)):
-        with writing() as session:
-            session.execute(text("ANALYZE events"))  # PostgreSQL itself does so with the parts.
-
-
-def make_months(connection: Connection, months: Iterable[datetime]) -> None:
-    """Make the tables of those months that have none, where nobody else uses the events; part of
-    the caller's transaction."""
-    for start in list_untabled(connection, months):
-        _make(connection, start)
-
-
-def _make_missing(session: Session, at: datetime) -> None:
-    for start in list_missing(session, at):
-        _make(session, start)
-
-
-def _make(session: Session | Connection, start: datetime) -> None:
-    """The table is filled before it takes its place: until then, its events lie in the rest."""
-    name, end = f"events_{start:%Y_%m}", next_month(start)
-    session.execute(text(f"CREATE TABLE {name} (LIKE {OTHER} INCLUDING ALL)"))
-    session.execute(text(f"LOCK TABLE {OTHER} IN ACCESS EXCLUSIVE MODE"))
-    moved = f"DELETE FROM {OTHER} WHERE received_at >= :start AND received_at < :end RETURNING *"  # noqa: S608
-    session.execute(
-        text(f"WITH moved AS ({moved}) INSERT INTO {name} SELECT * FROM moved"),  # noqa: S608
-        {"start": start, "end": end},
-    )
-    place = f"FOR VALUES FROM ('{start}') TO ('{end}')"
-    session.execute(text(f"ALTER TABLE events ATTACH PARTITION {name} {place}"))
-    for own, whole in session.execute(_INDEXES, {"name": name}).all():
-        called = f"{whole}{name.removeprefix('events')}"
-        session.execute(text(f"ALTER INDEX {own} RENAME TO {called}"))
-
-
 def drop_partitions(at: datetime) -> Sequence[str]:
     """Drop the months of which little or nothing must stay; returns the names of their tables."""
     dropped = []
     for each in _list_past(at):
-        if not _has_many(each.name, at) and _change(partial(_drop, name=each.name, at=at)):
+        if not _has_many(each.name, at) and change_tables(partial(_drop, name=each.name, at=at)):
             logger.info("Dropped %s, with the events that came before %s.", each.name, each.end)
             dropped.append(each.name)
         else:
@@ -194,19 +137,3 @@ def _drop(session: Session, name: str, at: datetime) -> None:
 
 def _periods(at: datetime) -> dict[str, datetime | int]:
     return {"at": at} | {days: current_app.config[setting] for days, setting in RETENTION.items()}
-
-
-def _change(change: Callable[[Session], None]) -> bool:
-    """Whether the tables could be changed; another worker, or a long query, may be in the way."""
-    try:
-        with writing() as session:
-            session.execute(text(f"SET LOCAL lock_timeout = {LOCK_MS}"))
-            if not session.scalar(select(func.pg_try_advisory_xact_lock(_ONE_AT_A_TIME))):
-                return False
-            change(session)
-    except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) not in IN_USE:
-            raise
-        logger.info("The tables of the events are in use; tried again later: %s", error.orig)
-        return False
-    return True
