@@ -22,9 +22,20 @@ batches of the retention take it down as it is."""
 LARGE = 1_000_000
 """Of a month with so many events none is removed by itself once it is past: all go at once."""
 LOOK_AGAIN_AFTER = timedelta(hours=6)
-"""A month that could not be dropped is left alone for so long: a backup may take hours."""
+"""A month of which too much must stay is left to the batches for so long."""
 _KEPT_FOR = {"rejected": "rejected_days", "processed": "event_days", "failed": "failure_days"}
 
+TAKEN_OUT = "_gone"
+"""What the name of a month's table ends with once it is no part of the log any more."""
+_TAKEN_OUT = text(
+    "SELECT relname FROM pg_class WHERE relkind = 'r' AND NOT relispartition "  # noqa: S608
+    f"AND relname ~ '^events_(until_)?\\d{{4}}_\\d\\d{TAKEN_OUT}$' AND relnamespace = "
+    "(SELECT relnamespace FROM pg_class WHERE oid = CAST('events' AS regclass))"
+)
+_FOREIGN_KEYS = text(
+    "SELECT conname FROM pg_constraint "
+    "WHERE conrelid = CAST(:name AS regclass) AND contype = 'f' ORDER BY conname"
+)
 _ROWS = text("SELECT relname, reltuples FROM pg_class WHERE relname = ANY(:names)")
 _STAYS = " UNION ALL ".join(
     (
@@ -62,15 +73,29 @@ def tend_partitions() -> None:
 
 
 def drop_partitions(at: datetime) -> Sequence[str]:
-    """Drop the months of which little or nothing must stay; returns the names of their tables."""
-    dropped = []
-    for each in _list_past(at):
-        if not _has_many(each.name, at) and change_tables(partial(_drop, name=each.name, at=at)):
-            logger.info("Dropped %s, with the events that came before %s.", each.name, each.end)
-            dropped.append(each.name)
-        else:
-            _put_off()[each.name] = at
+    """Drop the months of which little or nothing must stay; returns the names of their tables.
+
+    Everything waits while a table is taken out of the log, and nobody while it is removed.
+    """
+    dropped = [each.name for each in _list_past(at) if _take_out(each, at)]
+    for name in _list_taken_out():
+        change_tables(partial(_remove, name=name))
     return dropped
+
+
+def _take_out(month: Partition, at: datetime) -> bool:
+    """Whether it is no part of the log any more; where it could not be locked, it is soon tried
+    again, and meanwhile nothing is removed from it."""
+    try:
+        if _has_many(month.name, at):
+            raise TooManyError(month.name)
+        if not change_tables(partial(_detach, name=month.name, at=at)):
+            return False
+    except TooManyError:
+        _put_off()[month.name] = at
+        return False
+    logger.info("Dropped %s, with the events that came before %s.", month.name, month.end)
+    return True
 
 
 def _list_past(at: datetime) -> list[Partition]:
@@ -87,7 +112,7 @@ def _list_past(at: datetime) -> list[Partition]:
 
 
 def _put_off() -> dict[str, datetime]:
-    """When this process saw that too much of a month must stay, or a long query was in the way."""
+    """When this process saw that too much of a month must stay."""
     known: dict[str, datetime] = current_app.extensions.setdefault("flowpulse_kept_months", {})
     return known
 
@@ -122,7 +147,7 @@ def _has_many(name: str, at: datetime) -> bool:
     return has_many
 
 
-def _drop(session: Session, name: str, at: datetime) -> None:
+def _detach(session: Session, name: str, at: datetime) -> None:
     """Without its table, the month's events belong to the rest: there goes what must stay."""
     if name not in (each.name for each in list_partitions(session)):
         return
@@ -132,7 +157,21 @@ def _drop(session: Session, name: str, at: datetime) -> None:
         raise TooManyError(name)
     move = text(f"INSERT INTO events SELECT * FROM {name} WHERE id = ANY(:ids)")  # noqa: S608
     session.execute(move, {"ids": staying})
-    session.execute(text(f"DROP TABLE {name}"))
+    # What points elsewhere would have to be locked again when the table is removed.
+    for key in session.scalars(_FOREIGN_KEYS, {"name": name}).all():
+        session.execute(text(f"ALTER TABLE {name} DROP CONSTRAINT {key}"))
+    session.execute(text(f"ALTER TABLE {name} RENAME TO {name}{TAKEN_OUT}"))
+
+
+def _list_taken_out() -> Sequence[str]:
+    """Those that are still there: just taken out, or left by a worker that ended right then."""
+    names = db.session.scalars(_TAKEN_OUT).all()
+    db.session.rollback()
+    return names
+
+
+def _remove(session: Session, name: str) -> None:
+    session.execute(text(f"DROP TABLE IF EXISTS {name}"))
 
 
 def _periods(at: datetime) -> dict[str, datetime | int]:

@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event, func, select, text, update
+from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.extensions import db, is_sqlite, writing
@@ -19,6 +20,7 @@ from app.processing.partition_list import list_missing, list_partitions
 from app.processing.partition_making import make_partitions
 from app.processing.partitions import drop_partitions, tend_partitions
 from app.processing.sweeping import prune
+from app.processing.worker import TIDY_EVERY
 from tests.factories import Team, make_team, report
 
 MARCH = datetime(2031, 3, 10, 12, tzinfo=UTC)
@@ -316,7 +318,80 @@ def test_while_a_query_runs_on_nothing_is_dropped_and_nobody_waits_for_long(
         reader.execute(select(Event.id))
         assert drop_partitions(LONG_AFTER) == []
     assert count() == 1
-    assert drop_partitions(LONG_AFTER + timedelta(hours=7)) == ["events_2031_03"]
+    assert drop_partitions(LONG_AFTER + TIDY_EVERY) == ["events_2031_03"]
+
+
+def test_while_a_large_month_can_not_be_locked_the_batches_leave_it(
+    march: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partition_changes, "LOCK_WAIT_MS", 20)
+    monkeypatch.setattr(partitions, "LARGE", 1)
+    monkeypatch.setattr("app.processing.retention.now", lambda: LONG_AFTER)
+    store(march, MARCH)
+    with writing() as session:
+        session.execute(text("ANALYZE events"))
+    with db.engine.connect() as reader:
+        reader.execute(select(Event.id))
+        assert drop_partitions(LONG_AFTER) == []
+    prune()
+    assert count() == 1
+
+
+def test_what_came_to_stay_at_the_last_moment_leaves_the_month_as_it_was(
+    march: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partitions, "MOST_MOVED", 0)
+    monkeypatch.setattr(partitions, "_has_many", lambda *_: False)
+    store(march, MARCH, "failed")
+    assert drop_partitions(LONG_AFTER) == []
+    assert names()[0] != "events_2031_04" and count() == 1
+    monkeypatch.setattr(partitions, "MOST_MOVED", 1)
+    assert drop_partitions(LONG_AFTER + timedelta(hours=5)) == []
+    assert drop_partitions(LONG_AFTER + timedelta(hours=6)) == ["events_2031_03"]
+
+
+def test_while_the_table_of_a_month_is_removed_nobody_waits(
+    march: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove, read = partitions._remove, []
+
+    def remove_and_look(session: Session, name: str) -> None:
+        remove(session, name)
+        with db.engine.connect() as other:
+            other.execute(text("SET LOCAL lock_timeout = 1000"))
+            read.append(other.scalar(select(func.count()).select_from(Event)))
+            other.execute(update(Workspace).values(event_days=400))
+            other.execute(update(Event).values(path="/other"))
+
+    monkeypatch.setattr(partitions, "_remove", remove_and_look)
+    store(march, MARCH)
+    store(march, MARCH, "failed")
+    assert drop_partitions(LONG_AFTER) == ["events_2031_03"]
+    assert read == [1] and tables_taken_out() == []
+
+
+def tables_taken_out() -> list[str]:
+    found = text("SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE '%gone'")
+    tables = list(db.session.scalars(found))
+    db.session.rollback()
+    return tables
+
+
+def test_a_table_that_was_taken_out_and_left_is_removed_at_the_next_round(
+    march: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(march, MARCH)
+    kept = store(march, MARCH, "failed")
+    with monkeypatch.context() as ending:
+        ending.setattr(partitions, "_list_taken_out", list)
+        assert drop_partitions(LONG_AFTER) == ["events_2031_03"]
+    assert tables_taken_out() == ["events_2031_03_gone"]
+    with writing() as session:  # Of which an own copy would not be removed.
+        session.execute(text("CREATE TABLE events_2031_02 AS SELECT * FROM events_2031_03_gone"))
+    assert (count(), place_of(kept)) == (1, "events_other")
+    assert drop_partitions(LONG_AFTER) == []
+    assert tables_taken_out() == []
+    assert db.session.scalar(text("SELECT count(*) FROM events_2031_02")) == 2
 
 
 def test_an_event_is_processed_in_whichever_table_it_lies(client: FlaskClient, march: Team) -> None:
