@@ -13,7 +13,7 @@ from app.cli.commands import command
 from app.cli.move_check import Verdict
 from app.cli.move_source import HeldError, Source
 from app.cli.move_steps import Clock, compare_all, copy_all, look_through, make_ready, open_app
-from app.cli.move_target import Target
+from app.cli.move_target import AnotherMoveError, Target
 from app.cli.moved import note_move
 from app.cli.options import json_option
 from app.cli.text import Row, dump, escape, print_rows, show
@@ -70,6 +70,11 @@ def move(ctx: click.Context, url: URL, as_json: bool) -> None:
         raise click.ClickException(
             f"{path} is open in another program. Stop FlowPulse (web and worker), end whatever "
             "else has the database open, and run this again."
+        ) from error
+    except AnotherMoveError as error:
+        raise click.ClickException(
+            "Another move to that database is under way. Let it end or, if you have just ended "
+            "it, run this again in a minute."
         ) from error
     except sqlite3.Error as error:
         raise click.ClickException(f"{path} can't be read: {escape(str(error))}") from error

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import psycopg
 from sqlalchemy import URL, NullPool, Table, create_engine, func, select, text
+from sqlalchemy.exc import OperationalError
 
 from app.cli.move_columns import Mended, kind_of, make_takers
 from app.cli.move_source import Figures, Row
@@ -18,7 +19,7 @@ from app.processing.partition_making import make_months
 
 CHUNK = 10_000
 """Rows in one transaction, which also notes that they are there."""
-LOCK_SECONDS = 60
+LOCK_WAIT_MS = 5_000
 """How long to wait for the connection of a move that was killed to end."""
 VERSION_TABLE = "alembic_version"
 _LOCK = 0x464C4F4D
@@ -38,15 +39,32 @@ AND relkind IN ('r', 'p', 'f') AND NOT relispartition AND NOT EXISTS (
 """
 
 
+class AnotherMoveError(Exception):
+    """Somebody else is filling that database."""
+
+
 class Target:
     """One connection; each public function that writes is a transaction of its own."""
 
     def __init__(self, url: URL) -> None:
-        """Waits for its turn: raises OperationalError while another move is under way."""
+        """Raises AnotherMoveError where one is under way."""
         self._connection = create_engine(url, poolclass=NullPool).connect()
-        for setting in (*_SESSION, f"SET lock_timeout = '{LOCK_SECONDS}s'"):
+        for setting in _SESSION:
             self._connection.execute(text(setting))
-        self._connection.execute(text(f"SELECT pg_advisory_lock({_LOCK})"))
+        try:
+            self._take_turn()
+        except BaseException:
+            self.close()
+            raise
+
+    def _take_turn(self) -> None:
+        self._connection.execute(text(f"SET lock_timeout = {LOCK_WAIT_MS}"))
+        try:
+            self._connection.execute(text(f"SELECT pg_advisory_lock({_LOCK})"))
+        except OperationalError as error:
+            if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                raise
+            raise AnotherMoveError from error
         self._connection.execute(text("SET lock_timeout = 0"))
         self._connection.commit()
 

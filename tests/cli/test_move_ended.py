@@ -11,6 +11,7 @@ import pytest
 from flask_migrate import upgrade
 from sqlalchemy import Connection, create_engine, func, insert, make_url, select, text
 
+from app.cli import move_target
 from app.cli.move_source import Source
 from app.cli.move_target import Target
 from app.clock import now
@@ -207,6 +208,19 @@ def test_nobody_else_can_open_the_database_meanwhile(source: Path) -> None:
         assert (
             "open in another program" in move(source, "postgresql://nowhere/x", exit_code=1).stderr
         )
+
+
+def test_of_two_moves_to_one_database_the_second_says_so_soon(
+    source: Path, target: str, peek: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert move_target.LOCK_WAIT_MS <= 5_000
+    monkeypatch.setattr(move_target, "LOCK_WAIT_MS", 20)
+    with closing(Target(make_url(target))):
+        said = move(source, target, exit_code=1).stderr
+        assert "Another move to that database is under way" in said
+        assert "lock timeout" not in said
+    assert peek.scalar(text("SELECT to_regclass('users')")) is None
+    assert moved_tables(move(source, target, "--json"))["events"]["rows"] == EVENTS
 
 
 @pytest.mark.parametrize("way", ["rows", "other tables", "another server's", "its own, older"])
