@@ -7,6 +7,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from app.url_secrets import mask_database_url
 
 
 class ConfigurationError(Exception):
@@ -61,19 +65,27 @@ def _public_url(text: str) -> str:
 
 
 def _database_url(text: str) -> str:
-    """PostgreSQL by any of its usual schemes is opened with psycopg 3."""
-    for scheme in ("postgres://", "postgresql://"):
-        if text.startswith(scheme):
-            return "postgresql+psycopg://" + text.removeprefix(scheme)
-    if text and not text.startswith(("sqlite:///", "postgresql+psycopg://")):
-        raise ValueError("must start with sqlite:/// or postgresql://")
-    return text
+    if not text or text.startswith("sqlite:///"):
+        return text
+    return _postgres_url(text, "must start with sqlite:/// or postgresql://")
 
 
 def _replica_url(text: str) -> str:
-    url = _database_url(text)
-    if url.startswith("sqlite:"):
-        raise ValueError("must start with postgresql://")
+    return text and _postgres_url(text, "must start with postgresql://")
+
+
+def _postgres_url(text: str, expectation: str) -> str:
+    """By any of its usual schemes it is opened with psycopg 3. What it raises repeats nothing."""
+    scheme, mark, rest = text.partition("://")
+    if not mark or scheme not in {"postgres", "postgresql", "postgresql+psycopg"}:
+        raise ValueError(expectation)
+    url = f"postgresql+psycopg://{rest}"
+    try:
+        make_url(url)
+    except (ArgumentError, ValueError):
+        raise ValueError(
+            "must be postgresql://user@host/name, with special characters as %40 and the like"
+        ) from None
     return url
 
 
@@ -248,7 +260,8 @@ def _parse(setting: Setting, text: str) -> object:
     try:
         return setting.parse(text)
     except ValueError as error:
-        raise ConfigurationError(f"{setting.name} is {text!r}: {error}.") from error
+        shown = mask_database_url(text) if setting.name.endswith("_URL") else text
+        raise ConfigurationError(f"{setting.name} is {shown!r}: {error}.") from error
 
 
 def resolve_database_url(settings: Mapping[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""How both ends of a connection to PostgreSQL notice that the other is gone."""
+"""How connections to PostgreSQL are opened: both ends notice that the other is gone."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +21,9 @@ NOTICE_THERE = (
     " -c tcp_user_timeout=5000"
 )
 """For the server: it ends the session of a machine that is cut off."""
+DATES_THERE = "-c datestyle=ISO,MDY"
+"""The only way of writing them that is read here and by the driver, whatever way the role or the
+database has."""
 LET_GO = "SET LOCAL idle_in_transaction_session_timeout = 8000"
 """Milliseconds for which a transaction that writes may stand still. A worker that is cut off in the
 middle of a batch holds up its events, and all other workers' beats, for so long at most."""
@@ -31,6 +34,6 @@ def engine_options(url: str, notices: Mapping[str, Any] = NOTICE_HERE) -> dict[s
     wanted = make_url(url)
     if wanted.get_backend_name() != "postgresql":
         return {}
-    options = f"{NOTICE_THERE} {wanted.query.get('options', '')}".strip()
+    options = f"{NOTICE_THERE} {DATES_THERE} {wanted.query.get('options', '')}".strip()
     own = {name: value for name, value in notices.items() if name not in wanted.query}
     return {"connect_args": {**own, "options": options}}

@@ -50,6 +50,7 @@ def _alone(engine: Engine) -> Iterator[Connection]:
             yield connection
     else:
         with engine.connect() as connection:
+            connection.exec_driver_sql("SET datestyle = 'ISO, MDY'")  # The driver reads no other.
             connection.exec_driver_sql(f"SELECT pg_advisory_lock({_MIGRATION_LOCK})")
             connection.commit()
             yield connection

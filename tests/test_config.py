@@ -47,6 +47,36 @@ def test_a_setting_that_cannot_be_used_is_named(
         load_settings(env_file="")
 
 
+@pytest.mark.parametrize("name", ["FLOWPULSE_DATABASE_URL", "FLOWPULSE_REPLICA_URL"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "postgresql+psycopg2://flow:s3cret@db/x",
+        "mysql://db/x?password=s3cret",
+        "postgresql://flow:s3cret",
+        "flow:s3cret@db/x",
+    ],
+)
+def test_what_is_said_of_a_database_that_cannot_be_used_repeats_no_secret(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=name) as caught:
+        load_settings(env_file="")
+    error: BaseException | None = caught.value
+    while error:
+        assert "s3cret" not in str(error)
+        error = error.__cause__
+    assert "postgresql://" in str(caught.value)
+
+
+def test_a_replica_is_never_said_to_be_sqlite(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWPULSE_REPLICA_URL", "mysql://x")
+    with pytest.raises(ConfigurationError, match=r"must start with postgresql://\.$") as caught:
+        load_settings(env_file="")
+    assert "sqlite" not in str(caught.value)
+
+
 def test_the_secret_is_made_once_with_mode_0600_by_one_of_many_starters(tmp_path: Path) -> None:
     settings = {"FLOWPULSE_SECRET_KEY": "", "FLOWPULSE_DATA_DIR": tmp_path / "data"}
     with ThreadPoolExecutor(16) as pool:

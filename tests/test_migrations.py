@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, inspect, text
 from app.clock import now
 from app.extensions import db, is_sqlite, writing
 from app.models.partitioning import PARTITION, is_compared_on
-from app.processing.partitions import list_missing
+from app.processing.partition_list import list_missing
 from tests.apps import make_app
 from tests.server import test_environment
 

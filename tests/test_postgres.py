@@ -1,15 +1,20 @@
-"""Connections to PostgreSQL notice that their other end is gone."""
+"""Connections to PostgreSQL notice that their other end is gone, and read dates."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from flask_migrate import upgrade
+from sqlalchemy import make_url, text
 
-from app.extensions import db, is_sqlite, writing
+from app.cli.database_health import check_partitions
+from app.extensions import db, is_sqlite, reading_from_replica, writing
 from app.ingest.service import ingest_service
 from app.ingest.store import AwayError
 from app.postgres import engine_options
+from app.processing.partition_list import list_partitions
+from app.processing.partitions import tend_partitions
 
 WATCHED = ("tcp_keepalives_idle", "tcp_user_timeout")
 
@@ -44,6 +49,25 @@ def test_what_the_url_says_wins() -> None:
     arguments = engine_options(url)["connect_args"]
     assert "connect_timeout" not in arguments and arguments["tcp_user_timeout"] == 5_000
     assert arguments["options"].endswith("-c work_mem=8MB")
+
+
+def test_dates_are_read_whatever_way_of_writing_them_the_database_has(
+    make_app: Callable[..., Flask], database_url: str
+) -> None:
+    with writing() as session:
+        name = make_url(database_url).database
+        session.execute(text(f"ALTER DATABASE {name} SET datestyle = 'German'"))
+    made = make_app(FLOWPULSE_REPLICA_URL=database_url)
+    with made.app_context():
+        upgrade()
+        tend_partitions()
+        months = [each.start for each in list_partitions(db.session()) if each.start]
+        assert months == sorted(months) and len(months) == 2
+        assert check_partitions().state == "ok"
+        with reading_from_replica():
+            assert db.session.scalar(text("SELECT now()")).tzinfo
+        assert ingest_service().store.fetch_one("SELECT now()")[0].tzinfo
+        db.session.remove()
 
 
 def test_a_look_up_is_tried_again_where_that_costs_no_time(

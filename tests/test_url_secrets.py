@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from app.url_secrets import mask_url_secrets
+from app.url_secrets import mask_database_url, mask_url_secrets
 
 MASKED = {
     "http://u:pw@h/a": "http://******@h/a",
@@ -49,3 +49,33 @@ def test_a_long_text_takes_no_time(sign: str) -> None:
     began = time.perf_counter()
     mask_url_secrets("@=" + sign * (8_000 // len(sign)))
     assert time.perf_counter() - began < 0.5
+
+
+DATABASES = {
+    "postgresql://flow:s3cret@db/x": "postgresql://flow:******@db/x",
+    "postgresql+psycopg2://flow:s3cret@db:5432/x?sslmode=require": (
+        "postgresql+psycopg2://flow:******@db:5432/x?sslmode=require"
+    ),
+    "postgresql://flow@db/x?password=s3cret&sslmode=require&p%61ssword=s3cret": (
+        "postgresql://flow@db/x?password=******&sslmode=require&p%61ssword=******"
+    ),
+    "postgresql:///x?sslpassword=s3=cr;e t&sslkey=/etc/a.key&host=db": (
+        "postgresql:///x?sslpassword=******&sslkey=/etc/a.key&host=db"
+    ),
+    "postgresql://flow:s3@cr/e?t@db/x?user=a@b": "postgresql://flow:******@db/x?user=a@b",
+    "postgresql://flow:s3?c=ret@db/x": "postgresql://flow:******@db/x",
+    "postgresql://flow://s3cret@db/x": "postgresql://flow:******@db/x",
+    "postgresql://flow:s3cret": "postgresql://flow:******",
+    "postgresql:flow:s3cret@db/x": "postgresql:******@db/x",
+    "flow:s3:cret@db/x": "flow:******@db/x",
+    "host=db password = s3cret": "host=db password=******",
+    "postgresql://a:5432,b:5433/x?passfile=/a": "postgresql://a:5432,b:5433/x?passfile=/a",
+    "postgresql://flow@[::1]:5432/x": "postgresql://flow@[::1]:5432/x",
+    "sqlite:////srv/flow.db": "sqlite:////srv/flow.db",
+}
+
+
+@pytest.mark.parametrize("url", DATABASES)
+def test_a_database_is_shown_without_any_secret_of_its_url(url: str) -> None:
+    assert mask_database_url(url) == DATABASES[url]
+    assert mask_database_url(DATABASES[url]) == DATABASES[url]

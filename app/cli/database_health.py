@@ -18,7 +18,7 @@ from app.models import Event, WorkerHeartbeat
 from app.processing.database_size import MEGABYTE
 from app.processing.downtimes import STALLED_AFTER
 from app.processing.inbox import oldest_accepted, waiting_since
-from app.processing.partitions import list_missing, list_partitions
+from app.processing.partition_list import list_missing, list_partitions
 from app.processing.secret_mark import EXPLANATION, REPLACE, is_foreign
 from app.processing.size_limit import look_at_size
 

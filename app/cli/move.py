@@ -13,12 +13,13 @@ from app.cli.commands import command
 from app.cli.move_check import Verdict
 from app.cli.move_source import HeldError, Source
 from app.cli.move_steps import Clock, compare_all, copy_all, look_through, make_ready, open_app
-from app.cli.move_target import Target
+from app.cli.move_target import AnotherMoveError, Target
 from app.cli.moved import note_move
 from app.cli.options import json_option
 from app.cli.text import Row, dump, escape, print_rows, show
 from app.config import ConfigurationError, resolve_database_url
 from app.extensions import db, is_sqlite
+from app.url_secrets import STARS, mask_database_url
 from app.write_lock import note_of_move
 
 SETTING = "FLOWPULSE_DATABASE_URL"
@@ -69,6 +70,11 @@ def move(ctx: click.Context, url: URL, as_json: bool) -> None:
         raise click.ClickException(
             f"{path} is open in another program. Stop FlowPulse (web and worker), end whatever "
             "else has the database open, and run this again."
+        ) from error
+    except AnotherMoveError as error:
+        raise click.ClickException(
+            "Another move to that database is under way. Let it end or, if you have just ended "
+            "it, run this again in a minute."
         ) from error
     except sqlite3.Error as error:
         raise click.ClickException(f"{path} can't be read: {escape(str(error))}") from error
@@ -161,10 +167,11 @@ def _list_keys(verdict: Verdict) -> str:
 
 
 def _next_steps(path: Path, url: URL) -> str:
+    shown = _show(url)
     return (
         "Everything is there, and the same. What is left to do:\n\n"
-        f"  1. Set {SETTING}={_show(url)} in .env, or wherever the server's settings are"
-        f"{', with the password in place of ***' if url.password else ''}.\n"
+        f"  1. Set {SETTING}={shown} in .env, or wherever the server's settings are"
+        f"{f', with the password in place of {STARS}' if STARS in shown else ''}.\n"
         "  2. Start the server: make run\n\n"
         "Its secret key stays the same: without it, API keys, sessions and channels don't open.\n"
         f"{path} is as it was. {note_of_move(path)} keeps a server from writing to it by mistake."
@@ -172,5 +179,6 @@ def _next_steps(path: Path, url: URL) -> str:
 
 
 def _show(url: URL) -> str:
-    """As people write it, without the password."""
-    return url.set(drivername="postgresql").render_as_string()
+    """As people write it, without what is secret in it."""
+    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return mask_database_url(plain)

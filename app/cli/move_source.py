@@ -4,6 +4,7 @@ import hashlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -102,6 +103,11 @@ class Source:
         """By table, the highest id that was ever handed out, where SQLite remembers it."""
         rows = self._fetch("SELECT name, seq FROM sqlite_sequence")
         return {bytes(name).decode(): seq for name, seq in rows}
+
+    def find_months(self) -> list[datetime]:
+        """The beginnings of the months (UTC) that events came in, in order."""
+        rows = self._fetch("SELECT DISTINCT substr(received_at, 1, 7) FROM events ORDER BY 1")
+        return [datetime.fromisoformat(f"{bytes(month).decode()}-01T00:00Z") for (month,) in rows]
 
     def add_up(self, table: Table) -> Figures:
         """Count the table and add its columns up."""

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import click
 import psycopg
@@ -15,12 +16,16 @@ from sqlalchemy import URL, Table
 from app.cli.migrations import MIGRATIONS, init_migrations
 from app.cli.move_check import Verdict, compare
 from app.cli.move_source import Figures, Source
-from app.cli.move_target import State, Target
+from app.cli.move_state import State
+from app.cli.move_target import Target
 from app.cli.text import escape, show
+from app.clock import now
 from app.extensions import Model, db
 
 TELL_EVERY_SECONDS = 5.0
 MOST_ROWS_TOLD = 5
+OLDEST_MONTH = timedelta(days=5 * 365)
+"""Events from before go into the table for the rest, as do those that lie ahead."""
 START_FRESH = "Make an empty database, or name another one."
 TABLES: list[Table] = Model.metadata.sorted_tables
 """All there are, those that others point to first."""
@@ -133,6 +138,7 @@ def _begin(source: Source, target: Target, fingerprint: str) -> None:
 
 def copy_all(source: Source, target: Target, figures: dict[str, Figures]) -> None:
     """Raises ClickException where PostgreSQL refuses a row; what has gone over before stays."""
+    target.make_months(_months_of(source))
     for table in TABLES:
         try:
             _copy(source, target, table, figures[table.name].rows)
@@ -142,6 +148,12 @@ def copy_all(source: Source, target: Target, figures: dict[str, Figures]) -> Non
                 f"PostgreSQL refuses a row of {table.name}: {escape(said)} Mend it in the SQLite "
                 "database, and run this again."
             ) from error
+
+
+def _months_of(source: Source) -> list[datetime]:
+    """Those that get a table of their own. Clocks that were wrong must not have one made for each
+    of their years: every table costs each query."""
+    return [each for each in source.find_months() if now() - OLDEST_MONTH <= each <= now()]
 
 
 def _copy(source: Source, target: Target, table: Table, total: int) -> None:

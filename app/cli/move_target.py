@@ -3,21 +3,23 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any, cast
 
 import psycopg
-from sqlalchemy import URL, Connection, NullPool, Table, create_engine, func, select, text
+from sqlalchemy import URL, NullPool, Table, create_engine, func, select, text
+from sqlalchemy.exc import OperationalError
 
 from app.cli.move_columns import Mended, kind_of, make_takers
 from app.cli.move_source import Figures, Row
+from app.cli.move_state import BEGIN, KEEP_OUT, Progress, State, read_state
 from app.extensions import Model
+from app.processing.partition_making import make_months
 
 CHUNK = 10_000
 """Rows in one transaction, which also notes that they are there."""
-LOCK_SECONDS = 60
+LOCK_WAIT_MS = 5_000
 """How long to wait for the connection of a move that was killed to end."""
 VERSION_TABLE = "alembic_version"
 _LOCK = 0x464C4F4D
@@ -26,32 +28,9 @@ _SESSION = (
     "SET statement_timeout = 0",
     "SET idle_in_transaction_session_timeout = 0",
     "SET timezone = 'UTC'",
+    "SET datestyle = 'ISO, MDY'",
     "SET flowpulse.is_moving = 'yes'",
 )
-_BEGIN = (
-    "CREATE SCHEMA flowpulse_move",
-    "CREATE TABLE flowpulse_move.state (whose text NOT NULL, path text NOT NULL, "
-    "fingerprint text NOT NULL, begun_at timestamptz NOT NULL DEFAULT now(), "
-    "finished_at timestamptz)",
-    "CREATE TABLE flowpulse_move.progress (name text PRIMARY KEY, after bigint NOT NULL, "
-    "is_complete boolean NOT NULL, counts text NOT NULL, growth text NOT NULL)",
-    """
-    CREATE FUNCTION flowpulse_move.keep_others_out() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        IF current_setting('flowpulse.is_moving', true) IS DISTINCT FROM 'yes' THEN
-            RAISE EXCEPTION 'a move to this database is not complete'
-                USING ERRCODE = 'cannot_connect_now';
-        END IF;
-        RETURN NULL;
-    END $$
-    """,
-)
-"""In a schema of its own, where no migration looks."""
-_KEEP_OUT = (
-    'CREATE TRIGGER flowpulse_move BEFORE INSERT OR UPDATE OR DELETE ON "{}" '
-    "FOR EACH STATEMENT EXECUTE FUNCTION flowpulse_move.keep_others_out()"
-)
-"""A server that is started too early answers 503: what it took would be in the way of old rows."""
 _OWN_TABLES = """
 SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace
 AND relkind IN ('r', 'p', 'f') AND NOT relispartition AND NOT EXISTS (
@@ -60,35 +39,32 @@ AND relkind IN ('r', 'p', 'f') AND NOT relispartition AND NOT EXISTS (
 """
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """What the target says of a move that was begun."""
-
-    whose: str
-    path: str
-    fingerprint: str
-    begun_at: datetime
-    finished_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a table is: the number of the last row that is over."""
-
-    after: int
-    is_complete: bool
-    mended: Mended
+class AnotherMoveError(Exception):
+    """Somebody else is filling that database."""
 
 
 class Target:
     """One connection; each public function that writes is a transaction of its own."""
 
     def __init__(self, url: URL) -> None:
-        """Waits for its turn: raises OperationalError while another move is under way."""
+        """Raises AnotherMoveError where one is under way."""
         self._connection = create_engine(url, poolclass=NullPool).connect()
-        for setting in (*_SESSION, f"SET lock_timeout = '{LOCK_SECONDS}s'"):
+        for setting in _SESSION:
             self._connection.execute(text(setting))
-        self._connection.execute(text(f"SELECT pg_advisory_lock({_LOCK})"))
+        try:
+            self._take_turn()
+        except BaseException:
+            self.close()
+            raise
+
+    def _take_turn(self) -> None:
+        self._connection.execute(text(f"SET lock_timeout = {LOCK_WAIT_MS}"))
+        try:
+            self._connection.execute(text(f"SELECT pg_advisory_lock({_LOCK})"))
+        except OperationalError as error:
+            if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                raise
+            raise AnotherMoveError from error
         self._connection.execute(text("SET lock_timeout = 0"))
         self._connection.commit()
 
@@ -117,10 +93,10 @@ class Target:
 
     def begin(self, whose: str, path: str, fingerprint: str) -> None:
         """Note which database comes here, and keep all others from writing."""
-        for statement in _BEGIN:
+        for statement in BEGIN:
             self._connection.exec_driver_sql(statement)
         for table in Model.metadata.sorted_tables:
-            self._connection.execute(text(_KEEP_OUT.format(table.name)))
+            self._connection.execute(text(KEEP_OUT.format(table.name)))
         self._connection.execute(
             text("INSERT INTO flowpulse_move.state VALUES (:whose, :path, :fingerprint)"),
             {"whose": whose, "path": path, "fingerprint": fingerprint},
@@ -132,6 +108,11 @@ class Target:
         names = ", ".join(f'"{name}"' for name in self._find_tables() - {VERSION_TABLE})
         self._connection.execute(text(f"TRUNCATE {names}"))
         self._connection.execute(text("DROP SCHEMA flowpulse_move CASCADE"))
+        self._connection.commit()
+
+    def make_months(self, months: Iterable[datetime]) -> None:
+        """Have a table for the events of each of these months, given by their beginnings."""
+        make_months(self._connection, months)
         self._connection.commit()
 
     def read_progress(self, table: Table) -> Progress:
@@ -265,16 +246,6 @@ class Target:
 
     def _one(self, statement: str) -> Any:
         return self._connection.scalar(text(statement))
-
-
-def read_state(connection: Connection) -> State | None:
-    """What a PostgreSQL database says of a move to it; None where none has begun."""
-    if not connection.scalar(text("SELECT to_regclass('flowpulse_move.state')")):
-        return None
-    row = connection.execute(
-        text("SELECT whose, path, fingerprint, begun_at, finished_at FROM flowpulse_move.state")
-    )
-    return State(*row.one())
 
 
 def _row_taker(table: Table, mended: Mended) -> Callable[[Row], list[Any]]:

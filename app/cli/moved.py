@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from app.cli.move_target import read_state
+from app.cli.move_state import read_state
 from app.cli.text import show
 from app.clock import now
 from app.extensions import db, is_sqlite
@@ -10,8 +10,11 @@ from app.write_lock import note_of_move
 
 
 def note_move(database: Path, to: str) -> None:
-    """Beside the SQLite file, which itself stays as it is."""
-    note_of_move(database).write_text(f"{to}, {show(now())}\n")
+    """Beside the SQLite file, which itself stays as it is; for its owner alone, as that is."""
+    note = note_of_move(database)
+    note.touch(0o600)
+    note.chmod(0o600)
+    note.write_text(f"{to}, {show(now())}\n")
 
 
 def why_not_to_start() -> tuple[str, str] | None:

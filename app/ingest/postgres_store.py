@@ -20,7 +20,7 @@ from app.ingest.statements import (
     append_events,
 )
 from app.ingest.store import MAX_CONNECTIONS, AwayError, Cursor, Offer, Store
-from app.postgres import NOTICE_HERE, NOTICE_THERE
+from app.postgres import DATES_THERE, NOTICE_HERE, NOTICE_THERE
 
 READER_SECONDS = 5.0
 """How long a look-up waits for a connection that is in use; then the sender is told 503."""
@@ -151,7 +151,7 @@ def _open_postgres(conninfo: str) -> psycopg.Connection[Any]:
         # A machine that is cut off while it holds the lock holds up all others for so long.
         options=(
             "-c timezone=UTC -c synchronous_commit=on -c statement_timeout=8000"
-            f" -c idle_in_transaction_session_timeout=1500 {NOTICE_THERE}"
+            f" -c idle_in_transaction_session_timeout=1500 {NOTICE_THERE} {DATES_THERE}"
         ),
         **NOTICE_HERE,
     )

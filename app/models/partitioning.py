@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Dialect
 
-PARTITION = re.compile(r"events_(other|(until_)?\d{4}_\d\d)")
+PARTITION = re.compile(r"events_(other|(until_)?\d{4}_\d\d(_gone)?)")
 """The tables that `events` is made of there: app/processing/partitions.py makes and drops them."""
 UNIQUE_IN_EACH = ("unique_constraint", "uq_events_public_id")
 """PostgreSQL keeps nothing unique over all partitions that leaves out the time they are split by:

@@ -1,50 +1,42 @@
 """On PostgreSQL the log is a table a month: made ahead, and dropped whole once all is past."""
 
 import logging
-import re
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple
 
 from flask import current_app
-from sqlalchemy import ColumnElement, and_, func, select, text, true
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import ColumnElement, and_, text, true
 from sqlalchemy.orm import Session
 
 from app.clock import now
-from app.extensions import db, is_sqlite, writing
+from app.extensions import db, is_sqlite
 from app.models import RETENTION, Event
+from app.processing.partition_changes import change_tables
+from app.processing.partition_list import Partition, list_partitions
+from app.processing.partition_making import make_partitions
 
-AHEAD = 1
-"""Months made beside the present one. Each table that a query can't leave out costs it 0.06 ms."""
-OTHER = "events_other"
-"""Holds what no month has a table for, and what outlives its month."""
 MOST_MOVED = 5_000
 """Events of a past month that are moved so that it can be dropped; where more must stay, the
 batches of the retention take it down as it is."""
 LARGE = 1_000_000
 """Of a month with so many events none is removed by itself once it is past: all go at once."""
 LOOK_AGAIN_AFTER = timedelta(hours=6)
-"""A month that could not be dropped is left alone for so long: a backup may take hours."""
-LOCK_MS = 200
-"""How long a change of the tables may wait, as all that ask for events wait behind it."""
-_ONE_AT_A_TIME = 0x464C4F59
-
+"""A month of which too much must stay is left to the batches for so long."""
 _KEPT_FOR = {"rejected": "rejected_days", "processed": "event_days", "failed": "failure_days"}
 
-_BOUND = re.compile(r"FROM \((?:MINVALUE|'(?P<start>[^']+)')\) TO \('(?P<end>[^']+)'\)")
-_LIST = text(
-    "SELECT relname, pg_get_expr(relpartbound, oid) FROM pg_inherits "
-    "JOIN pg_class ON oid = inhrelid WHERE inhparent = 'events'::regclass"
+TAKEN_OUT = "_gone"
+"""What the name of a month's table ends with once it is no part of the log any more."""
+_TAKEN_OUT = text(
+    "SELECT relname FROM pg_class WHERE relkind = 'r' AND NOT relispartition "  # noqa: S608
+    f"AND relname ~ '^events_(until_)?\\d{{4}}_\\d\\d{TAKEN_OUT}$' AND relnamespace = "
+    "(SELECT relnamespace FROM pg_class WHERE oid = CAST('events' AS regclass))"
+)
+_FOREIGN_KEYS = text(
+    "SELECT conname FROM pg_constraint "
+    "WHERE conrelid = CAST(:name AS regclass) AND contype = 'f' ORDER BY conname"
 )
 _ROWS = text("SELECT relname, reltuples FROM pg_class WHERE relname = ANY(:names)")
-_INDEXES = text(
-    "SELECT own.relname, whole.relname FROM pg_index "
-    "JOIN pg_class own ON own.oid = indexrelid JOIN pg_inherits ON inhrelid = own.oid "
-    "JOIN pg_class whole ON whole.oid = inhparent WHERE indrelid = CAST(:name AS regclass)"
-)
-"""A partition's indexes, each with the one of `events` that it is a part of."""
 _STAYS = " UNION ALL ".join(
     (
         "SELECT id FROM {name} WHERE state = 'accepted'",
@@ -63,25 +55,11 @@ _STAYS = " UNION ALL ".join(
 """The ids of a table's events that no period of the retention lets go yet, found by the indexes of
 each state: it is asked while everything waits for the table to be dropped."""
 
-IN_USE = ("55P03", "40P01")
-"""lock_not_available and deadlock_detected, of PostgreSQL's error codes."""
-
 logger = logging.getLogger(__name__)
 
 
 class TooManyError(Exception):
     """Meanwhile more has come to stay than may be moved; the table remains as it was."""
-
-
-class Partition(NamedTuple):
-    """A table with the events from `start` up to, and without, `end`; None: from the first on."""
-
-    name: str
-    start: datetime | None
-    end: datetime
-
-    def holds(self, moment: datetime) -> bool:
-        return (self.start is None or self.start <= moment) and moment < self.end
 
 
 def tend_partitions() -> None:
@@ -94,67 +72,30 @@ def tend_partitions() -> None:
         drop_partitions(now())
 
 
-def list_partitions(session: Session) -> list[Partition]:
-    """Those of a time, the oldest first."""
-    found = [(name, _BOUND.search(bound)) for name, bound in session.execute(_LIST)]
-    partitions = [
-        Partition(name, _read(bound["start"]), datetime.fromisoformat(bound["end"]))
-        for name, bound in found
-        if bound
-    ]
-    return sorted(partitions, key=lambda each: each.end)
-
-
-def list_missing(session: Session, at: datetime) -> list[datetime]:
-    """The beginnings of the months, from this one on, that have no table and should."""
-    there, start, missing = list_partitions(session), _month_of(at), []
-    for _ in range(AHEAD + 1):
-        if not any(each.holds(start) for each in there):
-            missing.append(start)
-        start = _next_month(start)
-    return missing
-
-
-def make_partitions(at: datetime) -> None:
-    is_complete = not list_missing(db.session(), at)
-    db.session.rollback()
-    if not is_complete and _change(partial(_make_missing, at=at)):
-        with writing() as session:
-            session.execute(text("ANALYZE events"))  # PostgreSQL itself does so with the parts.
-
-
-def _make_missing(session: Session, at: datetime) -> None:
-    for start in list_missing(session, at):
-        _make(session, start)
-
-
-def _make(session: Session, start: datetime) -> None:
-    """The table is filled before it takes its place: until then, its events lie in the rest."""
-    name, end = f"events_{start:%Y_%m}", _next_month(start)
-    session.execute(text(f"CREATE TABLE {name} (LIKE {OTHER} INCLUDING ALL)"))
-    session.execute(text(f"LOCK TABLE {OTHER} IN ACCESS EXCLUSIVE MODE"))
-    moved = f"DELETE FROM {OTHER} WHERE received_at >= :start AND received_at < :end RETURNING *"  # noqa: S608
-    session.execute(
-        text(f"WITH moved AS ({moved}) INSERT INTO {name} SELECT * FROM moved"),  # noqa: S608
-        {"start": start, "end": end},
-    )
-    place = f"FOR VALUES FROM ('{start}') TO ('{end}')"
-    session.execute(text(f"ALTER TABLE events ATTACH PARTITION {name} {place}"))
-    for own, whole in session.execute(_INDEXES, {"name": name}).all():
-        called = f"{whole}{name.removeprefix('events')}"
-        session.execute(text(f"ALTER INDEX {own} RENAME TO {called}"))
-
-
 def drop_partitions(at: datetime) -> Sequence[str]:
-    """Drop the months of which little or nothing must stay; returns the names of their tables."""
-    dropped = []
-    for each in _list_past(at):
-        if not _has_many(each.name, at) and _change(partial(_drop, name=each.name, at=at)):
-            logger.info("Dropped %s, with the events that came before %s.", each.name, each.end)
-            dropped.append(each.name)
-        else:
-            _put_off()[each.name] = at
+    """Drop the months of which little or nothing must stay; returns the names of their tables.
+
+    Everything waits while a table is taken out of the log, and nobody while it is removed.
+    """
+    dropped = [each.name for each in _list_past(at) if _take_out(each, at)]
+    for name in _list_taken_out():
+        change_tables(partial(_remove, name=name))
     return dropped
+
+
+def _take_out(month: Partition, at: datetime) -> bool:
+    """Whether it is no part of the log any more; where it could not be locked, it is soon tried
+    again, and meanwhile nothing is removed from it."""
+    try:
+        if _has_many(month.name, at):
+            raise TooManyError(month.name)
+        if not change_tables(partial(_detach, name=month.name, at=at)):
+            return False
+    except TooManyError:
+        _put_off()[month.name] = at
+        return False
+    logger.info("Dropped %s, with the events that came before %s.", month.name, month.end)
+    return True
 
 
 def _list_past(at: datetime) -> list[Partition]:
@@ -171,7 +112,7 @@ def _list_past(at: datetime) -> list[Partition]:
 
 
 def _put_off() -> dict[str, datetime]:
-    """When this process saw that too much of a month must stay, or a long query was in the way."""
+    """When this process saw that too much of a month must stay."""
     known: dict[str, datetime] = current_app.extensions.setdefault("flowpulse_kept_months", {})
     return known
 
@@ -206,7 +147,7 @@ def _has_many(name: str, at: datetime) -> bool:
     return has_many
 
 
-def _drop(session: Session, name: str, at: datetime) -> None:
+def _detach(session: Session, name: str, at: datetime) -> None:
     """Without its table, the month's events belong to the rest: there goes what must stay."""
     if name not in (each.name for each in list_partitions(session)):
         return
@@ -216,36 +157,22 @@ def _drop(session: Session, name: str, at: datetime) -> None:
         raise TooManyError(name)
     move = text(f"INSERT INTO events SELECT * FROM {name} WHERE id = ANY(:ids)")  # noqa: S608
     session.execute(move, {"ids": staying})
-    session.execute(text(f"DROP TABLE {name}"))
+    # What points elsewhere would have to be locked again when the table is removed.
+    for key in session.scalars(_FOREIGN_KEYS, {"name": name}).all():
+        session.execute(text(f"ALTER TABLE {name} DROP CONSTRAINT {key}"))
+    session.execute(text(f"ALTER TABLE {name} RENAME TO {name}{TAKEN_OUT}"))
+
+
+def _list_taken_out() -> Sequence[str]:
+    """Those that are still there: just taken out, or left by a worker that ended right then."""
+    names = db.session.scalars(_TAKEN_OUT).all()
+    db.session.rollback()
+    return names
+
+
+def _remove(session: Session, name: str) -> None:
+    session.execute(text(f"DROP TABLE IF EXISTS {name}"))
 
 
 def _periods(at: datetime) -> dict[str, datetime | int]:
     return {"at": at} | {days: current_app.config[setting] for days, setting in RETENTION.items()}
-
-
-def _change(change: Callable[[Session], None]) -> bool:
-    """Whether the tables could be changed; another worker, or a long query, may be in the way."""
-    try:
-        with writing() as session:
-            session.execute(text(f"SET LOCAL lock_timeout = {LOCK_MS}"))
-            if not session.scalar(select(func.pg_try_advisory_xact_lock(_ONE_AT_A_TIME))):
-                return False
-            change(session)
-    except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) not in IN_USE:
-            raise
-        logger.info("The tables of the events are in use; tried again later: %s", error.orig)
-        return False
-    return True
-
-
-def _read(text_of_bound: str | None) -> datetime | None:
-    return None if text_of_bound is None else datetime.fromisoformat(text_of_bound)
-
-
-def _month_of(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-
-
-def _next_month(moment: datetime) -> datetime:
-    return _month_of(_month_of(moment) + timedelta(days=32))

@@ -18,7 +18,7 @@ from app.extensions import db, is_sqlite, writing
 from app.models import Event, Purge, WorkerHeartbeat
 from app.processing import size_limit
 from app.processing.database_size import MEGABYTE, Holding
-from app.processing.partitions import list_partitions
+from app.processing.partition_list import list_partitions
 from app.processing.worker import Worker
 from tests.cli.conftest import Run
 from tests.factories import make_team, report

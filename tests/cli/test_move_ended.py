@@ -1,19 +1,24 @@
 """`move`, ended at any moment or called where it must not be: nothing is lost, doubled or hurt."""
 
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from flask_migrate import upgrade
-from sqlalchemy import Connection, create_engine, func, insert, select, text
+from sqlalchemy import Connection, create_engine, func, insert, make_url, select, text
 
+from app.cli import move_target
 from app.cli.move_source import Source
+from app.cli.move_target import Target
 from app.clock import now
 from app.extensions import db, writing
 from app.identifiers import new_id
 from app.models import Event
+from app.processing.partitions import drop_partitions
 from app.processing.worker import OUTAGE_SECONDS, Worker
 from app.write_lock import note_of_move
 from tests.apps import make_app
@@ -163,6 +168,20 @@ def test_no_server_writes_to_the_old_file_by_mistake(
         assert report(app.test_client(), small[1]).status_code == 202
 
 
+def test_no_password_is_told_or_left_behind(source: Path, target: str) -> None:
+    url = f"{target.replace('//flowpulse@', '//flowpulse:s3cret@')}?password=s3cret"
+    result = move(source, url)
+    assert "s3cret" not in result.output
+    assert "?password=****** in .env" in result.stdout and "in place of ******" in result.stdout
+    note = note_of_move(source)
+    assert "s3cret" not in note.read_text()
+    assert stat.S_IMODE(note.stat().st_mode) == 0o600
+    with opened(f"sqlite:///{source}", source.parent) as app:
+        for command in (("prepare",), ("doctor",), ("key", "create", "new")):
+            said = app.test_cli_runner().invoke(args=command).output
+            assert "moved to postgresql://flowpulse:******@" in said and "s3cret" not in said
+
+
 def test_while_a_server_runs_it_refuses_and_what_that_took_is_moved_later(
     target: str, tmp_path: Path, peek: Connection
 ) -> None:
@@ -189,6 +208,19 @@ def test_nobody_else_can_open_the_database_meanwhile(source: Path) -> None:
         assert (
             "open in another program" in move(source, "postgresql://nowhere/x", exit_code=1).stderr
         )
+
+
+def test_of_two_moves_to_one_database_the_second_says_so_soon(
+    source: Path, target: str, peek: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert move_target.LOCK_WAIT_MS <= 5_000
+    monkeypatch.setattr(move_target, "LOCK_WAIT_MS", 20)
+    with closing(Target(make_url(target))):
+        said = move(source, target, exit_code=1).stderr
+        assert "Another move to that database is under way" in said
+        assert "lock timeout" not in said
+    assert peek.scalar(text("SELECT to_regclass('users')")) is None
+    assert moved_tables(move(source, target, "--json"))["events"]["rows"] == EVENTS
 
 
 @pytest.mark.parametrize("way", ["rows", "other tables", "another server's", "its own, older"])
@@ -248,6 +280,65 @@ def test_a_migrated_database_without_rows_is_as_good_as_an_empty_one(
     with opened(target, tmp_path):
         upgrade()
     assert moved_tables(move(source, target, "--json"))["events"]["rows"] == EVENTS
+
+
+def test_dates_are_read_whatever_way_of_writing_them_the_target_has(
+    source: Path, target: str, peek: Connection
+) -> None:
+    peek.execute(text(f"ALTER DATABASE {make_url(target).database} SET datestyle = 'SQL, DMY'"))
+    assert moved_tables(move(source, target, "--json"))["events"]["rows"] == EVENTS
+    assert "Everything was taken over" in move(source, target).stderr
+
+
+@pytest.fixture
+def _in_june(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.cli.move_steps.now", lambda: JUNE)
+
+
+JUNE = datetime(2026, 6, 1, tzinfo=UTC)
+MONTHS = ("2026-01-31 23:59:59.999999", "2026-02-01 00:00:00", "2026-03-31 12:00:00")
+
+
+@pytest.mark.usefixtures("_in_june")
+def test_each_month_has_its_table_also_where_an_older_version_began(
+    source: Path, target: str, tmp_path: Path, peek: Connection
+) -> None:
+    statement = "UPDATE events SET received_at = '{}' WHERE id % 4 = {}"
+    change(source, *(statement.format(at, number) for number, at in enumerate(MONTHS)))
+    change(
+        source,
+        "UPDATE events SET received_at = '9999-12-31 00:00:00' WHERE id = 3",
+        "UPDATE events SET received_at = '0001-01-01 00:00:00' WHERE id = 7",
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Target, "make_months", lambda *_: None)
+        patch.setattr(Target, "analyze", end_here)
+        move(source, target, exit_code=1)
+    assert peek.scalar(text("SELECT count(*) FROM events_other")) == EVENTS * 3 / 4 + 2
+    moved = move(source, target, "--json")
+    assert moved_tables(moved)["events"]["rows"] == EVENTS
+    assert moved_tables(moved)["events"]["differences"] == []
+    for month in ("2026_01", "2026_02", "2026_03"):
+        assert peek.scalar(text(f"SELECT count(*) FROM events_{month}")) == EVENTS / 4
+    assert peek.scalar(text("SELECT count(*) FROM events_other")) == 2
+
+
+def end_here(target: Target) -> None:
+    raise OSError(5, "Input/output error", "x")
+
+
+@pytest.mark.usefixtures("_in_june")
+def test_events_of_former_months_arrive_in_tables_that_can_be_dropped(
+    source: Path, target: str, tmp_path: Path, peek: Connection
+) -> None:
+    statement = "UPDATE events SET received_at = '{}' WHERE id % 4 = {}"
+    change(source, *(statement.format(at, number) for number, at in enumerate(MONTHS)))
+    change(source, "UPDATE events SET state = 'processed'")
+    move(source, target)
+    with opened(target, tmp_path):
+        dropped = drop_partitions(JUNE)
+        assert dropped == ["events_2026_01", "events_2026_02"]
+        assert db.session.scalar(select(func.count()).select_from(Event)) == EVENTS / 2
 
 
 def test_a_source_that_is_behind_or_broken_is_told_before_anything_is_made(

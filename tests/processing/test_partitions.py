@@ -7,22 +7,20 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select, text, update
+from sqlalchemy import event, func, select, text, update
+from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.extensions import db, is_sqlite, writing
 from app.identifiers import new_id
 from app.models import Event, Workspace
-from app.processing import partitions
+from app.processing import partition_changes, partition_making, partitions
 from app.processing.batch import process_batch
-from app.processing.partitions import (
-    drop_partitions,
-    list_missing,
-    list_partitions,
-    make_partitions,
-    tend_partitions,
-)
+from app.processing.partition_list import list_missing, list_partitions
+from app.processing.partition_making import make_partitions
+from app.processing.partitions import drop_partitions, tend_partitions
 from app.processing.sweeping import prune
+from app.processing.worker import TIDY_EVERY
 from tests.factories import Team, make_team, report
 
 MARCH = datetime(2031, 3, 10, 12, tzinfo=UTC)
@@ -48,10 +46,10 @@ def march(team: Team) -> Team:
 def store(team: Team, at: datetime, state: str = "processed", **values: Any) -> str:
     """The public id of an event that came then."""
     public_id = new_id()
-    event = {"workspace_id": team.workspace_id, "method": "POST", "path": "/", "headers": []}
-    event |= {"body": b"{}", "status": 202, "took_ms": 1.0, "next_attempt_at": at}
+    given = {"workspace_id": team.workspace_id, "method": "POST", "path": "/", "headers": []}
+    given |= {"body": b"{}", "status": 202, "took_ms": 1.0, "next_attempt_at": at}
     with writing() as session:
-        session.add(Event(public_id=public_id, received_at=at, state=state, **(event | values)))
+        session.add(Event(public_id=public_id, received_at=at, state=state, **(given | values)))
     return public_id
 
 
@@ -125,6 +123,90 @@ def test_workers_that_make_tables_at_once_make_each_once(team: Team, app: Flask)
         list(pool.map(make, range(8)))
     assert names()[-2:] == ["events_2031_03", "events_2031_04"]
     assert count() == 20
+
+
+@pytest.fixture
+def told(team: Team, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What PostgreSQL says of the changes; the rest counts as too large to be read meanwhile."""
+    monkeypatch.setattr(partition_making, "QUICKLY_READ_BYTES", 0)
+    said: list[str] = []
+
+    def listen(connection: Any, *_: Any) -> None:
+        connection.execute("SET client_min_messages = debug1")
+        connection.commit()
+        connection.add_notice_handler(lambda each: said.append(str(each.message_primary)))
+
+    db.engine.dispose()
+    event.listen(db.engine, "connect", listen)
+    return said
+
+
+IS_IMPLIED = 'updated partition constraint for default partition "events_other" is implied'
+APRIL = datetime(2031, 4, 1, tzinfo=UTC)
+
+
+def guards() -> list[str]:
+    """Of all tables of events."""
+    found = text("SELECT conname FROM pg_constraint WHERE conname LIKE 'other%'")
+    names = list(db.session.scalars(found))
+    db.session.rollback()
+    return names
+
+
+def test_to_make_a_table_ahead_the_rest_is_not_read_while_others_wait(
+    team: Team, told: list[str]
+) -> None:
+    store(team, LAST_CENTURY)
+    make_partitions(MARCH)
+    assert len([each for each in told if each.startswith(IS_IMPLIED)]) == 1
+    assert names()[-2:] == ["events_2031_03", "events_2031_04"]
+    assert place_of(store(team, APRIL)) == "events_2031_04"
+    assert guards() == []
+
+
+def test_of_a_month_that_has_begun_no_event_is_ever_refused(
+    team: Team, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guarded = []
+    guard = partition_making._guard
+    monkeypatch.setattr(
+        partition_making, "_guard", lambda *_, start: guarded.append(start) or guard(*_, start)
+    )
+    early = store(team, MARCH)
+    make_partitions(MARCH)
+    assert guarded == [APRIL] and place_of(early) == "events_2031_03"
+
+
+def test_an_event_that_lies_ahead_is_moved_as_ever(team: Team, told: list[str]) -> None:
+    early = store(team, APRIL)
+    make_partitions(MARCH)
+    assert place_of(early) == "events_2031_04" and guards() == []
+
+
+def test_an_event_that_comes_before_the_guard_takes_it_away(
+    team: Team, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    early = store(team, APRIL)
+    with monkeypatch.context() as blind:
+        blind.setattr(partition_making, "_HAS", text("SELECT :start > :end"))
+        make_partitions(MARCH)
+    assert (names()[-1], guards()) == ("events_2031_03", [])
+    make_partitions(MARCH)
+    assert place_of(early) == "events_2031_04"
+
+
+@pytest.mark.parametrize("days", [0, 21])
+def test_what_a_worker_left_that_ended_half_way_the_next_one_takes_up(
+    team: Team, told: list[str], monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    with monkeypatch.context() as ending:
+        ending.setattr(partition_making, "_prove", lambda _: False)
+        make_partitions(MARCH)
+    assert (names()[-1], guards()) == ("events_2031_03", ["other_than_2031_04"])
+    make_partitions(MARCH + timedelta(days=days))
+    assert guards() == []
+    assert place_of(store(team, APRIL)) == "events_2031_04"
+    assert place_of(store(team, APRIL + timedelta(days=31))) in {"events_other", "events_2031_05"}
 
 
 def test_ids_come_from_one_sequence_in_all_tables(march: Team) -> None:
@@ -230,13 +312,86 @@ def test_such_a_month_is_looked_at_again_some_hours_later(
 def test_while_a_query_runs_on_nothing_is_dropped_and_nobody_waits_for_long(
     march: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(partitions, "LOCK_MS", 20)
+    monkeypatch.setattr(partition_changes, "LOCK_WAIT_MS", 20)
     store(march, MARCH)
     with db.engine.connect() as reader:
         reader.execute(select(Event.id))
         assert drop_partitions(LONG_AFTER) == []
     assert count() == 1
-    assert drop_partitions(LONG_AFTER + timedelta(hours=7)) == ["events_2031_03"]
+    assert drop_partitions(LONG_AFTER + TIDY_EVERY) == ["events_2031_03"]
+
+
+def test_while_a_large_month_can_not_be_locked_the_batches_leave_it(
+    march: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partition_changes, "LOCK_WAIT_MS", 20)
+    monkeypatch.setattr(partitions, "LARGE", 1)
+    monkeypatch.setattr("app.processing.retention.now", lambda: LONG_AFTER)
+    store(march, MARCH)
+    with writing() as session:
+        session.execute(text("ANALYZE events"))
+    with db.engine.connect() as reader:
+        reader.execute(select(Event.id))
+        assert drop_partitions(LONG_AFTER) == []
+    prune()
+    assert count() == 1
+
+
+def test_what_came_to_stay_at_the_last_moment_leaves_the_month_as_it_was(
+    march: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partitions, "MOST_MOVED", 0)
+    monkeypatch.setattr(partitions, "_has_many", lambda *_: False)
+    store(march, MARCH, "failed")
+    assert drop_partitions(LONG_AFTER) == []
+    assert names()[0] != "events_2031_04" and count() == 1
+    monkeypatch.setattr(partitions, "MOST_MOVED", 1)
+    assert drop_partitions(LONG_AFTER + timedelta(hours=5)) == []
+    assert drop_partitions(LONG_AFTER + timedelta(hours=6)) == ["events_2031_03"]
+
+
+def test_while_the_table_of_a_month_is_removed_nobody_waits(
+    march: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove, read = partitions._remove, []
+
+    def remove_and_look(session: Session, name: str) -> None:
+        remove(session, name)
+        with db.engine.connect() as other:
+            other.execute(text("SET LOCAL lock_timeout = 1000"))
+            read.append(other.scalar(select(func.count()).select_from(Event)))
+            other.execute(update(Workspace).values(event_days=400))
+            other.execute(update(Event).values(path="/other"))
+
+    monkeypatch.setattr(partitions, "_remove", remove_and_look)
+    store(march, MARCH)
+    store(march, MARCH, "failed")
+    assert drop_partitions(LONG_AFTER) == ["events_2031_03"]
+    assert read == [1] and tables_taken_out() == []
+
+
+def tables_taken_out() -> list[str]:
+    found = text("SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE '%gone'")
+    tables = list(db.session.scalars(found))
+    db.session.rollback()
+    return tables
+
+
+def test_a_table_that_was_taken_out_and_left_is_removed_at_the_next_round(
+    march: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(march, MARCH)
+    kept = store(march, MARCH, "failed")
+    with monkeypatch.context() as ending:
+        ending.setattr(partitions, "_list_taken_out", list)
+        assert drop_partitions(LONG_AFTER) == ["events_2031_03"]
+    assert tables_taken_out() == ["events_2031_03_gone"]
+    with writing() as session:  # Of which an own copy would not be removed.
+        session.execute(text("CREATE TABLE events_2031_02 AS SELECT * FROM events_2031_03_gone"))
+    assert (count(), place_of(kept)) == (1, "events_other")
+    assert drop_partitions(LONG_AFTER) == []
+    assert tables_taken_out() == []
+    assert db.session.scalar(text("SELECT count(*) FROM events_2031_02")) == 2
 
 
 def test_an_event_is_processed_in_whichever_table_it_lies(client: FlaskClient, march: Team) -> None:
@@ -244,8 +399,8 @@ def test_an_event_is_processed_in_whichever_table_it_lies(client: FlaskClient, m
     with writing() as session:
         session.execute(update(Event).values(received_at=LAST_CENTURY))
     assert process_batch(10) == 1
-    event = db.session.scalars(select(Event)).one()
-    assert (event.state, event.run_id is not None) == ("processed", True)
+    found = db.session.scalars(select(Event)).one()
+    assert (found.state, found.run_id is not None) == ("processed", True)
 
 
 def test_the_worker_tends_them(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
