@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from flask import current_app
 from sqlalchemy import ColumnElement
 
 from app.console.formatting import plural
 from app.console.guards import current_workspace
-from app.models import RUNNING, STUCK, Alert
+from app.models import RETENTION, RUNNING, STUCK, Alert, Silence, Workflow
 from app.processing.oldest import find_oldest, find_oldest_event, find_oldest_run
 from app.processing.retention import MESSAGES_KEPT
 from app.workspaces.settings import kept_days
@@ -16,7 +17,7 @@ from app.workspaces.settings import kept_days
 
 class Words(NamedTuple):
     """What a list's items are called, what they did at the moment that is told, and how long they
-    are kept: by a workspace's setting, or for a fixed number of days."""
+    are kept: by a workspace's setting, by the server's, or for a fixed number of days."""
 
     noun: str
     verb: str
@@ -46,6 +47,7 @@ WORDS = {
     "running": Words("open run", "was told", (("Open runs are kept", "failure_days"),)),
     "alert": Words("past alert", "began", (("Past alerts are kept", "failure_days"),)),
     "delivery": Words("message", "was put in", (("Messages are kept", MESSAGES_KEPT.days),)),
+    "silence": Words("silence", "began", (("Silences are kept", RETENTION["failure_days"]),)),
     "problem": Words(
         "of these requests", "came", (("Refused requests are kept", "rejected_days"),)
     ),
@@ -62,12 +64,16 @@ class KeptSince(NamedTuple):
 
 
 def kept_since(what: str, oldest: datetime | None) -> KeptSince:
-    words, workspace = WORDS[what], current_workspace()
-    periods = (
-        f"{text} {plural(kept_days(workspace, days) if isinstance(days, str) else days, 'day')}"
-        for text, days in words.periods
-    )
+    words = WORDS[what]
+    periods = (f"{text} {plural(_count_days(days), 'day')}" for text, days in words.periods)
     return KeptSince(words.noun, words.verb, oldest, ", ".join(periods) + ".")
+
+
+def _count_days(days: str | int) -> int:
+    if isinstance(days, int):
+        return days
+    is_of_server = days in current_app.config
+    return current_app.config[days] if is_of_server else kept_days(current_workspace(), days)
 
 
 def kept_events(scope: Sequence[int | None], state: str | None = None) -> KeptSince:
@@ -93,6 +99,13 @@ def kept_alerts() -> KeptSince:
 
 def kept_deliveries(whose: ColumnElement[bool]) -> KeptSince:
     return _kept("delivery", whose)
+
+
+def kept_silences(workflow: Workflow, listed: Sequence[Silence], most: int) -> KeptSince:
+    """Asks only where the list may not reach back to the oldest."""
+    if len(listed) < most:
+        return kept_since("silence", listed[-1].silent_since if listed else None)
+    return _kept("silence", Silence.workflow_id == workflow.id)
 
 
 def _kept(what: str, whose: ColumnElement[bool]) -> KeptSince:

@@ -16,6 +16,7 @@ from app.models import (
     Event,
     OutboxMessage,
     Run,
+    Silence,
     is_open,
     of_outcome,
     of_state,
@@ -43,6 +44,7 @@ class Kept(NamedTuple):
 KEPT = {
     "event": Kept(Event.received_at, Event.id),
     "alert": Kept(Alert.began_at, Alert.id, Alert.ended_at.is_not(None)),
+    "silence": Kept(Silence.silent_since, Silence.silent_since),
     "delivery": Kept(_PUT_IN, Delivery.id),
 }
 
