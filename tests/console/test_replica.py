@@ -4,6 +4,8 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator
+from contextvars import Context
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import make_url
 
-from app.console import replica
+from app.console import replica, stream
 from app.extensions import db
+from app.processing.batch import process_batch
 from app.processing.web_beat import beat
 from tests import apps
 from tests.console.pages import Page
@@ -101,6 +104,45 @@ def test_the_log_is_read_from_the_replica(
     standby.execute(RESUME)
     catch_up(standby)
     assert count_rows(owner) == 1
+
+
+@pytest.mark.parametrize("query", ["", "?workflow={slug}", "?state=processed"])
+def test_the_stream_adds_what_a_page_from_the_replica_lacks(
+    owner: FlaskClient,
+    app: Flask,
+    team: Team,
+    standby: PostgresReplica,
+    monkeypatch: pytest.MonkeyPatch,
+    query: str,
+) -> None:
+    """Once only, and nothing that the page had shown."""
+    monkeypatch.setattr(stream, "BEAT_SECONDS", 0)  # It goes on, should there be nothing to tell.
+    shown = send_and_process(app, team)
+    catch_up(standby)
+    pause(standby)
+    added = send_and_process(app, team)
+    page = Page(owner.get("/events" + query.format(slug=team.slug)).text)
+    assert page.has_id(f"event-{shown}") and not page.has_id(f"event-{added}")
+    (address,) = [
+        href for _, values in page.tags if (href := values.get("hx-sse:connect")) is not None
+    ]
+    told = Context().run(read_stream, owner, address)
+    assert told.count(f'id="event-{added}"') == 1 and f"event-{shown}" not in told
+
+
+def read_stream(client: FlaskClient, address: str) -> str:
+    """How it begins. It has to be read in the context that it was opened in."""
+    answer = FlaskClient.open(client, address)
+    told = b"".join(islice(answer.iter_encoded(), 4)).decode()
+    answer.close()
+    return told
+
+
+def send_and_process(app: Flask, team: Team) -> str:
+    """The id of a new event."""
+    event_id = report(app.test_client(), team).json["event_id"]
+    process_batch(10)
+    return str(event_id)
 
 
 def test_whoever_has_changed_something_reads_what_holds(
