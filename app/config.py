@@ -137,7 +137,8 @@ SETTINGS: tuple[Setting, ...] = (
         "FLOWPULSE_RATE_LIMIT",
         "100",
         _whole_number,
-        "Requests per second and key, with bursts of ten times as many; 0 turns rate limits off.",
+        "Events per second and key, each of a batch counted, with bursts of ten times as many; 0 "
+        "turns rate limits off.",
     ),
     Setting(
         "FLOWPULSE_FAILED_KEY_LIMIT",

@@ -201,7 +201,7 @@ _SPAN = [
 def _add_lists(spec: APISpec) -> None:
     _add_list(spec, "workflows", "Workflow", [])
     event_filters = [_query("status", "Only these.", enum=list(STATES)), *_SPAN]
-    _add_list(spec, "events", "Event", event_filters, _oldest("came"))
+    _add_list(spec, "events", "Event", event_filters, _oldest("came", "status"))
     run_filters = [
         _query(
             "outcome",
@@ -213,11 +213,14 @@ def _add_lists(spec: APISpec) -> None:
         _query("error_group", "Only failures with this error."),
         _query("platform", "Only from this source platform."),
     ]
-    _add_list(spec, "runs", "Run", [*run_filters, *_SPAN], _oldest("ended"))
+    _add_list(spec, "runs", "Run", [*run_filters, *_SPAN], _oldest("was told", "outcome"))
 
 
-def _oldest(what: str) -> dict[str, Any]:
-    kept = f"When the oldest that the workspace keeps {what}; what is older is gone."
+def _oldest(what: str, by: str) -> dict[str, Any]:
+    kept = (
+        f"When the oldest that the workspace keeps {what}, with the `{by}` that is asked for; what "
+        "is older is gone."
+    )
     return {"oldest_at": {"type": ["string", "null"], "format": "date-time", "description": kept}}
 
 

@@ -1,6 +1,7 @@
 """The reading endpoints: workflows, events and runs of the key's workspace."""
 
 import json
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,7 @@ from app.ingest.intake import open_intake
 from app.ingest.service import ingest_service
 from app.models import OUTCOMES, RUNNING, STATES, STUCK, Event, Run, Workflow
 from app.problems import ProblemError
-from app.processing.oldest import find_oldest
+from app.processing.oldest import find_oldest_event, find_oldest_run
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 public_blueprint = Blueprint("api_public", __name__, url_prefix="/api/v1")
@@ -62,15 +63,12 @@ def show_workflow(reference: str) -> Response:
 
 @_get("/events")
 def list_events() -> Response:
-    sought = seek_events(
-        g.workspace_id,
-        g.workflow_ids,
-        status=read_choice(request.args, "status", STATES),
-        span=_read_span(),
-    )
+    status = read_choice(request.args, "status", STATES)
+    sought = seek_events(g.workspace_id, g.workflow_ids, status=status, span=_read_span())
     page = read_page_request(request.args)
     query = select(Event).options(*_EVENT_PARTS)
-    return jsonify(list_page(query, sought, page, EVENT, oldest_at=_oldest("event", Event)))
+    oldest_at = _as_text(find_oldest_event([g.workspace_id], status))
+    return jsonify(list_page(query, sought, page, EVENT, oldest_at=oldest_at))
 
 
 @_get("/events/<event_id>")
@@ -82,16 +80,18 @@ def show_event(event_id: str) -> Response:
 
 @_get("/runs")
 def list_runs() -> Response:
+    outcome = read_choice(request.args, "outcome", (*OUTCOMES, RUNNING, STUCK))
     sought = seek_runs(
         g.workspace_id,
         g.workflow_ids,
-        outcome=read_choice(request.args, "outcome", (*OUTCOMES, RUNNING, STUCK)),
+        outcome=outcome,
         exact={name: value for name in EXACT if (value := request.args.get(name))},
         span=_read_span(),
     )
     page = read_page_request(request.args)
     query = select(Run).options(joinedload(Run.workflow))
-    return jsonify(list_page(query, sought, page, RUN, oldest_at=_oldest("run", Run)))
+    oldest_at = _as_text(find_oldest_run(g.workspace_id, outcome))
+    return jsonify(list_page(query, sought, page, RUN, oldest_at=oldest_at))
 
 
 @_get("/runs/<run_id>")
@@ -134,9 +134,7 @@ def _read_span() -> Span:
     )
 
 
-def _oldest(what: str, table: type[Event] | type[Run]) -> str | None:
-    """Of the whole workspace, whatever is asked for: what is older is gone."""
-    moment = find_oldest(what, table.workspace_id == g.workspace_id)
+def _as_text(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
 
 

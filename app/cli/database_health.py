@@ -15,6 +15,7 @@ from app.clock import now
 from app.console.replica import MOST_BEHIND_SECONDS, describe_replica
 from app.extensions import db, is_sqlite
 from app.models import Event, WorkerHeartbeat
+from app.problems import PROBLEMS
 from app.processing.database_size import MEGABYTE
 from app.processing.downtimes import STALLED_AFTER
 from app.processing.inbox import oldest_accepted, waiting_since
@@ -98,7 +99,7 @@ def check_partitions() -> Finding:
     missing = [f"{each:%Y-%m}" for each in list_missing(db.session(), now())]
     if missing:
         message = f"The events of {' and '.join(missing)} have no table of their own."
-        return Finding(name, "warn", message, f"The worker makes them. {START_WORKER}")
+        return Finding(name, "warn", message, PROBLEMS["month_without_table"].fix)
     there = list_partitions(db.session())
     return Finding(name, "ok", f"The events lie in {len(there)} tables, up to {there[-1].name}.")
 
@@ -144,8 +145,7 @@ def check_size() -> Finding:
     if size.reached_at:
         message += f" Successes from before {size.reached_at:%Y-%m-%d %H:%M}Z went for it."
     if size.used > size.limit * MUCH_TOO_LARGE:
-        fix = "Raise FLOWPULSE_MAX_DATABASE_MB: what is left is new, or no event and no run."
-        return Finding(name, "warn", message, fix)
+        return Finding(name, "warn", message, PROBLEMS["database_over_limit"].fix)
     return Finding(name, "ok", message)
 
 

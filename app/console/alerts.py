@@ -14,7 +14,7 @@ from app.alerting.reasons import in_words, reasons_of
 from app.alerting.words import ending_of
 from app.clock import now
 from app.console.guards import current_workspace
-from app.console.kept import kept_alerts
+from app.console.kept import kept_alerts, kept_since
 from app.console.paging import Paged
 from app.console.reader import current_reader
 from app.console.run_list import ListedRun, load_runs
@@ -98,6 +98,7 @@ def show_alert(public_id: str) -> str:
         alert=alert,
         kind=KINDS[alert.kind],
         told=_list_told(alert),
+        kept=kept_since("delivery", alert.messages[0].created_at if alert.messages else None),
         runs=_list_runs(alert, [each for each in run_ids if each]),
         waits_for=_explain_wait(alert),
         ending=ending_of(alert),

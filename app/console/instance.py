@@ -10,9 +10,10 @@ from sqlalchemy import func, select
 from app.clock import now
 from app.console.replica import State, describe_replica
 from app.extensions import db, is_sqlite
-from app.models import Event, Run, WorkerHeartbeat
+from app.models import Event, WorkerHeartbeat
 from app.models.columns import BigId
 from app.processing.inbox import oldest_accepted
+from app.processing.oldest import find_oldest_event, find_oldest_run
 from app.processing.size_limit import Fullness, look_at_size
 
 OF_PERIOD: dict[str, tuple[str, str | None]] = {
@@ -56,13 +57,9 @@ def describe_instance() -> Instance:
 def find_oldest(workspace_id: int, period: str) -> datetime | None:
     """When the oldest of what this period keeps was told; each look is a step along an index."""
     state, outcome = OF_PERIOD[period]
-    # Plus 0: the index of refused requests goes by time alone, and SQLite would not take it.
-    owner = Event.workspace_id + 0 if state == "rejected" else Event.workspace_id
-    event = select(Event.received_at).where(owner == workspace_id, Event.state == state)
-    run = select(Run.updated_at).where(Run.workspace_id == workspace_id, Run.outcome == outcome)
     moments = (
-        db.session.scalar(event.order_by(Event.received_at).limit(1)),
-        db.session.scalar(run.order_by(Run.updated_at).limit(1)) if outcome else None,
+        find_oldest_event([workspace_id], state),
+        find_oldest_run(workspace_id, outcome) if outcome else None,
     )
     return min((moment for moment in moments if moment), default=None)
 

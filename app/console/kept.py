@@ -4,25 +4,27 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from flask import current_app
 from sqlalchemy import ColumnElement
 
 from app.console.formatting import plural
 from app.console.guards import current_workspace
-from app.models import Alert, Event, Run
-from app.processing.oldest import find_oldest
+from app.models import RETENTION, RUNNING, STUCK, Alert, Silence, Workflow
+from app.processing.oldest import find_oldest, find_oldest_event, find_oldest_run
 from app.processing.retention import MESSAGES_KEPT
 from app.workspaces.settings import kept_days
 
 
 class Words(NamedTuple):
     """What a list's items are called, what they did at the moment that is told, and how long they
-    are kept: by a workspace's setting, or for a fixed number of days."""
+    are kept: by a workspace's setting, by the server's, or for a fixed number of days."""
 
     noun: str
     verb: str
     periods: tuple[tuple[str, str | int], ...]
 
 
+_OF_RUNS = (("Successes are kept", "event_days"), ("failures", "failure_days"))
 WORDS = {
     "event": Words(
         "event",
@@ -33,12 +35,19 @@ WORDS = {
             ("failures", "failure_days"),
         ),
     ),
-    "run": Words(
-        "run", "ended", (("Successes are kept", "event_days"), ("failures", "failure_days"))
+    "processed": Words("processed event", "came", (("Processed events are kept", "event_days"),)),
+    "failed": Words(
+        "event that was not processed", "came", (("Failures are kept", "failure_days"),)
     ),
+    "rejected": Words("refused request", "came", (("Refused requests are kept", "rejected_days"),)),
+    "run": Words("run", "was told", _OF_RUNS),
+    "workflow_run": Words("run of the workspace", "was told", _OF_RUNS),
+    "success": Words("successful run", "was told", (("Successes are kept", "event_days"),)),
     "failure": Words("failed run", "was told", (("Failures are kept", "failure_days"),)),
+    "running": Words("open run", "was told", (("Open runs are kept", "failure_days"),)),
     "alert": Words("past alert", "began", (("Past alerts are kept", "failure_days"),)),
     "delivery": Words("message", "was put in", (("Messages are kept", MESSAGES_KEPT.days),)),
+    "silence": Words("silence", "began", (("Silences are kept", RETENTION["failure_days"]),)),
     "problem": Words(
         "of these requests", "came", (("Refused requests are kept", "rejected_days"),)
     ),
@@ -55,36 +64,49 @@ class KeptSince(NamedTuple):
 
 
 def kept_since(what: str, oldest: datetime | None) -> KeptSince:
-    words, workspace = WORDS[what], current_workspace()
-    periods = (
-        f"{text} {plural(kept_days(workspace, days) if isinstance(days, str) else days, 'day')}"
-        for text, days in words.periods
-    )
+    words = WORDS[what]
+    periods = (f"{text} {plural(_count_days(days), 'day')}" for text, days in words.periods)
     return KeptSince(words.noun, words.verb, oldest, ", ".join(periods) + ".")
 
 
-def kept_events(scope: Sequence[int | None]) -> KeptSince:
-    return _of_any("event", [Event.workspace_id == each for each in scope])
+def _count_days(days: str | int) -> int:
+    if isinstance(days, int):
+        return days
+    is_of_server = days in current_app.config
+    return current_app.config[days] if is_of_server else kept_days(current_workspace(), days)
 
 
-def kept_runs(workflow_id: int | None = None) -> KeptSince:
-    """Of the workspace, or of a workflow."""
-    mine = Run.workspace_id == current_workspace().id
-    return _of_any("run", [mine if workflow_id is None else Run.workflow_id == workflow_id])
+def kept_events(scope: Sequence[int | None], state: str | None = None) -> KeptSince:
+    """Of a list of all events, or of those in a state."""
+    what = state if state and state in WORDS else "event"  # Those that wait never go.
+    return kept_since(what, find_oldest_event(scope, state))
 
 
-def kept_failures() -> KeptSince:
-    return _of_any("failure", [Run.workspace_id == current_workspace().id])
+def kept_runs(outcome: str | None = None) -> KeptSince:
+    """Of a list of all runs, or of those with an outcome."""
+    kind = RUNNING if outcome == STUCK else outcome
+    return kept_since(kind or "run", find_oldest_run(current_workspace().id, kind))
+
+
+def kept_runs_of_workflow() -> KeptSince:
+    """All workflows' go alike, and no index leads to when a workflow's first was told."""
+    return kept_since("workflow_run", find_oldest_run(current_workspace().id))
 
 
 def kept_alerts() -> KeptSince:
-    return _of_any("alert", [Alert.workspace_id == current_workspace().id])
+    return _kept("alert", Alert.workspace_id == current_workspace().id)
 
 
 def kept_deliveries(whose: ColumnElement[bool]) -> KeptSince:
-    return _of_any("delivery", [whose])
+    return _kept("delivery", whose)
 
 
-def _of_any(what: str, owners: Sequence[ColumnElement[bool]]) -> KeptSince:
-    found = [find_oldest(what, whose) for whose in owners]
-    return kept_since(what, min((each for each in found if each), default=None))
+def kept_silences(workflow: Workflow, listed: Sequence[Silence], most: int) -> KeptSince:
+    """Asks only where the list may not reach back to the oldest."""
+    if len(listed) < most:
+        return kept_since("silence", listed[-1].silent_since if listed else None)
+    return _kept("silence", Silence.workflow_id == workflow.id)
+
+
+def _kept(what: str, whose: ColumnElement[bool]) -> KeptSince:
+    return kept_since(what, find_oldest(what, whose))

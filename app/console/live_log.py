@@ -54,7 +54,7 @@ def show_events() -> ResponseReturnValue:
         choices=list_choices(workspace.id, wanted),
         stream_url=_stream_url(wanted, page, start) if is_live else None,
         searched_to=_moment_of(page.stopped_at, scope),
-        kept=kept_events(scope),
+        kept=kept_events(scope, wanted.value("state")),
         opened=opened,
         missing=None if opened else asked,
         slug=first_slug(workspace.id),

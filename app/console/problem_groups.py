@@ -119,6 +119,7 @@ def show_group(fingerprint: str) -> str:
         problem=PROBLEMS.get(event.code or ""),
         errors=[(each, PROBLEMS.get(str(each.get("code")))) for each in event.errors or []],
         events=list_requests(scope, fingerprint, REQUESTS_SHOWN),
+        kept=kept_since("problem", line.first_at),
         window=WINDOWS["7d"],
         fixes=Fixes(event),
         workflow_errors={},

@@ -4,11 +4,12 @@ import logging
 import time
 from collections.abc import Callable
 from functools import wraps
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
+import psycopg
 from flask import Flask, Response, current_app, request, session
 from flask.typing import ResponseReturnValue
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import NotFound
 
@@ -31,6 +32,8 @@ WROTE_AT = "wrote_at"
 _STATE = text(
     "SELECT pg_is_in_recovery(), extract(epoch FROM pg_last_xact_replay_timestamp())::float"
 )
+WHICH_DATABASE = "SELECT system_identifier::text, current_database() FROM pg_control_system()"
+"""A server's number, which it shares with its replicas and no other, and the database's name."""
 
 View = Callable[..., ResponseReturnValue]
 logger = logging.getLogger(__name__)
@@ -50,12 +53,30 @@ class State(NamedTuple):
 class Replica:
     """What a process knows of the replica; one per app."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: Engine) -> None:
+        self._database = database
+        self._origin: tuple[Any, ...] | None = None
         self._state = State(problem="It was not asked yet.")
         self._looked_at = float("-inf")
         self._away_until = float("-inf")
         self._is_looking = False
-        self._is_in_use = False
+        self._is_in_use: bool | None = None
+
+    def check_origin(self, connection: Any, _: object) -> None:
+        """Refuse a new connection to anything but a copy of our own database: it would show what
+        others have sent. Raises OperationalError, as a server does that refuses one."""
+        if self._origin is None:
+            with self._database.connect() as own:
+                self._origin = tuple(own.exec_driver_sql(WHICH_DATABASE).one())
+        found = connection.execute(WHICH_DATABASE).fetchone()
+        connection.commit()
+        if found != self._origin:
+            connection.close()
+            ours, theirs = (" of server ".join(each[::-1]) for each in (self._origin, found))
+            raise psycopg.OperationalError(
+                "FLOWPULSE_REPLICA_URL leads to a copy of another database than that of "
+                f"FLOWPULSE_DATABASE_URL: to {theirs}, and not to {ours}."
+            )
 
     def may_serve(self, wrote_at: float) -> bool:
         """Whether it is there, not far behind, and knows what was written until then."""
@@ -87,7 +108,7 @@ class Replica:
 
     def _note(self, problem: str | None) -> None:
         """A line when that changes, not one for each page."""
-        if problem and self._is_in_use:
+        if problem and self._is_in_use is not False:
             logger.warning("Pages are read from the database, not from its replica: %s", problem)
         elif not problem and not self._is_in_use:
             logger.info("Pages are read from the replica")
@@ -117,7 +138,10 @@ def init_replica(app: Flask) -> None:
     """Let the pages that may do so read from the replica, where one is set."""
     if not app.config["FLOWPULSE_REPLICA_URL"]:
         return
-    app.extensions["flowpulse_replica"] = Replica()
+    with app.app_context():
+        replica = Replica(db.engine)
+        event.listen(db.engines[REPLICA], "connect", replica.check_origin)
+    app.extensions["flowpulse_replica"] = replica
     app.after_request(_note_writing)
     for endpoint, view in app.view_functions.items():
         if endpoint.partition(".")[0] in FROM_REPLICA and endpoint not in NEVER:

@@ -12,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 from app.console.error_list import count_groups, describe_groups
 from app.console.filter_choices import PLATFORMS, list_workflow_choices
 from app.console.guards import current_workspace
-from app.console.kept import kept_failures, kept_runs
+from app.console.kept import kept_runs
 from app.console.long_text import cut_text
 from app.console.open_runs import NONE, find_open_runs
 from app.console.paging import Paged
@@ -61,7 +61,7 @@ def show_runs() -> ResponseReturnValue:
         platforms=PLATFORMS,
         error=_describe_error(workspace.id, wanted.value("error")),
         page_url=_page_url("runs.show_runs", wanted.texts),
-        kept=kept_runs(),
+        kept=kept_runs(wanted.value("outcome")),
     ), 422 if is_wrong else 200
 
 
@@ -88,7 +88,7 @@ def show_errors() -> ResponseReturnValue:
         workflows=list_workflow_choices(workspace.id, wanted),
         paged=paged,
         page_url=_page_url("runs.show_errors", wanted.texts),
-        kept=kept_failures(),
+        kept=kept_runs("failure"),
     ), 422 if wanted.errors else 200
 
 

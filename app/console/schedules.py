@@ -13,6 +13,7 @@ from sqlalchemy.orm import joinedload
 from app.clock import now
 from app.console.account import zone_choices
 from app.console.formatting import zone_name
+from app.console.kept import kept_silences
 from app.console.last_runs import list_last_runs
 from app.console.reader import current_reader
 from app.console.schedule_suggestion import suggest
@@ -218,12 +219,13 @@ def _show(workflow: Workflow, errors: dict[str, list[str]]) -> str:
     form: dict[str, Any] = {"expression": "0 3 * * *", "every": "1", **limit_form(workflow)}
     form |= _begin_form(schedule or watch["suggestion"])
     form |= request.form.to_dict() if errors else {}
-    wish = read_wish(form).wish
+    wish, silences = read_wish(form).wish, list_silences(workflow)
     return render_template(
         "console/schedule.html",
         workflow=workflow,
         **watch,
-        silences=list_silences(workflow),
+        silences=silences,
+        kept=kept_silences(workflow, silences, LATEST),
         preview=_preview_of(None if errors else schedule, wish),
         preview_errors=errors,
         zones=zone_choices(),

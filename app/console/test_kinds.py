@@ -151,6 +151,8 @@ NOT_SHOWN = {
     "processing_retrying": "of the worker, whatever was sent",
     "processing_failed": "of the worker, whatever was sent",
     "worker_stalled": "of the worker, whatever was sent",
+    "month_without_table": "of the server, whatever was sent",
+    "database_over_limit": "of the server, whatever was sent",
     **dict.fromkeys(
         (row.code for row in PROBLEMS.values() if row.kind == "delivery"),
         "of a channel, whatever was sent",

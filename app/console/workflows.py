@@ -8,7 +8,7 @@ from app.console.alerts import list_of_workflow
 from app.console.guards import current_workspace, may
 from app.console.insight_view import LEGEND, Insights, look_at_workflow
 from app.console.insights import range_url
-from app.console.kept import kept_runs
+from app.console.kept import kept_runs_of_workflow
 from app.console.paging import Paged
 from app.console.ranges import read_range
 from app.console.run_list import latest_runs
@@ -140,7 +140,7 @@ def show_one(workflow: Workflow, errors: dict[str, list[str]]) -> str:
         outliers_href=_outliers_href(workflow, insights),
         badge_url=_badge_url(workflow),
         runs=latest_runs(workflow.id, LATEST_RUNS),
-        kept=kept_runs(workflow.id),
+        kept=kept_runs_of_workflow(),
         events=events,
         is_awaiting_test=is_awaiting_test(events),
         former_uses=list_former_uses(workflow),

@@ -1,12 +1,26 @@
 """When the oldest of what each list shows was told: what is older is gone."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, select, true
+from sqlalchemy import ColumnElement, func, select, true, union_all
 
 from app.extensions import db
-from app.models import Alert, Delivery, Event, OutboxMessage, Run, of_outcome
+from app.models import (
+    OUTCOMES,
+    RUNNING,
+    STUCK,
+    Alert,
+    Delivery,
+    Event,
+    OutboxMessage,
+    Run,
+    Silence,
+    is_open,
+    of_outcome,
+    of_state,
+)
 
 _PUT_IN = (
     select(OutboxMessage.created_at)
@@ -14,6 +28,8 @@ _PUT_IN = (
     .correlate(Delivery)
     .scalar_subquery()
 )
+_STATES_THAT_GO = ("processed", "failed", "rejected")
+_RUNS = {**{outcome: of_outcome(outcome) for outcome in OUTCOMES}, RUNNING: is_open()}
 
 
 class Kept(NamedTuple):
@@ -27,16 +43,39 @@ class Kept(NamedTuple):
 
 KEPT = {
     "event": Kept(Event.received_at, Event.id),
-    "run": Kept(Run.ended_at, Run.ended_at, Run.ended_at.is_not(None)),
-    "failure": Kept(Run.updated_at, Run.updated_at, of_outcome("failure")),
     "alert": Kept(Alert.began_at, Alert.id, Alert.ended_at.is_not(None)),
+    "silence": Kept(Silence.silent_since, Silence.silent_since),
     "delivery": Kept(_PUT_IN, Delivery.id),
 }
 
 
 def find_oldest(what: str, whose: ColumnElement[bool]) -> datetime | None:
     """A step along an index; `whose` is the condition on the column that the index begins with."""
-    kept = KEPT[what]
+    return _first(KEPT[what], whose)
+
+
+def find_oldest_event(scope: Sequence[int | None], state: str | None = None) -> datetime | None:
+    """Of these workspaces' events, or of those in a state; those that wait never go, and are told
+    of with all."""
+    kept = KEPT["event"]
+    owner: Any = Event.workspace_id
+    if state in _STATES_THAT_GO:
+        kept = Kept(Event.received_at, Event.received_at, of_state(state))
+    if state == "rejected":
+        owner = owner + 0  # Their index goes by time alone, and SQLite would not take it.
+    found = [_first(kept, owner == each) for each in scope]
+    return min((each for each in found if each), default=None)
+
+
+def find_oldest_run(workspace_id: int, outcome: str | None = None) -> datetime | None:
+    """By when FlowPulse was told, as retention goes by it; STUCK stands for all that are open."""
+    outcomes = _RUNS if outcome is None else (RUNNING if outcome == STUCK else outcome,)
+    mine = Run.workspace_id == workspace_id
+    firsts = [select(func.min(Run.updated_at)).where(mine, _RUNS[each]) for each in outcomes]
+    return min((each for each in db.session.scalars(union_all(*firsts)) if each), default=None)
+
+
+def _first(kept: Kept, whose: ColumnElement[bool]) -> datetime | None:
     query = select(kept.moment).where(whose, kept.kind).order_by(kept.order).limit(1)
     moment: datetime | None = db.session.scalar(query)
     return moment

@@ -16,6 +16,7 @@ from app.cli.doctor import CHECKS
 from app.clock import now
 from app.extensions import db, is_sqlite, writing
 from app.models import Event, Purge, WorkerHeartbeat
+from app.problems import PROBLEMS
 from app.processing import size_limit
 from app.processing.database_size import MEGABYTE, Holding
 from app.processing.partition_list import list_partitions
@@ -108,7 +109,7 @@ def test_how_much_the_database_holds_is_told_against_its_limit(
     )
     app.config["FLOWPULSE_MAX_DATABASE_MB"] = 2
     finding = examine()["database size"]
-    assert finding["state"] == "warn" and "Raise FLOWPULSE_MAX_DATABASE_MB" in finding["fix"]
+    assert (finding["state"], finding["fix"]) == ("warn", PROBLEMS["database_over_limit"].fix)
 
 
 def test_a_database_that_is_behind_or_ahead_is_found(examine: Examine, worker: Worker) -> None:
@@ -131,6 +132,7 @@ def test_a_month_to_come_without_its_table_is_found(examine: Examine, worker: Wo
     month = f"{next_month.start:%Y-%m}"
     assert found["state"] == "warn"
     assert found["message"] == f"The events of {month} have no table of their own."
+    assert found["fix"] == PROBLEMS["month_without_table"].fix
     worker.tidy()
     assert examine()["partitions"]["state"] == "ok"
 

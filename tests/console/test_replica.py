@@ -4,16 +4,22 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator
+from contextvars import Context
+from itertools import islice
+from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import make_url
 
-from app.console import replica
+from app.console import replica, stream
 from app.extensions import db
+from app.processing.batch import process_batch
 from app.processing.web_beat import beat
+from tests import apps
 from tests.console.pages import Page
+from tests.databases import Databases
 from tests.factories import Team, make_team, report
 from tests.postgres import PostgresCluster, PostgresReplica
 from tests.server import wait_for
@@ -70,9 +76,10 @@ def owner(app: Flask, team: Team, standby: PostgresReplica) -> FlaskClient:
 
 
 def catch_up(standby: PostgresReplica) -> None:
-    """Until the replica has replayed what the database has written so far."""
+    """Until the replica has replayed all that was committed so far: the tests' server does not wait
+    with a commit until it is written."""
     with db.engine.connect() as connection:
-        written = connection.exec_driver_sql("SELECT pg_current_wal_lsn()").scalar_one()
+        written = connection.exec_driver_sql("SELECT pg_current_wal_insert_lsn()").scalar_one()
     wait_for(lambda: standby.execute(f"SELECT pg_last_wal_replay_lsn() >= '{written}'"), 20)  # type: ignore[arg-type]
 
 
@@ -97,6 +104,45 @@ def test_the_log_is_read_from_the_replica(
     standby.execute(RESUME)
     catch_up(standby)
     assert count_rows(owner) == 1
+
+
+@pytest.mark.parametrize("query", ["", "?workflow={slug}", "?state=processed"])
+def test_the_stream_adds_what_a_page_from_the_replica_lacks(
+    owner: FlaskClient,
+    app: Flask,
+    team: Team,
+    standby: PostgresReplica,
+    monkeypatch: pytest.MonkeyPatch,
+    query: str,
+) -> None:
+    """Once only, and nothing that the page had shown."""
+    monkeypatch.setattr(stream, "BEAT_SECONDS", 0)  # It goes on, should there be nothing to tell.
+    shown = send_and_process(app, team)
+    catch_up(standby)
+    pause(standby)
+    added = send_and_process(app, team)
+    page = Page(owner.get("/events" + query.format(slug=team.slug)).text)
+    assert page.has_id(f"event-{shown}") and not page.has_id(f"event-{added}")
+    (address,) = [
+        href for _, values in page.tags if (href := values.get("hx-sse:connect")) is not None
+    ]
+    told = Context().run(read_stream, owner, address)
+    assert told.count(f'id="event-{added}"') == 1 and f"event-{shown}" not in told
+
+
+def read_stream(client: FlaskClient, address: str) -> str:
+    """How it begins. It has to be read in the context that it was opened in."""
+    answer = FlaskClient.open(client, address)
+    told = b"".join(islice(answer.iter_encoded(), 4)).decode()
+    answer.close()
+    return told
+
+
+def send_and_process(app: Flask, team: Team) -> str:
+    """The id of a new event."""
+    event_id = report(app.test_client(), team).json["event_id"]
+    process_batch(10)
+    return str(event_id)
 
 
 def test_whoever_has_changed_something_reads_what_holds(
@@ -163,6 +209,68 @@ def test_a_server_that_is_no_replica_is_not_used(
     made = make_app(FLOWPULSE_REPLICA_URL=database_url)
     with made.app_context():
         assert "no streaming replica" in str(replica.read_state().problem)
+
+
+@pytest.fixture
+def foreign_standby(standby: PostgresReplica, database_url: str) -> Iterator[str]:
+    """The URL of a database of which the standby has one of the same name, as every server may."""
+    cluster = PostgresCluster(standby.binaries)
+    yield cluster.create_database(str(make_url(database_url).database))
+    cluster.stop()
+
+
+def test_a_replica_of_another_server_is_not_used(
+    app: Flask, standby: PostgresReplica, foreign_standby: str, tmp_path: Path
+) -> None:
+    catch_up(standby)
+    assert replica.read_state().problem is None
+    other = apps.make_app(
+        foreign_standby,
+        tmp_path / "other",
+        FLOWPULSE_REPLICA_URL=app.config["FLOWPULSE_REPLICA_URL"],
+    )
+    with other.app_context():
+        assert "copy of another database" in str(replica.read_state().problem)
+    apps.close_app(other)
+
+
+def test_another_database_of_a_replica_is_not_used(
+    make_app: Callable[..., Flask],
+    standby: PostgresReplica,
+    databases: Databases,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its log is never shown, a line says why, and so does doctor."""
+    foreign_url = databases.create()
+    name = str(make_url(foreign_url).database)
+    made = make_app(FLOWPULSE_REPLICA_URL=standby.url(name))
+    with made.app_context(), caplog.at_level(logging.WARNING):
+        team = make_team()
+        report(made.test_client(), team)
+        catch_up(standby)
+        owner = make_client(made, team.email)
+        assert [count_rows(owner) for _ in range(3)] == [1, 1, 1]
+        found = json.loads(made.test_cli_runner().invoke(args=["doctor", "--json"]).stdout)
+        db.session.remove()
+    (line,) = [each for each in caplog.messages if "not from its replica" in each]
+    (finding,) = [each for each in found if each["name"] == "replica"]
+    assert finding["state"] == "warn"
+    assert "copy of another database" in line and name in line and name in finding["message"]
+    databases.drop(foreign_url)
+
+
+def test_a_page_on_a_known_connection_does_not_ask_whose_copy_it_is(
+    owner: FlaskClient,
+    app: Flask,
+    team: Team,
+    standby: PostgresReplica,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert count_rows(owner) == 0
+    monkeypatch.setattr(replica, "WHICH_DATABASE", "SELECT 1 / 0")
+    pause(standby)
+    report(app.test_client(), team)
+    assert count_rows(owner) == 0
 
 
 def test_how_far_it_is_behind_is_told(owner: FlaskClient, app: Flask) -> None:
