@@ -63,7 +63,7 @@ csrf = CSRFProtect()
 def configure_engine(app: Flask) -> None:
     """Give SQLite its settings and its rule: one writer at a time, chosen before it begins."""
     with app.app_context():
-        engine = db.engine
+        engine, engines = db.engine, list(db.engines.values())
     if engine.dialect.name == "sqlite":
         app.extensions["flowpulse_write_lock"] = WriteLock(Path(str(engine.url.database)))
         app.extensions["flowpulse_writer"] = threading.Lock()
@@ -71,7 +71,8 @@ def configure_engine(app: Flask) -> None:
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
-        event.listen(engine, "connect", _set_up_postgres)
+        for each in engines:  # The replica's as well.
+            event.listen(each, "connect", _set_up_postgres)
 
 
 def _set_up_sqlite(connection: Any, record: Any) -> None:

@@ -273,6 +273,13 @@ def test_a_page_on_a_known_connection_does_not_ask_whose_copy_it_is(
     assert count_rows(owner) == 0
 
 
+def test_both_are_asked_in_the_same_way(owner: FlaskClient, app: Flask) -> None:
+    with app.app_context():
+        for engine in db.engines.values():
+            with engine.connect() as connection:
+                assert connection.exec_driver_sql("SHOW jit").scalar() == "off"
+
+
 def test_how_far_it_is_behind_is_told(owner: FlaskClient, app: Flask) -> None:
     assert "knows everything up to" in Page(owner.get("/settings").text).text
     found = json.loads(app.test_cli_runner().invoke(args=["doctor", "--json"]).stdout)
