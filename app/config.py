@@ -29,6 +29,22 @@ def _whole_number(text: str) -> int:
     return int(text)
 
 
+def _number_from_1(text: str) -> int:
+    number = _whole_number(text)
+    if number < 1:
+        raise ValueError("must be a whole number, 1 or more")
+    return number
+
+
+def _days(text: str) -> int:
+    """How long things are kept: 0, "off" elsewhere, would remove them all within a minute."""
+    try:
+        return _number_from_1(text)
+    except ValueError:
+        message = "must be a whole number of days from 1 on; to keep for long, 3650"
+        raise ValueError(message) from None
+
+
 def _switch(text: str) -> bool:
     if text not in {"0", "1"}:
         raise ValueError("must be 0 or 1")
@@ -80,7 +96,7 @@ def _replica_url(text: str) -> str:
 SETTINGS: tuple[Setting, ...] = (
     Setting("HOST", "127.0.0.1", str, "Address that the web server listens on."),
     Setting("PORT", "8000", _port, "Port that the web server listens on."),
-    Setting("WEB_CONCURRENCY", "2", _whole_number, "Number of web processes."),
+    Setting("WEB_CONCURRENCY", "2", _number_from_1, "Number of web processes, 1 or more."),
     Setting(
         "FLOWPULSE_DATA_DIR",
         "./data",
@@ -160,7 +176,9 @@ SETTINGS: tuple[Setting, ...] = (
         _whole_number,
         "Refused requests stored per second, over all machines; the rest is counted.",
     ),
-    Setting("FLOWPULSE_REJECTED_DAYS", "7", _whole_number, "Days that refused requests are kept."),
+    Setting(
+        "FLOWPULSE_REJECTED_DAYS", "7", _days, "Days that refused requests are kept, from 1 on."
+    ),
     Setting(
         "FLOWPULSE_REJECTED_ROWS",
         "50000",
@@ -168,9 +186,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Refused requests kept at most; the oldest go first.",
     ),
     Setting(
-        "FLOWPULSE_EVENT_DAYS", "90", _whole_number, "Days that events and successes are kept."
+        "FLOWPULSE_EVENT_DAYS",
+        "90",
+        _days,
+        "Days that events and successes are kept, from 1 on; 3650 to keep them for long.",
     ),
-    Setting("FLOWPULSE_FAILURE_DAYS", "365", _whole_number, "Days that failed runs are kept."),
+    Setting("FLOWPULSE_FAILURE_DAYS", "365", _days, "Days that failed runs are kept, from 1 on."),
     Setting(
         "FLOWPULSE_MAX_DATABASE_MB",
         "0",
