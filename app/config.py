@@ -1,6 +1,7 @@
 """Every setting: its name, default and meaning; the configuration table is drawn from here."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,9 +81,11 @@ def _database_url(text: str) -> str:
     """PostgreSQL by any of its usual schemes is opened with psycopg 3."""
     for scheme in ("postgres://", "postgresql://"):
         if text.startswith(scheme):
-            return "postgresql+psycopg://" + text.removeprefix(scheme)
+            text = "postgresql+psycopg://" + text.removeprefix(scheme)
     if text and not text.startswith(("sqlite:///", "postgresql+psycopg://")):
         raise ValueError("must start with sqlite:/// or postgresql://")
+    if not text.startswith("sqlite:") and text.partition("?")[0].count("@") > 1:
+        raise ValueError("must have each @ of its user and password written as %40")
     return text
 
 
@@ -92,6 +95,9 @@ def _replica_url(text: str) -> str:
         raise ValueError("must start with postgresql://")
     return url
 
+
+_SECRETS = re.compile(r"(?<=://).*(?=@)|(?<=:)(?!//).*(?=@)|(?<=password=)[^&]*")
+"""What opens something within an address: what stands before the @, or a parameter."""
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("HOST", "127.0.0.1", str, "Address that the web server listens on."),
@@ -269,7 +275,8 @@ def _parse(setting: Setting, text: str) -> object:
     try:
         return setting.parse(text)
     except ValueError as error:
-        raise ConfigurationError(f"{setting.name} is {text!r}: {error}.") from error
+        shown = _SECRETS.sub("******", text)
+        raise ConfigurationError(f"{setting.name} is {shown!r}: {error}.") from error
 
 
 def resolve_database_url(settings: Mapping[str, object]) -> str:

@@ -244,6 +244,24 @@ def test_a_reload_that_could_not_start_is_told_and_changes_nothing(
     assert answers(server.url)
 
 
+def test_a_reload_with_a_database_that_is_not_there_is_told_and_changes_nothing(
+    make_server: Callable[..., LiveServer],
+) -> None:
+    server = make_server(**ONE)
+    before = server.web_pids()
+    url = f"postgresql://flowpulse:s3cret@127.0.0.1:{free_port()}/flowpulse"
+    (server.data_dir / "wsgi.py").write_text(
+        f"import os\nos.environ['FLOWPULSE_DATABASE_URL'] = {url!r}\n"
+        "from app import create_app\napp = create_app()\n"
+    )
+    server.reload_web()
+    told = "Not reloaded, the old program goes on: The database can't be used: connection failed"
+    wait_for(lambda: told in server.log(), seconds=60)
+    assert "s3cret" not in server.log()
+    assert server.web_pids() == before
+    assert answers(server.url)
+
+
 def test_the_master_opens_no_database(make_server: Callable[..., LiveServer]) -> None:
     """A connection must not be shared between processes, as all that it loads is."""
     server = make_server(**ONE)
