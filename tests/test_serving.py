@@ -4,6 +4,8 @@ import http.client
 import json
 import os
 import random
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -296,6 +298,24 @@ def test_a_killed_supervisor_leaves_nothing_running(make_server: Callable[..., L
         for process in family:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+
+
+@pytest.mark.skipif(shutil.which("pkill") is None, reason="pkill is not installed")
+def test_the_readmes_commands_restart_the_web_server_and_the_worker(
+    make_server: Callable[..., LiveServer],
+) -> None:
+    server = make_server(SupervisedServer, WEB_CONCURRENCY="1")
+    assert isinstance(server, SupervisedServer)
+    told = re.findall(r"^pkill .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    for_web, for_worker = told
+    master, before = server.child("gunicorn"), set(server.web_pids())
+    worker = wait_for(partial(server.child, "worker"), seconds=30)
+    subprocess.run(["sh", "-c", for_web], cwd=server.data_dir, check=True)
+    wait_for(partial(has_only_new, server, before), seconds=60)
+    assert (server.child("gunicorn"), server.child("worker")) == (master, worker)
+    subprocess.run(["sh", "-c", for_worker], cwd=server.data_dir, check=True)
+    wait_for(lambda: server.child("worker") not in {None, worker}, seconds=60)
+    assert server.child("gunicorn") == master
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
