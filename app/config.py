@@ -1,5 +1,6 @@
 """Every setting: its name, default and meaning; the configuration table is drawn from here."""
 
+import logging
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -8,6 +9,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
+
+# It tells each time of a line that can't be read, and not of which file: `find_unreadable` does.
+logging.getLogger("dotenv.main").setLevel(logging.ERROR)
 
 
 class ConfigurationError(Exception):
@@ -269,6 +274,15 @@ def load_settings(
         settings[setting.name] = _parse(setting, texts.get(setting.name) or setting.default)
     settings.update(overrides or {})
     return settings
+
+
+def find_unreadable(env_file: str = ".env") -> list[str]:
+    """The lines of `.env` that can't be read and are left out: the file, and the line's number."""
+    path = Path(env_file).resolve()
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8") as file:
+        return [f"{path}, line {each.original.line}" for each in parse_stream(file) if each.error]
 
 
 def _parse(setting: Setting, text: str) -> object:

@@ -82,3 +82,4 @@ def _take_over(server: Any) -> None:
     if former:
         for _ in range(server.num_workers):
             server.spawn_worker()
+        server.log.warning("Reloaded.")  # No warning, but at the level that is shown.

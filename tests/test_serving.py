@@ -229,6 +229,7 @@ def test_a_reload_starts_the_program_anew_in_the_same_process_and_leaves_nothing
         server.reload_web()
         server.reload_web()  # Somebody is impatient.
         wait_for(partial(has_only_new, server, before), seconds=60)
+        wait_for(lambda: server.log().rstrip().endswith("web WARNING Reloaded."), seconds=10)
     assert (master.is_running(), master.create_time()) == (True, began)
     assert answers(server.url)
 
@@ -242,8 +243,20 @@ def test_a_reload_that_could_not_start_is_told_and_changes_nothing(
     server.reload_web()
     told = "Not reloaded, the old program goes on: RuntimeError: half of it is missing"
     wait_for(lambda: told in server.log(), seconds=60)
+    assert "Reloaded." not in server.log()
     assert server.web_pids() == before
     assert answers(server.url)
+
+
+def test_a_line_of_the_env_file_that_cannot_be_read_is_told_once_with_the_files_name(
+    make_server: Callable[..., LiveServer], tmp_path: Path
+) -> None:
+    file = tmp_path / "server-0" / ".env"
+    file.parent.mkdir()
+    file.write_text("FLOWPULSE_RATE_LIMIT=5\nwhat is this?\n")
+    log = make_server(**ONE).log()
+    assert log.count(f"{file}, line 2: ") == 1
+    assert log.count("parse") == 0
 
 
 def test_a_reload_with_a_database_that_is_not_there_is_told_and_changes_nothing(
