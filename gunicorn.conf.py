@@ -40,7 +40,7 @@ wsgi_app = "wsgi:app"
 preload_app = True
 proc_name = "flowpulse"
 bind = _address(str(_settings["HOST"]), int(_settings["PORT"]))
-workers = max(1, int(_settings["WEB_CONCURRENCY"]))
+workers = int(_settings["WEB_CONCURRENCY"])
 worker_class = PromptWorker
 # Connections at once in one process, idle ones and open event streams included.
 worker_connections = 1000

@@ -1,5 +1,6 @@
 """FlowPulse: create_app puts its parts together."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,13 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import models
 from app.api import init_api
 from app.cli import init_cli
-from app.config import ConfigurationError, load_settings, resolve_database_url
+from app.config import (
+    ConfigurationError,
+    load_settings,
+    resolve_database_url,
+)
 from app.console import init_console
+from app.env_file import find_unreadable
 from app.errors import init_errors
 from app.extensions import REPLICA, configure_engine, csrf, db
 from app.flask_app import FlowPulse
@@ -63,6 +69,8 @@ def _find_replica(settings: Mapping[str, object], database_url: str) -> dict[str
 
 def _configure(app: Flask, overrides: Mapping[str, object] | None) -> None:
     settings = load_settings(overrides)
+    for place in find_unreadable():
+        logging.getLogger(__name__).warning("%s: not of the form NAME=value, left out.", place)
     secret = resolve_secret_key(settings)
     database_url = resolve_database_url(settings)
     app.config.from_mapping(settings)

@@ -1,16 +1,17 @@
 """Every setting: its name, default and meaning; the configuration table is drawn from here."""
 
+import logging
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
-from app.url_secrets import mask_database_url
+# It tells each time of a line that can't be read, and not of which file: app/env_file.py does.
+logging.getLogger("dotenv.main").setLevel(logging.ERROR)
 
 
 class ConfigurationError(Exception):
@@ -31,6 +32,22 @@ def _whole_number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise ValueError("must be a whole number, 0 or more")
     return int(text)
+
+
+def _number_from_1(text: str) -> int:
+    number = _whole_number(text)
+    if number < 1:
+        raise ValueError("must be a whole number, 1 or more")
+    return number
+
+
+def _days(text: str) -> int:
+    """How long things are kept: 0, "off" elsewhere, would remove them all within a minute."""
+    try:
+        return _number_from_1(text)
+    except ValueError:
+        message = "must be a whole number of days from 1 on; to keep for long, 3650"
+        raise ValueError(message) from None
 
 
 def _switch(text: str) -> bool:
@@ -74,25 +91,26 @@ def _replica_url(text: str) -> str:
     return text and _postgres_url(text, "must start with postgresql://")
 
 
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(:\d*)?")
+
+
 def _postgres_url(text: str, expectation: str) -> str:
     """By any of its usual schemes it is opened with psycopg 3. What it raises repeats nothing."""
     scheme, mark, rest = text.partition("://")
     if not mark or scheme not in {"postgres", "postgresql", "postgresql+psycopg"}:
         raise ValueError(expectation)
-    url = f"postgresql+psycopg://{rest}"
-    try:
-        make_url(url)
-    except (ArgumentError, ValueError):
-        raise ValueError(
-            "must be postgresql://user@host/name, with special characters as %40 and the like"
-        ) from None
-    return url
+    place = re.split("[/?]", rest, maxsplit=1)[0]
+    if rest.partition("?")[0].count("@") > 1:
+        raise ValueError("must have each @ of its user and password written as %40")
+    if not all(map(_HOST.fullmatch, place.rpartition("@")[2].split(","))):
+        raise ValueError("must be postgresql://user@host/name, with special characters as %40 …")
+    return f"postgresql+psycopg://{rest}"
 
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("HOST", "127.0.0.1", str, "Address that the web server listens on."),
     Setting("PORT", "8000", _port, "Port that the web server listens on."),
-    Setting("WEB_CONCURRENCY", "2", _whole_number, "Number of web processes."),
+    Setting("WEB_CONCURRENCY", "2", _number_from_1, "Number of web processes, 1 or more."),
     Setting(
         "FLOWPULSE_DATA_DIR",
         "./data",
@@ -173,7 +191,9 @@ SETTINGS: tuple[Setting, ...] = (
         _whole_number,
         "Refused requests stored per second, over all machines; the rest is counted.",
     ),
-    Setting("FLOWPULSE_REJECTED_DAYS", "7", _whole_number, "Days that refused requests are kept."),
+    Setting(
+        "FLOWPULSE_REJECTED_DAYS", "7", _days, "Days that refused requests are kept, from 1 on."
+    ),
     Setting(
         "FLOWPULSE_REJECTED_ROWS",
         "50000",
@@ -181,9 +201,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Refused requests kept at most; the oldest go first.",
     ),
     Setting(
-        "FLOWPULSE_EVENT_DAYS", "90", _whole_number, "Days that events and successes are kept."
+        "FLOWPULSE_EVENT_DAYS",
+        "90",
+        _days,
+        "Days that events and successes are kept, from 1 on; 3650 to keep them for long.",
     ),
-    Setting("FLOWPULSE_FAILURE_DAYS", "365", _whole_number, "Days that failed runs are kept."),
+    Setting("FLOWPULSE_FAILURE_DAYS", "365", _days, "Days that failed runs are kept, from 1 on."),
     Setting(
         "FLOWPULSE_MAX_DATABASE_MB",
         "0",
@@ -261,8 +284,13 @@ def _parse(setting: Setting, text: str) -> object:
     try:
         return setting.parse(text)
     except ValueError as error:
-        shown = mask_database_url(text) if setting.name.endswith("_URL") else text
+        shown = _without_secrets(text) if setting.name.endswith("_URL") else text
         raise ConfigurationError(f"{setting.name} is {shown!r}: {error}.") from error
+
+
+def _without_secrets(address: str) -> str:
+    """How it begins: in one that can't be used, anything else may be the password."""
+    return f"{address.partition('://')[0]}://…" if "://" in address else "…"
 
 
 def resolve_database_url(settings: Mapping[str, object]) -> str:

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import time
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).parent.parent
 FORMER_WORKERS = "FLOWPULSE_FORMER_WORKERS"
 # They wait until the new program is there to heed them; unheeded, they would end it.
 HELD_BACK = {signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGCHLD}
@@ -56,11 +58,14 @@ def _start_anew(server: Any) -> None:
 
 
 def _why_not(server: Any) -> str | None:
-    """What the program would end with if it were started now."""
-    module = server.app.app_uri.partition(":")[0]
-    tried = subprocess.run(  # noqa: S603 (the program's own module)
-        [sys.executable, "-c", f"import {module}"],
+    """What the program would end with, or lack, if it were started now."""
+    # The folder that it runs in comes first, then ours, as for gunicorn.
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    tried = subprocess.run(  # noqa: S603 (our own module)
+        [sys.executable, "-m", "serving.try_out", server.app.app_uri],
+        input=server.app.wsgi().config["SQLALCHEMY_DATABASE_URI"],
         cwd=server.START_CTX["cwd"],
+        env=os.environ | {"PYTHONPATH": path},
         capture_output=True,
         text=True,
         check=False,
@@ -77,3 +82,4 @@ def _take_over(server: Any) -> None:
     if former:
         for _ in range(server.num_workers):
             server.spawn_worker()
+        server.log.warning("Reloaded.")  # No warning, but at the level that is shown.

@@ -13,6 +13,7 @@ from app.config import (
     load_settings,
     resolve_database_url,
 )
+from app.models.account import RETENTION
 from app.secret_key import KNOWN_SECRETS, resolve_secret_key
 
 
@@ -37,6 +38,7 @@ def test_the_environment_wins_over_the_env_file_and_that_over_defaults(
         ("FLOWPULSE_PUBLIC_URL", "flowpulse.example.org"),
         ("FLOWPULSE_DATABASE_URL", "mysql://x"),
         ("FLOWPULSE_REPLICA_URL", "sqlite:///x.db"),
+        ("WEB_CONCURRENCY", "0"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(
@@ -75,6 +77,21 @@ def test_a_replica_is_never_said_to_be_sqlite(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(ConfigurationError, match=r"must start with postgresql://\.$") as caught:
         load_settings(env_file="")
     assert "sqlite" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", RETENTION.values())
+@pytest.mark.parametrize("value", ["0", "00", "-1", "a year"])
+def test_nothing_is_kept_for_less_than_a_day(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """0 means "off" elsewhere; here it would remove everything within a minute."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(env_file="")
+    advice = "must be a whole number of days from 1 on; to keep for long, 3650"
+    assert str(caught.value) == f"{name} is {value!r}: {advice}."
+    monkeypatch.setenv(name, "1")
+    assert load_settings(env_file="")[name] == 1
 
 
 def test_the_secret_is_made_once_with_mode_0600_by_one_of_many_starters(tmp_path: Path) -> None:

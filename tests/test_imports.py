@@ -23,6 +23,7 @@ LEVELS = {
     "timetable": 0,
     "blocking": 1,
     "config": 1,
+    "env_file": 0,
     "refusal_titles": 1,
     "secret_key": 2,
     "extensions": 2,

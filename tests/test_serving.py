@@ -4,6 +4,8 @@ import http.client
 import json
 import os
 import random
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -227,6 +229,7 @@ def test_a_reload_starts_the_program_anew_in_the_same_process_and_leaves_nothing
         server.reload_web()
         server.reload_web()  # Somebody is impatient.
         wait_for(partial(has_only_new, server, before), seconds=60)
+        wait_for(lambda: server.log().rstrip().endswith("web WARNING Reloaded."), seconds=10)
     assert (master.is_running(), master.create_time()) == (True, began)
     assert answers(server.url)
 
@@ -240,6 +243,36 @@ def test_a_reload_that_could_not_start_is_told_and_changes_nothing(
     server.reload_web()
     told = "Not reloaded, the old program goes on: RuntimeError: half of it is missing"
     wait_for(lambda: told in server.log(), seconds=60)
+    assert "Reloaded." not in server.log()
+    assert server.web_pids() == before
+    assert answers(server.url)
+
+
+def test_a_line_of_the_env_file_that_cannot_be_read_is_told_once_with_the_files_name(
+    make_server: Callable[..., LiveServer], tmp_path: Path
+) -> None:
+    file = tmp_path / "server-0" / ".env"
+    file.parent.mkdir()
+    file.write_text("FLOWPULSE_RATE_LIMIT=5\nwhat is this?\n")
+    log = make_server(**ONE).log()
+    assert log.count(f"{file}, line 2: ") == 1
+    assert log.count("parse") == 0
+
+
+def test_a_reload_with_a_database_that_is_not_there_is_told_and_changes_nothing(
+    make_server: Callable[..., LiveServer],
+) -> None:
+    server = make_server(**ONE)
+    before = server.web_pids()
+    url = f"postgresql://flowpulse:s3cret@127.0.0.1:{free_port()}/flowpulse"
+    (server.data_dir / "wsgi.py").write_text(
+        f"import os\nos.environ['FLOWPULSE_DATABASE_URL'] = {url!r}\n"
+        "from app import create_app\napp = create_app()\n"
+    )
+    server.reload_web()
+    told = "Not reloaded, the old program goes on: The database can't be used: connection failed"
+    wait_for(lambda: told in server.log(), seconds=60)
+    assert "s3cret" not in server.log()
     assert server.web_pids() == before
     assert answers(server.url)
 
@@ -278,6 +311,24 @@ def test_a_killed_supervisor_leaves_nothing_running(make_server: Callable[..., L
         for process in family:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+
+
+@pytest.mark.skipif(shutil.which("pkill") is None, reason="pkill is not installed")
+def test_the_readmes_commands_restart_the_web_server_and_the_worker(
+    make_server: Callable[..., LiveServer],
+) -> None:
+    server = make_server(SupervisedServer, WEB_CONCURRENCY="1")
+    assert isinstance(server, SupervisedServer)
+    told = re.findall(r"^pkill .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    for_web, for_worker = told
+    master, before = server.child("gunicorn"), set(server.web_pids())
+    worker = wait_for(partial(server.child, "worker"), seconds=30)
+    subprocess.run(["sh", "-c", for_web], cwd=server.data_dir, check=True)
+    wait_for(partial(has_only_new, server, before), seconds=60)
+    assert (server.child("gunicorn"), server.child("worker")) == (master, worker)
+    subprocess.run(["sh", "-c", for_worker], cwd=server.data_dir, check=True)
+    wait_for(lambda: server.child("worker") not in {None, worker}, seconds=60)
+    assert server.child("gunicorn") == master
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
