@@ -438,17 +438,23 @@ def test_a_batch_counts_as_many_events_as_it_holds(make_app: Callable[..., Flask
         db.session.remove()
 
 
-def test_a_batch_that_never_fits_is_told_to_be_split(make_app: Callable[..., Flask]) -> None:
+def test_a_batch_that_never_fits_is_told_how_many_do_and_not_to_come_again(
+    make_app: Callable[..., Flask],
+) -> None:
     app = make_app(FLOWPULSE_RATE_LIMIT=2)
     with app.app_context():
         team, client = make_team(), app.test_client()
         ingest_service().limits._clock = lambda: 1_800_000_000.0
         assert send_batch(client, team, *[good(team)] * 12).status_code == 202
         answer = send_batch(client, team, *[good(team)] * 21)
-        assert answer.status_code == 429
-        assert "a batch of 21 never fits in: split it" in answer.json["detail"]
-        assert answer.headers["Retry-After"] == "6"
+        assert (answer.status_code, answer.json["code"]) == (400, "validation_failed")
+        assert fields_of(answer.json) == [("events", "too_many_events")]
+        detail = answer.json["detail"]
+        assert "events holds 21 events; this key may send at most 20 at once." in detail
+        assert "Split the list" in detail and "again" not in detail
+        assert "Retry-After" not in answer.headers
         assert len(logged()) == 13
+        assert send_batch(client, team, *[good(team)] * 7).status_code == 202
         db.session.remove()
 
 
