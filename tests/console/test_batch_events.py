@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.console.reproduction import StoredRequest, as_request
-from app.ingest.batches import PATH
+from app.ingest.batch_places import PATH
 from app.models import Event
 from tests.console.pages import open_page, send_form
 from tests.factories import Team

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from app.clock import now
 from app.extensions import db
 from app.ingest import intake
-from app.ingest.batches import PATH
+from app.ingest.batch_places import PATH
 from app.ingest.schemas import EVENT_KINDS
 from app.processing.batch import process_batch
 from tests.factories import Team, make_team

@@ -15,7 +15,7 @@ from sqlalchemy import update
 
 from app.clock import now
 from app.extensions import db, writing
-from app.ingest.batches import PATH, find_place
+from app.ingest.batch_places import PATH, find_place
 from app.ingest.service import ingest_service
 from app.ingest.store import BusyError
 from app.models import ApiKey, Event, IdempotencyKey, Run, UnstoredCount, Workflow
