@@ -119,8 +119,7 @@ def _check_list(value: Any, whole: ReadBody) -> None:
         message = f"{EVENTS} has to be a list."
         error = FieldError(EVENTS, "invalid_type", message, _FIX, show_value(value))
     elif not value:
-        fix = "Send a batch only when there is an event to send."
-        error = FieldError(EVENTS, "missing", f"{EVENTS} is an empty list.", fix)
+        error = FieldError(EVENTS, "no_events", f"{EVENTS} is an empty list.")
     elif len(value) > MOST_EVENTS:
         message = f"{EVENTS} holds {len(value):,} events; a batch holds at most {MOST_EVENTS}."
         error = FieldError(EVENTS, "too_many_events", message)

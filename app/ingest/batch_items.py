@@ -1,6 +1,7 @@
 """The events of one batch: each with its kind, its key and its share of the request."""
 
 import hashlib
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ _OF_THE_WHOLE = frozenset(
         "HTTP_TRANSFER_ENCODING",
     }
 )
+_FIX = 'Send each event as an object in braces: {"kind": "run-success", …}.'
 _BUSY_SECONDS = 0.005
 """After so long the other requests of the process have their turn."""
 
@@ -94,8 +96,9 @@ def _read_event(
     try:
         body = read_object(item.intake.body, content_type, service.max_json_depth)
     except ProblemError as problem:
-        item.problem = problem
+        item.problem = _speak_of_event(problem)
         return
+    body.is_of_batch = True
     body.warnings += batch.warnings
     item.body = item.intake.members = body
     item.kind = read_kind(body, item.errors)
@@ -110,6 +113,21 @@ def _read_event(
         item.intake.headers = add_idempotency_key(item.intake.headers or "[]", key)
         workspace_id = whole.api_key.workspace_id if whole.api_key else 0
         item.claim = make_claim(item.intake, workspace_id, key, item.kind, item.intake.body)
+
+
+def _speak_of_event(problem: ProblemError) -> ProblemError:
+    """The refusal of an event that can't be read, in words that fit one of many."""
+    (error,) = problem.errors
+    message, fix = _about_event(error.message), error.fix
+    detail: str | None = _about_event(problem.detail)
+    if error.code == "json_not_an_object":
+        message, fix, detail = message.replace("one object", "an object"), _FIX, None
+    error = FieldError(error.field, error.code, message, fix, error.received)
+    return ProblemError(problem.code, detail, [error], position=problem.position)
+
+
+def _about_event(text: str) -> str:
+    return re.sub("^The body ", "The event ", text)
 
 
 def _open_intake(whole: Intake, environ: Environ, place: int) -> Intake:

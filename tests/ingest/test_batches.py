@@ -147,7 +147,7 @@ def test_events_become_runs_like_any_others(client: FlaskClient, team: Team) -> 
 @pytest.mark.parametrize(
     ("body", "field", "code", "said"),
     [
-        ({"events": []}, "events", "missing", "empty list"),
+        ({"events": []}, "events", "no_events", "events is an empty list."),
         ({"events": [{}] * 501}, "events", "too_many_events", "501 events"),
         ({"events": {"kind": "run-success"}}, "events", "invalid_type", "has to be a list"),
         ({"events": 7}, "events", "invalid_type", "has to be a list"),
@@ -223,7 +223,7 @@ def test_a_revoked_key_opens_nothing(client: FlaskClient, team: Team) -> None:
         ({"kind": "run_success"}, "kind", "unknown_kind", "Did you mean 'run-success'?"),
         ({"kind": ["run-success"]}, "kind", "unknown_kind", "no kind of event"),
         ({"kind": "batch"}, "kind", "unknown_kind", "no kind of event"),
-        ({"idempotency_key": "x" * 256}, "idempotency_key", "too_long", "255"),
+        ({"idempotency_key": "x" * 256}, "idempotency_key", "too_long", "a hash of a long text"),
         ({"idempotency_key": {"a": 1}}, "idempotency_key", "invalid_type", "has to be a text"),
         ({"idempotency_key": "a\0b"}, "idempotency_key", "invalid_characters", "NUL"),
     ],
@@ -249,18 +249,48 @@ def test_all_that_is_wrong_with_an_event_is_told_at_once(client: FlaskClient, te
     assert send_batch(client, team, unknown).json["events"][0]["status"] == 400
 
 
-@pytest.mark.parametrize("event", [3, None, True, [], "run-success", [{"kind": "run-success"}]])
-def test_what_is_no_object_is_refused_as_it_would_be_alone(
-    client: FlaskClient, team: Team, event: Any
+@pytest.mark.parametrize(
+    ("event", "shape"),
+    [
+        (3, "a number"),
+        (None, "null"),
+        (True, "true"),
+        ([], "a list of 0 items"),
+        ("run-success", "a text"),
+        ([{"kind": "run-success"}], "a list of one item"),
+    ],
+)
+def test_what_is_no_object_is_refused_without_a_place_in_a_body(
+    client: FlaskClient, team: Team, event: Any, shape: str
 ) -> None:
     answer = send_batch(client, team, event, good(team))
-    headers = {**team.headers, "Content-Type": "application/json"}
-    alone = client.post("/api/v1/ingest/run-success", data=json.dumps(event), headers=headers)
     refused = answer.json["events"][0]
     assert answer.status_code == 207
-    assert {**refused, "event_id": 0, "inspect": 0} == {**alone.json, "event_id": 0, "inspect": 0}
+    assert (refused["status"], refused["code"]) == (400, "invalid_json")
+    assert fields_of(refused) == [("body", "json_not_an_object")]
+    assert refused["detail"].startswith(f"The event is {shape}, not an object. ")
+    for word in ("body", "line", "column", "/api/v1/ingest/batch"):
+        assert word not in refused["detail"]
     kept = next(each for each in logged() if each.public_id == refused["event_id"])
     assert (kept.body, kept.kind) == (json.dumps(event).encode(), None)
+
+
+def test_what_is_told_of_json_inside_an_event_names_the_event(
+    client: FlaskClient, team: Team
+) -> None:
+    refused = send_batch(client, team, '{"kind": "run-success"').json["events"][0]
+    assert fields_of(refused) == [("body", "json_truncated")]
+    assert refused["detail"].startswith("The event ends before its object is closed")
+
+
+def test_a_field_of_another_kind_is_told_the_kind_to_set(client: FlaskClient, team: Team) -> None:
+    event = good(team, error_message="boom")
+    (warning,) = send_batch(client, team, event).json["events"][0]["warnings"]
+    assert warning["code"] == "unknown_field"
+    assert "if the run failed, set kind to run-failure" in warning["message"]
+    event.pop("kind")
+    alone = client.post("/api/v1/ingest/run-success", json=event, headers=team.headers)
+    assert "send it to run-failure" in alone.json["warnings"][0]["message"]
 
 
 def test_a_key_reports_only_the_workflows_that_it_may(client: FlaskClient, team: Team) -> None:
