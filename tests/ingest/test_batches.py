@@ -16,6 +16,7 @@ from sqlalchemy import update
 from app.clock import now
 from app.extensions import db, writing
 from app.ingest.batch_places import PATH, find_place
+from app.ingest.schemas import EVENT_KINDS
 from app.ingest.service import ingest_service
 from app.ingest.store import BusyError
 from app.models import ApiKey, Event, IdempotencyKey, Run, UnstoredCount, Workflow
@@ -173,6 +174,50 @@ def test_what_holds_no_list_of_events_is_refused_and_explained(
     assert said in answer.json["detail"]
     (event,) = logged()
     assert (event.public_id, event.kind) == (answer.json["event_id"], "batch")
+
+
+@pytest.mark.parametrize(
+    ("event", "path"),
+    [
+        ({"ended_at": "2026-01-15T09:31:00Z"}, "run-success"),
+        ({"ended_at": "2026-01-15T09:31:00Z", "error_message": "boom"}, "run-failure"),
+        ({"started_at": "2026-01-15T09:31:00Z", "data": {"a": 1}}, "run-start"),
+        ({"kind": "run-failure", "ended_at": "2026-01-15T09:31:00Z"}, "run-failure"),
+        ({"kind": ["run-failure"], "ended_at": "2026-01-15T09:31:00Z"}, "run-success"),
+    ],
+)
+def test_one_event_sent_as_a_batch_is_told_its_own_address(
+    client: FlaskClient, team: Team, event: dict[str, Any], path: str
+) -> None:
+    body = {"workflow_slug": team.slug, **event}
+    answer = client.post(PATH, json=body, headers=team.headers)
+    assert (answer.status_code, fields_of(answer.json)) == (400, [("events", "missing")])
+    assert "events is missing: the body is a single event." in answer.json["detail"]
+    assert f"Send it to /api/v1/ingest/{path}, or put it into a list" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("kind", EVENT_KINDS)
+@pytest.mark.parametrize("events", [[{"kind": "run-success"}], [], '[{"kind": "run-success"}]'])
+def test_a_batch_sent_as_one_event_is_told_the_address_of_batches(
+    client: FlaskClient, team: Team, kind: str, events: Any
+) -> None:
+    path = f"/api/v1/ingest/{kind}"
+    answer = client.post(path, json={"events": events, "source": "n8n"}, headers=team.headers)
+    assert (answer.status_code, answer.json["code"]) == (400, "validation_failed")
+    assert fields_of(answer.json) == [("events", "batch_sent_alone")]
+    assert f"Send it to {PATH}" in answer.json["detail"]
+
+
+def test_an_event_may_have_a_list_of_that_name_of_its_own(client: FlaskClient, team: Team) -> None:
+    event = good(team, kind=None, events=[{"a": 1}])
+    answer = client.post("/api/v1/ingest/run-success", json=event, headers=team.headers)
+    assert answer.status_code == 202
+    event.pop("ended_at")
+    answer = client.post("/api/v1/ingest/run-success", json=event, headers=team.headers)
+    assert fields_of(answer.json) == [("ended_at", "missing")]
+    nested = good(team, events=[{"a": 1}], ended_at=None, workflow_slug=None)
+    refused = send_batch(client, team, nested).json["events"][0]
+    assert ("ended_at", "missing") in fields_of(refused)
 
 
 def test_json_that_cannot_be_read_is_refused_whole_with_its_place(
@@ -338,6 +383,31 @@ def test_harmless_slips_are_taken_and_told_of_each_event(client: FlaskClient, te
         for each in answer.json["events"]:
             codes = [warning["code"] for warning in each.get("warnings", ())]
             assert codes == ([code] if code else [])
+
+
+def test_what_stands_beside_the_list_is_told_of_each_event(client: FlaskClient, team: Team) -> None:
+    beside = {"customer": "acme", "workflow_slug": team.slug}
+    batch = {**beside, "events": [good(team), good(team)]}
+    answer = client.post(PATH, json=batch, headers=team.headers)
+    assert answer.status_code == 202
+    for each in answer.json["events"]:
+        told = [(w["field"], w["code"], w["message"]) for w in each["warnings"]]
+        said = "is not a known field; it was ignored."
+        assert told == [
+            ("customer", "unknown_field", f"customer beside events {said}"),
+            (
+                "body",  # Not the field of this name that the event itself has.
+                "unknown_field",
+                "workflow_slug beside events was ignored: it belongs into each event.",
+            ),
+        ]
+
+
+def test_of_much_beside_the_list_a_few_are_named(client: FlaskClient, team: Team) -> None:
+    batch = {**{f"other_{n}": n for n in range(90)}, "events": [good(team)]}
+    (event,) = client.post(PATH, json=batch, headers=team.headers).json["events"]
+    assert len(event["warnings"]) == 4
+    assert event["warnings"][3]["message"].startswith("87 more fields beside events")
 
 
 def test_a_form_that_holds_the_list_is_taken(client: FlaskClient, team: Team) -> None:
