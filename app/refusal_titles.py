@@ -25,6 +25,8 @@ PHRASES = {
     "out_of_range": "{field} is out of range",
     "unevaluated_expression": "{field} is an expression, sent as it stands",
     "unknown_kind": "{field} is no known kind of event",
+    "batch_sent_alone": "{field} are a batch, sent to the address of one event",
+    "no_events": "{field} holds no event",
     "too_many_events": "{field} are too many for one batch",
     "workflow_mismatch": "{field} names another workflow",
     "invalid_parameter": "The parameter {field} can't be read",

@@ -11,6 +11,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from app.api.documents import EventDocument, RunDocument, WorkflowDocument
 from app.api.pages import DEFAULT_LIMIT, MAX_LIMIT
 from app.api.shapes import SHAPES, ref, schema_name
+from app.ingest.batch_body import MOST_EVENTS
 from app.ingest.batch_fields import OwnSchema
 from app.ingest.schemas import EVENT_KINDS, WORKFLOW_REFERENCES
 from app.models import OUTCOMES, RUNNING, STATES, STUCK
@@ -95,6 +96,10 @@ def _ingest(kind: Any) -> dict[str, Any]:
     }
 
 
+_OF_A_BATCH = (
+    f"Takes at most {MOST_EVENTS} events. All that are accepted are on disk in one commit; each "
+    "counts for the key's rate. Where none is, the answer is a refusal that says why of each."
+)
 _NONE_ACCEPTED = "Also where none of the events was accepted, then with `events`."
 
 
@@ -106,6 +111,7 @@ def _ingest_batch() -> dict[str, Any]:
     return {
         "operationId": "batch",
         "summary": "Report many runs at once",
+        "description": _OF_A_BATCH,
         "tags": ["Ingest"],
         "parameters": [
             _IDEMPOTENCY_KEY

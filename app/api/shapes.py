@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.ingest.batch_body import MOST_EVENTS
-from app.ingest.batches import ACCEPTED
+from app.ingest.batch_items import ACCEPTED
 from app.ingest.schemas import EVENT_KINDS
 
 

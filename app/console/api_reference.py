@@ -43,6 +43,7 @@ class Endpoint:
     method: str
     path: str
     summary: str
+    description: str
     body: tuple[Field, ...]
     path_parameters: tuple[Field, ...]
     query_parameters: tuple[Field, ...]
@@ -115,6 +116,7 @@ def _read_endpoint(
         method=method.upper(),
         path=path,
         summary=operation["summary"],
+        description=operation.get("description", ""),
         body=tuple(_read_fields(document, schema)),
         path_parameters=_read_parameters(operation, "path"),
         query_parameters=_read_parameters(operation, "query"),

@@ -31,7 +31,8 @@ from app.console.reproduction import FILE_NAMES, reproduce
 from app.errors import RETRIED, RETRY_SECONDS, allowed_methods
 from app.extensions import db, writing
 from app.identifiers import is_new
-from app.ingest.batches import describe_accepted, find_place
+from app.ingest.batch_items import describe_accepted
+from app.ingest.batch_places import find_place
 from app.ingest.limits import told_wait
 from app.links import public_url
 from app.models import ApiKey, Event

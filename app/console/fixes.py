@@ -19,7 +19,7 @@ from app.console.likely_workflows import (
 )
 from app.console.reprocessing import REPORTING, Open, find_hindrance, find_open, is_whole, preview
 from app.ingest.attempts import Checked
-from app.ingest.batches import find_place
+from app.ingest.batch_places import find_place
 from app.ingest.schemas import EVENT_KINDS
 from app.models import NAME_LENGTH, SLUG_LENGTH, Event, Workflow
 from app.workspaces.people import RefusedError

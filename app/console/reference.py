@@ -13,6 +13,7 @@ from app.console.api_reference import (
 )
 from app.console.guards import current_workspace, is_reader, may, protect_reading
 from app.console.overview import first_slug
+from app.ingest.batch_body import MOST_EVENTS
 from app.ingest.schemas import EVENT_KINDS
 from app.links import public_url
 from app.models import IDEMPOTENCY_WINDOW
@@ -46,6 +47,7 @@ def show_reference() -> str:
         curl_request=curl_request,
         shared_refusals=list_shared_refusals(),
         limits=list_limits(),
+        most_events=MOST_EVENTS,
         remembered_hours=int(IDEMPOTENCY_WINDOW.total_seconds() // 3600),
         test_kinds=EVENT_KINDS,
         may_test=is_reader() and may("member"),

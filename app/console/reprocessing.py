@@ -11,7 +11,7 @@ from app.answers import dump
 from app.clock import now
 from app.extensions import db, writing
 from app.ingest.attempts import Attempt, Checked, Outcome, check, send
-from app.ingest.batches import BATCH, find_place
+from app.ingest.batch_places import BATCH, find_place
 from app.ingest.body import read_object
 from app.ingest.pings import PINGS, read_report
 from app.ingest.records import KnownKey

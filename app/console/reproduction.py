@@ -9,7 +9,7 @@ from html import escape
 from typing import NamedTuple
 
 from app.identifiers import new_id
-from app.ingest.batches import find_place, sent_alone
+from app.ingest.batch_places import find_place, sent_alone
 from app.ingest.stored_headers import MASK
 from app.links import public_url
 from app.models import Event

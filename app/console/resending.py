@@ -14,7 +14,7 @@ from app.console.reprocessing import resolve, root_of, told_by
 from app.extensions import db
 from app.ingest.attempts import Attempt, Outcome, send
 from app.ingest.batch_body import KIND, leave_out_own
-from app.ingest.batches import find_place
+from app.ingest.batch_places import find_place
 from app.ingest.field_names import find_meant
 from app.ingest.pings import PINGS
 from app.ingest.schemas import EVENT_KINDS

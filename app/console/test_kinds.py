@@ -146,6 +146,8 @@ NOT_SHOWN = {
     "invalid_parameter": "of the reading API",
     "unknown_kind": "of an event in a batch",
     "too_many_events": "of a batch",
+    "batch_sent_alone": "of a batch",
+    "no_events": "of a batch",
     "server_error": "of the server, whatever was sent",
     "unavailable": "of the server, whatever was sent, and not on disk",
     "processing_retrying": "of the worker, whatever was sent",

@@ -68,6 +68,13 @@ def check_headers(intake: Intake) -> list[FieldError]:
     return [FieldError("Idempotency-Key", "too_long", message, fix, key)]
 
 
+def _is_batch(kind: EventKind, body: ReadBody) -> bool:
+    """Whether it holds a list of events, and nothing of an event beside it."""
+    events = body.get("events")
+    is_list = isinstance(events, list) or (isinstance(events, str) and events.lstrip()[:1] == "[")
+    return is_list and not body.is_of_batch and body.keys().isdisjoint(kind.fields)
+
+
 def _validate(
     workflows: Directory, intake: Intake, kind: EventKind, body: ReadBody, workspace_id: int
 ) -> dict[str, Any]:
@@ -78,6 +85,10 @@ def _validate(
         fields = validate(kind, body, intake.received_at)
     except ProblemError as problem:
         in_body = problem.errors
+    if in_body and _is_batch(kind, body):
+        error = FieldError("events", "batch_sent_alone", "The body is a batch, not one event.")
+        detail = f"{error.message} {error.fix}"
+        raise ProblemError("validation_failed", detail, [error, *in_headers])
     if in_body or in_headers:
         told = {error.field for error in in_body}
         mismatches = list_mismatches(workflows, workspace_id, body)

@@ -2,15 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from json.decoder import WHITESPACE  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
 from app.ingest.body import ReadBody, parse_json, read_object
 from app.ingest.field_names import describe_missing, find_meant
 from app.ingest.fields import show_value
+from app.ingest.schemas import EVENT_KINDS
 from app.ingest.slips import Slip
-from app.problems import FieldError, ProblemError
+from app.problems import FieldError, ProblemError, shorten
 
 EVENTS = "events"
 OWN = KIND, IDEMPOTENCY_KEY = "kind", "idempotency_key"
@@ -18,7 +19,12 @@ OWN = KIND, IDEMPOTENCY_KEY = "kind", "idempotency_key"
 MOST_EVENTS = 500
 LEVELS_AROUND = 2
 """The batch's object and its list: so much deeper than an event a batch may be nested."""
-_FIX = 'Put the events into a list: {"events": [{"kind": "run-success", …}, …]}.'
+_LIST = '{"events": [{"kind": "run-success", …}, …]}.'
+_FIX = f"Put the events into a list: {_LIST}"
+_OF_EVENTS = frozenset(OWN).union(*(kind.fields for kind in EVENT_KINDS.values()))
+_TELLING = {"error_message": "run-failure", "ended_at": "run-success", "started_at": "run-start"}
+"""The kind that an event is which does not say it, by its fields; the first of them decides."""
+_MOST_NAMED = 3
 _SHARED = frozenset({"double_encoded", "form_encoded"})
 """What was tolerated in the body as a whole, and is told of each event."""
 _LEAD = re.compile(r'(\{\s*)(?:"(?:kind|idempotency_key)"\s*:\s*"[^"\\]*"\s*,\s*){1,2}')
@@ -61,6 +67,7 @@ def read_whole(raw: bytes, content_type: str | None, max_depth: int) -> ReadBody
 def split(whole: ReadBody, raw: bytes, max_depth: int) -> BatchBody:
     """The events of a batch that was read from `raw`; raises ProblemError `validation_failed`."""
     warnings = [warning for warning in whole.warnings if warning.code in _SHARED]
+    warnings += _warn_of_others([name for name in whole if name != EVENTS])
     value = whole.get(EVENTS)
     if type(value) is str and value.strip():
         text, value = value, _read_list(value, max_depth)
@@ -119,8 +126,7 @@ def _check_list(value: Any, whole: ReadBody) -> None:
         message = f"{EVENTS} has to be a list."
         error = FieldError(EVENTS, "invalid_type", message, _FIX, show_value(value))
     elif not value:
-        fix = "Send a batch only when there is an event to send."
-        error = FieldError(EVENTS, "missing", f"{EVENTS} is an empty list.", fix)
+        error = FieldError(EVENTS, "no_events", f"{EVENTS} is an empty list.")
     elif len(value) > MOST_EVENTS:
         message = f"{EVENTS} holds {len(value):,} events; a batch holds at most {MOST_EVENTS}."
         error = FieldError(EVENTS, "too_many_events", message)
@@ -129,10 +135,41 @@ def _check_list(value: Any, whole: ReadBody) -> None:
 
 
 def _describe_missing(whole: ReadBody) -> FieldError:
-    meant = any(find_meant(name, (EVENTS,)) and value for name, value in whole.items())
+    meant = [value for name, value in whole.items() if value and find_meant(name, (EVENTS,))]
+    is_event = EVENTS not in whole and not whole.keys().isdisjoint(_OF_EVENTS)
+    if is_event and not any(isinstance(value, list) for value in meant):
+        return _describe_lone_event(whole)
     if EVENTS in whole or meant:
         return describe_missing((EVENTS,), whole, (EVENTS,))
     return FieldError(EVENTS, "missing", f"{EVENTS} is missing.", _FIX)
+
+
+def _describe_lone_event(whole: ReadBody) -> FieldError:
+    """Of a body that is an event by itself: where it is taken alone."""
+    kind = whole.get(KIND)
+    if type(kind) is not str or kind not in EVENT_KINDS:
+        kind = next((kind for name, kind in _TELLING.items() if name in whole), "run-success")
+    fix = f"Send it to /api/v1/ingest/{kind}, or put it into a list: {_LIST}"
+    message = f"{EVENTS} is missing: the body is a single event."
+    return FieldError(EVENTS, "missing", message, fix)
+
+
+def _warn_of_others(names: Sequence[str]) -> list[FieldError]:
+    """What stands beside the list of events; few are named, as each event is told of all."""
+    warnings = []
+    for name in names[:_MOST_NAMED]:
+        shown = (shorten(name) or '""') + f" beside {EVENTS}"
+        if name in _OF_EVENTS:  # The event may have a field of this name: it is not meant.
+            message = f"{shown} was ignored: it belongs into each event."
+            warnings.append(FieldError("body", "unknown_field", message))
+        else:
+            message = f"{shown} is not a known field; it was ignored."
+            warnings.append(FieldError(name or '""', "unknown_field", message))
+    if len(names) > _MOST_NAMED:
+        left = len(names) - _MOST_NAMED
+        message = f"{left} more fields beside {EVENTS} are not known; they were ignored."
+        warnings.append(FieldError("body", "unknown_field", message))
+    return warnings
 
 
 def _decode(raw: bytes) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema
 from marshmallow.validate import OneOf
 
+from app.ingest.acceptance import MAX_IDEMPOTENCY_KEY
 from app.ingest.batch_body import IDEMPOTENCY_KEY, KIND, OWN
 from app.ingest.body import ReadBody
 from app.ingest.field_names import describe_missing, find_meant
@@ -13,6 +14,7 @@ from app.ingest.schemas import EVENT_KINDS, EventKind
 from app.problems import FieldError
 
 _KINDS = tuple(EVENT_KINDS)
+_SHORTER = f"Send at most {MAX_IDEMPOTENCY_KEY} characters; a hash of a long text will do."
 _SEND = f"Send {', '.join(_KINDS[:-1])} or {_KINDS[-1]}."
 
 
@@ -31,7 +33,7 @@ class OwnSchema(Schema):
         },
     )
     idempotency_key = Identifier(
-        validate=AtMost(max=255),
+        validate=AtMost(max=MAX_IDEMPOTENCY_KEY),
         metadata={
             "description": "Makes a retry within 24 h give the first answer, and no second event.",
             "example": "lead-enrichment-231-success",
@@ -71,7 +73,10 @@ def read_own_key(body: ReadBody, errors: list[FieldError]) -> str:
     try:
         key = _OWN_FIELDS[IDEMPOTENCY_KEY].deserialize(value, IDEMPOTENCY_KEY, body)
     except Refusal as refusal:
-        errors.append(refusal.error)
+        error = refusal.error
+        if error.code == "too_long":  # The row speaks of texts for people.
+            error = FieldError(error.field, error.code, error.message, _SHORTER, error.received)
+        errors.append(error)
         return ""
     return str(key).strip()
 

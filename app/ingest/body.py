@@ -25,10 +25,11 @@ class ReadBody(dict[str, Any]):
     """The members of a body, with what was tolerated in reading them.
 
     `odd_characters`: some text in it may hold a NUL or a lone surrogate. `max_depth`: how deep
-    the body may be nested, itself included.
+    the body may be nested, itself included. `is_of_batch`: its kind is a member beside its fields,
+    not its address.
     """
 
-    __slots__ = ("max_depth", "odd_characters", "warnings")
+    __slots__ = ("is_of_batch", "max_depth", "odd_characters", "warnings")
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class ReadBody(dict[str, Any]):
         self.warnings = [] if warnings is None else warnings
         self.odd_characters = odd_characters
         self.max_depth = max_depth
+        self.is_of_batch = False
 
 
 class Parsed(NamedTuple):

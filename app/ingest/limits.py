@@ -16,7 +16,7 @@ from typing import Any
 
 from app.clock import timestamp
 from app.ingest.store import Cursor, Store
-from app.problems import ProblemError
+from app.problems import FieldError, ProblemError
 
 SYNC_SECONDS = 0.25
 BURST_FACTOR = 10
@@ -121,19 +121,19 @@ class Limits:
     def check_batch(self, api_key_id: int, count: int) -> None:
         """Count the events of a batch whose request has been counted as one: all, or none.
 
-        Raises `rate_limited` where they don't fit in; the request then counts for nothing.
+        Raises `rate_limited` where they don't fit in; the request then counts for nothing. Where
+        they never will, raises `validation_failed`: a sender that waited would wait for ever.
         """
         if not self._rate:
             return
         name, burst = f"key:{api_key_id}", self._rate * BURST_FACTOR
+        if count > burst:
+            raise _never_fits(count, burst)
         wait = self._take(name, self._rate, burst, count - 1)
         if not wait:
             return
         self._buckets[name].give_back()
         reason = f"This key may send {self._rate} events per second and {burst:,} at once;"
-        if count > burst:
-            emptied = wait - (count - burst) / self._rate
-            raise _rate_limited(f"{reason} a batch of {count} never fits in: split it.", emptied)
         raise _rate_limited(f"{reason} there is no room for {count} more yet.", wait)
 
     def check_failed_key(self, address: str) -> None:
@@ -252,6 +252,12 @@ def _rate_limited(reason: str, wait: float) -> ProblemError:
         f"{reason} {_AGAIN.format(seconds)}",
         headers={"Retry-After": str(seconds)},
     )
+
+
+def _never_fits(count: int, burst: int) -> ProblemError:
+    message = f"events holds {count} events; this key may send at most {burst:,} at once."
+    error = FieldError("events", "too_many_events", message)
+    return ProblemError("validation_failed", errors=[error])
 
 
 def told_wait(detail: str) -> str | None:

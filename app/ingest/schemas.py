@@ -164,11 +164,17 @@ EVENT_KINDS = {
 }
 
 
-_ELSEWHERE = {
-    name: f"{other.when}, send it to {other.name}"
-    for other in reversed(EVENT_KINDS.values())
-    for name in other.schema.load_fields
-}
+def _tell_elsewhere(how: str) -> dict[str, str]:
+    return {
+        name: f"{other.when}, {how} {other.name}"
+        for other in reversed(EVENT_KINDS.values())
+        for name in other.schema.load_fields
+    }
+
+
+_ELSEWHERE = _tell_elsewhere("send it to")
+_OTHER_KIND = _tell_elsewhere("set kind to")
+"""Of an event in a batch."""
 
 
 def validate(kind: EventKind, body: ReadBody, now: datetime) -> dict[str, Any]:
@@ -183,7 +189,7 @@ def validate(kind: EventKind, body: ReadBody, now: datetime) -> dict[str, Any]:
     _check_times(values, errors, body, now)
     _warn_of_future(values.get("ended_at"), body, now)
     if not body.keys() <= kind.schema.load_fields.keys():
-        warn_of_unknown(body, known, _ELSEWHERE)
+        warn_of_unknown(body, known, _OTHER_KIND if body.is_of_batch else _ELSEWHERE)
     if errors:
         raise ProblemError(
             "validation_failed", errors=[errors[name] for name in known if name in errors]

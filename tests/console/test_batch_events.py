@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.console.reproduction import StoredRequest, as_request
-from app.ingest.batches import PATH
+from app.ingest.batch_places import PATH
 from app.models import Event
 from tests.console.pages import open_page, send_form
 from tests.factories import Team
@@ -86,6 +86,14 @@ def test_an_event_without_a_known_kind_is_sent_again_with_one(
     assert '"kind"' not in form.text
     selected = f'<option value="{meant or "run-success"}" selected>'
     assert selected in owner.get(f"{path}/resend").text
+
+
+def test_a_refused_event_says_which_kind_it_was(owner: FlaskClient, team: Team) -> None:
+    events = send(owner, team, good(team, kind="run-failure"), good(team, kind="nonsense"))
+    known, unknown = (open_page(owner, f"/events/{event.public_id}").text for event in events)
+    assert "error_message is missing" in known
+    assert "Kind run-failure Sent to" in known
+    assert "Kind run" not in unknown
 
 
 def test_a_whole_batch_that_is_refused_says_so(owner: FlaskClient, team: Team) -> None:

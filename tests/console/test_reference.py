@@ -93,13 +93,21 @@ def test_what_a_batch_asks_of_each_event_is_told_and_sent_with_a_key_alone(
     assert "/docs/try/batch" not in owner.get("/docs").text
 
 
+def test_what_holds_of_a_batch_is_told_with_it_and_under_limits(client: FlaskClient) -> None:
+    text = open_page(client, "/docs").text
+    batch = text.split("Report many runs at once")[1].split("Headers")[0]
+    for words in ("at most 500 events", "one commit", "counts for the key's rate", "none is"):
+        assert words in batch
+    assert "Events in one batch" in text.split("As this server is set.")[1]
+
+
 def test_the_limits_are_those_of_the_settings(make_app: Callable[..., Flask]) -> None:
     app = make_app(FLOWPULSE_RATE_LIMIT=7531)
     assert "7,531" in open_page(app.test_client(), "/docs").text
 
 
 def test_the_page_is_light(owner: FlaskClient) -> None:
-    assert len(owner.get("/docs").data) < 90_000
+    assert len(owner.get("/docs").data) < 91_000
 
 
 # --- trying it ------------------------------------------------------------------------------------

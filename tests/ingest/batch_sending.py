@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import undefer
 
 from app.extensions import db
-from app.ingest.batches import PATH
+from app.ingest.batch_places import PATH
 from app.ingest.service import ingest_service
 from app.models import Event
 from tests.factories import Team

@@ -15,7 +15,8 @@ from sqlalchemy import update
 
 from app.clock import now
 from app.extensions import db, writing
-from app.ingest.batches import PATH, find_place
+from app.ingest.batch_places import PATH, find_place
+from app.ingest.schemas import EVENT_KINDS
 from app.ingest.service import ingest_service
 from app.ingest.store import BusyError
 from app.models import ApiKey, Event, IdempotencyKey, Run, UnstoredCount, Workflow
@@ -147,7 +148,7 @@ def test_events_become_runs_like_any_others(client: FlaskClient, team: Team) -> 
 @pytest.mark.parametrize(
     ("body", "field", "code", "said"),
     [
-        ({"events": []}, "events", "missing", "empty list"),
+        ({"events": []}, "events", "no_events", "events is an empty list."),
         ({"events": [{}] * 501}, "events", "too_many_events", "501 events"),
         ({"events": {"kind": "run-success"}}, "events", "invalid_type", "has to be a list"),
         ({"events": 7}, "events", "invalid_type", "has to be a list"),
@@ -173,6 +174,50 @@ def test_what_holds_no_list_of_events_is_refused_and_explained(
     assert said in answer.json["detail"]
     (event,) = logged()
     assert (event.public_id, event.kind) == (answer.json["event_id"], "batch")
+
+
+@pytest.mark.parametrize(
+    ("event", "path"),
+    [
+        ({"ended_at": "2026-01-15T09:31:00Z"}, "run-success"),
+        ({"ended_at": "2026-01-15T09:31:00Z", "error_message": "boom"}, "run-failure"),
+        ({"started_at": "2026-01-15T09:31:00Z", "data": {"a": 1}}, "run-start"),
+        ({"kind": "run-failure", "ended_at": "2026-01-15T09:31:00Z"}, "run-failure"),
+        ({"kind": ["run-failure"], "ended_at": "2026-01-15T09:31:00Z"}, "run-success"),
+    ],
+)
+def test_one_event_sent_as_a_batch_is_told_its_own_address(
+    client: FlaskClient, team: Team, event: dict[str, Any], path: str
+) -> None:
+    body = {"workflow_slug": team.slug, **event}
+    answer = client.post(PATH, json=body, headers=team.headers)
+    assert (answer.status_code, fields_of(answer.json)) == (400, [("events", "missing")])
+    assert "events is missing: the body is a single event." in answer.json["detail"]
+    assert f"Send it to /api/v1/ingest/{path}, or put it into a list" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("kind", EVENT_KINDS)
+@pytest.mark.parametrize("events", [[{"kind": "run-success"}], [], '[{"kind": "run-success"}]'])
+def test_a_batch_sent_as_one_event_is_told_the_address_of_batches(
+    client: FlaskClient, team: Team, kind: str, events: Any
+) -> None:
+    path = f"/api/v1/ingest/{kind}"
+    answer = client.post(path, json={"events": events, "source": "n8n"}, headers=team.headers)
+    assert (answer.status_code, answer.json["code"]) == (400, "validation_failed")
+    assert fields_of(answer.json) == [("events", "batch_sent_alone")]
+    assert f"Send it to {PATH}" in answer.json["detail"]
+
+
+def test_an_event_may_have_a_list_of_that_name_of_its_own(client: FlaskClient, team: Team) -> None:
+    event = good(team, kind=None, events=[{"a": 1}])
+    answer = client.post("/api/v1/ingest/run-success", json=event, headers=team.headers)
+    assert answer.status_code == 202
+    event.pop("ended_at")
+    answer = client.post("/api/v1/ingest/run-success", json=event, headers=team.headers)
+    assert fields_of(answer.json) == [("ended_at", "missing")]
+    nested = good(team, events=[{"a": 1}], ended_at=None, workflow_slug=None)
+    refused = send_batch(client, team, nested).json["events"][0]
+    assert ("ended_at", "missing") in fields_of(refused)
 
 
 def test_json_that_cannot_be_read_is_refused_whole_with_its_place(
@@ -223,7 +268,7 @@ def test_a_revoked_key_opens_nothing(client: FlaskClient, team: Team) -> None:
         ({"kind": "run_success"}, "kind", "unknown_kind", "Did you mean 'run-success'?"),
         ({"kind": ["run-success"]}, "kind", "unknown_kind", "no kind of event"),
         ({"kind": "batch"}, "kind", "unknown_kind", "no kind of event"),
-        ({"idempotency_key": "x" * 256}, "idempotency_key", "too_long", "255"),
+        ({"idempotency_key": "x" * 256}, "idempotency_key", "too_long", "a hash of a long text"),
         ({"idempotency_key": {"a": 1}}, "idempotency_key", "invalid_type", "has to be a text"),
         ({"idempotency_key": "a\0b"}, "idempotency_key", "invalid_characters", "NUL"),
     ],
@@ -249,18 +294,48 @@ def test_all_that_is_wrong_with_an_event_is_told_at_once(client: FlaskClient, te
     assert send_batch(client, team, unknown).json["events"][0]["status"] == 400
 
 
-@pytest.mark.parametrize("event", [3, None, True, [], "run-success", [{"kind": "run-success"}]])
-def test_what_is_no_object_is_refused_as_it_would_be_alone(
-    client: FlaskClient, team: Team, event: Any
+@pytest.mark.parametrize(
+    ("event", "shape"),
+    [
+        (3, "a number"),
+        (None, "null"),
+        (True, "true"),
+        ([], "a list of 0 items"),
+        ("run-success", "a text"),
+        ([{"kind": "run-success"}], "a list of one item"),
+    ],
+)
+def test_what_is_no_object_is_refused_without_a_place_in_a_body(
+    client: FlaskClient, team: Team, event: Any, shape: str
 ) -> None:
     answer = send_batch(client, team, event, good(team))
-    headers = {**team.headers, "Content-Type": "application/json"}
-    alone = client.post("/api/v1/ingest/run-success", data=json.dumps(event), headers=headers)
     refused = answer.json["events"][0]
     assert answer.status_code == 207
-    assert {**refused, "event_id": 0, "inspect": 0} == {**alone.json, "event_id": 0, "inspect": 0}
+    assert (refused["status"], refused["code"]) == (400, "invalid_json")
+    assert fields_of(refused) == [("body", "json_not_an_object")]
+    assert refused["detail"].startswith(f"The event is {shape}, not an object. ")
+    for word in ("body", "line", "column", "/api/v1/ingest/batch"):
+        assert word not in refused["detail"]
     kept = next(each for each in logged() if each.public_id == refused["event_id"])
     assert (kept.body, kept.kind) == (json.dumps(event).encode(), None)
+
+
+def test_what_is_told_of_json_inside_an_event_names_the_event(
+    client: FlaskClient, team: Team
+) -> None:
+    refused = send_batch(client, team, '{"kind": "run-success"').json["events"][0]
+    assert fields_of(refused) == [("body", "json_truncated")]
+    assert refused["detail"].startswith("The event ends before its object is closed")
+
+
+def test_a_field_of_another_kind_is_told_the_kind_to_set(client: FlaskClient, team: Team) -> None:
+    event = good(team, error_message="boom")
+    (warning,) = send_batch(client, team, event).json["events"][0]["warnings"]
+    assert warning["code"] == "unknown_field"
+    assert "if the run failed, set kind to run-failure" in warning["message"]
+    event.pop("kind")
+    alone = client.post("/api/v1/ingest/run-success", json=event, headers=team.headers)
+    assert "send it to run-failure" in alone.json["warnings"][0]["message"]
 
 
 def test_a_key_reports_only_the_workflows_that_it_may(client: FlaskClient, team: Team) -> None:
@@ -308,6 +383,31 @@ def test_harmless_slips_are_taken_and_told_of_each_event(client: FlaskClient, te
         for each in answer.json["events"]:
             codes = [warning["code"] for warning in each.get("warnings", ())]
             assert codes == ([code] if code else [])
+
+
+def test_what_stands_beside_the_list_is_told_of_each_event(client: FlaskClient, team: Team) -> None:
+    beside = {"customer": "acme", "workflow_slug": team.slug}
+    batch = {**beside, "events": [good(team), good(team)]}
+    answer = client.post(PATH, json=batch, headers=team.headers)
+    assert answer.status_code == 202
+    for each in answer.json["events"]:
+        told = [(w["field"], w["code"], w["message"]) for w in each["warnings"]]
+        said = "is not a known field; it was ignored."
+        assert told == [
+            ("customer", "unknown_field", f"customer beside events {said}"),
+            (
+                "body",  # Not the field of this name that the event itself has.
+                "unknown_field",
+                "workflow_slug beside events was ignored: it belongs into each event.",
+            ),
+        ]
+
+
+def test_of_much_beside_the_list_a_few_are_named(client: FlaskClient, team: Team) -> None:
+    batch = {**{f"other_{n}": n for n in range(90)}, "events": [good(team)]}
+    (event,) = client.post(PATH, json=batch, headers=team.headers).json["events"]
+    assert len(event["warnings"]) == 4
+    assert event["warnings"][3]["message"].startswith("87 more fields beside events")
 
 
 def test_a_form_that_holds_the_list_is_taken(client: FlaskClient, team: Team) -> None:
@@ -438,17 +538,23 @@ def test_a_batch_counts_as_many_events_as_it_holds(make_app: Callable[..., Flask
         db.session.remove()
 
 
-def test_a_batch_that_never_fits_is_told_to_be_split(make_app: Callable[..., Flask]) -> None:
+def test_a_batch_that_never_fits_is_told_how_many_do_and_not_to_come_again(
+    make_app: Callable[..., Flask],
+) -> None:
     app = make_app(FLOWPULSE_RATE_LIMIT=2)
     with app.app_context():
         team, client = make_team(), app.test_client()
         ingest_service().limits._clock = lambda: 1_800_000_000.0
         assert send_batch(client, team, *[good(team)] * 12).status_code == 202
         answer = send_batch(client, team, *[good(team)] * 21)
-        assert answer.status_code == 429
-        assert "a batch of 21 never fits in: split it" in answer.json["detail"]
-        assert answer.headers["Retry-After"] == "6"
+        assert (answer.status_code, answer.json["code"]) == (400, "validation_failed")
+        assert fields_of(answer.json) == [("events", "too_many_events")]
+        detail = answer.json["detail"]
+        assert "events holds 21 events; this key may send at most 20 at once." in detail
+        assert "Split the list" in detail and "again" not in detail
+        assert "Retry-After" not in answer.headers
         assert len(logged()) == 13
+        assert send_batch(client, team, *[good(team)] * 7).status_code == 202
         db.session.remove()
 
 
