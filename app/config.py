@@ -74,6 +74,12 @@ def _replica_url(text: str) -> str:
     return text and _postgres_url(text, "must start with postgresql://")
 
 
+_NO_URL = (
+    "must be postgresql://user:password@host:port/name, the port a number; special characters in "
+    "the password are to be percent-encoded: @ as %40, : as %3A, / as %2F"
+)
+
+
 def _postgres_url(text: str, expectation: str) -> str:
     """By any of its usual schemes it is opened with psycopg 3. What it raises repeats nothing."""
     scheme, mark, rest = text.partition("://")
@@ -81,11 +87,14 @@ def _postgres_url(text: str, expectation: str) -> str:
         raise ValueError(expectation)
     url = f"postgresql+psycopg://{rest}"
     try:
-        make_url(url)
+        parts = make_url(url)
     except (ArgumentError, ValueError):
-        raise ValueError(
-            "must be postgresql://user@host/name, with special characters as %40 and the like"
-        ) from None
+        raise ValueError(_NO_URL) from None
+    # All behind the first @ is taken for host, name and query, which connecting would then tell.
+    head, _, query = rest.partition("?")
+    is_cut = "@" in head and "@" in query.partition("=")[0]
+    if is_cut or "@" in f"{parts.host}{parts.database}":
+        raise ValueError(_NO_URL)
     return url
 
 

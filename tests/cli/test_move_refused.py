@@ -149,3 +149,24 @@ def test_a_copy_of_what_has_changed_since_is_told_before_anything_is_looked_thro
     change(source, "UPDATE workspaces SET public_id = 'another'")
     said = move(source, target, exit_code=1).stderr
     assert "from another server" in said and "Looking" not in said
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "flow@db.example.org:port/x",
+        "flow:s3@cr3t@db.example.org/x",
+        "flow:s3@cr3t:w0rd@db.example.org/x",
+        "flow:s3@cr3t/w0rd@db.example.org:5432/x",
+        "flow:s3@cr3t?w0rd@db.example.org:5432/x",
+        "flow:s3cr3t",
+        "flow@[::1/x",
+    ],
+)
+def test_a_url_that_is_none_is_told_how_to_write_it_and_none_of_it_is_repeated(
+    source: Path, rest: str
+) -> None:
+    said = move(source, f"postgresql://{rest}", exit_code=2).stderr
+    assert "@ as %40, : as %3A, / as %2F" in said
+    for part in ("s3", "cr3t", "w0rd", "port/x", "'port'", "invalid literal"):
+        assert part not in said
