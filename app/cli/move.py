@@ -1,8 +1,8 @@
 """`move`: takes everything from SQLite over to PostgreSQL, and proves that it is there."""
 
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ from app.write_lock import note_of_move
 
 SETTING = "FLOWPULSE_DATABASE_URL"
 COLUMNS = ("table", "rows", "compared", "mended", "result")
+
+STOPPED = "Stopped. Nothing is lost: the same command goes on where it was."
 
 
 class PostgresUrl(click.ParamType[URL]):
@@ -70,13 +72,32 @@ def move(ctx: click.Context, url: URL, as_json: bool) -> None:
     for each table, and what to do next. Whatever ends it, the same command goes on where it was.
     The exit code is 1 if anything differs. See docs/moving-to-postgresql.md.
     """
-    clock = Clock()
-    path = _find_file()
+    clock, path = Clock(), _find_file()
+    verdicts = None
     try:
-        with closing(open_target(url)) as target, Source(path) as source:
+        with _explained(path), closing(open_target(url)) as target, Source(path) as source:
             verdicts = _take_over(source, target, url, clock)
             if _is_good(verdicts):  # Noted before anybody else can write again.
                 note_move(path, _show(url))
+        _print(verdicts, as_json, clock)
+    except KeyboardInterrupt:
+        if verdicts is None or not _is_good(verdicts):
+            click.echo(STOPPED, err=True)
+        else:
+            note_move(path, _show(url))  # It may have been this that was stopped.
+            click.echo(f"Stopped. The move is complete.\n{_next_steps(path, url)}", err=True)
+        ctx.exit(1)
+    if not _is_good(verdicts):
+        ctx.exit(1)
+    if not as_json:
+        click.echo(_next_steps(path, url))
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Says which of the two databases it is that can't be used, and what to do."""
+    try:
+        yield
     except HeldError as error:
         raise click.ClickException(
             f"The target can be used, but {path} is open in another program. Stop FlowPulse (web "
@@ -91,11 +112,6 @@ def move(ctx: click.Context, url: URL, as_json: bool) -> None:
         raise explain_refusal(error) from error
     except sqlite3.Error as error:
         raise click.ClickException(f"{path} can't be read: {escape(str(error))}") from error
-    _print(verdicts, as_json, clock)
-    if not _is_good(verdicts):
-        ctx.exit(1)
-    if not as_json:
-        click.echo(_next_steps(path, url))
 
 
 def _find_file() -> Path:

@@ -70,6 +70,8 @@ class Target:
 
     def close(self) -> None:
         """End the connection itself, and with it the turn."""
+        # Not by a rollback, which fails where Ctrl-C has cut a statement off.
+        self._connection.invalidate()
         self._connection.close()
 
     @property
