@@ -64,7 +64,8 @@ def check_migrations() -> Finding:
 def check_move() -> Finding:
     reason = why_not_to_start()
     if reason is None:
-        return Finding("move", "ok", "Nothing is half-way to another database.")
+        here = "was moved away" if is_sqlite() else "is half-way from another database"
+        return Finding("move", "ok", f"Nothing {here}.")
     return Finding("move", "fail", *reason)
 
 

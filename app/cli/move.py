@@ -1,18 +1,29 @@
 """`move`: takes everything from SQLite over to PostgreSQL, and proves that it is there."""
 
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
+import psycopg
 from sqlalchemy import URL, make_url
+from sqlalchemy.exc import DBAPIError
 
 from app.cli.commands import command
 from app.cli.move_check import Verdict
+from app.cli.move_opening import explain_refusal, open_target
 from app.cli.move_source import HeldError, Source
-from app.cli.move_steps import Clock, compare_all, copy_all, look_through, make_ready, open_app
+from app.cli.move_steps import (
+    Clock,
+    compare_all,
+    copy_all,
+    ensure_ours,
+    look_through,
+    make_ready,
+    open_app,
+)
 from app.cli.move_target import AnotherMoveError, Target
 from app.cli.moved import note_move
 from app.cli.options import json_option
@@ -24,6 +35,8 @@ from app.write_lock import note_of_move
 
 SETTING = "FLOWPULSE_DATABASE_URL"
 COLUMNS = ("table", "rows", "compared", "mended", "result")
+
+STOPPED = "Stopped. Nothing is lost: the same command goes on where it was."
 
 
 class PostgresUrl(click.ParamType[URL]):
@@ -59,30 +72,46 @@ def move(ctx: click.Context, url: URL, as_json: bool) -> None:
     for each table, and what to do next. Whatever ends it, the same command goes on where it was.
     The exit code is 1 if anything differs. See docs/moving-to-postgresql.md.
     """
-    clock = Clock()
-    path = _find_file()
+    clock, path = Clock(), _find_file()
+    verdicts = None
     try:
-        with Source(path) as source:
-            verdicts = _take_over(source, url, clock)
+        with _explained(path), closing(open_target(url)) as target, Source(path) as source:
+            verdicts = _take_over(source, target, url, clock)
             if _is_good(verdicts):  # Noted before anybody else can write again.
                 note_move(path, _show(url))
-    except HeldError as error:
-        raise click.ClickException(
-            f"{path} is open in another program. Stop FlowPulse (web and worker), end whatever "
-            "else has the database open, and run this again."
-        ) from error
-    except AnotherMoveError as error:
-        raise click.ClickException(
-            "Another move to that database is under way. Let it end or, if you have just ended "
-            "it, run this again in a minute."
-        ) from error
-    except sqlite3.Error as error:
-        raise click.ClickException(f"{path} can't be read: {escape(str(error))}") from error
-    _print(verdicts, as_json, clock)
+        _print(verdicts, as_json, clock)
+    except KeyboardInterrupt:
+        if verdicts is None or not _is_good(verdicts):
+            click.echo(STOPPED, err=True)
+        else:
+            note_move(path, _show(url))  # It may have been this that was stopped.
+            click.echo(f"Stopped. The move is complete.\n{_next_steps(path, url)}", err=True)
+        ctx.exit(1)
     if not _is_good(verdicts):
         ctx.exit(1)
     if not as_json:
         click.echo(_next_steps(path, url))
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Says which of the two databases it is that can't be used, and what to do."""
+    try:
+        yield
+    except HeldError as error:
+        raise click.ClickException(
+            f"The target can be used, but {path} is open in another program. Stop FlowPulse (web "
+            "and worker), end whatever else has it open, and run this again."
+        ) from error
+    except AnotherMoveError as error:
+        raise click.ClickException(
+            "Another move to the target is under way. Let it end or, if you have just ended "
+            "it, run this again in a minute."
+        ) from error
+    except (DBAPIError, psycopg.Error) as error:
+        raise explain_refusal(error) from error
+    except sqlite3.Error as error:
+        raise click.ClickException(f"{path} can't be read: {escape(str(error))}") from error
 
 
 def _find_file() -> Path:
@@ -97,11 +126,12 @@ def _find_file() -> Path:
     return path
 
 
-def _take_over(source: Source, url: URL, clock: Clock) -> list[Verdict]:
+def _take_over(source: Source, target: Target, url: URL, clock: Clock) -> list[Verdict]:
     """Nothing to compare where all was taken over before."""
+    ensure_ours(source, target)
     with clock.measure("look", "Looking through the SQLite database"):
         figures = look_through(source)
-    with open_app(url).app_context(), closing(Target(url)) as target:
+    with open_app(url).app_context():
         with clock.measure("tables", "Making the tables"):
             done = make_ready(source, target)
         if done:

@@ -15,6 +15,7 @@ from sqlalchemy import URL, Table
 
 from app.cli.migrations import MIGRATIONS, init_migrations
 from app.cli.move_check import Verdict, compare
+from app.cli.move_opening import START_FRESH
 from app.cli.move_source import Figures, Source
 from app.cli.move_state import State
 from app.cli.move_target import Target
@@ -26,7 +27,6 @@ TELL_EVERY_SECONDS = 5.0
 MOST_ROWS_TOLD = 5
 OLDEST_MONTH = timedelta(days=5 * 365)
 """Events from before go into the table for the rest, as do those that lie ahead."""
-START_FRESH = "Make an empty database, or name another one."
 TABLES: list[Table] = Model.metadata.sorted_tables
 """All there are, those that others point to first."""
 
@@ -59,8 +59,24 @@ def open_app(url: URL) -> Flask:
     return app
 
 
-def look_through(source: Source) -> dict[str, Figures]:
-    """Counts and sums of all tables; raises ClickException for what could not be taken over."""
+def ensure_ours(source: Source, target: Target) -> None:
+    """Raises ClickException where the source is not ready, or the target is not for this move:
+    all that takes no look through the tables."""
+    _ensure_current(source)
+    state = target.read_state()
+    if state and state.whose != source.whose():
+        raise click.ClickException(
+            f"The target belongs to a move from another server ({escape(state.path)}), begun "
+            f"{show(state.begun_at)}. It was left as it is. {START_FRESH}"
+        )
+    if state and state.finished_at and state.fingerprint != source.fingerprint():
+        raise click.ClickException(
+            f"The target is the copy of {escape(state.path)} from {show(state.finished_at)}, "
+            f"which has changed since. It was left as it is. {START_FRESH}"
+        )
+
+
+def _ensure_current(source: Source) -> None:
     wanted = ScriptDirectory(str(MIGRATIONS)).get_current_head()
     if source.revision() != wanted:
         raise click.ClickException(
@@ -72,6 +88,10 @@ def look_through(source: Source) -> dict[str, Figures]:
             "The SQLite database has another journal than FlowPulse gives it, with which a server "
             "that runs can't be seen. Run first: flask --app wsgi prepare"
         )
+
+
+def look_through(source: Source) -> dict[str, Figures]:
+    """Counts and sums of all tables; raises ClickException for what could not be taken over."""
     troubles = [*_tell_orphans(source), *_tell_unreadable(source)]
     if troubles:
         lines = "\n".join(f"  {escape(each)}" for each in troubles)
@@ -95,45 +115,19 @@ def _tell_unreadable(source: Source) -> Iterator[str]:
 
 def make_ready(source: Source, target: Target) -> State | None:
     """Make the tables, or find how far an earlier call has come. The state of a move that is
-    complete already; raises ClickException where the database is not for this one."""
+    complete already."""
     fingerprint, state = source.fingerprint(), target.read_state()
-    if state and state.whose != source.whose():
-        raise click.ClickException(
-            f"That database belongs to a move from another server ({escape(state.path)}), begun "
-            f"{show(state.begun_at)}. It was left as it is. {START_FRESH}"
-        )
-    is_same = state is not None and state.fingerprint == fingerprint
     if state and state.finished_at:
-        if is_same:
-            return state
-        raise click.ClickException(
-            f"That database is the copy of {escape(state.path)} from {show(state.finished_at)}, "
-            f"which has changed since. It was left as it is. {START_FRESH}"
-        )
-    if state and is_same:
+        return state
+    if state and state.fingerprint == fingerprint:
         tell(f"Going on with what began {show(state.begun_at)}")
         return None
     if state:
         tell(f"The SQLite database has changed since {show(state.begun_at)}: all is copied anew")
         target.start_over()
-    _begin(source, target, fingerprint)
-    return None
-
-
-def _begin(source: Source, target: Target, fingerprint: str) -> None:
-    if target.encoding != "UTF8":
-        raise click.ClickException(
-            f"That database's encoding is {target.encoding}. Make one with UTF-8: "
-            "createdb --encoding UTF8 --template template0 NAME"
-        )
-    strangers = target.find_strangers()
-    if strangers:
-        some = ", ".join(map(escape, strangers[:MOST_ROWS_TOLD]))
-        raise click.ClickException(
-            f"That database is not empty: it has {some}. It was left as it is. {START_FRESH}"
-        )
     upgrade()
     target.begin(source.whose(), str(source.path.absolute()), fingerprint)
+    return None
 
 
 def copy_all(source: Source, target: Target, figures: dict[str, Figures]) -> None:

@@ -70,11 +70,33 @@ class Target:
 
     def close(self) -> None:
         """End the connection itself, and with it the turn."""
+        # Not by a rollback, which fails where Ctrl-C has cut a statement off.
+        self._connection.invalidate()
         self._connection.close()
 
     @property
     def encoding(self) -> str:
         return str(self._one("SHOW server_encoding"))
+
+    @property
+    def is_read_only(self) -> bool:
+        """As a replica is, and what is set so for a role or a database."""
+        return bool(self._one("SHOW transaction_read_only") == "on")
+
+    @property
+    def schema(self) -> str | None:
+        """Where new tables go; None where the search path names none that is there."""
+        return cast("str | None", self._one("SELECT current_schema()"))
+
+    def find_forbidden(self) -> list[str]:
+        """In what of all that a move makes something in this role may not."""
+        tests = (
+            "SELECT 'schema ' || current_schema() "
+            "WHERE NOT has_schema_privilege(current_schema(), 'CREATE')",
+            "SELECT 'database ' || current_database() "
+            "WHERE NOT has_database_privilege(current_database(), 'CREATE')",
+        )
+        return [found for test in tests if (found := self._one(test))]
 
     def read_state(self) -> State | None:
         """None where no move has begun."""

@@ -61,6 +61,12 @@ def test_a_sound_server_passes(examine: Examine, worker: Worker) -> None:
         assert findings[name]["state"] == "ok", findings[name]
 
 
+def test_of_a_move_no_more_is_said_than_is_known(examine: Examine, worker: Worker) -> None:
+    """A move that has begun is known only to the database that it fills."""
+    here = "was moved away" if is_sqlite() else "is half-way from another database"
+    assert examine()["move"]["message"] == f"Nothing {here}."
+
+
 def test_the_text_for_people_names_each_finding_and_its_fix(run: Run, worker: Worker) -> None:
     run("prepare")
     lines = run("doctor").stdout.splitlines()
