@@ -1,16 +1,17 @@
 """What stands below each list: from when its oldest item is, and how long such things are kept."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from flask import current_app
 from sqlalchemy import ColumnElement
 
+from app.clock import now
 from app.console.formatting import plural
 from app.console.guards import current_workspace
 from app.models import RETENTION, RUNNING, STUCK, Alert, Silence, Workflow
-from app.processing.oldest import find_oldest, find_oldest_event, find_oldest_run
+from app.processing.oldest import find_oldest, find_oldest_event, find_oldest_run, went_for_size
 from app.processing.retention import MESSAGES_KEPT
 from app.workspaces.settings import kept_days
 
@@ -65,8 +66,27 @@ class KeptSince(NamedTuple):
 
 def kept_since(what: str, oldest: datetime | None) -> KeptSince:
     words = WORDS[what]
-    periods = (f"{text} {plural(_count_days(days), 'day')}" for text, days in words.periods)
-    return KeptSince(words.noun, words.verb, oldest, ", ".join(periods) + ".")
+    days = {setting: _count_days(setting) for _, setting in words.periods}
+    periods = (f"{text} {plural(days[setting], 'day')}" for text, setting in words.periods)
+    told = ", ".join(periods) + "."
+    return KeptSince(words.noun, words.verb, oldest, told + (_BY_SIZE if _went(days) else ""))
+
+
+_BY_SIZE = " Some went before that, as the database had reached its limit."
+_PURGED = {"rejected_days": "rejected", "event_days": "success", "failure_days": "failure"}
+"""What the record of removals calls what goes by each setting."""
+
+
+def _went(days: Mapping[str | int, int]) -> bool:
+    if not current_app.config["FLOWPULSE_MAX_DATABASE_MB"]:
+        return False
+    return went_for_size(
+        {
+            _PURGED[setting]: now() - timedelta(days=count)
+            for setting, count in days.items()
+            if setting in _PURGED
+        }
+    )
 
 
 def _count_days(days: str | int) -> int:

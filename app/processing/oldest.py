@@ -1,10 +1,10 @@
 """When the oldest of what each list shows was told: what is older is gone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, func, select, true, union_all
+from sqlalchemy import ColumnElement, false, func, or_, select, true, union_all
 
 from app.extensions import db
 from app.models import (
@@ -15,6 +15,7 @@ from app.models import (
     Delivery,
     Event,
     OutboxMessage,
+    Purge,
     Run,
     Silence,
     is_open,
@@ -73,6 +74,16 @@ def find_oldest_run(workspace_id: int, outcome: str | None = None) -> datetime |
     mine = Run.workspace_id == workspace_id
     firsts = [select(func.min(Run.updated_at)).where(mine, _RUNS[each]) for each in outcomes]
     return min((each for each in db.session.scalars(union_all(*firsts)) if each), default=None)
+
+
+def went_for_size(cutoffs: Mapping[str, datetime]) -> bool:
+    """Whether any went before its time, as the database was too large; by what went, from when on
+    it would still be kept."""
+    younger = (
+        (Purge.what == what) & (Purge.reached_at >= cutoff) for what, cutoff in cutoffs.items()
+    )
+    query = select(Purge.day).where(Purge.why == "size", or_(false(), *younger)).limit(1)
+    return db.session.scalar(query) is not None
 
 
 def _first(kept: Kept, whose: ColumnElement[bool]) -> datetime | None:

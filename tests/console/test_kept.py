@@ -25,6 +25,7 @@ from app.models import (
     Delivery,
     Event,
     OutboxMessage,
+    Purge,
     Run,
     Silence,
 )
@@ -354,3 +355,20 @@ def test_the_oldest_is_found_along_an_index(client: FlaskClient, team: Team) -> 
         plan = plan.replace("SCAN events USING INDEX ix_events_rejected", "")  # To the first row.
         assert "SCAN" not in plan and "Seq Scan" not in plan, f"{statement}\n{plan}"
         assert is_sqlite() or "Index" in plan
+
+
+@pytest.mark.parametrize(("days_ago", "is_told"), [(2, True), (400, False)])
+def test_what_went_for_its_size_is_not_said_to_have_gone_for_its_age(
+    owner: FlaskClient, team: Team, days_ago: int, is_told: bool
+) -> None:
+    report(owner, team)
+    moment = now()
+    went: dict[str, Any] = {"day": moment.date(), "why": "size", "what": "success"}
+    went |= {"row_count": 7, "last_at": moment, "reached_at": moment - timedelta(days=days_ago)}
+    with writing() as session:
+        session.execute(insert(Purge), [went])
+    told = "Some went before that, as the database had reached its limit."
+    assert told not in open_page(owner, "/events").text
+    owner.application.config["FLOWPULSE_MAX_DATABASE_MB"] = 5
+    assert (told in open_page(owner, "/events").text) == is_told
+    assert told not in open_page(owner, "/events?state=rejected").text
