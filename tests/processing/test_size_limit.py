@@ -77,9 +77,12 @@ def fill(team: Team, of_each: int, since: datetime | None = None) -> None:
 
 
 def count_rows() -> None:
-    """PostgreSQL keeps count by itself, a little later."""
+    """PostgreSQL keeps count by itself, a little later: what a connection has yet to tell of would
+    be added to what ANALYZE has counted."""
     db.session.rollback()
     if not is_sqlite():
+        db.session.execute(text("SELECT pg_stat_force_next_flush()"))
+        db.session.rollback()
         with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             for table in ("events", "runs"):
                 connection.execute(text(f"ANALYZE {table}"))
