@@ -1,10 +1,14 @@
 """Imports point one way, and none hides inside a function."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.server import test_environment
 
 ROOT = Path(__file__).parent.parent
 LEVELS = {
@@ -86,3 +90,20 @@ def test_no_import_hides_inside_a_function(path: Path) -> None:
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_file_outgrows_its_room(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 300
+
+
+def test_what_only_some_need_is_not_loaded_by_all(tmp_path: Path) -> None:
+    """A web process on SQLite needs no driver of PostgreSQL's (6 MB), and none needs migrations."""
+    program = "import sys, wsgi; print(*{name.split('.')[0] for name in sys.modules})"
+    environment = test_environment(tmp_path, f"sqlite:///{tmp_path}/flowpulse.db", 8000)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(done.stdout.split())
+    assert "sqlalchemy" in loaded
+    assert not loaded & {"psycopg", "psycopg_binary", "alembic", "flask_migrate", "apprise"}

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, NamedTuple, cast
 
-import psycopg
 from flask import Flask, Response, current_app, request, session
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Engine, event, text
@@ -73,7 +72,8 @@ class Replica:
         if found != self._origin:
             connection.close()
             ours, theirs = (" of server ".join(each[::-1]) for each in (self._origin, found))
-            raise psycopg.OperationalError(
+            driver: Any = self._database.dialect.dbapi  # Imported by PostgreSQL's users alone.
+            raise driver.OperationalError(
                 "FLOWPULSE_REPLICA_URL leads to a copy of another database than that of "
                 f"FLOWPULSE_DATABASE_URL: to {theirs}, and not to {ours}."
             )
