@@ -96,10 +96,10 @@ def main() -> None:
     for flow in make_flows(not options.no_postgresql):
         if options.only in (None, flow.database.kind):
             figures = measure(flow, options.count, options.rate)
-            results[flow.database.kind] = [sum_up(figures)]
+            results[flow.database.kind] = [{"events": options.count, **sum_up(figures)}]
             measured = Measured(1, round(figures.seconds), results)
             keep("purge", measured)
-            REPORT.write_text(describe(measured, options.count, options.rate))
+            REPORT.write_text(describe(measured, options.rate))
     print(REPORT.read_text())
 
 
@@ -220,13 +220,13 @@ class Senders(Meanwhile):
             self.answers.append(Answer(due, (time.monotonic() - due) * 1_000, is_good))
 
 
-def describe(measured: Measured, number: int, rate: int = RATE) -> str:
+def describe(measured: Measured, rate: int = RATE) -> str:
     return "\n".join(
         (
             "# Performance while events are removed",
             "",
-            f"Written by `python -m bench.purge`: {number:,} events (and a run for nearly each), "
-            f"of which {PAST_SHARE:.0%} are past their time. Two web processes and a worker on the "
+            "Written by `python -m bench.purge`: events (and a run for nearly each), of which "
+            f" {PAST_SHARE:.0%} are past their time. Two web processes and a worker on the "
             f"same machine as the senders: {rate} requests a second on {CONNECTIONS} connections, "
             "each timed from when it was due. First with nothing to remove (before), then while "
             "all of it is removed, then again with nothing to remove (after). A batch holds the "
@@ -275,6 +275,7 @@ def sum_up(figures: Figures) -> Round:
 
 
 ROWS = {
+    "events": ("events", ",.0f"),
     **{
         f"{span}_{part}_ms": (f"202, {span}: {part} ms", ".1f")
         for span in ("before", "while", "after")

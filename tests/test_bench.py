@@ -226,8 +226,8 @@ def test_the_report_on_purging_tells_what_senders_notice_and_how_long_the_lock_i
     slow = [purge.Answer(number, 10.0 + number, number > 0) for number in range(10)]
     notes = [purge.Note(number, 100, 60.0 if number == 4 else 10.0) for number in range(5)]
     figures = purge.Figures(answers, slow, answers, notes, 42)
-    rounds = [purge.sum_up(figures)]
-    report = purge.describe(Measured(1, 9, {"SQLite": rounds, "PostgreSQL": rounds}), 1_000)
+    rounds = [{"events": 1_000.0, **purge.sum_up(figures)}]
+    report = purge.describe(Measured(1, 9, {"SQLite": rounds, "PostgreSQL": rounds}))
     assert "|  | SQLite | PostgreSQL |" in report
     for row in (
         "answers other than 202 | 1 | 1",
