@@ -226,7 +226,7 @@ def describe(measured: Measured, rate: int = RATE) -> str:
             "# Performance while events are removed",
             "",
             "Written by `python -m bench.purge`: events (and a run for nearly each), of which "
-            f" {PAST_SHARE:.0%} are past their time. Two web processes and a worker on the "
+            f"{PAST_SHARE:.0%} are past their time. Two web processes and a worker on the "
             f"same machine as the senders: {rate} requests a second on {CONNECTIONS} connections, "
             "each timed from when it was due. First with nothing to remove (before), then while "
             "all of it is removed, then again with nothing to remove (after). A batch holds the "
