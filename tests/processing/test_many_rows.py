@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 
 from app.extensions import db
 from app.models import Event, Rollup
-from app.processing.batch import process_batch
 from tests.factories import Team, make_team, report
+from tests.processing.draining import drain
 from tests.processing.sums import runs, sums_from_rollups, sums_from_runs
 
 HOSTILE = (
@@ -29,11 +29,6 @@ HOSTILE = (
 @pytest.fixture
 def team(app: Flask) -> Team:
     return make_team()
-
-
-def drain() -> None:
-    while process_batch(200):
-        pass
 
 
 def test_what_reads_like_an_array_stays_text(client: FlaskClient, team: Team) -> None:

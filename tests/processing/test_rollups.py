@@ -12,10 +12,10 @@ from sqlalchemy import select
 from app.clock import now
 from app.extensions import db, writing
 from app.models import Rollup, Run, WorkspaceRollup
-from app.processing.batch import process_batch
 from app.processing.rollups import take_back_workflows
 from app.processing.sweeping import prune
 from tests.factories import Team, make_team, report
+from tests.processing.draining import drain
 from tests.processing.sums import rows
 from tests.simulated_time import simulated_time
 
@@ -23,11 +23,6 @@ from tests.simulated_time import simulated_time
 @pytest.fixture
 def team(app: Flask) -> Team:
     return make_team()
-
-
-def drain() -> None:
-    while process_batch(200):
-        pass
 
 
 def send(client: FlaskClient, team: Team, kind: str, minutes_ago: float, **fields: Any) -> None:

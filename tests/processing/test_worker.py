@@ -17,6 +17,7 @@ from app.models import Event, Rollup, Run
 from app.processing.batch import process_batch
 from app.processing.inbox import MAX_ATTEMPTS, RETRY_DELAYS, retry, waiting_since
 from tests.factories import Team, make_team, report
+from tests.processing.draining import drain
 from tests.processing.sums import runs, sums_from_rollups, sums_from_runs
 from tests.together import do_together
 
@@ -24,11 +25,6 @@ from tests.together import do_together
 @pytest.fixture
 def team(app: Flask) -> Team:
     return make_team()
-
-
-def drain() -> None:
-    while process_batch(200):
-        pass
 
 
 def test_a_success_becomes_a_run_with_all_that_was_told(client: FlaskClient, team: Team) -> None:
