@@ -11,11 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import models
 from app.api import init_api
 from app.cli import init_cli
-from app.config import (
-    ConfigurationError,
-    load_settings,
-    resolve_database_url,
-)
+from app.config import ConfigurationError, load_settings, resolve_database_url
 from app.console import init_console
 from app.env_file import find_unreadable
 from app.errors import init_errors

@@ -78,7 +78,7 @@ def name_of(kind: str, asked: int) -> str:
 
 def flatten(step: Step) -> Round:
     whole = step._asdict()
-    return {"kind": KINDS.index(step.kind), **{name: whole[name] for name in PLAIN}, **step.figures}
+    return {name: whole[name] for name in PLAIN} | step.figures
 
 
 def read_steps(measured: Measured | None) -> list[Step]:
@@ -86,9 +86,8 @@ def read_steps(measured: Measured | None) -> list[Step]:
     if measured is None:
         return []
     steps = []
-    for rounds in measured.subjects.values():
-        figures = dict(rounds[0])
-        kind = KINDS[int(figures.pop("kind"))]
+    for subject, rounds in measured.subjects.items():
+        figures, kind = dict(rounds[0]), subject.partition(",")[0]
         plain = {name: cast(Any, figures.pop(name)) for name in PLAIN}
         steps.append(Step(kind=kind, **plain, figures=figures))
     return steps

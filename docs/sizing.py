@@ -91,7 +91,7 @@ def draw_figures() -> str:
 
 def draw_writers() -> str:
     lines = [
-        f"| processes | {' | '.join(f'{batch} a commit' for batch in BATCHES)} |",
+        f"| processes | {' | '.join(map(per_commit, BATCHES))} |",
         f"|---:|{'---:|' * len(BATCHES)}",
     ]
     for processes in PROCESSES:
