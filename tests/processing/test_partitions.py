@@ -145,12 +145,15 @@ IS_IMPLIED = 'updated partition constraint for default partition "events_other" 
 APRIL = datetime(2031, 4, 1, tzinfo=UTC)
 
 
+def look_up(statement: str) -> list[str]:
+    found = list(db.session.scalars(text(statement)))
+    db.session.rollback()
+    return found
+
+
 def guards() -> list[str]:
     """Of all tables of events."""
-    found = text("SELECT conname FROM pg_constraint WHERE conname LIKE 'other%'")
-    names = list(db.session.scalars(found))
-    db.session.rollback()
-    return names
+    return look_up("SELECT conname FROM pg_constraint WHERE conname LIKE 'other%'")
 
 
 def test_to_make_a_table_ahead_the_rest_is_not_read_while_others_wait(
@@ -371,10 +374,7 @@ def test_while_the_table_of_a_month_is_removed_nobody_waits(
 
 
 def tables_taken_out() -> list[str]:
-    found = text("SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE '%gone'")
-    tables = list(db.session.scalars(found))
-    db.session.rollback()
-    return tables
+    return look_up("SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE '%gone'")
 
 
 def test_a_table_that_was_taken_out_and_left_is_removed_at_the_next_round(
