@@ -112,8 +112,9 @@ format: $(DEV_READY) ## Rewrite the code in the house's style
 	@$(PY) -m ruff format .
 
 .PHONY: drills
-drills: $(DEV_READY) ## Run the long tests: kill -9 drills and the large fuzz
-	@$(PY) -m pytest -m drill --timeout 3600 $(PYTEST_ARGS)
+drills: $(DEV_READY) ## Run the drills, the large fuzz too, and rewrite docs/reliability.md
+	@$(PY) -m pytest -m drill --timeout 3600 $(PYTEST_ARGS); status=$$?; \
+	  $(PY) -m tests.drills.reliability; exit $$status
 	@FUZZ_EXAMPLES=100000 $(PY) -m pytest -n 2 --timeout 3600 tests/ingest/test_fuzz_requests.py \
 	  tests/ingest/test_fuzz_validation.py $(PYTEST_ARGS)
 

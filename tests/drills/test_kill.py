@@ -5,99 +5,12 @@ import random
 import signal
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any
 
 import pytest
-import requests
 
-from app.extensions import db
-from tests.apps import close_app, make_app
-from tests.processing.sums import sums_from_rollups, sums_from_runs
+from tests.drills.load import Load, reconcile
 from tests.server import LiveServer, SupervisedServer, answers, wait_for
-from tests.teams import LiveTeam, make_live_team
-from tests.together import Meanwhile
-
-
-class Load(Meanwhile):
-    """Clients that send mixed events and note every 202."""
-
-    def __init__(self, server: LiveServer, team: LiveTeam, clients: int = 8) -> None:
-        super().__init__(partial(self._send, number) for number in range(clients))
-        self._server = server
-        self._team = team
-        self.accepted: dict[str, str] = {}
-
-    def _send(self, client: int) -> None:
-        chance, number = random.Random(client), 0
-        while not self.is_over.is_set():
-            number += 1
-            execution, kind = f"{client}-{number}", chance.choice(["success", "failure"])
-            fields = {
-                "workflow_slug": self._team.slug,
-                "ended_at": "2026-01-15T09:31:00Z",
-                "external_execution_id": execution,
-                "duration_ms": number,
-                **({"error_message": "boom"} if kind == "failure" else {}),
-            }
-            try:
-                answer = self._server.post(
-                    f"/api/v1/ingest/run-{kind}", json=fields, headers=self._team.headers
-                )
-            except requests.RequestException:
-                time.sleep(0.1)
-                continue
-            if answer.status_code == 202:
-                self.accepted[answer.json()["event_id"]] = execution
-            time.sleep(0.05)
-
-
-def fetch(server: LiveServer, team: LiveTeam, path: str, **query: Any) -> Any:
-    """Ask again while the killed part is still on its way back."""
-
-    def ask() -> Any:
-        try:
-            answer = server.get(f"/api/v1/{path}", params=query, headers=team.headers)
-        except requests.RequestException:
-            return None
-        return answer.json() if answer.status_code == 200 else None
-
-    return wait_for(ask, seconds=30, pause=0.2)
-
-
-def read_all(server: LiveServer, team: LiveTeam, path: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    cursor = None
-    while True:
-        query = {"limit": 200, **({"cursor": cursor} if cursor else {})}
-        page = fetch(server, team, path, **query)
-        rows += page["data"]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            return rows
-
-
-def reconcile(server: LiveServer, team: LiveTeam, accepted: dict[str, str]) -> None:
-    """Every recorded event is there once, processed, each execution has one run, and sums agree."""
-
-    def is_drained() -> bool:
-        waiting = fetch(server, team, "events", status="accepted", limit=1)
-        return bool(waiting["data"] == [])
-
-    wait_for(is_drained, seconds=60, pause=0.2)
-    events = {event["event_id"]: event for event in read_all(server, team, "events")}
-    lost = [event_id for event_id in accepted if event_id not in events]
-    assert lost == []
-    assert {event["status"] for event in events.values()} == {"processed"}
-    executions = [run["external_execution_id"] for run in read_all(server, team, "runs")]
-    assert len(executions) == len(set(executions))
-    assert set(executions) >= set(accepted.values())
-    assert sum(run["event_count"] for run in read_all(server, team, "runs")) == len(events)
-    app = make_app(server.database_url, server.data_dir)
-    with app.app_context():
-        assert sums_from_rollups() == sums_from_runs()
-        db.session.rollback()
-    close_app(app)
+from tests.teams import make_live_team
 
 
 def kill_and_reconcile(
@@ -113,7 +26,8 @@ def kill_and_reconcile(
             time.sleep(random.Random(number).random() * 0.4)
             kill(server)
     assert len(load.accepted) > len(kills)
-    reconcile(server, team, load.accepted)
+    reckoning = reconcile(server, team, load.accepted)
+    assert (reckoning.lost, reckoning.doubled) == (0, 0)
     print(f"{len(kills)} kills, {len(load.accepted)} events answered with 202: all there, once")
     return server
 
