@@ -6,7 +6,7 @@ After a new measurement: `make docs-tables`.
 import math
 from typing import NamedTuple
 
-from bench.drain import alone
+from bench.drain import alone, during
 from bench.ingest import SUCCESS
 from bench.measured import Measured, last
 from bench.subjects import POSTGRESQL, SQLITE
@@ -58,8 +58,23 @@ FIGURES = {
     ),
     "commits": _written(500, "8 processes, 500 events a commit, no HTTP"),
     "small_commits": _written(15, "8 processes, 15 events a commit, no HTTP"),
+    "worker_alone": Figure(
+        measured("worker", alone(POSTGRESQL), "rate"),
+        "events/s",
+        "one worker where nobody sends, PostgreSQL",
+        BENCH,
+    ),
     "worker": Figure(
-        measured("worker", alone(POSTGRESQL), "rate"), "events/s", "one worker alone", BENCH
+        measured("worker", during(POSTGRESQL), "drained"),
+        "events/s",
+        "one worker beside senders at half of full load, PostgreSQL",
+        BENCH,
+    ),
+    "worker_sqlite": Figure(
+        measured("worker", during(SQLITE), "drained"),
+        "events/s",
+        "one worker beside senders at half of full load, SQLite",
+        BENCH,
     ),
     "bytes": Figure(
         measured("writers", WEIGHED, BYTES),

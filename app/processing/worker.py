@@ -84,7 +84,7 @@ class Worker:
             self.watch()
             self.tidy()
             rest = self.sweep(claimed == most)
-            way = self._pace.rest() if claimed else 0.0
+            way = self._pace.rest(claimed or 0)
         except OUTAGES as error:
             db.session.rollback()
             logger.warning("The database can't be used, trying again: %s", error)

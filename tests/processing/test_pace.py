@@ -14,7 +14,7 @@ from app.extensions import db, is_sqlite, writing
 from app.models import Event
 from app.processing import pace
 from app.processing.batch import process_batch
-from app.processing.pace import ALONE, BESIDE_SENDERS, BREATH, REST, Pace
+from app.processing.pace import ALONE, BESIDE_SENDERS, BREATH, PATIENCE_SECONDS, REST, Pace
 from app.processing.worker import Worker
 from tests.factories import Team, make_team, report
 
@@ -77,6 +77,32 @@ def test_batches_grow_where_nobody_sends_and_shrink_where_somebody_does(sender: 
     assert sizes == [beside, beside, alone, alone, beside]
 
 
+def test_who_falls_behind_for_minutes_takes_a_full_share_until_nothing_waits(
+    sender: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More comes in all the time than is done beside it: nobody's report may wait for ever."""
+    clock = [1_000.0]
+    monkeypatch.setattr(pace.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(pace.time, "sleep", lambda seconds: None)
+    behind = Pace()
+    beside, alone = size_of(BESIDE_SENDERS), size_of(ALONE)
+
+    def do_a_round(claimed: int) -> tuple[int, float]:
+        sender()
+        size = behind.begin()
+        clock[0] += 0.01
+        return size, behind.rest(min(claimed, size))
+
+    rest = pytest.approx(0.01 * REST if is_sqlite() else 0)
+    assert do_a_round(beside) == (beside, rest)
+    clock[0] += PATIENCE_SECONDS - 1
+    assert do_a_round(beside) == (beside, rest)
+    clock[0] += 1
+    assert do_a_round(alone) == (alone, 0)
+    assert do_a_round(1) == (alone, rest)  # Nothing more waits: senders come first again.
+    assert do_a_round(1) == (beside, rest)
+
+
 def test_on_postgresql_a_batch_breathes_between_its_statements(
     sender: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,7 +129,6 @@ def test_nobody_waits_for_breath_where_nobody_sends(
     alone = Pace()
     sender()
     for _ in range(2):
-        alone.begin()
-        alone.rest()
+        alone.rest(alone.begin())
     assert process_batch(10, alone.breathe) == 1
     assert slept == []
