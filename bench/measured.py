@@ -50,10 +50,18 @@ class Measured:
         values = self.all(subject, figure)
         return statistics.median(values) if values else None
 
+    def ratios(self, subject: str, other: str, figure: str) -> list[float]:
+        """How many times as much as the other's the subject's figure is, round by round: what a
+        round's minute did to one, it did to both. Of the medians where rounds are no pairs."""
+        one, two = self.all(subject, figure), self.all(other, figure)
+        if len(one) != len(two) and one and two:
+            one, two = [statistics.median(one)], [statistics.median(two)]
+        return [each / base for each, base in zip(one, two, strict=False) if base]
+
     def ratio(self, subject: str, other: str, figure: str) -> float | None:
-        """How many times as much the subject's median is as the other's."""
-        one, two = self.median(subject, figure), self.median(other, figure)
-        return one / two if one is not None and two else None
+        """The median of `ratios`."""
+        found = self.ratios(subject, other, figure)
+        return statistics.median(found) if found else None
 
     def spread(self, subject: str, figure: str) -> tuple[float, float] | None:
         values = self.all(subject, figure)

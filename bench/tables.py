@@ -29,11 +29,21 @@ def number(figure: str, form: str) -> Draw:
 
 
 def ratio(figure: str, other: Callable[[str], str], form: str = ".2f") -> Draw:
-    """The median, as a part of the median of the subject that is named by the function."""
+    """As a part of the subject that is named by the function: the median of the rounds' ratios."""
 
     def draw(measured: Measured, subject: str) -> str:
         found = measured.ratio(subject, other(subject), figure)
         return NOTHING if found is None else f"{found:{form}}"
+
+    return draw
+
+
+def by_round(figure: str, other: Callable[[str], str], form: str = ".2f") -> Draw:
+    """The same from the least round to the most."""
+
+    def draw(measured: Measured, subject: str) -> str:
+        found = measured.ratios(subject, other(subject), figure)
+        return f"{min(found):{form}} – {max(found):{form}}" if found else NOTHING
 
     return draw
 
