@@ -93,6 +93,7 @@ def play(scene: Scene, stage: Stage, seconds: int) -> Round:
         began, before = time.monotonic(), stage.backlog.count()
         measured = run_round(stage.web, request, Load(seconds), database)
         took, after = time.monotonic() - began, stage.backlog.count()
+        measured["web_mb"] = stage.web.web_mb()
         if scene.backlog:
             measured["drained"] = (before + measured["requests"] - after) / took
     if reading:

@@ -79,6 +79,7 @@ def read_all(library: Library, seconds: int, results: dict[str, list[Round]]) ->
     load = Load(seconds, CONNECTIONS)
     for address, request in library.requests.items():
         measured = run_round(library.web, request, load, library.flow.database)
+        measured["web_mb"] = library.web.web_mb()
         results[library.name(address)].append(measured)
 
 

@@ -102,6 +102,7 @@ LIVE_COLUMNS = (
     Column("rows to live logs/s", number("rows", ",.0f")),
     Column("begun anew", total("reconnects")),
     Column("readers' cores", number("readers_cpu", ".2f")),
+    Column("two web processes MB", number("web_mb", ".0f")),
 )
 
 WORKER = f"""\
@@ -139,7 +140,8 @@ READING = f"""\
 Each page and each address of the reading API with {reading.EVENTS:,} events of 30 days and the
 demo's data, over HTTP with {reading.CONNECTIONS} connection, which asks again as soon as it is
 answered; pages are opened by a signed-in browser. What two web processes can do follows from the
-CPU that a request takes."""
+CPU that a request takes. Memory is that of the web processes after all that they have
+answered so far; nothing is written, so no request waits for the disk."""
 READING_COLUMNS = (
     Column("requests/s", number("rate", ",.0f")),
     Column("p50 ms", number("p50_ms", ".1f")),
@@ -147,6 +149,7 @@ READING_COLUMNS = (
     Column("CPU ms/request", number("cpu_ms", ".1f")),
     Column("PostgreSQL's CPU ms/request", number("database_cpu_ms", ".1f")),
     Column("errors", total("errors")),
+    Column("two web processes MB", number("web_mb", ".0f")),
 )
 
 

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import parse_qsl
 
 import pytest
 from flask import Flask
 from sqlalchemy import text
+from werkzeug.datastructures import ImmutableMultiDict
 
 from app import windows
 from app.alerting import past_failures, past_runs
@@ -15,16 +17,20 @@ from app.alerting.kinds import KINDS
 from app.alerting.ticking import tick
 from app.channels import claims
 from app.clock import now
+from app.console.event_filter import read_filter
+from app.console.news import News, fitting
 from app.extensions import Model, db, is_sqlite, writing
 from app.ingest import statements
 from app.ingest.batch_lookups import find_first_answers
 from app.ingest.stores import open_store
+from app.models import Workflow
 from app.processing import inbox
 from app.processing.batch import process_batch
 from app.processing.schedules import judge_schedules
 from app.processing.stuck_runs import mark_stuck_runs
 from app.processing.sweeping import prune
 from app.processing.weekly_digests import send_weekly_digests
+from app.workspaces.badges import renew_badge
 from bench.events import list_filters
 from bench.multiply import fill_many
 from bench.pages import find_ids
@@ -56,6 +62,11 @@ MORE_PAGES = (
     "/runs/errors?workflow={workflow}",
     "/problems?window=7d",
     "/insights?workflow={workflow}",
+    "/connect/listen?workflow={workflow}&after=1&at=1&seen=1",
+    "/connect/listen?workflow={workflow}&after=1&at=1&seen=20000",
+    "/runs/{run}/texts",
+    "/badge/{badge}.svg",
+    "/badge/{badge}.json",
 )
 LISTS = (
     "/api/v1/workflows",
@@ -134,12 +145,44 @@ def test_no_page_of_the_console_walks_through_a_table(grown: tuple[Flask, Team])
     app, team = grown
     client, ids, listener = app.test_client(), find_ids(), Listener()
     sign_in(client, team.email)
-    own = [each.format(workflow=ids["workflow"][0]) for each in MORE_PAGES]
+    badge = show_badge(app, team)
+    own = [
+        each.format(workflow=ids["workflow"][0], run=ids["run"][0], badge=badge)
+        for each in MORE_PAGES
+    ]
     filters = [f"/events?{query}" for query in list_filters(team).values()]
     with listener.on(db.engine):
         for path in dict.fromkeys([*addresses(ids), *own, *filters]):
             listener.place = path
             assert client.get(path, follow_redirects=True).status_code == 200, path
+    check(listener)
+
+
+def show_badge(app: Flask, team: Team) -> str:
+    with app.app_context():
+        workflow = db.session.get_one(Workflow, team.workflow_id)
+        renew_badge(workflow)
+        return str(workflow.badge_token)
+
+
+def test_no_look_of_the_live_log_walks_through_a_table(grown: tuple[Flask, Team]) -> None:
+    """What is new, what fits the filters of the open pages, and what the worker has seen to."""
+    (app, team), listener = grown, Listener()
+    with app.app_context(), listener.on(db.engine):
+        for position in (0, EVENTS // 2, EVENTS - 200):
+            listener.place = f"a look from {position} on"
+            news = News(position, range(position + 1, position + 200))
+            for seen in (
+                None,
+                frozenset({team.workspace_id}),
+                frozenset({team.workspace_id, None}),
+            ):
+                assert news.ids(seen)
+            news.accepted()
+            for query in list_filters(team).values():
+                wanted = read_filter(ImmutableMultiDict(parse_qsl(query)), team.workspace_id)
+                fitting(wanted, news.ids(None)[:200])
+            assert news.notices(news.ids(None)[:50])
     check(listener)
 
 
