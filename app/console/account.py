@@ -14,13 +14,11 @@ from app.console.devices import describe_device, device_icon
 from app.console.formatting import plural, zone_name
 from app.console.guards import current_membership, signed_in_user
 from app.console.paging import Paged, page_argument
-from app.ingest.service import ingest_service
 from app.models import THEMES
 from app.workspaces.digests import want_digest, wants_digest
 from app.workspaces.passwords import MIN_LENGTH
 from app.workspaces.people import RefusedError
 from app.workspaces.profile import (
-    WrongPasswordError,
     change_password,
     change_profile,
     choose_theme,
@@ -105,27 +103,13 @@ def end_others() -> ResponseReturnValue:
 
 
 def _change(act: Callable[[], object], done: str) -> ResponseReturnValue:
-    """Do it and say so, or show the page with the error at its field.
-
-    Whoever guesses at the password here has to wait as at the sign-in.
-    """
-    address, limits = request.remote_addr or "unknown", ingest_service().limits
-    wait = limits.sign_in_wait(address)
+    """Do it and say so, or show the page with the error at its field."""
     try:
-        if wait and _needs_password():
-            raise RefusedError(_needs_password(), f"Too many wrong passwords. Wait {wait} s.")
         act()
     except RefusedError as error:
-        if isinstance(error, WrongPasswordError):
-            limits.note_failed_sign_in(address)
         return _show_page(error.errors), 422
     flash(done, "success")
     return redirect(url_for("account.show_account"), 303)
-
-
-def _needs_password() -> str:
-    """The form's field for the present password, where it has been filled in."""
-    return next((name for name in ("password", "old_password") if request.form.get(name)), "")
 
 
 def zone_choices() -> dict[str, list[tuple[str, str]]]:

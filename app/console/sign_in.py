@@ -5,8 +5,8 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user, logout_user
 
 from app.console.kept_forms import CARRIED, read_kept, show_kept
+from app.console.known_browsers import find_browser, know_browser, set_browser_cookie
 from app.extensions import csrf
-from app.ingest.service import ingest_service
 from app.links import local_path
 from app.models import User
 from app.workspaces.passwords import MIN_LENGTH
@@ -19,8 +19,10 @@ from app.workspaces.people import (
     set_up,
 )
 from app.workspaces.sessions import end_session, start_session
+from app.workspaces.tries import Allowance, give_back, of_account, of_address, of_browser, take
 
 blueprint = Blueprint("sign_in", __name__)
+blueprint.after_request(set_browser_cookie)
 
 
 @blueprint.get("/sign-in")
@@ -35,20 +37,30 @@ def show_sign_in() -> ResponseReturnValue:
 
 @blueprint.post("/sign-in")
 def sign_in() -> ResponseReturnValue:
+    """Who is unknown gets the same answer, after the same work, as who mistypes."""
     email = request.form.get("email", "").replace("\0", "")
     target = local_path(request.form.get("next"))
-    address, limits = request.remote_addr or "unknown", ingest_service().limits
-    wait = limits.sign_in_wait(address)
+    tries = _list_tries(email)
+    wait = take(tries)
     if wait:
-        error = f"Too many wrong passwords came from here. Wait {wait} s, then try again."
+        error = f"Too many wrong passwords. Wait {wait} s, then try again."
         return _refuse_sign_in(target, email, error), 429, {"Retry-After": str(wait)}
     user = find_by_password(email, request.form.get("password", ""))
     if user is None:
-        limits.note_failed_sign_in(address)
         return _refuse_sign_in(target, email, "The e-mail address or the password is wrong."), 422
+    give_back(tries)
     _begin_session(user)
     kept = read_kept(request.form.get(CARRIED, ""))
     return show_kept(kept) if kept else redirect(target, 303)
+
+
+def _list_tries(email: str) -> list[Allowance]:
+    """Whose tries these are. A browser that this person has signed in by is counted by itself:
+    whoever guesses elsewhere, also behind the same address, must not lock the person out."""
+    browser = find_browser(email)
+    if browser:
+        return [of_browser(email, browser)]
+    return [of_address(request.remote_addr or "unknown"), of_account(email)]
 
 
 def _refuse_sign_in(target: str, email: str, error: str) -> str:
@@ -94,6 +106,7 @@ def _begin_session(user: User) -> None:
         end_session(current_user.get_id())
     session.clear()
     session.permanent = True
+    know_browser(user.email)
     login_user(start_session(user, request.remote_addr, request.user_agent.string))
 
 
