@@ -14,6 +14,7 @@ from app.console.devices import describe_device, device_icon
 from app.console.formatting import plural, zone_name
 from app.console.guards import current_membership, signed_in_user
 from app.console.paging import Paged, page_argument
+from app.console.password_again import give_password
 from app.models import THEMES
 from app.workspaces.digests import want_digest, wants_digest
 from app.workspaces.passwords import MIN_LENGTH
@@ -58,6 +59,12 @@ def save_password() -> ResponseReturnValue:
         lambda: change_password(user, user.get_id(), old, request.form.get("new_password", "")),
         "Your password is changed. All other sessions have ended.",
     )
+
+
+@blueprint.post("/account/password/again")
+def give_again() -> ResponseReturnValue:
+    """Where a page asks for it that stands before another one."""
+    return give_password(signed_in_user())
 
 
 @blueprint.post("/account/time-zone")

@@ -24,8 +24,8 @@ SEEN_EVERY = timedelta(minutes=1)
 def start_session(user: User, remote_addr: str | None, user_agent: str | None) -> User:
     """Give the user a new session; its token is what the browser's cookie will hold."""
     token = secrets.token_urlsafe(32)
-    expires_at = now() + timedelta(days=current_app.config["FLOWPULSE_SESSION_DAYS"])
-    user_id = user.id
+    moment, user_id = now(), user.id
+    expires_at = moment + timedelta(days=current_app.config["FLOWPULSE_SESSION_DAYS"])
     with writing() as session:
         session.add(
             UserSession(
@@ -34,9 +34,10 @@ def start_session(user: User, remote_addr: str | None, user_agent: str | None) -
                 expires_at=expires_at,
                 remote_addr=(remote_addr or "")[:64] or None,
                 user_agent=(user_agent or "")[:255] or None,
+                password_at=moment,
             )
         )
-    user.session_token = token
+    user.session_token, user.password_given_at = token, moment
     return user
 
 
@@ -48,8 +49,15 @@ def find_user(token: str) -> User | None:
     if now() - found.seen_at >= SEEN_EVERY:
         _note_seen(found.id)
     user = found.user
-    user.session_token = token
+    user.session_token, user.password_given_at = token, found.password_at
     return user
+
+
+def note_password(token: str) -> None:
+    """The session's password was given once more."""
+    own = UserSession.token_hash == hash_token(token)
+    with writing() as session:
+        session.execute(update(UserSession).where(own).values(password_at=now()))
 
 
 def is_live(token: str) -> bool:
