@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_login import login_user
 
 from app.channels.network import NO_MAIL, read_mail_server
 from app.clock import now
@@ -54,11 +55,16 @@ def save_profile() -> ResponseReturnValue:
 
 @blueprint.post("/account/password")
 def save_password() -> ResponseReturnValue:
-    user, old = signed_in_user(), request.form.get("old_password", "")
-    return _change(
-        lambda: change_password(user, user.get_id(), old, request.form.get("new_password", "")),
-        "Your password is changed. All other sessions have ended.",
-    )
+    old, new = (request.form.get(name, "") for name in ("old_password", "new_password"))
+    done = "Your password is changed. All other sessions have ended."
+    return _change(lambda: _change_password(old, new), done)
+
+
+def _change_password(old: str, new: str) -> None:
+    """The browser goes on with another token. Raises RefusedError."""
+    user = signed_in_user()
+    user.session_token = change_password(user, user.get_id(), old, new)
+    login_user(user)
 
 
 @blueprint.post("/account/password/again")

@@ -11,7 +11,7 @@ from app.models import THEMES, User
 from app.workspaces.mistakes import Mistakes, RefusedError
 from app.workspaces.own_password import confirm_password
 from app.workspaces.people import clean_email, clean_field, make_hash
-from app.workspaces.sessions import end_others_in
+from app.workspaces.sessions import end_others_in, rotate_in
 
 MAX_NAME = 120
 TAKEN = "Another user has this address."
@@ -84,8 +84,11 @@ def _refuse_taken(email: str, user_id: int) -> None:
         raise RefusedError("email", TAKEN)
 
 
-def change_password(user: User, token: str, old: str, new: str) -> int:
-    """Ends all of the user's other sessions; returns how many. Raises RefusedError."""
+def change_password(user: User, token: str, old: str, new: str) -> str:
+    """Ends all of the user's other sessions; returns another token for this one.
+
+    Raises RefusedError.
+    """
     email = user.email
     names = [email, user.name or "", *(each.workspace.name for each in user.memberships)]
     mistakes = Mistakes()
@@ -99,7 +102,8 @@ def change_password(user: User, token: str, old: str, new: str) -> int:
     mistakes.refuse()
     with writing() as session:
         user.password_hash = password_hash
-        return end_others_in(session, user, token)
+        end_others_in(session, user, token, "password")
+        return rotate_in(session, token)
 
 
 def choose_time_zone(user: User, name: str) -> None:

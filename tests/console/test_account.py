@@ -12,6 +12,7 @@ from sqlalchemy import select
 from app.clock import now
 from app.console.account import zone_choices
 from app.console.devices import describe_device, device_icon
+from app.console.session_cookie import NAME
 from app.extensions import db, writing
 from app.models import User, UserSession
 from app.workspaces import profile
@@ -75,11 +76,25 @@ def test_a_new_password_ends_all_other_sessions(app: Flask, owner: FlaskClient, 
     assert answer.status_code == 303
     assert owner.get("/account").status_code == 200
     assert other.get("/account").status_code == 302
+    assert "changed in another browser" in open_page(other, "/sign-in").text
     fresh = app.test_client()
     assert sign_in(fresh, team.email).status_code == 422
     form = open_page(fresh, "/sign-in").form("/sign-in")
     data = {**form.fields, "email": team.email, "password": NEW}
     assert fresh.post("/sign-in", data=data).status_code == 303
+
+
+def test_a_new_password_gives_the_session_another_token(
+    app: Flask, owner: FlaskClient, team: Team
+) -> None:
+    thief = app.test_client()
+    thief.set_cookie(NAME, getattr(owner.get_cookie(NAME), "value", ""))
+    assert thief.get("/account").status_code == 200
+    values = {"old_password": PASSWORD, "new_password": NEW}
+    assert send_form(owner, "/account", "/account/password", **values).status_code == 303
+    assert thief.get("/account").status_code == 302
+    assert "All other sessions have ended." in open_page(owner, "/account").text
+    assert db.session.scalars(select(UserSession)).one().end_reason is None
 
 
 @pytest.mark.parametrize(
@@ -148,6 +163,8 @@ def test_all_other_sessions_end_at_once(app: Flask, owner: FlaskClient, team: Te
     assert send_form(owner, "/account", "/account/sessions/end-others").status_code == 303
     assert "2 other sessions ended." in open_page(owner, "/account").text
     assert [other.get("/account").status_code for other in others] == [302, 302]
+    assert "ended from another browser" in open_page(others[0], "/sign-in").text
+    assert "You are signed in nowhere else." in open_page(owner, "/account").text
 
 
 def test_a_hundred_and_fifty_sessions_are_a_light_page(owner: FlaskClient, team: Team) -> None:
