@@ -65,6 +65,7 @@ ACCESS = {
     "account": Access(change="viewer"),  # Everybody's own.
     "two_factor": Access(change="viewer"),
     "settings": Access(change="admin"),
+    "audit": Access(look="owner", change="owner"),
     "alerts": Access(),
     "alert_rules": Access(),
     "rule_form": Access(look="member"),
@@ -194,6 +195,7 @@ def find_membership() -> Membership | None:
             .order_by(Membership.id)
             .limit(1)
         )
+        g.role = g.membership.role if g.membership else None  # For what must not ask the database.
     return cast(Membership | None, g.membership)
 
 

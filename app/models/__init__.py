@@ -22,6 +22,7 @@ from app.models.alert import (
     WorkflowLabel,
 )
 from app.models.api_key import SCOPES, ApiKey, KeyUsage
+from app.models.audit import ACTORS, AuditEntry
 from app.models.channel import (
     DELIVERY_STATES,
     Channel,
@@ -74,6 +75,7 @@ from app.models.workflow import (
 )
 
 __all__ = [
+    "ACTORS",
     "DELIVERY_STATES",
     "EXPRESSION_LENGTH",
     "FORMER_SLUG_LIFETIME",
@@ -104,6 +106,7 @@ __all__ = [
     "AlertRule",
     "AlertRuleChannel",
     "ApiKey",
+    "AuditEntry",
     "Channel",
     "Delivery",
     "DeliveryAttempt",

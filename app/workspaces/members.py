@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from app.extensions import db, writing
 from app.models import ROLES, Membership, User, Workspace
+from app.workspaces.audit import change, note
 from app.workspaces.people import RefusedError
 from app.workspaces.sessions import end_all_in
 
@@ -44,8 +45,10 @@ def change_role(actor: Membership, member: Membership, role: str) -> None:
         _refuse_over_owners(actor, member, role)
         if role != OWNER:
             _refuse_last_owner(session, member)
-        if role != member.role:
-            member.role = role
+        was, member.role = member.role, role
+        if was != role:
+            told = {"role": change(was, role)}
+            note(session, "member_role_changed", member.workspace_id, member.user, told)
             end_all_in(session, member.user_id, "role")
 
 
@@ -56,6 +59,7 @@ def remove_member(actor: Membership, member: Membership) -> None:
     with _deciding(actor, member) as session:
         _refuse_over_owners(actor, member)
         _refuse_last_owner(session, member)
+        note(session, "member_removed", member.workspace_id, member.user, {"role": member.role})
         end_all_in(session, member.user_id, "removed")
         session.delete(member)
 
