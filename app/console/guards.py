@@ -23,6 +23,7 @@ from werkzeug.routing import BaseConverter
 from app.console.confirmations import ask_first
 from app.console.form_body import read_form
 from app.console.kept_forms import keep_form, sent_from, show_kept
+from app.console.password_again import ask_again
 from app.extensions import csrf, db
 from app.htmx import is_for_htmx
 from app.models import ROLES, ApiKey, Membership, User, Workflow, Workspace
@@ -62,6 +63,7 @@ ACCESS = {
     "delivery": Access(look="member"),
     "mails": Access(look="admin"),  # They name people's addresses.
     "account": Access(change="viewer"),  # Everybody's own.
+    "two_factor": Access(change="viewer"),
     "settings": Access(change="admin"),
     "audit": Access(look="owner", change="owner"),
     "alerts": Access(),
@@ -84,6 +86,8 @@ PUBLIC = frozenset(
         "sign_in.sign_out",
         "sign_in.show_set_up",
         "sign_in.set_up_server",
+        "second_step.show_second_step",
+        "second_step.take_second_step",
         "troubleshooting.show_table",
         "docs.show_reference",
         "runner.show_runner",
@@ -94,6 +98,26 @@ PUBLIC = frozenset(
 
 CHECK_THEIR_OWN_FORM = frozenset({"sign_in.set_up_server"})
 """Endpoints that have answers which need no form, and check the token after them."""
+
+FRESH = frozenset(
+    {
+        "keys.add_key",
+        "keys.revoke",
+        "key_page.rotate",
+        "connect.add_key",
+        "settings.save_role",
+        "settings.remove",
+        "channel.add",
+        "channel.save",
+        "channel.switch_on",
+        "channel.new_secret",
+        "channel.delete",
+        "two_factor.show_offer",
+        "two_factor.switch_on",
+        "two_factor.show_new_codes",
+    }
+)
+"""Endpoints, of pages, files and forms, that need the password to have been given lately."""
 
 
 class PublicIdConverter(BaseConverter):
@@ -128,7 +152,8 @@ def _check_access() -> ResponseReturnValue | None:
     access = ACCESS[str(request.blueprint)]
     if not may(access.look if request.method in READING else access.change):
         abort(403, f"Your role in this workspace is {current_membership().role}: it can't do this.")
-    return None if request.method in READING else ask_first()
+    asked = None if request.method in READING else ask_first()
+    return asked or (ask_again(signed_in_user()) if request.endpoint in FRESH else None)
 
 
 def protect_reading(blueprint: Blueprint) -> None:
