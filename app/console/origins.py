@@ -46,10 +46,11 @@ def check_host() -> None:
     if own and came and own.name == came.name:
         return
     text = (
-        f"This request came under the host “{_shown(request.host)}”; FlowPulse answers under "
-        f"{public} alone, as FLOWPULSE_PUBLIC_URL says. Open it there. Behind a proxy, let that "
-        "pass the Host header on, or send X-Forwarded-Host and set FLOWPULSE_TRUSTED_PROXIES to "
-        "the number of proxies. If the server has moved, change FLOWPULSE_PUBLIC_URL."
+        f"This request came under the host “{_shown(request.host)}”. FlowPulse answers under "
+        f"{public} alone: open it there.\n"
+        "Does this come up there too? Then have the proxy pass the Host header on, or send "
+        "X-Forwarded-Host and set FLOWPULSE_TRUSTED_PROXIES to the number of proxies. If the "
+        "server has moved, change FLOWPULSE_PUBLIC_URL."
     )
     abort(answer_page(421, "FlowPulse has another address", text, home=f"{public}/"))
 
@@ -64,9 +65,10 @@ def check_origin() -> None:
         own = current_app.config["FLOWPULSE_PUBLIC_URL"] or f"the host “{_shown(request.host)}”"
         came = _shown(str(read_origin(origin) or "null"))
         _refuse(
-            f"It was sent from a page under {came}, and this server is {own}. If {came} is where "
-            "you open FlowPulse, set FLOWPULSE_PUBLIC_URL to it; behind a proxy, let that pass the "
-            "Host header on, or set FLOWPULSE_TRUSTED_PROXIES to the number of proxies."
+            f"It was sent from a page under {came}, and this server is {own}.\n"
+            f"Is {came} where you open FlowPulse? Then set FLOWPULSE_PUBLIC_URL to it; behind a "
+            "proxy, have that pass the Host header on, or set FLOWPULSE_TRUSTED_PROXIES to the "
+            "number of proxies."
         )
     site = request.headers.get("Sec-Fetch-Site", "none")
     if site not in OWN_SITES:
