@@ -13,7 +13,7 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
-from playwright.sync_api import Playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Playwright
 from werkzeug.routing import Rule
 
 from app.extensions import db
@@ -242,6 +242,21 @@ def browser_type_launch_args(
     if executable is None:
         (pytest.fail if browser.is_required() else pytest.skip)(browser.MISSING)
     return {**browser_type_launch_args, **browser.launch_options(str(executable))}
+
+
+@pytest.fixture
+def context(context: BrowserContext) -> Iterator[BrowserContext]:
+    """Whatever a test does with the pages, the policy has nothing to stop: neither in them nor in
+    what a browser's console says. Tests of attacks look for themselves."""
+    stopped: list[str] = []
+
+    def hear(line: ConsoleMessage) -> None:
+        if "Content Security Policy" in line.text:
+            stopped.append(f"{line.page and line.page.url}: {line.text}")
+
+    context.on("console", hear)
+    yield context
+    assert stopped == [], "The content security policy stopped something."
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

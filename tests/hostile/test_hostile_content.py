@@ -18,6 +18,7 @@ from app.models import (
 )
 from app.workspaces.people import RefusedError
 from app.workspaces.profile import change_profile
+from app.workspaces.sessions import start_session
 from app.workspaces.settings import rename_workspace
 from tests.hostile.contents import (
     find_ids,
@@ -206,6 +207,7 @@ def check_names(watch: Watch) -> None:
             change_profile(
                 user := db.session.scalars(select(User)).one(), payload[:120], user.email, ""
             )
+            start_session(user, payload[:40], payload[:255])  # From where, and with which browser.
         except RefusedError:
             continue
         for path in ("/settings", "/account"):
