@@ -45,6 +45,7 @@ ACCESS = {
     "overview": Access(),
     "live_log": Access(),
     "event": Access(),
+    "revealing": Access(change="viewer"),  # FLOWPULSE_REVEAL_ROLE says who.
     "insights": Access(),
     "runs": Access(),
     "mending": Access(look="member"),
