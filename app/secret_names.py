@@ -24,7 +24,9 @@ _COUNTABLE = re.compile(r"token|(?<![a-z])pass(?![a-z])")
 _IN_ADDRESS = re.compile(
     r"passw|pwd|signature|auth$|key$|(?<![a-z])(?:key|session|sid|sig)(?![a-z])"
 )
-_IN_HEADER = re.compile(r"auth|passw|pwd|secret|signature|token|cookie|api_?key|credential|csrf|hmac")
+_IN_HEADER = re.compile(
+    r"auth|passw|pwd|secret|signature|token|cookie|api_?key|credential|csrf|hmac"
+)
 _NEW_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^0-9A-Za-z]+")
 _LONGEST = 100
 """Characters of a name that are looked at, from its end: where its noun stands."""

@@ -21,6 +21,7 @@ LEVELS = {
     "secret_names": 0,
     "json_tokens": 0,
     "url_secrets": 1,
+    "disguised_keys": 1,
     "secret_texts": 2,
     "redaction": 3,
     "time_limit": 0,

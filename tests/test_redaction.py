@@ -15,7 +15,8 @@ from app.secret_texts import MASK, is_card_number
 
 SECRET_NAMES = """
 password passwd pwd passphrase userPassword db_password DB-PASSWORD secret client_secret
-clientSecret token access_token refreshToken X-Auth-Token api_key apikey apiKey X-API-Key access_key accessKey
+clientSecret token access_token refreshToken X-Auth-Token api_key apikey apiKey X-API-Key
+access_key accessKey
 private_key secretKey authorization Authorization proxy-authorization cookie Set-Cookie credentials
 card_number cardNumber cc_number cvv cvc pin otp totp_secret recovery_codes signing_key
 webhook_secret jwt bearer signature session_token auth

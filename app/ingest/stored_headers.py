@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from app.answers import dump, quote
-from app.keys import mask_keys
+from app.disguised_keys import mask_all_keys
 from app.secret_names import is_secret_header
 from app.secret_texts import MASK
 
@@ -55,12 +55,12 @@ def write_headers(environ: Mapping[str, Any], most_bytes: int = MOST_BYTES) -> s
             if header.is_always_kept and len(pair) <= _LONGEST_KEPT:
                 kept.append(pair)
     text = ",".join(pairs)
-    return mask_keys(f"[{text if len(text) <= most_bytes else ','.join(kept)}]")
+    return mask_all_keys(f"[{text if len(text) <= most_bytes else ','.join(kept)}]")
 
 
 def add_idempotency_key(headers: str, key: str) -> str:
     """What `write_headers` made, with the Idempotency-Key of one event behind it."""
-    pair = mask_keys(dump(["Idempotency-Key", key]))
+    pair = mask_all_keys(dump(["Idempotency-Key", key]))
     return f"{headers[:-1]},{pair}]" if len(headers) > 2 else f"[{pair}]"
 
 
