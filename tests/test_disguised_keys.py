@@ -3,7 +3,6 @@
 import base64
 import json
 from collections.abc import Callable
-from urllib.parse import quote
 
 import pytest
 from hypothesis import given
