@@ -4,6 +4,7 @@ from flask import Blueprint, abort, current_app, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from app.console.event import find_event
+from app.console.guards import current_membership
 from app.console.hidden import SECONDS, hide_again, may_reveal, reveal
 from app.models import Event
 
@@ -27,5 +28,6 @@ def hide_values(public_id: str) -> ResponseReturnValue:
 def _find(public_id: str) -> Event:
     if not may_reveal():
         least = current_app.config["FLOWPULSE_REVEAL_ROLE"]
-        abort(403, f"Hidden values are shown to this role and above: {least}.")
+        own = current_membership().role
+        abort(403, f"Your role in this workspace is {own}: hidden values are for {least}.")
     return find_event(public_id)
