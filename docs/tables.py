@@ -8,6 +8,8 @@ from app.models import IDEMPOTENCY_WINDOW
 from app.problems import KINDS, PROBLEMS, Problem
 from app.processing.retention import KEY_USAGE_KEPT, MESSAGES_KEPT
 from app.processing.rollups import QUARTERS_KEPT
+from app.workspaces.audit import ACTIONS
+from app.workspaces.audit import KINDS as AUDIT_KINDS
 from docs.sizing import draw_billion, draw_figures, draw_sizes, draw_writers
 
 ROOT = Path(__file__).parent.parent
@@ -59,9 +61,20 @@ def draw_retention() -> str:
         ("Answers to an `Idempotency-Key`", f"{IDEMPOTENCY_WINDOW.days * 24} hours", ""),
         ("Sums by quarters of an hour", f"{QUARTERS_KEPT.days} days", ""),
         ("Sums by hours and days", "as long as their workflow", ""),
+        ("[Audit log](audit-log.md)", "for good; what strangers cause, 90 days", ""),
     ]
     lines = ["| What | Kept for | Setting |", "|---|---|---|"]
     return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
+
+
+def draw_actions() -> str:
+    """What the audit log tells of, by kind: each action's name in exports, and its words."""
+    lines = ["| | In an export | On the page |", "|---|---|---|"]
+    for kind, label in AUDIT_KINDS.items():
+        actions = [(name, action) for name, action in ACTIONS.items() if action.kind == kind]
+        for number, (name, action) in enumerate(actions):
+            lines.append(f"| {'' if number else label} | `{name}` | {action.words} … |")
+    return "\n".join(lines)
 
 
 def draw_troubleshooting() -> str:
@@ -126,6 +139,7 @@ PAGES: dict[str, Callable[[str], str]] = {
     "README.md": lambda page: fill_in(page, "settings", draw_settings()),
     "docs/scaling.md": draw_scaling,
     "docs/retention.md": lambda page: fill_in(page, "retention", draw_retention()),
+    "docs/audit-log.md": lambda page: fill_in(page, "actions", draw_actions()),
     "docs/troubleshooting.md": lambda page: draw_troubleshooting(),
 }
 """The pages with drawn parts, and how each is made from what it is now."""

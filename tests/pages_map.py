@@ -12,6 +12,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "alert_rules.show_rules": ("/alerts/rules",),
     "alerts.show_alert": ("/alerts/{alert}",),
     "alerts.show_alerts": ("/alerts", "/alerts?view=all"),
+    "audit.show_log": ("/settings/audit", "/settings/audit?kind=keys"),
     "channel.show_channel": ("/alerts/channels/{channel}",),
     "channel.show_new": ("/alerts/channels/new/webhook", "/alerts/channels/new/email"),
     "channels.show_channels": ("/alerts/channels",),
@@ -52,6 +53,8 @@ NO_PAGES = frozenset(
     {
         "static",
         "assets.show_styles",
+        "audit.export_csv",
+        "audit.export_lines",
         "channel.show_test",
         "connect.lead_back",
         "badges.show_json",

@@ -29,6 +29,7 @@ LEVELS = {
     "write_lock": 0,
     "problems": 2,
     "signs": 0,
+    "csv_text": 0,
     "timetable": 0,
     "blocking": 1,
     "config": 1,

@@ -10,7 +10,15 @@ from app.channels.kinds import WITH_INCIDENTS
 from app.channels.message import TRIED_ONCE, Message
 from app.channels.network import link_to, read_mail_server
 from app.channels.outbox import put
-from app.models import Channel, Delivery, DeliveryAttempt, Membership, OutboxMessage, User
+from app.models import (
+    AuditEntry,
+    Channel,
+    Delivery,
+    DeliveryAttempt,
+    Membership,
+    OutboxMessage,
+    User,
+)
 
 SWITCH_OFF_AFTER = timedelta(days=5)
 QUIET_FOR = timedelta(days=2)
@@ -52,6 +60,15 @@ def switch_off(session: Session, channel: Channel, why: str, now: datetime) -> N
     """Within the caller's transaction: nothing more goes to it; the team is told otherwise."""
     channel.disabled_at = now
     channel.disabled_why = why
+    session.add(
+        AuditEntry(
+            actor="worker",
+            what="channel_switched_off",
+            workspace_id=channel.workspace_id,
+            about=channel.name,
+            about_id=channel.public_id,
+        )
+    )
     waiting = (Delivery.channel_id == channel.id) & (Delivery.state == "waiting")
     session.execute(
         update(Delivery)

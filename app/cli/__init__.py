@@ -22,6 +22,7 @@ COMMANDS = {
     "workflow": Place("app.cli.workflow", "workflow"),
     "key": Place("app.cli.key", "key"),
     "events": Place("app.cli.events", "events"),
+    "audit": Place("app.cli.audit", "audit"),
     "worker": Place("app.cli.worker", "worker"),
     "doctor": Place("app.cli.doctor", "doctor", migrates=True),
     "demo": Place("app.cli.demo", "demo"),

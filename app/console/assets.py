@@ -31,6 +31,7 @@ SHEETS = (
     "alerts",
     "channels",
     "account",
+    "audit",
     "runs",
     "charts",
     "small",

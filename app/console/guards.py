@@ -64,6 +64,7 @@ ACCESS = {
     "mails": Access(look="admin"),  # They name people's addresses.
     "account": Access(change="viewer"),  # Everybody's own.
     "settings": Access(change="admin"),
+    "audit": Access(look="owner", change="owner"),
     "alerts": Access(),
     "alert_rules": Access(),
     "rule_form": Access(look="member"),
@@ -170,6 +171,7 @@ def find_membership() -> Membership | None:
             .order_by(Membership.id)
             .limit(1)
         )
+        g.role = g.membership.role if g.membership else None  # For what must not ask the database.
     return cast(Membership | None, g.membership)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from flask import request, url_for
+from flask import g, request, url_for
 
 
 class Entry(NamedTuple):
@@ -14,11 +14,12 @@ class Entry(NamedTuple):
 
 
 class AccountLink(NamedTuple):
-    """An entry of the account's menu."""
+    """An entry of the account's menu, for everybody or for one role."""
 
     label: str
     endpoint: str
     icon: str
+    role: str | None = None
 
 
 NAVIGATION = (
@@ -54,6 +55,7 @@ NAVIGATION = (
 ACCOUNT_LINKS = (
     AccountLink("Account", "account.show_account", "user"),
     AccountLink("Settings", "settings.show_settings", "settings"),
+    AccountLink("Audit log", "audit.show_log", "shield-check", "owner"),
 )
 
 
@@ -70,6 +72,7 @@ def list_navigation() -> dict[str, Any]:
     links = [
         {"label": link.label, "href": url_for(link.endpoint), "icon": link.icon}
         for link in ACCOUNT_LINKS
+        if link.role in (None, g.get("role"))
     ]
     return {
         "navigation": entries,

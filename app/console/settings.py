@@ -28,7 +28,7 @@ from app.workspaces.settings import (
     rename_workspace,
 )
 
-PAGE_SIZE = 25
+PAGE_SIZE = 22
 ROLE_HINTS = {
     "viewer": "sees events, runs and workflows; no keys, no changes",
     "member": "also makes workflows and API keys, and mends events",

@@ -21,6 +21,7 @@ from app.models.alert import (
     WorkflowLabel,
 )
 from app.models.api_key import SCOPES, ApiKey, KeyUsage
+from app.models.audit import ACTORS, AuditEntry
 from app.models.channel import (
     DELIVERY_STATES,
     Channel,
@@ -73,6 +74,7 @@ from app.models.workflow import (
 )
 
 __all__ = [
+    "ACTORS",
     "DELIVERY_STATES",
     "EXPRESSION_LENGTH",
     "FORMER_SLUG_LIFETIME",
@@ -103,6 +105,7 @@ __all__ = [
     "AlertRule",
     "AlertRuleChannel",
     "ApiKey",
+    "AuditEntry",
     "Channel",
     "Delivery",
     "DeliveryAttempt",

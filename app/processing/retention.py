@@ -15,6 +15,7 @@ from app.models import (
     IDEMPOTENCY_WINDOW,
     RETENTION,
     Alert,
+    AuditEntry,
     Downtime,
     Event,
     FormerSlug,
@@ -41,6 +42,8 @@ from app.processing.rollups import is_past_quarter
 KEY_USAGE_KEPT = timedelta(days=90)
 MESSAGES_KEPT = timedelta(days=90)
 PURGES_KEPT = timedelta(days=90)
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""The database refuses to remove what, by its own clock, is to be kept."""
 
 Condition = ColumnElement[bool]
 
@@ -149,6 +152,7 @@ RULES: tuple[tuple[type[Any], Callable[[datetime], Condition]], ...] = (
     (WorkerHeartbeat, lambda at: WorkerHeartbeat.seen_at < at - timedelta(days=1)),
     (RateBucket, lambda at: RateBucket.updated_at < (at - timedelta(hours=1)).timestamp()),
     (Purge, lambda at: Purge.day < (at - PURGES_KEPT).date()),
+    (AuditEntry, lambda at: AuditEntry.keep_until < at - CLOCKS_DIFFER),
     (Rollup, lambda at: is_past_quarter(Rollup, at)),
     (WorkspaceRollup, lambda at: is_past_quarter(WorkspaceRollup, at)),
 )

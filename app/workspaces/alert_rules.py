@@ -15,6 +15,7 @@ from app.alerting.words import Ending
 from app.clock import now
 from app.extensions import db, writing
 from app.models import Alert, AlertRule, AlertRuleChannel, Channel, User
+from app.workspaces.audit import change, note
 from app.workspaces.people import RefusedError
 from app.workspaces.rule_drafts import RuleDraft
 
@@ -61,6 +62,7 @@ def _store(workspace_id: int, rule: AlertRule, channel_ids: Iterable[int]) -> No
             session.add(rule)
             session.flush()
             _connect(session, rule, channel_ids)
+            note(session, "rule_created", workspace_id, rule, {"kind": rule.kind})
     except IntegrityError as error:
         raise RefusedError("name", "Another rule has this name.") from error
 
@@ -74,8 +76,9 @@ def change_rule(rule: AlertRule, draft: RuleDraft) -> None:
             _refuse_taken(session, workspace_id, name, but=rule_id)
             if any(getattr(rule, each) != draft.columns[each] for each in _SOUGHT):
                 _end_alerts(session, rule_id, "changed")
-            cool_down = rule.cool_down_minutes
+            cool_down, told = rule.cool_down_minutes, {}
             for column, value in draft.columns.items():
+                told[column] = change(getattr(rule, column), value)
                 setattr(rule, column, value)
             session.flush()
             end_stale(session, find_stale(session, Alert.rule_id == rule_id), now())
@@ -83,6 +86,7 @@ def change_rule(rule: AlertRule, draft: RuleDraft) -> None:
             gone = delete(AlertRuleChannel).where(AlertRuleChannel.rule_id == rule_id)
             session.execute(gone)
             _connect(session, rule, draft.channel_ids)
+            note(session, "rule_changed", workspace_id, rule, told)
     except IntegrityError as error:
         raise RefusedError("name", "Another rule has this name.") from error
 
@@ -92,6 +96,9 @@ def switch_rule(rule: AlertRule, is_on: bool) -> None:
     rule_id = rule.id
     with writing() as session:
         lock_rules(session, [rule_id])
+        if rule.is_on != is_on:
+            what = "rule_switched_on" if is_on else "rule_switched_off"
+            note(session, what, rule.workspace_id, rule)
         rule.is_on = is_on
         if not is_on:
             _end_alerts(session, rule_id, "off")
@@ -102,6 +109,8 @@ def snooze_rule(rule: AlertRule, until: datetime | None) -> None:
     rule_id = rule.id
     with writing() as session:
         rule.snoozed_until = until
+        what = "rule_snoozed" if until else "rule_woken"
+        note(session, what, rule.workspace_id, rule, {"until": until})
         look_again(session, Alert.rule_id == rule_id, now())
 
 
@@ -111,6 +120,7 @@ def delete_rule(rule: AlertRule) -> None:
     with writing() as session:
         lock_rules(session, [rule_id])
         _end_alerts(session, rule_id, "deleted")
+        note(session, "rule_deleted", rule.workspace_id, rule)
         session.execute(delete(AlertRule).where(AlertRule.id == rule_id))
 
 

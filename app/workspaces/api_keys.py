@@ -12,6 +12,7 @@ from app.clock import now
 from app.extensions import db, writing
 from app.keys import PREFIX_LENGTH, hash_key, make_key
 from app.models import SCOPES, ApiKey, KeyUsage, User, Workflow
+from app.workspaces.audit import note
 from app.workspaces.mistakes import Mistakes, RefusedError
 from app.workspaces.people import clean_field
 
@@ -49,6 +50,7 @@ def create_api_key(
         with writing() as session:
             _refuse_foreign(session, api_key)
             session.add(api_key)
+            note(session, "key_created", workspace_id, api_key, _describe(session, api_key))
     except IntegrityError as error:
         raise RefusedError("name", f"Another key has the name {name}.") from error
     return api_key, key
@@ -106,6 +108,8 @@ def rotate_api_key(
             session.execute(used.values(rotated_count=KeyUsage.count))
             session.flush()  # The name has to be free before it is taken over.
             session.add(successor)
+            until = old.expires_at
+            note(session, "key_rotated", old.workspace_id, successor, {"old_works_until": until})
     except IntegrityError as error:
         raise RefusedError("rotate", "The key was changed meanwhile. Look again.") from error
     return successor, key
@@ -129,10 +133,11 @@ def check_end(field: str, end: datetime) -> None:
 def revoke_api_key(api_key: ApiKey, revoked_by: User | None = None) -> None:
     """From the next request on, the key opens nothing."""
     revoked_by_id = revoked_by.id if revoked_by else None
-    with writing():
+    with writing() as session:
         if api_key.revoked_at is None:
             api_key.revoked_at = now()
             api_key.revoked_by_id = revoked_by_id
+            note(session, "key_revoked", api_key.workspace_id, api_key, {"prefix": api_key.prefix})
 
 
 def find_successor(api_key: ApiKey) -> ApiKey | None:
@@ -169,6 +174,17 @@ def find_by_secret(workspace_id: int, key: str) -> ApiKey | None:
         ApiKey.key_hash == _kept_of(key)["key_hash"],
     )
     return db.session.scalar(query)
+
+
+def _describe(session: Session, api_key: ApiKey) -> dict[str, object]:
+    """What the audit log says of a new key."""
+    slugs = select(Workflow.slug).where(Workflow.id.in_(api_key.workflow_ids or []))
+    return {
+        "prefix": api_key.prefix,
+        "scopes": api_key.scopes,
+        "expires": api_key.expires_at,
+        "workflows": session.scalars(slugs.order_by(Workflow.slug)).all() or None,
+    }
 
 
 def _kept_of(key: str) -> dict[str, str]:

@@ -21,6 +21,7 @@ from app.clock import now
 from app.extensions import db, writing
 from app.identifiers import new_id
 from app.models import Alert, Channel, Delivery, OutboxMessage, User
+from app.workspaces.audit import change, note
 from app.workspaces.mistakes import Errors, Mistakes, RefusedError
 from app.workspaces.people import clean_field
 
@@ -52,6 +53,7 @@ def add_channel(
                 created_by_id=user_id,
             )
             session.add(channel)
+            note(session, "channel_created", workspace_id, channel, {"kind": kind})
     except IntegrityError as error:
         raise _taken(name) from error
     return channel, secret
@@ -67,8 +69,10 @@ def change_channel(channel: Channel, form: Mapping[str, str]) -> None:
     try:
         with writing() as session:
             _refuse_taken(session, workspace_id, name, but=channel_id)
+            told = {"name": change(channel.name, name), "changed": _list_changed(saved, settings)}
             channel.name = name
             channel.sealed_settings = seal(settings)
+            note(session, "channel_changed", workspace_id, channel, told)
     except IntegrityError as error:
         raise _taken(name) from error
 
@@ -76,20 +80,23 @@ def change_channel(channel: Channel, form: Mapping[str, str]) -> None:
 def renew_secret(channel: Channel) -> str:
     """A webhook's new secret; the old one signs nothing more."""
     settings = {**open_settings(channel), SECRET: make_secret()}
-    with writing():
+    with writing() as session:
         channel.sealed_settings = seal(settings)
+        note(session, "channel_secret_renewed", channel.workspace_id, channel)
     return str(settings[SECRET])
 
 
 def delete_channel(channel: Channel) -> None:
     """Its deliveries go with it."""
     with writing() as session:
+        note(session, "channel_deleted", channel.workspace_id, channel, {"kind": channel.kind})
         session.delete(channel)
 
 
 def switch_channel_on(channel: Channel) -> None:
-    with writing():
+    with writing() as session:
         switch_on(channel)
+        note(session, "channel_switched_on", channel.workspace_id, channel)
 
 
 def send_test(channel: Channel, user: User) -> str:
@@ -107,6 +114,7 @@ def send_test(channel: Channel, user: User) -> str:
     )
     channel_id, workspace_id = channel.id, channel.workspace_id
     with writing() as session:
+        note(session, "channel_tested", workspace_id, channel)
         key = put(session.connection(), message, workspace_id, [channel_id], moment)
         found = select(Delivery.public_id).where(Delivery.message_id == key)
         return session.scalars(found).one()
@@ -187,6 +195,12 @@ def _read(
             mistakes.add(field, *messages)
     mistakes.refuse()
     return name, settings
+
+
+def _list_changed(saved: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str] | None:
+    """The names of the settings that differ; what they are may be secret."""
+    names = sorted(saved.keys() | settings.keys())
+    return [name for name in names if saved.get(name) != settings.get(name)] or None
 
 
 def _refuse_taken(session: Session, workspace_id: int, name: str, but: int = 0) -> None:

@@ -12,6 +12,7 @@ from app.clock import now
 from app.extensions import db, writing
 from app.models import Alert, MaintenanceWindow, User
 from app.workspaces.alert_scopes import ALL, read_scope
+from app.workspaces.audit import note
 from app.workspaces.people import RefusedError, clean_field
 from app.workspaces.profile import is_time_zone
 
@@ -62,6 +63,8 @@ def create_window(
         if len(session.scalars(ids.limit(MOST_WINDOWS)).all()) >= MOST_WINDOWS:
             raise RefusedError("name", f"There are {MOST_WINDOWS} windows. Delete one first.")
         session.add(window)
+        span = {"starts": starts_at, "ends": ends_at, "weekly": is_weekly or None}
+        note(session, "window_created", workspace_id, window, span)
     return window
 
 
@@ -69,6 +72,7 @@ def end_window(window: MaintenanceWindow) -> None:
     """Delete it; what is found from now on is told, and what is silent or stuck."""
     workspace_id = window.workspace_id
     with writing() as session:
+        note(session, "window_deleted", workspace_id, window)
         session.delete(window)
         look_again(session, Alert.workspace_id == workspace_id, now())
 

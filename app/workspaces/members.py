@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from app.extensions import db, writing
 from app.models import ROLES, Membership, User, Workspace
+from app.workspaces.audit import change, note
 from app.workspaces.people import RefusedError
 
 OWNER = "owner"
@@ -43,7 +44,10 @@ def change_role(actor: Membership, member: Membership, role: str) -> None:
         _refuse_over_owners(actor, member, role)
         if role != OWNER:
             _refuse_last_owner(session, member)
-        member.role = role
+        was, member.role = member.role, role
+        if was != role:
+            told = {"role": change(was, role)}
+            note(session, "member_role_changed", member.workspace_id, member.user, told)
 
 
 def remove_member(actor: Membership, member: Membership) -> None:
@@ -53,6 +57,7 @@ def remove_member(actor: Membership, member: Membership) -> None:
     with _deciding(actor, member) as session:
         _refuse_over_owners(actor, member)
         _refuse_last_owner(session, member)
+        note(session, "member_removed", member.workspace_id, member.user, {"role": member.role})
         session.delete(member)
 
 

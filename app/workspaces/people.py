@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from app.extensions import db, writing
 from app.keys import mark_secret
 from app.models import ROLES, Instance, Membership, User, Workspace
+from app.workspaces.audit import note
 from app.workspaces.mistakes import Mistakes
 from app.workspaces.mistakes import RefusedError as RefusedError
 from app.workspaces.names import UnfitNameError, clean_label
@@ -68,6 +69,8 @@ def set_up(email: str, password: str, workspace_name: str) -> User:
             mark = mark_secret(current_app.config["FLOWPULSE_KEY_SECRET"])
             session.add(Instance(id=1, owner_id=user.id, secret_mark=mark))
             session.add(Membership(user_id=user.id, workspace_id=workspace.id, role="owner"))
+            note(session, "workspace_created", workspace.id, workspace, who=user)
+            note(session, "member_added", workspace.id, user, {"role": "owner"}, who=user)
     except IntegrityError as error:
         raise AlreadySetUpError from error
     return user
@@ -84,6 +87,7 @@ def create_user(email: str, password: str, role: str, workspace: Workspace) -> U
             session.add(user)
             session.flush()
             session.add(Membership(user_id=user.id, workspace_id=workspace_id, role=role))
+            note(session, "member_added", workspace_id, user, {"role": role, "account": "new"})
     except IntegrityError as error:
         raise RefusedError("email", f"There is a user {email!r} already.") from error
     return user
@@ -101,6 +105,8 @@ def add_member(email: str, role: str, workspace: Workspace) -> Membership:
     try:
         with writing() as session:
             session.add(membership)
+            session.flush()
+            note(session, "member_added", workspace_id, membership.user, {"role": role})
     except IntegrityError as error:
         raise RefusedError("email", f"{address} is in this workspace already.") from error
     return membership

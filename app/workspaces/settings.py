@@ -6,6 +6,7 @@ from flask import current_app
 
 from app.extensions import writing
 from app.models import RETENTION, Workspace
+from app.workspaces.audit import change, note
 from app.workspaces.people import RefusedError, clean_workspace_name
 
 SHORTEST_DAYS, LONGEST_DAYS = 1, 3650
@@ -38,8 +39,10 @@ def kept_days(workspace: Workspace, field: str) -> int:
 def rename_workspace(workspace: Workspace, name: str) -> None:
     """Raises RefusedError."""
     name = clean_workspace_name(name)
-    with writing():
-        workspace.name = name
+    with writing() as session:
+        was, workspace.name = workspace.name, name
+        if was != name:
+            note(session, "workspace_renamed", workspace.id, workspace, {"name": change(was, name)})
 
 
 def read_days(field: str, text: str) -> int | None:
@@ -57,6 +60,10 @@ def read_days(field: str, text: str) -> int | None:
 
 def keep_for(workspace: Workspace, days: dict[str, int | None]) -> None:
     """Set the periods by their fields; None stands for the server's."""
-    with writing():
+    with writing() as session:
+        told = {}
         for period in PERIODS:
+            told[period.field] = change(getattr(workspace, period.field), days[period.field])
             setattr(workspace, period.field, days[period.field])
+        if any(told.values()):
+            note(session, "retention_changed", workspace.id, workspace, told)
