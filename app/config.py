@@ -174,7 +174,7 @@ SETTINGS: tuple[Setting, ...] = (
         "FLOWPULSE_FAILED_SIGN_IN_LIMIT",
         "10",
         _whole_number,
-        "Wrong passwords per minute and address, before the next try has to wait; 0 = off.",
+        "Wrong passwords per minute and address, and per 15 minutes and account; 0 = no limit.",
     ),
     Setting(
         "FLOWPULSE_MAX_BODY_BYTES",

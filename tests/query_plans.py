@@ -44,6 +44,7 @@ STAYING = frozenset(
         "memberships",
         "purges",
         "rate_buckets",
+        "recovery_codes",
         "schedules",
         "user_sessions",
         "users",

@@ -1,4 +1,4 @@
-"""Settings of channels, sealed with a key that is worked out from the server's own secret."""
+"""Secrets that must be read again, sealed with keys worked out from the server's own secret."""
 
 import base64
 import hashlib
@@ -14,14 +14,18 @@ class UnreadableError(Exception):
     """Settings that were sealed with another secret key, or that were changed since."""
 
 
-def seal(settings: dict[str, Any]) -> str:
-    return _boxes().encrypt(json.dumps(settings).encode()).decode()
+CHANNELS = b"settings of channels"
 
 
-def unseal(sealed: str) -> dict[str, Any]:
+def seal(settings: dict[str, Any], purpose: bytes = CHANNELS) -> str:
+    """`purpose`: what it is for; sealed for one, it can't be opened for another."""
+    return _boxes(purpose).encrypt(json.dumps(settings).encode()).decode()
+
+
+def unseal(sealed: str, purpose: bytes = CHANNELS) -> dict[str, Any]:
     """Raises UnreadableError."""
     try:
-        settings = json.loads(_boxes().decrypt(sealed.encode()))
+        settings = json.loads(_boxes(purpose).decrypt(sealed.encode()))
     except (InvalidToken, ValueError) as error:
         raise UnreadableError(
             "The channel's settings can't be opened: they were sealed with another secret key. "
@@ -30,13 +34,13 @@ def unseal(sealed: str) -> dict[str, Any]:
     return dict(settings)
 
 
-def _boxes() -> MultiFernet:
+def _boxes(purpose: bytes) -> MultiFernet:
     """Sealed with the secret key of now, opened with that or a former one."""
     former: list[str] = current_app.config["FLOWPULSE_OLD_SECRET_KEYS"]
     secrets = [current_app.config["FLOWPULSE_KEY_SECRET"], *(each.encode() for each in former)]
-    return MultiFernet([_box(secret) for secret in secrets])
+    return MultiFernet([_box(secret, purpose) for secret in secrets])
 
 
-def _box(secret: bytes) -> Fernet:
-    key = hmac.digest(secret, b"settings of channels", hashlib.sha256)
+def _box(secret: bytes, purpose: bytes) -> Fernet:
+    key = hmac.digest(secret, purpose, hashlib.sha256)
     return Fernet(base64.urlsafe_b64encode(key))

@@ -45,6 +45,7 @@ from app.console import (
 )
 from app.console.bars import bar_path
 from app.console.delivery_problems import find_problem
+from app.console.entering import why_signed_out
 from app.console.event_summary import filter_by_outcome, summarise
 from app.console.examples import curl_command
 from app.console.formatting import FILTERS
@@ -124,6 +125,7 @@ def init_console(app: Flask) -> None:
     app.jinja_env.filters.update(mask_url_secrets=without_url_secrets)
     app.jinja_env.filters.update(span=span_in_words, outcome_to_filter_by=filter_by_outcome)
     app.jinja_env.globals.update(current_user=current_user, may=may, curl_command=curl_command)
+    app.jinja_env.globals.update(why_signed_out=why_signed_out)
     app.jinja_env.filters.update(problem_title=title_of, problem_message=message_of)
     app.jinja_env.filters.update(named_workflow=workflow_of, delivery_problem=find_problem)
     app.jinja_env.globals.update(is_for_htmx=is_for_htmx, is_going_on=is_going_on)

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_login import login_user
 
 from app.channels.network import NO_MAIL, read_mail_server
 from app.clock import now
@@ -14,13 +15,12 @@ from app.console.devices import describe_device, device_icon
 from app.console.formatting import plural, zone_name
 from app.console.guards import current_membership, signed_in_user
 from app.console.paging import Paged, page_argument
-from app.ingest.service import ingest_service
+from app.console.password_again import give_password
 from app.models import THEMES
 from app.workspaces.digests import want_digest, wants_digest
 from app.workspaces.passwords import MIN_LENGTH
 from app.workspaces.people import RefusedError
 from app.workspaces.profile import (
-    WrongPasswordError,
     change_password,
     change_profile,
     choose_theme,
@@ -55,11 +55,22 @@ def save_profile() -> ResponseReturnValue:
 
 @blueprint.post("/account/password")
 def save_password() -> ResponseReturnValue:
-    user, old = signed_in_user(), request.form.get("old_password", "")
-    return _change(
-        lambda: change_password(user, user.get_id(), old, request.form.get("new_password", "")),
-        "Your password is changed. All other sessions have ended.",
-    )
+    old, new = (request.form.get(name, "") for name in ("old_password", "new_password"))
+    done = "Your password is changed. All other sessions have ended."
+    return _change(lambda: _change_password(old, new), done)
+
+
+def _change_password(old: str, new: str) -> None:
+    """The browser goes on with another token. Raises RefusedError."""
+    user = signed_in_user()
+    user.session_token = change_password(user, user.get_id(), old, new)
+    login_user(user)
+
+
+@blueprint.post("/account/password/again")
+def give_again() -> ResponseReturnValue:
+    """Where a page asks for it that stands before another one."""
+    return give_password(signed_in_user())
 
 
 @blueprint.post("/account/time-zone")
@@ -105,27 +116,13 @@ def end_others() -> ResponseReturnValue:
 
 
 def _change(act: Callable[[], object], done: str) -> ResponseReturnValue:
-    """Do it and say so, or show the page with the error at its field.
-
-    Whoever guesses at the password here has to wait as at the sign-in.
-    """
-    address, limits = request.remote_addr or "unknown", ingest_service().limits
-    wait = limits.sign_in_wait(address)
+    """Do it and say so, or show the page with the error at its field."""
     try:
-        if wait and _needs_password():
-            raise RefusedError(_needs_password(), f"Too many wrong passwords. Wait {wait} s.")
         act()
     except RefusedError as error:
-        if isinstance(error, WrongPasswordError):
-            limits.note_failed_sign_in(address)
         return _show_page(error.errors), 422
     flash(done, "success")
     return redirect(url_for("account.show_account"), 303)
-
-
-def _needs_password() -> str:
-    """The form's field for the present password, where it has been filled in."""
-    return next((name for name in ("password", "old_password") if request.form.get(name)), "")
 
 
 def zone_choices() -> dict[str, list[tuple[str, str]]]:

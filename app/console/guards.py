@@ -23,6 +23,7 @@ from werkzeug.routing import BaseConverter
 from app.console.confirmations import ask_first
 from app.console.form_body import read_form
 from app.console.kept_forms import keep_form, sent_from, show_kept
+from app.console.password_again import ask_again
 from app.extensions import csrf, db
 from app.htmx import is_for_htmx
 from app.models import ROLES, ApiKey, Membership, User, Workflow, Workspace
@@ -96,6 +97,24 @@ PUBLIC = frozenset(
 CHECK_THEIR_OWN_FORM = frozenset({"sign_in.set_up_server"})
 """Endpoints that have answers which need no form, and check the token after them."""
 
+FRESH = frozenset(
+    {
+        "keys.add_key",
+        "keys.revoke",
+        "key_page.rotate",
+        "connect.add_key",
+        "settings.save_role",
+        "settings.remove",
+        "channel.add",
+        "channel.save",
+        "channel.switch_on",
+        "channel.new_secret",
+        "channel.delete",
+        "revealing.reveal_values",
+    }
+)
+"""Endpoints, of pages, files and forms, that need the password to have been given lately."""
+
 
 class PublicIdConverter(BaseConverter):
     """Lets only what can be a public id reach the database; the rest is 404."""
@@ -129,7 +148,8 @@ def _check_access() -> ResponseReturnValue | None:
     access = ACCESS[str(request.blueprint)]
     if not may(access.look if request.method in READING else access.change):
         abort(403, f"Your role in this workspace is {current_membership().role}: it can't do this.")
-    return None if request.method in READING else ask_first()
+    asked = None if request.method in READING else ask_first()
+    return asked or (ask_again(signed_in_user()) if request.endpoint in FRESH else None)
 
 
 def protect_reading(blueprint: Blueprint) -> None:

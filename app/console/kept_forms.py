@@ -14,6 +14,7 @@ from flask_login import current_user
 
 from app.channels.kinds import KINDS
 from app.channels.settings import list_secrets
+from app.console.sealed_forms import open_form
 from app.htmx import is_for_htmx
 from app.links import local_path
 
@@ -21,7 +22,9 @@ CARRIED = "kept"
 """The field of the sign-in form that carries another form along."""
 MAX_LINE = 80
 """Longer values, and those of several lines, are shown as texts that can be edited."""
-SECRETS = frozenset({"new_password", "old_password", "password"}).union(
+PASSWORD_AGAIN = "password_again"  # noqa: S105
+"""The field of the page that asks for it once more."""
+SECRETS = frozenset({"new_password", "old_password", "password", PASSWORD_AGAIN}).union(
     *(list_secrets(kind.Config) for kind in KINDS.values())
 )
 """The fields whose values no answer repeats: passwords, and what channels' settings call secret."""
@@ -64,9 +67,9 @@ def keep_form() -> KeptForm | None:
         return read_kept(request.form[CARRIED])
     if request.blueprint == "sign_in" or not _is_ours():
         return None
-    given = [
-        (name, value) for name, value in request.form.items(multi=True) if name != "csrf_token"
-    ]
+    sealed = open_form()
+    given = sealed.fields if sealed else list(request.form.items(multi=True))
+    given = [pair for pair in given if pair[0] != "csrf_token"]
     fields = tuple(pair for pair in given if pair[0] not in SECRETS)
     address = request.full_path if request.query_string else request.path
     kept = KeptForm(local_path(address), sent_from(), fields, len(fields) < len(given))

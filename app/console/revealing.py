@@ -4,9 +4,11 @@ from flask import Blueprint, abort, current_app, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from app.console.event import find_event
-from app.console.guards import current_membership
+from app.console.guards import current_membership, current_workspace
 from app.console.hidden import SECONDS, hide_again, may_reveal, reveal
+from app.extensions import writing
 from app.models import Event
+from app.workspaces.audit import note
 
 blueprint = Blueprint("revealing", __name__, url_prefix="/events/<public_id:public_id>")
 
@@ -14,7 +16,11 @@ blueprint = Blueprint("revealing", __name__, url_prefix="/events/<public_id:publ
 @blueprint.post("/reveal")
 def reveal_values(public_id: str) -> ResponseReturnValue:
     """For the role that FLOWPULSE_REVEAL_ROLE names, once the password was given."""
-    reveal(_find(public_id))
+    event = _find(public_id)
+    workspace_id = event.workspace_id or current_workspace().id
+    with writing() as session:
+        note(session, "secrets_revealed", workspace_id, f"event {public_id}")
+    reveal(find_event(public_id))
     flash(f"What is hidden of this request is shown for {SECONDS // 60} minutes.", "message")
     return redirect(url_for("event.show_event", public_id=public_id), 303)
 

@@ -2,13 +2,13 @@
 
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user, login_user, logout_user
+from flask_login import current_user, logout_user
 
-from app.console.kept_forms import CARRIED, read_kept, show_kept
+from app.console.entering import enter, go_on, list_tries, show_first_step
+from app.console.kept_forms import CARRIED, read_kept
+from app.console.known_browsers import set_browser_cookie
 from app.extensions import csrf
-from app.ingest.service import ingest_service
 from app.links import local_path
-from app.models import User
 from app.workspaces.passwords import MIN_LENGTH
 from app.workspaces.people import (
     AlreadySetUpError,
@@ -18,9 +18,13 @@ from app.workspaces.people import (
     is_setup_token,
     set_up,
 )
-from app.workspaces.sessions import end_session, start_session
+from app.workspaces.sessions import end_session
+from app.workspaces.tries import give_back, take
 
 blueprint = Blueprint("sign_in", __name__)
+blueprint.after_request(set_browser_cookie)
+
+WRONG = "The e-mail address or the password is wrong."
 
 
 @blueprint.get("/sign-in")
@@ -30,32 +34,26 @@ def show_sign_in() -> ResponseReturnValue:
     target = local_path(request.args.get("next"))
     if current_user.is_authenticated:
         return redirect(target)
-    return render_template("sign_in/sign_in.html", target=target, email="", errors=[])
+    return show_first_step(target)
 
 
 @blueprint.post("/sign-in")
 def sign_in() -> ResponseReturnValue:
+    """Who is unknown gets the same answer, after the same work, as who mistypes."""
     email = request.form.get("email", "").replace("\0", "")
-    target = local_path(request.form.get("next"))
-    address, limits = request.remote_addr or "unknown", ingest_service().limits
-    wait = limits.sign_in_wait(address)
+    target, kept = local_path(request.form.get("next")), read_kept(request.form.get(CARRIED, ""))
+    tries = list_tries(email)
+    wait = take(tries)
     if wait:
-        error = f"Too many wrong passwords came from here. Wait {wait} s, then try again."
-        return _refuse_sign_in(target, email, error), 429, {"Retry-After": str(wait)}
+        error = f"Too many wrong passwords. Wait {wait} s, then try again."
+        page = show_first_step(target, email, [error], kept)
+        return page, 429, {"Retry-After": str(wait)}
     user = find_by_password(email, request.form.get("password", ""))
     if user is None:
-        limits.note_failed_sign_in(address)
-        return _refuse_sign_in(target, email, "The e-mail address or the password is wrong."), 422
-    _begin_session(user)
-    kept = read_kept(request.form.get(CARRIED, ""))
-    return show_kept(kept) if kept else redirect(target, 303)
-
-
-def _refuse_sign_in(target: str, email: str, error: str) -> str:
-    kept = read_kept(request.form.get(CARRIED, ""))
-    return render_template(
-        "sign_in/sign_in.html", target=target, email=email, errors=[error], kept=kept
-    )
+        return show_first_step(target, email, [WRONG], kept), 422
+    give_back(tries)
+    enter(user)
+    return go_on(target, kept)
 
 
 @blueprint.post("/sign-out")
@@ -84,17 +82,8 @@ def set_up_server() -> ResponseReturnValue:
         return _show_gone()
     except RefusedError as error:
         return _show_form(error.errors), 422
-    _begin_session(user)
+    enter(user)
     return redirect(url_for("overview.show_overview"), 303)
-
-
-def _begin_session(user: User) -> None:
-    """Nothing of the session before lives on, neither here nor in the database."""
-    if current_user.is_authenticated:
-        end_session(current_user.get_id())
-    session.clear()
-    session.permanent = True
-    login_user(start_session(user, request.remote_addr, request.user_agent.string))
 
 
 def _refuse_set_up() -> ResponseReturnValue | None:

@@ -97,7 +97,6 @@ class Limits:
         self._clock = clock
         self._rate: int = settings["FLOWPULSE_RATE_LIMIT"]
         self._failed_keys: int = settings["FLOWPULSE_FAILED_KEY_LIMIT"]
-        self._failed_sign_ins: int = settings["FLOWPULSE_FAILED_SIGN_IN_LIMIT"]
         self._rejected: int = settings["FLOWPULSE_REJECTED_RATE"]
         self._stored = _share(self._rejected, settings["WEB_CONCURRENCY"])
         self._stored_in = (0, 0)
@@ -143,17 +142,6 @@ class Limits:
         wait = self._take(f"address:{address}", self._failed_keys / 60, self._failed_keys)
         if wait:
             raise _rate_limited("Too many requests with a bad key came from this address.", wait)
-
-    def sign_in_wait(self, address: str) -> int:
-        """Whole seconds until somebody at this address may try a password again; mostly 0."""
-        bucket = self._buckets.get(f"sign-in:{address}")
-        return math.ceil(bucket.wait(self._clock())) if bucket else 0
-
-    def note_failed_sign_in(self, address: str) -> None:
-        """Count a wrong password."""
-        if self._failed_sign_ins:
-            limit = self._failed_sign_ins
-            self._take(f"sign-in:{address}", limit / 60, limit)
 
     def may_store_rejected(self) -> bool:
         """Whether this second has room for one more.

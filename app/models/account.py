@@ -3,12 +3,12 @@
 from datetime import datetime
 
 from flask_login import UserMixin
-from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.clock import now
 from app.extensions import Entity
-from app.models.columns import Moment, PrimaryKey, PublicId, UtcDateTime
+from app.models.columns import BigId, Moment, PrimaryKey, PublicId, UtcDateTime
 
 ROLES = ("viewer", "member", "admin", "owner")
 """Roles in a workspace; each may do all that the ones before it may."""
@@ -40,7 +40,7 @@ class User(UserMixin, Entity):
     """A person who signs in."""
 
     __tablename__ = "users"
-    __allow_unmapped__ = True  # For session_token, which is no column.
+    __allow_unmapped__ = True  # For what is of the session, and no column.
 
     id: Mapped[PrimaryKey]
     public_id: Mapped[PublicId]
@@ -50,6 +50,9 @@ class User(UserMixin, Entity):
     time_zone: Mapped[str | None] = mapped_column(String(64))
     theme: Mapped[str] = mapped_column(String(10), default="system", server_default="system")
     created_at: Mapped[Moment] = mapped_column(default=now)
+    # The second factor: its secret, sealed, and the last step (of 30 s) whose code was used.
+    totp_sealed: Mapped[str | None] = mapped_column(Text)
+    totp_step: Mapped[int | None] = mapped_column(BigId)
 
     memberships: Mapped[list["Membership"]] = relationship(
         back_populates="user", order_by="Membership.id"
@@ -57,6 +60,8 @@ class User(UserMixin, Entity):
 
     session_token: str | None = None
     """The token of the session that this request came with; what Flask-Login keeps of a user."""
+    password_given_at: datetime | None = None
+    """When the password was last given in that session."""
 
     def get_id(self) -> str:
         if self.session_token is None:
@@ -84,7 +89,10 @@ class Membership(Entity):
 
 
 class UserSession(Entity):
-    """A signed-in browser; the row's end is the session's end, in every process."""
+    """A signed-in browser; the row's end is the session's end, in every process.
+
+    Where somebody else has ended it, the row stays for a while with the reason, to be told.
+    """
 
     __tablename__ = "user_sessions"
 
@@ -96,8 +104,21 @@ class UserSession(Entity):
     expires_at: Mapped[Moment]
     remote_addr: Mapped[str | None] = mapped_column(String(64))
     user_agent: Mapped[str | None] = mapped_column(String(255))
+    password_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    end_reason: Mapped[str | None] = mapped_column(String(10))
 
     user: Mapped[User] = relationship()
+
+
+class RecoveryCode(Entity):
+    """A way in for who has lost the second factor; the row goes when it is used."""
+
+    __tablename__ = "recovery_codes"
+
+    user_id: Mapped[int] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, type_=BigId
+    )
+    code_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
 
 
 class Instance(Entity):

@@ -10,6 +10,7 @@ from app.extensions import db, writing
 from app.models import ROLES, Membership, User, Workspace
 from app.workspaces.audit import change, note
 from app.workspaces.people import RefusedError
+from app.workspaces.sessions import end_all_in
 
 OWNER = "owner"
 LAST_OWNER = "This is the last owner of the workspace. Make somebody else an owner first."
@@ -37,7 +38,7 @@ def find_member(workspace_id: int, user_public_id: str) -> Membership | None:
 
 
 def change_role(actor: Membership, member: Membership, role: str) -> None:
-    """Give a member another role. Raises RefusedError."""
+    """Give a member another role; all their sessions end. Raises RefusedError."""
     if role not in ROLES:
         raise RefusedError("role", f"Choose one of {', '.join(ROLES)}.")
     with _deciding(actor, member) as session:
@@ -48,16 +49,18 @@ def change_role(actor: Membership, member: Membership, role: str) -> None:
         if was != role:
             told = {"role": change(was, role)}
             note(session, "member_role_changed", member.workspace_id, member.user, told)
+            end_all_in(session, member.user_id, "role")
 
 
 def remove_member(actor: Membership, member: Membership) -> None:
-    """End a person's access; what they made stays. Raises RefusedError."""
+    """End a person's access and sessions; what they made stays. Raises RefusedError."""
     if actor.id == member.id:
         raise RefusedError("member", "Nobody removes themselves. Ask another admin or owner.")
     with _deciding(actor, member) as session:
         _refuse_over_owners(actor, member)
         _refuse_last_owner(session, member)
         note(session, "member_removed", member.workspace_id, member.user, {"role": member.role})
+        end_all_in(session, member.user_id, "removed")
         session.delete(member)
 
 

@@ -1,11 +1,13 @@
 """Passwords: argon2id, checked outside of the loop, with the same work for unknown users."""
 
+from collections.abc import Iterable
 from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from app.blocking import run_blocking
+from app.workspaces.common_passwords import find_weakness
 
 MIN_LENGTH = 12
 MAX_LENGTH = 1024
@@ -16,18 +18,25 @@ class WeakPasswordError(ValueError):
     """A password that is refused; the message says why, in words for its owner."""
 
 
-def hash_password(password: str) -> str:
-    """Raises WeakPasswordError for one that is too short or too long."""
+def hash_password(password: str, names: Iterable[str] = ()) -> str:
+    """Raises WeakPasswordError for one that is too short, too long, or would be guessed soon.
+
+    `names`: what others know of its owner, such as address, name and workspace.
+    """
     if len(password) < MIN_LENGTH:
         raise WeakPasswordError(f"Use at least {MIN_LENGTH} characters; a sentence is fine.")
     if len(password) > MAX_LENGTH:
         raise WeakPasswordError(f"Use at most {MAX_LENGTH} characters.")
+    weakness = find_weakness(password, names)
+    if weakness:
+        raise WeakPasswordError(f"{weakness} Use a few words of your own; a sentence is fine.")
     return run_blocking(_HASHER.hash, password)
 
 
 def is_right(password: str, password_hash: str | None) -> bool:
-    """Whether the password fits; without a hash it takes as long and says no."""
-    fits = run_blocking(_verify, password_hash or _nobodys_hash(), password[:MAX_LENGTH])
+    """Whether the password fits; without a hash the work is the same, and the answer no."""
+    nobodys = _nobodys_hash()  # Asked for in either case: the first of a process takes as long.
+    fits = run_blocking(_verify, password_hash or nobodys, password[:MAX_LENGTH])
     return fits and password_hash is not None
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import re
+from collections.abc import Iterable
 
 from flask import current_app
 from sqlalchemy import select
@@ -59,7 +60,7 @@ def set_up(email: str, password: str, workspace_name: str) -> User:
     with mistakes.noted():
         name = clean_workspace_name(workspace_name)
     with mistakes.noted():
-        password_hash = make_hash("password", password)
+        password_hash = make_hash("password", password, (email, workspace_name))
     mistakes.refuse()
     user, workspace = User(email=email, password_hash=password_hash), Workspace(name=name)
     try:
@@ -80,7 +81,8 @@ def create_user(email: str, password: str, role: str, workspace: Workspace) -> U
     """Add a user to a workspace. Raises RefusedError and WeakPasswordError."""
     if role not in ROLES:
         raise RefusedError("role", f"The role is {role!r}; it must be one of {', '.join(ROLES)}.")
-    user = User(email=clean_email(email), password_hash=hash_password(password))
+    address = clean_email(email)
+    user = User(email=address, password_hash=hash_password(password, (address, workspace.name)))
     workspace_id = workspace.id
     try:
         with writing() as session:
@@ -118,10 +120,13 @@ def find_by_password(email: str, password: str) -> User | None:
     return user if is_right(password, user.password_hash if user else None) else None
 
 
-def make_hash(field: str, password: str) -> str:
-    """The password's hash. Raises RefusedError at the field for one that is too weak."""
+def make_hash(field: str, password: str, names: Iterable[str]) -> str:
+    """The password's hash. Raises RefusedError at the field for one that is too weak.
+
+    `names`: as for `hash_password`.
+    """
     try:
-        return hash_password(password)
+        return hash_password(password, names)
     except WeakPasswordError as error:
         raise RefusedError(field, str(error)) from error
 

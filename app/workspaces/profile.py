@@ -9,9 +9,9 @@ from sqlalchemy.exc import IntegrityError
 from app.extensions import db, writing
 from app.models import THEMES, User
 from app.workspaces.mistakes import Mistakes, RefusedError
-from app.workspaces.passwords import is_right
+from app.workspaces.own_password import confirm_password
 from app.workspaces.people import clean_email, clean_field, make_hash
-from app.workspaces.sessions import end_others_in
+from app.workspaces.sessions import end_others_in, rotate_in
 
 MAX_NAME = 120
 TAKEN = "Another user has this address."
@@ -27,10 +27,6 @@ REGIONS = (
     "Indian",
     "Pacific",
 )
-
-
-class WrongPasswordError(RefusedError):
-    """The caller counts these: who guesses has to wait."""
 
 
 @cache
@@ -73,7 +69,7 @@ def change_profile(user: User, name: str, email: str, password: str) -> None:
         with mistakes.noted():
             _refuse_taken(email, user.id)
         if email != user.email:
-            _refuse_wrong(user, password, "password")
+            confirm_password(user, password, "password")
     mistakes.refuse()
     try:
         with writing():
@@ -88,21 +84,26 @@ def _refuse_taken(email: str, user_id: int) -> None:
         raise RefusedError("email", TAKEN)
 
 
-def change_password(user: User, token: str, old: str, new: str) -> int:
-    """Ends all of the user's other sessions; returns how many. Raises RefusedError."""
+def change_password(user: User, token: str, old: str, new: str) -> str:
+    """Ends all of the user's other sessions; returns another token for this one.
+
+    Raises RefusedError.
+    """
     email = user.email
+    names = [email, user.name or "", *(each.workspace.name for each in user.memberships)]
     mistakes = Mistakes()
     with mistakes.noted():
-        _refuse_wrong(user, old, "old_password")
+        confirm_password(user, old, "old_password")
     with mistakes.noted():
         if new == old or new.strip().lower() == email:
             said = "the one you have" if new == old else "your address"
             raise RefusedError("new_password", f"This is {said}. Choose another one.")
-        password_hash = make_hash("new_password", new)
+        password_hash = make_hash("new_password", new, names)
     mistakes.refuse()
     with writing() as session:
         user.password_hash = password_hash
-        return end_others_in(session, user, token)
+        end_others_in(session, user, token, "password")
+        return rotate_in(session, token)
 
 
 def choose_time_zone(user: User, name: str) -> None:
@@ -119,10 +120,3 @@ def choose_theme(user: User, theme: str) -> None:
         raise RefusedError("theme", f"Choose one of {', '.join(THEMES)}.")
     with writing():
         user.theme = theme
-
-
-def _refuse_wrong(user: User, password: str, field: str) -> None:
-    password_hash = user.password_hash
-    db.session.rollback()  # Nothing is held open while the hash is worked out.
-    if not is_right(password, password_hash):
-        raise WrongPasswordError(field, "This is not your password.")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from flask import current_app
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, Update, delete, func, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -18,6 +18,14 @@ from app.models import User, UserSession
 
 logger = logging.getLogger(__name__)
 
+ENDINGS = {
+    "role": "Your role has changed, so you were signed out. Sign in again: it counts from now on.",
+    "removed": "You were removed from the workspace, so you were signed out.",
+    "password": "Your password was changed in another browser, so this one was signed out.",
+    "ended": "This session was ended from another browser of yours.",
+    "reset": "The server's admin has changed how you sign in, so you were signed out.",
+}
+"""Why somebody else ends a session, and what its browser is told."""
 SEEN_EVERY = timedelta(minutes=1)
 """How exactly the last click is known."""
 
@@ -25,8 +33,8 @@ SEEN_EVERY = timedelta(minutes=1)
 def start_session(user: User, remote_addr: str | None, user_agent: str | None) -> User:
     """Give the user a new session; its token is what the browser's cookie will hold."""
     token = secrets.token_urlsafe(32)
-    expires_at = now() + timedelta(days=current_app.config["FLOWPULSE_SESSION_DAYS"])
-    user_id = user.id
+    moment, user_id = now(), user.id
+    expires_at = moment + timedelta(days=current_app.config["FLOWPULSE_SESSION_DAYS"])
     with writing() as session:
         session.add(
             UserSession(
@@ -35,9 +43,10 @@ def start_session(user: User, remote_addr: str | None, user_agent: str | None) -
                 expires_at=expires_at,
                 remote_addr=(remote_addr or "")[:64] or None,
                 user_agent=mask_all_keys(user_agent or "")[:255] or None,
+                password_at=moment,
             )
         )
-    user.session_token = token
+    user.session_token, user.password_given_at = token, moment
     return user
 
 
@@ -49,8 +58,15 @@ def find_user(token: str) -> User | None:
     if now() - found.seen_at >= SEEN_EVERY:
         _note_seen(found.id)
     user = found.user
-    user.session_token = token
+    user.session_token, user.password_given_at = token, found.password_at
     return user
+
+
+def note_password(token: str) -> None:
+    """The session's password was given once more."""
+    own = UserSession.token_hash == hash_token(token)
+    with writing() as session:
+        session.execute(update(UserSession).where(own).values(password_at=now()))
 
 
 def is_live(token: str) -> bool:
@@ -62,6 +78,26 @@ def is_live(token: str) -> bool:
 def end_session(token: str) -> None:
     with writing() as session:
         session.execute(delete(UserSession).where(UserSession.token_hash == hash_token(token)))
+
+
+def why_ended(token: str) -> str | None:
+    """What the browser is told that comes with the token of a session that somebody has ended."""
+    found = _find(token)
+    return ENDINGS.get(found.end_reason or "") if found else None
+
+
+def rotate_in(session: Session, token: str) -> str:
+    """Give the session another token, in a transaction that somebody else commits: whoever has the
+    old one has nothing. The password was given just now."""
+    new, own = secrets.token_urlsafe(32), UserSession.token_hash == hash_token(token)
+    changed = update(UserSession).where(own)
+    session.execute(changed.values(token_hash=hash_token(new), password_at=now()))
+    return new
+
+
+def end_all_in(session: Session, user_id: int, reason: str) -> None:
+    """End all sessions of a person, in a transaction that somebody else commits."""
+    session.execute(_end(reason).where(UserSession.user_id == user_id))
 
 
 def list_sessions(user: User, token: str, start: int, most: int) -> Sequence[UserSession]:
@@ -78,7 +114,7 @@ def count_sessions(user: User) -> int:
 
 def end_session_of(user: User, session_id: int) -> bool:
     """End one of the user's own sessions; False if it had ended already."""
-    mine = delete(UserSession).where(UserSession.id == session_id, UserSession.user_id == user.id)
+    mine = _end("ended").where(UserSession.id == session_id, UserSession.user_id == user.id)
     with writing() as session:
         return session.scalar(mine.returning(UserSession.id)) is not None
 
@@ -86,15 +122,21 @@ def end_session_of(user: User, session_id: int) -> bool:
 def end_other_sessions(user: User, token: str) -> int:
     """End all of the user's sessions but the one with this token; returns how many."""
     with writing() as session:
-        return end_others_in(session, user, token)
+        return end_others_in(session, user, token, "ended")
 
 
-def end_others_in(session: Session, user: User, token: str) -> int:
+def end_others_in(session: Session, user: User, token: str, reason: str) -> int:
     """The same within a transaction that somebody else commits."""
-    others = delete(UserSession).where(
+    others = _end(reason).where(
         UserSession.user_id == user.id, UserSession.token_hash != hash_token(token)
     )
     return len(session.scalars(others.returning(UserSession.id)).all())
+
+
+def _end(reason: str) -> Update:
+    """Of those that still go on: a row that was ended before keeps its reason."""
+    going_on = (UserSession.end_reason.is_(None)) & (UserSession.expires_at > now())
+    return update(UserSession).where(going_on).values(end_reason=reason)
 
 
 def _find(token: str) -> UserSession | None:
@@ -106,13 +148,14 @@ def _idle() -> timedelta:
 
 
 def _is_alive(session: UserSession) -> bool:
-    return now() < min(session.expires_at, session.seen_at + _idle())
+    is_over = session.end_reason is not None
+    return not is_over and now() < min(session.expires_at, session.seen_at + _idle())
 
 
 def _is_live_one_of(user: User) -> ColumnElement[bool]:
     """The same for the database."""
     is_alive = (UserSession.expires_at > now()) & (UserSession.seen_at > now() - _idle())
-    return (UserSession.user_id == user.id) & is_alive
+    return (UserSession.user_id == user.id) & UserSession.end_reason.is_(None) & is_alive
 
 
 def _note_seen(session_id: int) -> None:

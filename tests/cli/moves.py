@@ -26,6 +26,7 @@ from app.models import (
     Membership,
     Purge,
     RateBucket,
+    RecoveryCode,
     Run,
     Silence,
     UnstoredCount,
@@ -93,6 +94,7 @@ def _fill_the_rest(team: Team) -> None:
                     ignored_by_id=user_id,
                 ),
                 RateBucket(name="k\u00e9y 1", level=0.1 + 0.2, updated_at=1e-300),
+                RecoveryCode(user_id=user_id, code_hash="1" * 64),
                 Silence(
                     workflow_id=team.workflow_id,
                     expected_at=moment,

@@ -66,6 +66,12 @@ def test_a_weak_password_is_refused_in_one_line(run: Run) -> None:
     assert result.stdout == ""
 
 
+def test_a_common_password_is_refused(run: Run) -> None:
+    arguments = ("user", "create", "ana@example.org", "--role", "owner", "--password-stdin")
+    assert "a common password" in run(*arguments, input="Password2024!", exit_code=1).stderr
+    assert "a name that others know" in run(*arguments, input="ana-example-1", exit_code=1).stderr
+
+
 def test_a_password_that_is_no_text_is_refused(run: Run) -> None:
     arguments = ("user", "create", "a@example.org", "--role", "owner", "--password-stdin")
     assert "UTF-8" in run(*arguments, input=b"\xff\xfe" * 10, exit_code=1).stderr

@@ -2,24 +2,27 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import undefer
 
+from app.clock import now
 from app.console import hidden
 from app.console.reproduction import FILE_NAMES
-from app.extensions import db
+from app.extensions import db, writing
 from app.ingest.service import ingest_service
-from app.models import Event, Run
+from app.models import AuditEntry, Event, Run, UserSession
 from app.processing.batch import process_batch
 from app.secret_texts import MASK
-from tests.console.pages import Page, open_page, send_form
-from tests.factories import Team, failure
+from tests.console.pages import Page, open_page, send_form, submit
+from tests.factories import PASSWORD, Team, failure
 
+REVEALED = select(AuditEntry).where(AuditEntry.what == "secrets_revealed")
 SECRETS = ("hunter2", "sk-abcdefghijklmnopqrst", "4111 1111 1111 1111", "c0ffee11", "deep-s3cret")
 FIELDS: dict[str, Any] = {
     "error_message": "login with password=hunter2 failed for sk-abcdefghijklmnopqrst",
@@ -177,6 +180,28 @@ def test_who_may_sees_what_is_hidden_for_a_while_in_this_event_alone(
     later = hidden._clock() + hidden.SECONDS + 1
     monkeypatch.setattr(hidden, "_clock", lambda: later)
     assert not list_shown(owner.get(path).text)
+
+
+def test_the_password_is_asked_for_first_and_the_audit_log_tells_of_it(
+    owner: FlaskClient, team: Team, event_id: str
+) -> None:
+    with writing() as session:
+        session.execute(update(UserSession).values(password_at=now() - timedelta(minutes=16)))
+    path, action = f"/events/{event_id}", f"/events/{event_id}/reveal"
+    asked = send_form(owner, path, action)
+    assert asked.status_code == 403 and not list_shown(owner.get(path).text)
+    wrong = submit(owner, Page(asked.text).form(action), password_again="wrong")
+    assert wrong.status_code == 422 and not list_shown(owner.get(path).text)
+    assert not db.session.scalars(REVEALED).all()
+    shown = submit(owner, Page(wrong.text).form(action), password_again=PASSWORD)
+    assert shown.status_code == 303 and list_shown(owner.get(path).text)
+    db.session.rollback()
+    (entry,) = db.session.scalars(REVEALED).all()
+    assert (entry.who, entry.workspace_id) == (team.email, team.workspace_id)
+    assert event_id in str(entry.about)
+    assert (
+        f"{team.email} looked at the masked values of" in open_page(owner, "/settings/audit").text
+    )
 
 
 @pytest.mark.parametrize(

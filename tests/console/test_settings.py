@@ -18,7 +18,7 @@ from app.processing import size_limit
 from app.processing.database_size import MEGABYTE, Holding
 from app.workspaces.members import change_role, remove_member
 from app.workspaces.people import RefusedError, create_user
-from tests.console.pages import open_page, send_form
+from tests.console.pages import open_page, send_form, sign_in
 from tests.factories import PASSWORD, Team, report
 
 RETENTION = "/settings/retention"
@@ -136,7 +136,12 @@ def test_a_role_is_changed_and_counts_at_once(
 ) -> None:
     browser = colleague("member")
     path = path_of("member@example.org", "role")
+    assert send_form(owner, "/settings", path, role="member").status_code == 303
+    assert browser.get("/settings").status_code == 200  # It is the role that they had.
     assert send_form(owner, "/settings", path, role="viewer").status_code == 303
+    assert browser.get("/settings").location == "/sign-in?next=/settings"
+    assert "Your role has changed" in open_page(browser, "/sign-in").text
+    assert sign_in(browser, "member@example.org").status_code == 303
     assert actions_on(browser, "/settings") == []
     assert "member@example.org now has the role viewer." in open_page(owner, "/settings").text
 
@@ -150,6 +155,10 @@ def test_a_removed_person_has_no_access_any_more(
 ) -> None:
     browser = colleague("member")
     assert send_form(owner, "/settings", path_of("member@example.org", "remove")).status_code == 303
+    for path in ("/events", "/settings", "/events/stream"):
+        assert browser.get(path).status_code == 302, path
+    assert "You were removed from the workspace" in open_page(browser, "/sign-in").text
+    assert sign_in(browser, "member@example.org").status_code == 303
     for path in ("/events", "/settings", "/events/stream"):
         assert browser.get(path).status_code == 403, path
     assert "member@example.org is no longer" in open_page(owner, "/settings").text

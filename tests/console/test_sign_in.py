@@ -59,6 +59,8 @@ def test_the_set_up_needs_the_form_of_its_own_page(client: FlaskClient) -> None:
 def test_a_slip_in_the_set_up_is_named_at_its_field(client: FlaskClient) -> None:
     for name, value, message in (
         ("password", "too short", "at least 12 characters"),
+        ("password", "Password2024!", "a common password"),
+        ("password", "ana-example-1", "a name that others know"),
         ("email", "nobody", "Enter an e-mail address"),
         ("email", "a\0b@example.org", "Enter an e-mail address"),
         ("workspace", "  ", "Enter a name"),
@@ -112,13 +114,8 @@ def test_after_ten_wrong_passwords_one_has_to_wait(client: FlaskClient, team: Te
     for password in ("no", PASSWORD):
         answer = send_form(client, "/sign-in", email=team.email, password=password)
         assert answer.status_code == 429
-        assert 1 <= int(answer.headers["Retry-After"]) <= 6
+        assert 80 <= int(answer.headers["Retry-After"]) <= 90
         assert "Too many wrong passwords" in Page(answer.text).text
-    elsewhere = {"REMOTE_ADDR": "192.0.2.7"}
-    answer = send_form(
-        client, "/sign-in", email=team.email, password=PASSWORD, environ_overrides=elsewhere
-    )
-    assert answer.status_code == 303
 
 
 def test_no_address_breaks_the_sign_in(client: FlaskClient, team: Team) -> None:

@@ -17,7 +17,6 @@ from tests.factories import make_team
 SETTINGS = {
     "FLOWPULSE_RATE_LIMIT": 10,
     "FLOWPULSE_FAILED_KEY_LIMIT": 30,
-    "FLOWPULSE_FAILED_SIGN_IN_LIMIT": 10,
     "FLOWPULSE_REJECTED_RATE": 200,
     "WEB_CONCURRENCY": 2,
 }

@@ -8,11 +8,11 @@ from tests.server import LiveServer
 from tests.teams import LiveTeam
 
 
-def sign_in(server: LiveServer, team: LiveTeam) -> requests.Session:
-    """A client without JavaScript, signed in as the team's owner."""
+def sign_in(server: LiveServer, team: LiveTeam, email: str = "") -> requests.Session:
+    """A client without JavaScript, signed in as the team's owner or somebody else."""
     session = requests.Session()
     form = pages.Page(session.get(server.url + "/sign-in").text).form("/sign-in")
-    fields = {**form.fields, "email": team.email, "password": PASSWORD}
+    fields = {**form.fields, "email": email or team.email, "password": PASSWORD}
     answer = session.post(server.url + form.action, data=fields, allow_redirects=False)
     assert answer.status_code == 303
     return session

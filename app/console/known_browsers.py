@@ -1,0 +1,67 @@
+"""Browsers that have signed in before: whoever guesses elsewhere does not hold them up.
+
+A signed cookie says as whom, as OWASP's "device cookies" have it; it opens nothing by itself.
+"""
+
+import hashlib
+import secrets
+from typing import Any, NamedTuple
+
+from flask import Response, current_app, g, request
+from itsdangerous import BadData, URLSafeSerializer
+
+NAME = "flowpulse_browser"
+DAYS = 400
+"""The longest that browsers keep a cookie."""
+MOST_PEOPLE = 5
+
+
+class Browser(NamedTuple):
+    """An id of its own, and marks of the addresses that have signed in here, the last one first."""
+
+    id: str
+    people: tuple[str, ...]
+
+
+def find_browser(email: str) -> str | None:
+    """The id of this browser, if this person has signed in by it."""
+    browser = _read()
+    return browser.id if browser and _mark(email) in browser.people else None
+
+
+def know_browser(email: str) -> None:
+    """From the answer to this request on, the browser is known to this person."""
+    browser, mark = _read() or Browser(secrets.token_urlsafe(12), ()), _mark(email)
+    others = tuple(each for each in browser.people if each != mark)
+    g.known_browser = browser._replace(people=(mark, *others)[:MOST_PEOPLE])
+
+
+def set_browser_cookie(response: Response) -> Response:
+    """After the request, where somebody has signed in."""
+    if "known_browser" in g:
+        sessions: Any = current_app.session_interface
+        response.set_cookie(
+            NAME,
+            _signer().dumps(g.known_browser),
+            max_age=DAYS * 86_400,
+            httponly=True,
+            samesite="Lax",
+            secure=sessions.get_cookie_secure(current_app),
+        )
+    return response
+
+
+def _read() -> Browser | None:
+    try:
+        number, people = _signer().loads(request.cookies.get(NAME, ""))
+        return Browser(str(number), tuple(map(str, people)))
+    except (BadData, TypeError, ValueError):
+        return None
+
+
+def _signer() -> URLSafeSerializer:
+    return URLSafeSerializer(current_app.config["SECRET_KEY"], "known browser")
+
+
+def _mark(email: str) -> str:
+    return hashlib.sha256(email.strip().lower().encode("utf-8", "replace")).hexdigest()[:20]

@@ -1,0 +1,99 @@
+"""The password is asked for again before what would do most harm in a stolen session.
+
+Whatever was typed goes on: the page holds the form sealed, secrets too, and sends it to where it
+was going. Whoever gives the password there is let through with it.
+"""
+
+from datetime import timedelta
+
+from flask import Response, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import ImmutableMultiDict
+
+from app.clock import now
+from app.console.kept_forms import PASSWORD_AGAIN, sent_from
+from app.console.sealed_forms import SEALED, open_form, seal_form
+from app.htmx import is_for_htmx
+from app.links import local_path
+from app.models import User
+from app.workspaces.mistakes import RefusedError
+from app.workspaces.own_password import TooManyTriesError, confirm_password
+from app.workspaces.sessions import note_password
+
+FRESH_FOR = timedelta(minutes=15)
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def ask_again(user: User) -> ResponseReturnValue | None:
+    """The page that asks, unless the password was given lately."""
+    is_form = request.method not in READING
+    carried = open_form() if is_form else None
+    if carried is not None and carried.owner != user.public_id:
+        carried = None
+    if not _is_fresh(user):
+        if carried is None:
+            return _ask(user) if is_form else _ask_before_page()
+        try:
+            _confirm(user)
+        except RefusedError as error:
+            return _ask(user, error)
+    if carried is not None:
+        request.form = ImmutableMultiDict(carried.fields)  # As the page's own form has sent it.
+    return None
+
+
+def give_password(user: User) -> ResponseReturnValue:
+    """The answer to the page that stands before another page."""
+    target = local_path(request.form.get("next"))
+    try:
+        _confirm(user)
+    except RefusedError as error:
+        return _show(target, target, error=error)
+    return redirect(target, 303)
+
+
+def _is_fresh(user: User) -> bool:
+    given = user.password_given_at
+    return given is not None and now() - given < FRESH_FOR
+
+
+def _confirm(user: User) -> None:
+    """Raises RefusedError."""
+    confirm_password(user, request.form.get(PASSWORD_AGAIN, ""), PASSWORD_AGAIN)
+    note_password(user.get_id())
+
+
+def _ask(user: User, error: RefusedError | None = None) -> ResponseReturnValue:
+    """The page instead of what the form was to do."""
+    if is_for_htmx():
+        # The browser sends it once more as a whole page, which can ask.
+        return "", 403, {"HX-Reswap": "none", "HX-Trigger": '{"form:plain": {}}'}
+    sealed = request.form.get(SEALED) if error else None
+    action = request.full_path if request.query_string else request.path
+    back = local_path(request.form.get("back")) if error else sent_from()
+    return _show(action, back, sealed or seal_form(user.public_id), error)
+
+
+def _ask_before_page() -> ResponseReturnValue:
+    target = request.full_path if request.query_string else request.path
+    if is_for_htmx():
+        return Response("", 403, {"HX-Redirect": target})
+    return _show(target, sent_from())
+
+
+def _show(
+    target: str, back: str, sealed: str | None = None, error: RefusedError | None = None
+) -> ResponseReturnValue:
+    """`target`: where the form goes that is carried, or else the page that stands behind."""
+    headers, status = {}, 422 if error else 403
+    if isinstance(error, TooManyTriesError):
+        status, headers = 429, {"Retry-After": str(error.seconds)}
+    page = render_template(
+        "console/password_again.html",
+        target=target,
+        back=back,
+        sealed=sealed,
+        minutes=FRESH_FOR // timedelta(minutes=1),
+        errors=[str(error)] if error else [],
+    )
+    return page, status, headers

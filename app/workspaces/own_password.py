@@ -1,0 +1,33 @@
+"""The password of who is signed in already, asked for once more."""
+
+from app.extensions import db
+from app.models import User
+from app.workspaces.mistakes import RefusedError
+from app.workspaces.passwords import is_right
+from app.workspaces.tries import give_back, of_session, take
+
+
+class TooManyTriesError(RefusedError):
+    """`seconds`: after which the next try may come."""
+
+    seconds = 0
+
+
+def confirm_password(user: User, password: str, field: str) -> None:
+    """Raises RefusedError at the field for a wrong one; who guesses has to wait.
+
+    Counted by session: somebody with a stolen one holds up nobody but themselves.
+    """
+    password_hash = user.password_hash
+    if not password:
+        raise RefusedError(field, "Enter your password.")
+    tries = [of_session(user.get_id())]
+    wait = take(tries)
+    if wait:
+        error = TooManyTriesError(field, f"Too many wrong passwords. Wait {wait} s, and try again.")
+        error.seconds = wait
+        raise error
+    db.session.rollback()  # Nothing is held open while the hash is worked out.
+    if not is_right(password, password_hash):
+        raise RefusedError(field, "This is not your password.")
+    give_back(tries)

@@ -1,0 +1,141 @@
+"""How often somebody may try a password or a code: counted in the database, over all processes."""
+
+import hashlib
+import ipaddress
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from flask import current_app
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from app.clock import timestamp
+from app.extensions import is_sqlite, writing
+from app.models import RateBucket
+
+MINUTE = 60.0
+ACCOUNT_SECONDS = 15 * MINUTE
+"""So long it takes until all tries at one account are forgotten."""
+_MAX_KNOWN = 10_000
+_FULL = "flowpulse_full_buckets"
+
+
+class Allowance(NamedTuple):
+    """So many tries at once; after `seconds` without any, as many again."""
+
+    name: str
+    most: int
+    seconds: float
+
+    def wait(self, level: float) -> float:
+        """Seconds until there is room for one more."""
+        return max(0.0, (level + 1 - self.most) * self.seconds / self.most)
+
+
+def of_address(address: str) -> Allowance:
+    """Everybody at an address, without those whose browsers are known."""
+    return Allowance(f"sign-in:{_place(address)}", _limit(), MINUTE)
+
+
+def of_account(email: str) -> Allowance:
+    """Everybody who tries to become this person, whether there is such a one or not."""
+    return Allowance(f"account:{_hash(email)}", _limit(), ACCOUNT_SECONDS)
+
+
+def of_browser(email: str, browser: str) -> Allowance:
+    """A browser that has signed in as this person before."""
+    return Allowance(f"browser:{_hash(f'{email} {browser}')}", _limit(), ACCOUNT_SECONDS)
+
+
+def of_session(token: str) -> Allowance:
+    """Who is signed in and gives the password once more."""
+    return Allowance(f"session:{_hash(token)}", _limit(), ACCOUNT_SECONDS)
+
+
+def of_codes(allowance: Allowance) -> Allowance:
+    """The second step of the same way in: who knows the password may try as many codes."""
+    return allowance._replace(name=f"code-{allowance.name}")
+
+
+def take(allowances: Sequence[Allowance]) -> int:
+    """Count a try at once, before it is known to be wrong: many at the same moment are as many.
+
+    Whole seconds to wait where one of them has no room, and nothing is counted; mostly 0.
+    """
+    if not _limit():
+        return 0
+    at, full = timestamp(), _full_until()
+    wait = max(full.get(each.name, 0.0) - at for each in allowances)
+    if wait <= 0:
+        with writing() as session:
+            levels = {each: _lock(session, each, at) for each in sorted(allowances)}
+            waits = {each: each.wait(level) for each, level in levels.items()}
+            wait = max(waits.values())
+            if not wait:
+                for each, level in levels.items():
+                    _set(session, each, level + 1, at)
+        _remember(full, {each.name: at + more for each, more in waits.items() if more})
+    return math.ceil(wait)
+
+
+def give_back(allowances: Sequence[Allowance]) -> None:
+    """The try was right: it counts for nothing."""
+    if not _limit():
+        return
+    at = timestamp()
+    with writing() as session:
+        for each in sorted(allowances):
+            _set(session, each, max(0.0, _lock(session, each, at) - 1), at)
+
+
+def _limit() -> int:
+    limit: int = current_app.config["FLOWPULSE_FAILED_SIGN_IN_LIMIT"]
+    return limit
+
+
+def _lock(session: Session, allowance: Allowance, at: float) -> float:
+    """How full the bucket is; nobody else changes it until this transaction ends."""
+    table: Any = RateBucket.__table__
+    insert: Any = (sqlite if is_sqlite() else postgresql).insert(table)
+    locked = insert.values(name=allowance.name, level=0.0, updated_at=at).on_conflict_do_update(
+        index_elements=[table.c.name], set_={"name": insert.excluded.name}
+    )
+    level, then = session.execute(locked.returning(table.c.level, table.c.updated_at)).one()
+    drained: float = level - max(0.0, at - then) * allowance.most / allowance.seconds
+    return max(0.0, drained)
+
+
+def _set(session: Session, allowance: Allowance, level: float, at: float) -> None:
+    table: Any = RateBucket.__table__
+    changed = table.update().where(table.c.name == allowance.name)
+    session.execute(changed.values(level=level, updated_at=at))
+
+
+def _full_until() -> dict[str, float]:
+    """What this process knows to be full: who goes on trying costs the database nothing."""
+    known: dict[str, float] = current_app.extensions.setdefault(_FULL, {})
+    return known
+
+
+def _remember(full: dict[str, float], more: dict[str, float]) -> None:
+    if len(full) + len(more) > _MAX_KNOWN:
+        full.clear()
+    full.update(more)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.strip().lower().encode("utf-8", "replace")).hexdigest()[:40]
+
+
+def _place(address: str) -> str:
+    """Of IPv6, the network of one customer: each has 2**64 addresses of its own (RFC 6177)."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address[:64]
+    if isinstance(found, ipaddress.IPv6Address):
+        if not found.ipv4_mapped:
+            return str(ipaddress.ip_network((found, 64), strict=False))
+        return str(found.ipv4_mapped)
+    return str(found)
