@@ -38,12 +38,14 @@ PAGES: dict[str, tuple[str, ...]] = {
     "runs.show_runs": ("/runs", "/runs?outcome=failure"),
     "settings.show_settings": ("/settings",),
     "troubleshooting.show_table": ("/troubleshooting",),
+    "two_factor.show_offer": ("/account/two-factor",),
     "workflows.show_workflow": ("/workflows/{workflow}",),
     "workflows.show_workflows": ("/workflows",),
 }
 """By endpoint: addresses, in which {event}, {workflow}, {key} and so on stand for ids."""
 
 SIGNED_OUT = {
+    "second_step.show_second_step": ("/sign-in/code",),
     "sign_in.show_sign_in": ("/sign-in", "/sign-in?next=/events"),
     "sign_in.show_set_up": ("/setup", "/setup?token=wrong"),
 }

@@ -11,6 +11,7 @@ from app.cli.text import Row, print_row, print_rows
 from app.extensions import db
 from app.models import ROLES, Membership, Workspace
 from app.workspaces.people import add_member, create_user, is_set_up, set_up
+from app.workspaces.rescue import find_person, reset_password, reset_two_factor
 
 COLUMNS = ("id", "email", "role")
 
@@ -77,6 +78,28 @@ def create(
 def add(email: str, role: str, workspace: Workspace, as_json: bool) -> None:
     """Give a user who is there already a role in a workspace, and print the same as `create`."""
     print_row(_describe(add_member(email, role, workspace)), as_json, COLUMNS)
+
+
+@user.command("reset-password")
+@click.argument("email")
+@click.option(
+    "--password-stdin",
+    is_flag=True,
+    help="Read the password from standard input instead of asking for it.",
+)
+def reset_password_(email: str, password_stdin: bool) -> None:
+    """Give a user who lost it another password. All their sessions end."""
+    find_person(email)  # Before it asks for a password.
+    person = reset_password(email, _read_password(password_stdin))
+    click.echo(f"{person.email} signs in with the new password from now on.")
+
+
+@user.command("reset-two-factor")
+@click.argument("email")
+def reset_two_factor_(email: str) -> None:
+    """Turn two-factor sign-in off for a user who lost the device. All their sessions end."""
+    person = reset_two_factor(email)
+    click.echo(f"{person.email} signs in with the password alone from now on.")
 
 
 @user.command("list")

@@ -34,6 +34,7 @@ from app.workspaces.sessions import (
     hash_token,
     list_sessions,
 )
+from app.workspaces.two_factor import CODES, count_codes, is_on
 
 PAGE_SIZE = 20
 
@@ -44,7 +45,7 @@ Errors = dict[str, list[str]]
 
 @blueprint.get("/account")
 def show_account() -> str:
-    return _show_page({})
+    return show_page({})
 
 
 @blueprint.post("/account/profile")
@@ -120,7 +121,7 @@ def _change(act: Callable[[], object], done: str) -> ResponseReturnValue:
     try:
         act()
     except RefusedError as error:
-        return _show_page(error.errors), 422
+        return show_page(error.errors), 422
     flash(done, "success")
     return redirect(url_for("account.show_account"), 303)
 
@@ -145,7 +146,8 @@ def _label_zone(name: str, moment: datetime) -> str:
     return f"{city.replace('_', ' ').replace('/', ' / ')} ({local:%H:%M} {zone_name(local)})"
 
 
-def _show_page(errors: Errors) -> str:
+def show_page(errors: Errors) -> str:
+    """The account, with what is wrong with a form of its own."""
     user = signed_in_user()
     sent = request.form if errors else {}
     paged = Paged(count_sessions(user), PAGE_SIZE, "account.show_account", "sessions")
@@ -167,5 +169,8 @@ def _show_page(errors: Errors) -> str:
         workspace=current_membership().workspace,
         wants_digest=wants_digest(current_membership()),
         no_mail="" if read_mail_server() else NO_MAIL,
+        has_two_factor=is_on(user),
+        codes_left=count_codes(user),
+        codes_made=CODES,
         errors=errors,
     )

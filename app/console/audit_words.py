@@ -37,14 +37,19 @@ def name_actor(entry: AuditEntry) -> str:
 def describe(entry: AuditEntry) -> list[tuple[str, str]]:
     """Its details as names and values: `role` and `viewer → admin`."""
     details = entry.details or {}
-    return [(name.replace("_", " "), _describe(value)) for name, value in details.items()]
+    return [(_in_words(name), _describe(value)) for name, value in details.items()]
+
+
+def _in_words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _describe(value: Any) -> str:
     if isinstance(value, Mapping):
         if value.keys() == {"was", "is"}:
             return f"{_describe(value['was'])} → {_describe(value['is'])}"
-        return ", ".join(f"{name} {_describe(each)}" for name, each in value.items()) or "none"
+        parts = [f"{_in_words(name)} {_describe(each)}" for name, each in value.items()]
+        return ", ".join(parts) or "none"
     if isinstance(value, list):
         return ", ".join(map(_describe, value)) or "none"
     if isinstance(value, bool):

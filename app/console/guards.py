@@ -64,6 +64,7 @@ ACCESS = {
     "delivery": Access(look="member"),
     "mails": Access(look="admin"),  # They name people's addresses.
     "account": Access(change="viewer"),  # Everybody's own.
+    "two_factor": Access(change="viewer"),
     "settings": Access(change="admin"),
     "audit": Access(look="owner", change="owner"),
     "alerts": Access(),
@@ -86,6 +87,8 @@ PUBLIC = frozenset(
         "sign_in.sign_out",
         "sign_in.show_set_up",
         "sign_in.set_up_server",
+        "second_step.show_second_step",
+        "second_step.take_second_step",
         "troubleshooting.show_table",
         "docs.show_reference",
         "runner.show_runner",
@@ -111,6 +114,9 @@ FRESH = frozenset(
         "channel.new_secret",
         "channel.delete",
         "revealing.reveal_values",
+        "two_factor.show_offer",
+        "two_factor.switch_on",
+        "two_factor.show_new_codes",
     }
 )
 """Endpoints, of pages, files and forms, that need the password to have been given lately."""

@@ -24,12 +24,12 @@ MAX_LINE = 80
 """Longer values, and those of several lines, are shown as texts that can be edited."""
 PASSWORD_AGAIN = "password_again"  # noqa: S105
 """The field of the page that asks for it once more."""
-SECRETS = frozenset({"new_password", "old_password", "password", PASSWORD_AGAIN}).union(
-    *(list_secrets(kind.Config) for kind in KINDS.values())
-)
+SECRETS = frozenset(
+    {"new_password", "old_password", "password", "two_factor_password", PASSWORD_AGAIN}
+).union(*(list_secrets(kind.Config) for kind in KINDS.values()))
 """The fields whose values no answer repeats: passwords, and what channels' settings call secret."""
 _UNTYPED = frozenset({"as_kept", "asked", "before", "do", "done", "form_id", "instead"}) | {
-    *("next", "quick", "refused", "up_to")
+    *("next", "offer", "quick", "refused", "up_to")
 }
 """What pages put into forms by themselves: passed on, and nobody's loss."""
 
@@ -65,7 +65,7 @@ def keep_form() -> KeptForm | None:
     """The form of this request; None where nothing was typed, or another site has sent it."""
     if CARRIED in request.form:
         return read_kept(request.form[CARRIED])
-    if request.blueprint == "sign_in" or not _is_ours():
+    if request.blueprint in ("sign_in", "second_step") or not _is_ours():
         return None
     sealed = open_form()
     given = sealed.fields if sealed else list(request.form.items(multi=True))

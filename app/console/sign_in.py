@@ -7,6 +7,7 @@ from flask_login import current_user, logout_user
 from app.console.entering import enter, go_on, list_tries, show_first_step
 from app.console.kept_forms import CARRIED, read_kept
 from app.console.known_browsers import set_browser_cookie
+from app.console.second_step import begin_second_step
 from app.extensions import csrf
 from app.links import local_path
 from app.workspaces.passwords import MIN_LENGTH
@@ -20,6 +21,7 @@ from app.workspaces.people import (
 )
 from app.workspaces.sessions import end_session
 from app.workspaces.tries import give_back, take
+from app.workspaces.two_factor import is_on
 
 blueprint = Blueprint("sign_in", __name__)
 blueprint.after_request(set_browser_cookie)
@@ -52,6 +54,8 @@ def sign_in() -> ResponseReturnValue:
     if user is None:
         return show_first_step(target, email, [WRONG], kept), 422
     give_back(tries)
+    if is_on(user):
+        return begin_second_step(user, target, kept)
     enter(user)
     return go_on(target, kept)
 

@@ -120,6 +120,12 @@ def find_by_password(email: str, password: str) -> User | None:
     return user if is_right(password, user.password_hash if user else None) else None
 
 
+def names_of(user: User) -> list[str]:
+    """What others know of a person, and no password may consist of."""
+    workspaces = [each.workspace.name for each in user.memberships]
+    return [user.email, user.name or "", *workspaces]
+
+
 def make_hash(field: str, password: str, names: Iterable[str]) -> str:
     """The password's hash. Raises RefusedError at the field for one that is too weak.
 

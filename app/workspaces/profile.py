@@ -10,7 +10,7 @@ from app.extensions import db, writing
 from app.models import THEMES, User
 from app.workspaces.mistakes import Mistakes, RefusedError
 from app.workspaces.own_password import confirm_password
-from app.workspaces.people import clean_email, clean_field, make_hash
+from app.workspaces.people import clean_email, clean_field, make_hash, names_of
 from app.workspaces.sessions import end_others_in, rotate_in
 
 MAX_NAME = 120
@@ -90,7 +90,7 @@ def change_password(user: User, token: str, old: str, new: str) -> str:
     Raises RefusedError.
     """
     email = user.email
-    names = [email, user.name or "", *(each.workspace.name for each in user.memberships)]
+    names = names_of(user)
     mistakes = Mistakes()
     with mistakes.noted():
         confirm_password(user, old, "old_password")

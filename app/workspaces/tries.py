@@ -89,6 +89,12 @@ def give_back(allowances: Sequence[Allowance]) -> None:
             _set(session, each, max(0.0, _lock(session, each, at) - 1), at)
 
 
+def forget_in(session: Session, allowance: Allowance) -> None:
+    """Count from nothing again, in a transaction that somebody else commits."""
+    table: Any = RateBucket.__table__
+    session.execute(table.delete().where(table.c.name == allowance.name))
+
+
 def _limit() -> int:
     limit: int = current_app.config["FLOWPULSE_FAILED_SIGN_IN_LIMIT"]
     return limit

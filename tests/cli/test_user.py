@@ -10,11 +10,17 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from sqlalchemy import delete
+from sqlalchemy import select as choose
 
-from app.extensions import writing
-from app.models import Membership, Workspace
+from app.clock import timestamp
+from app.extensions import db, writing
+from app.models import Membership, RateBucket, User, UserSession, Workspace
 from app.workspaces.people import find_by_password, is_instance_owner, is_set_up
+from app.workspaces.sessions import start_session
+from app.workspaces.tries import of_account, take
+from app.workspaces.two_factor import count_codes, is_on
 from tests.cli.conftest import Run
+from tests.console.test_two_factor import switch_on
 from tests.factories import PASSWORD, make_team, make_workspace
 from tests.server import test_environment
 
@@ -161,3 +167,35 @@ def test_a_user_who_was_removed_is_added_again(run: Run) -> None:
     again = run("user", "add", team.email, "--role", "member", exit_code=1)
     assert "in this workspace already" in again.stderr
     assert "no user" in run("user", "add", "x@example.org", "--role", "member", exit_code=1).stderr
+
+
+def test_a_lost_password_is_replaced_and_all_sessions_end(run: Run) -> None:
+    team = make_team()
+    with writing() as session:
+        session.add(RateBucket(name=of_account(team.email).name, level=99, updated_at=timestamp()))
+    start_session(person_of(team.email), "192.0.2.1", "")
+    arguments = ("user", "reset-password", team.email.upper(), "--password-stdin")
+    assert "a common password" in run(*arguments, input="Password2024!", exit_code=1).stderr
+    done = run(*arguments, input="quite another long password\n")
+    assert done.stdout == f"{team.email} signs in with the new password from now on.\n"
+    assert find_by_password(team.email, "quite another long password")
+    assert not find_by_password(team.email, PASSWORD)
+    assert [each.end_reason for each in UserSession.query] == ["reset"]
+    assert take([of_account(team.email)]) == 0  # Whoever guessed has no say in it any more.
+    unknown = run("user", "reset-password", "x@example.org", "--password-stdin", exit_code=1)
+    assert unknown.stderr == "Error: There is no user 'x@example.org'.\n"
+
+
+def test_a_lost_device_is_forgotten_and_all_sessions_end(run: Run) -> None:
+    team = make_team()
+    switch_on(team.email)
+    start_session(person_of(team.email), "192.0.2.1", "")
+    assert "the password alone" in run("user", "reset-two-factor", team.email).stdout
+    person = person_of(team.email)
+    assert not is_on(person) and count_codes(person) == 0
+    assert [each.end_reason for each in UserSession.query] == ["reset"]
+
+
+def person_of(email: str) -> User:
+    db.session.rollback()
+    return db.session.scalars(choose(User).where(User.email == email)).one()

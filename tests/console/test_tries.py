@@ -1,6 +1,6 @@
 """Who guesses passwords has to wait, by account and by address, and locks nobody out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,13 @@ from tests.factories import PASSWORD, Team
 from tests.simulated_time import simulated_time
 
 MOST = 10
+
+
+@pytest.fixture(autouse=True)
+def _time_stands_still() -> Iterator[None]:
+    """However long the tries take: an address may try again after six seconds."""
+    with simulated_time(datetime.now(UTC)):
+        yield
 
 
 def guess(client: FlaskClient, email: str, address: str = "192.0.2.1", **more: Any) -> int:

@@ -1,0 +1,41 @@
+"""What the server's admin does for who can't sign in: another password, no second factor."""
+
+from sqlalchemy import select
+
+from app.extensions import db, writing
+from app.models import User
+from app.workspaces.people import RefusedError, clean_email, make_hash, names_of
+from app.workspaces.sessions import end_all_in
+from app.workspaces.tries import forget_in, of_account
+from app.workspaces.two_factor import turn_off_in
+
+
+def find_person(email: str) -> User:
+    """Raises RefusedError."""
+    address = clean_email(email)
+    user: User | None = db.session.scalar(select(User).where(User.email == address))
+    if user is None:
+        raise RefusedError("email", f"There is no user {address!r}.")
+    return user
+
+
+def reset_password(email: str, password: str) -> User:
+    """Give a person another password; all their sessions end. Raises RefusedError."""
+    user = find_person(email)
+    user_id, names = user.id, names_of(user)
+    password_hash = make_hash("password", password, names)
+    with writing() as session:
+        user.password_hash = password_hash
+        end_all_in(session, user_id, "reset")
+        forget_in(session, of_account(email))
+    return user
+
+
+def reset_two_factor(email: str) -> User:
+    """Have the password alone sign a person in; all their sessions end. Raises RefusedError."""
+    user = find_person(email)
+    user_id = user.id
+    with writing() as session:
+        turn_off_in(session, user_id)
+        end_all_in(session, user_id, "reset")
+    return user

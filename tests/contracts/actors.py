@@ -1,0 +1,165 @@
+"""Those who ask at every address, each with real ids of a workspace that has one of everything."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.extensions import db
+from app.ingest.service import ingest_service
+from app.models import (
+    Alert,
+    AlertRule,
+    ApiKey,
+    Channel,
+    Delivery,
+    Event,
+    MaintenanceWindow,
+    Membership,
+    Run,
+    User,
+    Workflow,
+    Workspace,
+)
+from app.processing.batch import process_batch
+from app.workspaces.api_keys import create_api_key
+from app.workspaces.badges import renew_badge
+from app.workspaces.channels import send_test
+from app.workspaces.members import remove_member
+from app.workspaces.people import create_user
+from tests.channels.deliveries import store_channels
+from tests.factories import PASSWORD, Team, make_alert, make_team, report
+from tests.sessions import make_client
+
+Ids = dict[str, str]
+ROLES = ("viewer", "member", "admin", "owner")
+REPORTS = ("/api/v1/ingest/", "/api/v1/ping/")
+"""Where senders report; an event's body names its workflow."""
+_ENDED = {"ended_at": "2026-01-15T09:31:00Z"}
+ACTORS = ("nobody", *ROLES, "removed", "unscoped", "foreign", "key")
+_TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Asks for what has these ids; the key for addresses that take reports, and for the others."""
+
+    client: FlaskClient
+    ids: Ids
+    ingest_key: str | None = None
+    read_key: str | None = None
+    tokens: list[str] = field(default_factory=list)
+
+    def ask(self, method: str, line: str) -> int:
+        """The status of the answer. What follows a question mark is a form's content, in a POST."""
+        path, _, query = line.format(**self.ids).partition("?")
+        is_report = path.startswith(REPORTS)
+        key = self.ingest_key if is_report else self.read_key
+        options: dict[str, Any] = {"headers": {"X-API-Key": key} if key else {}}
+        if method == "GET":
+            options["query_string"] = query
+        elif is_report:
+            options["json"] = self._event(path)
+        else:
+            options["data"] = {"csrf_token": self._token(), **dict(parse_qsl(query))}
+        answer = self.client.open(path, method=method, buffered=True, **options)
+        return int(answer.status_code)
+
+    def _token(self) -> str:
+        """Of who is signed out, that of the sign-in form."""
+        if not self.tokens:
+            page = self.client.get("/account", follow_redirects=True).text
+            self.tokens.extend(_TOKEN.findall(page)[:1])
+        return self.tokens[0]
+
+    def _event(self, path: str) -> dict[str, Any]:
+        event = {"workflow_id": self.ids["workflow"], "external_execution_id": path}
+        if "batch" in path:
+            return {"events": [{"kind": "run-success", **event, **_ENDED}]}
+        if "start" in path:
+            return {**event, "started_at": _ENDED["ended_at"]}
+        return {**event, **_ENDED} | ({"error_message": "boom"} if "failure" in path else {})
+
+
+def make_actors(app: Flask) -> dict[str, Actor]:
+    """In an application context, on an empty database."""
+    teams = {name: make_team(first=name == "nobody") for name in ("nobody", "foreign", *ROLES)}
+    ids = {name: _furnish(app, team) for name, team in teams.items()}
+    base, theirs = teams["nobody"], ids["nobody"]
+    _, only_read = create_api_key(base.workspace_id, "only read", ["read"])
+    _, only_ingest = create_api_key(base.workspace_id, "only ingest", ["ingest"])
+    actors = {
+        "nobody": Actor(app.test_client(), theirs),
+        "removed": Actor(_make_removed(app, base), theirs),
+        "unscoped": Actor(app.test_client(), theirs, only_read, only_ingest),
+        "key": Actor(app.test_client(), theirs, base.key, base.key),
+    }
+    owner, foreign_key = make_client(app, teams["foreign"].email), teams["foreign"].key
+    actors["foreign"] = Actor(owner, theirs, foreign_key, foreign_key)
+    for role in ROLES:
+        email = _make_user(teams[role], role, f"{role}@example.org")
+        actors[role] = Actor(make_client(app, email), ids[role])
+    return {name: actors[name] for name in ACTORS}
+
+
+def _make_user(team: Team, role: str, email: str) -> str:
+    create_user(email, PASSWORD, role, db.session.get_one(Workspace, team.workspace_id))
+    return email
+
+
+def _make_removed(app: Flask, team: Team) -> FlaskClient:
+    """Somebody whose session began before they were removed."""
+    client = make_client(app, _make_user(team, "member", "removed@example.org"))
+    query = select(Membership).join(Membership.user).order_by(Membership.id)
+    owner = db.session.scalars(query.where(User.email == team.email)).one()
+    gone = db.session.scalars(query.where(User.email == "removed@example.org")).one()
+    remove_member(owner, gone)
+    return client
+
+
+def _furnish(app: Flask, team: Team) -> Ids:
+    """One of everything that has an address."""
+    sender = app.test_client()
+    for fields in ({}, {"ended_at": "soon"}):
+        report(sender, team, **fields)
+    ingest_service().recorder.flush()
+    process_batch(10)
+    store_channels(team.workspace_id, ["Ops"])
+    make_alert(team.workspace_id, team.workflow_id)
+    workflow = db.session.get_one(Workflow, team.workflow_id)
+    renew_badge(workflow)
+    colleague = _make_user(team, "viewer", f"colleague-{team.email}")
+    refused = select(Event.fingerprint).where(
+        Event.workspace_id == team.workspace_id, Event.fingerprint.is_not(None)
+    )
+    sent = select(Delivery.public_id).join(Channel, Channel.id == Delivery.channel_id)
+    member = select(User.public_id).where(User.email == colleague)
+
+    def one(column: InstrumentedAttribute[str]) -> str:
+        own = select(column).where(column.class_.workspace_id == team.workspace_id)
+        return db.session.scalars(own.order_by(column.class_.id).limit(1)).one()
+
+    channel = db.session.scalars(select(Channel).filter_by(workspace_id=team.workspace_id)).one()
+    tester = db.session.scalars(select(User).where(User.email == team.email)).one()
+    return {
+        "test": send_test(channel, tester),
+        "workflow": team.workflow_public_id,
+        "event": one(Event.public_id),
+        "run": one(Run.public_id),
+        "alert": one(Alert.public_id),
+        "rule": one(AlertRule.public_id),
+        "channel": one(Channel.public_id),
+        "window": one(MaintenanceWindow.public_id),
+        "key": one(ApiKey.public_id),
+        "problem": str(db.session.scalars(refused.limit(1)).one()),
+        "delivery": db.session.scalars(
+            sent.where(Channel.workspace_id == team.workspace_id).limit(1)
+        ).one(),
+        "member": db.session.scalars(member).one(),
+        "badge": str(db.session.get_one(Workflow, team.workflow_id).badge_token),
+    }
