@@ -53,6 +53,12 @@ def _switch(text: str) -> bool:
     return text == "1"
 
 
+def _role(text: str) -> str:
+    if text not in {"viewer", "member", "admin", "owner", "nobody"}:
+        raise ValueError("must be viewer, member, admin, owner or nobody")
+    return text
+
+
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 65_536):
         raise ValueError("must be a whole number from 1 to 65535")
@@ -175,9 +181,7 @@ SETTINGS: tuple[Setting, ...] = (
         _whole_number,
         "Largest request body in bytes; a larger one gets 413.",
     ),
-    Setting(
-        "FLOWPULSE_MAX_JSON_DEPTH", "64", _whole_number, "Deepest nesting of a JSON body in levels."
-    ),
+    Setting("FLOWPULSE_MAX_JSON_DEPTH", "64", _whole_number, "Deepest nesting of a JSON body."),
     Setting(
         "FLOWPULSE_BODY_TIMEOUT_SECONDS",
         "20",
@@ -190,21 +194,14 @@ SETTINGS: tuple[Setting, ...] = (
         _whole_number,
         "Refused requests stored per second, over all machines; the rest is counted.",
     ),
-    Setting(
-        "FLOWPULSE_REJECTED_DAYS", "7", _days, "Days that refused requests are kept, from 1 on."
-    ),
+    Setting("FLOWPULSE_REJECTED_DAYS", "7", _days, "Days refused requests are kept, from 1 on."),
     Setting(
         "FLOWPULSE_REJECTED_ROWS",
         "50000",
         _whole_number,
         "Refused requests kept at most; the oldest go first.",
     ),
-    Setting(
-        "FLOWPULSE_EVENT_DAYS",
-        "90",
-        _days,
-        "Days that events and successes are kept, from 1 on; 3650 to keep them for long.",
-    ),
+    Setting("FLOWPULSE_EVENT_DAYS", "90", _days, "Days events and successes are kept, 1 or more."),
     Setting("FLOWPULSE_FAILURE_DAYS", "365", _days, "Days that failed runs are kept, from 1 on."),
     Setting(
         "FLOWPULSE_MAX_DATABASE_MB",
@@ -223,8 +220,13 @@ SETTINGS: tuple[Setting, ...] = (
         "FLOWPULSE_PUBLIC_DOCS",
         "1",
         _switch,
-        "Whether the API reference and the troubleshooting page can be read without signing in: "
-        "1 or 0.",
+        "Whether API reference and troubleshooting can be read without signing in: 1 or 0.",
+    ),
+    Setting(
+        "FLOWPULSE_REVEAL_ROLE",
+        "admin",
+        _role,
+        "Least role that may see hidden values: `viewer`, `member`, `admin`, `owner` or `nobody`.",
     ),
     Setting(
         "FLOWPULSE_TRUSTED_PROXIES",
@@ -232,12 +234,7 @@ SETTINGS: tuple[Setting, ...] = (
         _whole_number,
         "Number of reverse proxies in front whose X-Forwarded-* headers are believed.",
     ),
-    Setting(
-        "FLOWPULSE_SMTP_HOST",
-        "",
-        str,
-        "SMTP server that mail goes out by. Empty: no mail is sent.",
-    ),
+    Setting("FLOWPULSE_SMTP_HOST", "", str, "SMTP server for mail. Empty: no mail is sent."),
     Setting("FLOWPULSE_SMTP_PORT", "587", _port, "Port of the SMTP server."),
     Setting(
         "FLOWPULSE_SMTP_SECURITY",
@@ -258,8 +255,7 @@ SETTINGS: tuple[Setting, ...] = (
         "FLOWPULSE_ALLOW_PRIVATE_ADDRESSES",
         "0",
         _switch,
-        "Whether channels may send to private, loopback and link-local addresses, such as a "
-        "server in your own network: 1 or 0.",
+        "Whether channels may send to private, loopback and link-local addresses: 1 or 0.",
     ),
 )
 

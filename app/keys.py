@@ -19,7 +19,6 @@ KEY_PATTERN = re.compile(r"fp_[0-9A-Za-z]{36}")
 _SHORTEST_CUT = 20
 _CANDIDATE = re.compile(rf"fp_[0-9A-Za-z]{{{_SHORTEST_CUT},}}")
 _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2}|[0-9A-Za-z_]){22,}")
-_CANDIDATE_BYTES = re.compile(_CANDIDATE.pattern.encode())
 
 
 def make_key() -> str:
@@ -92,13 +91,6 @@ def mask_keys_in_address(address: str) -> str:
     if "%" not in address:
         return mask_keys(address)
     return mask_keys(_ENCODED.sub(_star_out_encoded, address))
-
-
-def mask_keys_in_bytes(raw: bytes) -> bytes:
-    """As `mask_keys`, for a body that is otherwise kept byte by byte."""
-    if b"fp_" not in raw:
-        return raw
-    return _CANDIDATE_BYTES.sub(lambda found: _star(found[0].decode()).encode(), raw)
 
 
 def _star_out(found: re.Match[str]) -> str:

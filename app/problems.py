@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import NamedTuple
 
+from app.disguised_keys import mask_disguised
+
 KINDS = ("request", "body", "field", "warning", "processing", "delivery")
 RECEIVED_LIMIT = 80
 
@@ -141,7 +143,7 @@ def presentable(text: str) -> str:
     """`text`, as long as before, without what must not be answered or can't be stored."""
     if not text.isascii() or "\0" in text:
         text = _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
-    return _SECRET.sub(_mask, text) if "fp_" in text else text
+    return mask_disguised(_SECRET.sub(_mask, text) if "fp_" in text else text)
 
 
 def _mask(secret: re.Match[str]) -> str:

@@ -1,17 +1,15 @@
 """Secrets in addresses, starred out in what is shown: `user:password@`, and `?token=`."""
 
 import re
+from collections.abc import Iterator
 from urllib.parse import quote, unquote
+
+from app.secret_names import is_secret_parameter
 
 STARS = "******"
 """ASCII, so that an address with it can still be sent."""
 _USERINFO = re.compile(r"""//[^/?#\s"'<>]*@""")
 _PARAMETER = re.compile(r"""([?&;])([^=&;?#\s]+)=([^&;#\s"'<>]+)""")
-_SECRET_NAME = re.compile(
-    r"token|secret|passw|pwd|passphrase|credential|signature|jwt|bearer|cookie|auth$|key$"
-    r"|(?<![a-z])(?:auth|authorization|hmac|key|pass|pin|pw|session|sid|sig|otp)(?![a-z])",
-    re.IGNORECASE,
-)
 _DATABASE_PASSWORD = re.compile(r"^([^:/@?]*:/+|(?![^:/@?]*:/))([^:/@]*):(.*)@", re.DOTALL)
 _NO_PORT = re.compile(r"^([^:/@?]*:/+)([^:/@\[\]?]+):(?!\d*(?:[/?,]|$)).*", re.DOTALL)
 """What stands after the colon where the @ was forgotten."""
@@ -26,9 +24,34 @@ _ENCODED_MARK = re.compile("%(?:3d|40)", re.IGNORECASE)
 def mask_url_secrets(text: str) -> str:
     """A text with addresses, such as a header's value, without what opens something: what stands
     before an @, and the values of parameters whose names tell of a secret."""
+    parts, at = [], 0
+    for start, end, shown in sorted(find_url_secrets(text)):
+        if start >= at:
+            parts += [text[at:start], shown or STARS]
+            at = end
+    return "".join([*parts, text[at:]]) if parts else text
+
+
+def find_url_secrets(text: str) -> Iterator[tuple[int, int, str]]:
+    """Where in a text with addresses the secrets stand, and what is shown in their place; empty
+    where nothing of it is."""
     if "@" in text:
-        text = _USERINFO.sub(f"//{STARS}@", text)
-    return _PARAMETER.sub(_mask_parameter, text) if "=" in text else text
+        for found in _USERINFO.finditer(text):
+            yield found.start() + 2, found.end() - 1, ""
+    if "=" in text:
+        yield from _find_parameters(text)
+
+
+def _find_parameters(text: str) -> Iterator[tuple[int, int, str]]:
+    for found in _PARAMETER.finditer(text):
+        _, name, value = found.groups()
+        if is_secret_parameter(unquote(name)):
+            yield *found.span(3), ""
+        elif _ENCODED_MARK.search(value):
+            plain = unquote(value)
+            masked = mask_url_secrets(plain)
+            if masked != plain:
+                yield *found.span(3), quote(masked, safe="*")
 
 
 def mask_database_url(text: str) -> str:
@@ -44,27 +67,6 @@ def mask_database_url(text: str) -> str:
 
 def _mask_value(parameter: str) -> str:
     for name in _DATABASE_NAME.finditer(parameter):
-        if unquote(name[0]).lower() not in _FILES and _is_secret(unquote(name[0])):
+        if unquote(name[0]).lower() not in _FILES and is_secret_parameter(unquote(name[0])):
             return f"{parameter[: name.end()]}={STARS}"
     return parameter
-
-
-def _is_secret(name: str) -> bool:
-    return bool(_SECRET_NAME.search(_split_words(name)))
-
-
-def _mask_parameter(found: re.Match[str]) -> str:
-    mark, name, value = found.groups()
-    if _is_secret(unquote(name)):
-        return f"{mark}{name}={STARS}"
-    if _ENCODED_MARK.search(value):
-        plain = unquote(value)
-        masked = mask_url_secrets(plain)
-        if masked != plain:
-            return f"{mark}{name}={quote(masked, safe='*')}"
-    return found[0]
-
-
-def _split_words(name: str) -> str:
-    """`accessKey` is two words, as `access_key` is."""
-    return re.sub("([a-z0-9])([A-Z])", r"\1-\2", name)

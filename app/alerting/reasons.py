@@ -12,6 +12,7 @@ from app.alerting.sights import are_refused
 from app.channels.wording import cut
 from app.models import ApiKey, Event, UnstoredCount, Workflow
 from app.problems import presentable
+from app.redaction import mask_text
 from app.refusal_titles import title_of_refusal
 from app.signs import show_signs_in_line
 
@@ -140,4 +141,4 @@ def _describe(group: _Group) -> str:
         parts.append(f"for {cut(named, MOST_NAME)}")
     elif not group.kind:
         parts.append(f"at {cut(group.path, MOST_NAME)}")
-    return cut(show_signs_in_line(presentable(", ".join(parts))), MOST_TEXT)
+    return cut(show_signs_in_line(presentable(mask_text(", ".join(parts)))), MOST_TEXT)

@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
+from app.redaction import mask_text
+
 
 class Sign(Enum):
     """What one sight means for a rule."""
@@ -102,10 +104,10 @@ MOST_ERROR = 500
 
 
 def detail_of(run: SeenRun) -> dict[str, Any]:
-    """What an alert keeps of the run that it is about."""
+    """What an alert keeps of the run that it is about: it is told to others, so without secrets."""
     return {
         "run": run.public_id,
-        "error_type": run.error_type,
-        "error": (run.error_message or "")[:MOST_ERROR] or None,
+        "error_type": run.error_type and mask_text(run.error_type),
+        "error": mask_text((run.error_message or "")[: 2 * MOST_ERROR])[:MOST_ERROR] or None,
         "duration_ms": run.duration_ms,
     }

@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
+from app.redaction import mask_text, mask_value
 from app.url_secrets import mask_url_secrets
 
 _ID = "tz4a98xxat96iws9zmbrgj3a"
@@ -21,11 +22,43 @@ def _text(description: str, example: str, **options: Any) -> fields.Field[Any]:
     return fields.String(metadata={"description": description, "example": example}, **options)
 
 
+_MASKED = "Passwords, tokens, keys and numbers of cards are masked."
+
+
 class _Address(fields.String):
     """An address without its secrets."""
 
     def _serialize(self, value: Any, *arguments: Any, **options: Any) -> str | None:
         return None if value is None else mask_url_secrets(value)
+
+
+class _FreeText(fields.String):
+    """What a sender wrote, without its secrets."""
+
+    def _serialize(self, value: Any, *arguments: Any, **options: Any) -> str | None:
+        return None if value is None else mask_text(value)
+
+
+class _Members(fields.Dict):
+    """An object that a sender made, without its secrets."""
+
+    def _serialize(self, value: Any, *arguments: Any, **options: Any) -> Any:
+        return mask_value(value)
+
+
+class _Findings(fields.List[Any]):
+    """Errors or warnings, without the secrets among what was received."""
+
+    def _serialize(self, value: Any, *arguments: Any, **options: Any) -> Any:
+        return mask_value(value)
+
+
+def _free_text(description: str, example: str) -> fields.Field[Any]:
+    return _FreeText(
+        allow_none=True,
+        dump_default=None,
+        metadata={"description": f"{description} {_MASKED}", "example": example},
+    )
 
 
 class ScheduleDocument(Schema):
@@ -82,17 +115,17 @@ class RunDocument(Schema):
     source_platform = _text("Source platform, in lower case.", "n8n", allow_none=True)
     source_workflow_id = _text("Workflow id there.", "12", allow_none=True)
     correlation_id = _text("Links related runs.", "order-1", allow_none=True)
-    error_type = _text("Kind of the failure.", "RateLimitError", allow_none=True)
-    error_message = _text("What went wrong.", "429 from the CRM", allow_none=True)
+    error_type = _free_text("Kind of the failure.", "RateLimitError")
+    error_message = _free_text("What went wrong.", "429 from the CRM")
     error_group = _text(
         "Alike for failures whose error differs in numbers, ids and quoted values alone.",
         "9f86d081884c7d65",
         allow_none=True,
     )
-    metadata = fields.Dict(
+    metadata = _Members(
         attribute="details",
         allow_none=True,
-        metadata={"description": "What the sender added.", "example": {"leads": 12}},
+        metadata={"description": f"What the sender added. {_MASKED}", "example": {"leads": 12}},
     )
     event_count = fields.Integer(metadata={"description": "Events that told of it."})
     created_at = _time("When the first of them was processed.")
@@ -133,11 +166,11 @@ class EventDocument(Schema):
         attribute="status", metadata={"description": "Status of the answer.", "example": 202}
     )
     code = _text("Why it was rejected.", "validation_failed", allow_none=True)
-    detail = _text("The same in a sentence.", "Send ended_at.", allow_none=True)
-    errors = fields.List(fields.Dict(), allow_none=True)
-    warnings = fields.List(fields.Dict(), allow_none=True)
+    detail = _free_text("The same in a sentence.", "Send ended_at.")
+    errors = _Findings(fields.Dict(), allow_none=True)
+    warnings = _Findings(fields.Dict(), allow_none=True)
     attempts = fields.Integer(metadata={"description": "Failed tries to process it."})
-    failure = _text("The last such failure.", "ValueError: …", allow_none=True)
+    failure = _free_text("The last such failure.", "ValueError: …")
 
 
 WORKFLOW = WorkflowDocument()

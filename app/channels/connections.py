@@ -196,7 +196,7 @@ def name_problem(error: Exception, usual: str) -> str:
 
 
 def split_url(url: str) -> SplitResult:
-    """Raises DeliveryError for what is no http(s) address."""
+    """Raises DeliveryError for what is no http(s) address, or has a user before its host."""
     try:
         parts = urlsplit(url)
         is_good = parts.scheme in PORTS and bool(parts.hostname) and parts.port != 0
@@ -204,6 +204,9 @@ def split_url(url: str) -> SplitResult:
         is_good = False
     if not is_good:
         words = "The saved address is no http:// or https:// address."
+        raise DeliveryError(words, problem=REFUSED_ADDRESS)
+    if "@" in parts.netloc:
+        words = "The saved address has a name or a password before an @. Enter it without."
         raise DeliveryError(words, problem=REFUSED_ADDRESS)
     return parts
 

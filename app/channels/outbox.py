@@ -10,6 +10,7 @@ from app.channels.message import Message, MessageKind
 from app.identifiers import new_id
 from app.models import Channel, Delivery, OutboxMessage
 from app.problems import presentable
+from app.redaction import mask_text
 from app.signs import show_signs
 
 MAX_TITLE, MAX_TEXT, MAX_FACT = 500, 20_000, 1000
@@ -100,5 +101,5 @@ def _insert(
 
 
 def _plain(text: str) -> str:
-    """Without signs that control a terminal, hide something or turn it round: they are seen."""
-    return show_signs(presentable(text))
+    """Without secrets; signs that control a terminal, hide something or turn it round are seen."""
+    return show_signs(presentable(mask_text(text)))

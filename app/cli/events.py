@@ -17,6 +17,7 @@ from app.cli.options import json_option, workspace_option
 from app.cli.text import Row, dump, show
 from app.extensions import db
 from app.models import STATES, Event, Workspace
+from app.redaction import mask_text, mask_value
 
 POLL_SECONDS = 0.5
 PAGE = 500
@@ -119,9 +120,9 @@ def _describe(event: Event) -> Row:
         "run_id": event.run.public_id if event.run else None,
         "api_key": event.api_key.name if event.api_key else None,
         "remote_addr": event.remote_addr,
-        "detail": event.detail or event.failure,
-        "errors": event.errors,
-        "warnings": event.warnings,
+        "detail": mask_text(event.detail or event.failure or "") or None,
+        "errors": mask_value(event.errors),
+        "warnings": mask_value(event.warnings),
     }
 
 

@@ -28,6 +28,7 @@ from app.console import (
     overview,
     problem_groups,
     reference,
+    revealing,
     rule_form,
     runner,
     runs,
@@ -52,6 +53,7 @@ from app.console.examples import curl_command
 from app.console.formatting import FILTERS
 from app.console.guards import PublicIdConverter, guard, may, protect_forms
 from app.console.headers import init_headers
+from app.console.hidden import visible, without_url_secrets
 from app.console.kept_forms import keep_form, show_kept
 from app.console.navigation import list_navigation
 from app.console.origins import init_origins
@@ -64,14 +66,13 @@ from app.errors import answer_page
 from app.extensions import login_manager
 from app.htmx import is_for_htmx, is_going_on
 from app.processing.web_beat import note_served
-from app.signs import show_signs
 from app.timetable import span_in_words
-from app.url_secrets import mask_url_secrets
 
 GUARDED = (
     overview.blueprint,
     live_log.blueprint,
     event.blueprint,
+    revealing.blueprint,
     runs.blueprint,
     insights.blueprint,
     mending.blueprint,
@@ -125,8 +126,8 @@ def init_console(app: Flask) -> None:
     app.login_manager = login_manager  # type: ignore[attr-defined]
     login_manager.user_loader(load_reader)
     app.url_map.converters["public_id"] = PublicIdConverter
-    app.jinja_env.filters.update(FILTERS, summary=summarise, visible=show_signs, bar_path=bar_path)
-    app.jinja_env.filters.update(mask_url_secrets=mask_url_secrets)
+    app.jinja_env.filters.update(FILTERS, summary=summarise, visible=visible, bar_path=bar_path)
+    app.jinja_env.filters.update(mask_url_secrets=without_url_secrets)
     app.jinja_env.filters.update(span=span_in_words, outcome_to_filter_by=filter_by_outcome)
     app.jinja_env.globals.update(current_user=current_user, may=may, curl_command=curl_command)
     app.jinja_env.globals.update(why_signed_out=why_signed_out)

@@ -12,6 +12,7 @@ from app.clock import now
 from app.console.alerts import explain_alert, list_alerted, list_open
 from app.console.formatting import number, plural
 from app.console.guards import ACCESS, may
+from app.console.hidden import visible
 from app.console.mails import name_mails
 from app.console.open_problems import Group, Scope, load_newest
 from app.console.problem_titles import title_of, workflow_of
@@ -114,9 +115,9 @@ def _not_alerted(situation: Situation, source: str) -> list[WorkflowHealth]:
 def _describe_failure(health: WorkflowHealth) -> str:
     row = health.failures_in_a_row
     said = "The last run failed" if row == 1 else f"The last {row} runs failed"
-    text = select(func.substr(Run.error_message, 1, MAX_MESSAGE))
+    text = select(func.substr(Run.error_message, 1, 2 * MAX_MESSAGE))
     message = db.session.scalar(text.where(Run.id == health.runs[-1].id))
-    return f"{said}: {show_signs(message)}" if message else said
+    return f"{said}: {visible(message)[:MAX_MESSAGE]}" if message else said
 
 
 def _look_at_alerts(situation: Situation) -> list[Line]:
@@ -139,7 +140,7 @@ def _look_at_alerts(situation: Situation) -> list[Line]:
 
 def _describe_alert(alert: Alert) -> str:
     said = alert.detail.get("error") or " ".join(explain_alert(alert)[:2]).strip()
-    return show_signs(said[:MAX_MESSAGE] or f"Found by the rule {alert.rule_name}")
+    return visible(said[:MAX_MESSAGE] or f"Found by the rule {alert.rule_name}")
 
 
 def _look_at_problems(situation: Situation) -> list[Line]:

@@ -5,19 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from app.console.json_view import (
-    Member,
-    Token,
-    list_form_members,
-    list_members,
-    scan,
-    scan_form,
-)
+from app.console.json_view import Member, list_form_members, list_members
 from app.ingest.body import read_object
 from app.ingest.places import locate
 from app.ingest.service import ingest_service
 from app.ingest.slips import is_form
+from app.json_tokens import Token, scan, scan_form
 from app.problems import ProblemError, presentable, shorten
+from app.redaction import Redacted, redact
 
 _FORM = "application/x-www-form-urlencoded"
 _LONGEST_SLIP = 80
@@ -58,6 +53,11 @@ class BodyText:
     @cached_property
     def tokens(self) -> list[Token]:
         return scan_form(self.text) if self.is_form else scan(self.text)
+
+    @cached_property
+    def redacted(self) -> Redacted:
+        """What of it is shown to those who may not see all."""
+        return redact(self.text, is_form=self.is_form)
 
     @cached_property
     def members(self) -> list[Member]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from app.console.body_places import BodyText, Place
-from app.console.json_view import Token
+from app.json_tokens import Token
 from app.signs import show_signs
 
 MOST_BYTES = 20_000

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from app.console import field_mending, json_mending
-from app.console.body_places import Place
+from app.console.body_places import BodyText, Place
 from app.console.body_view import BodyView, view_new
 from app.console.drafts import Draft
-from app.console.json_view import Token, scan
+from app.console.hidden import cover
 from app.ingest.attempts import Attempt, Checked, check
 from app.ingest.body import read_object
+from app.ingest.places import say_of
 from app.ingest.schemas import EVENT_KINDS
 from app.ingest.service import ingest_service
+from app.json_tokens import Token, scan
 from app.problems import ProblemError
 
 _MOST_STEPS = 100
@@ -72,8 +74,8 @@ def mend_json(text: str, content_type: str | None) -> tuple[str, list[str]]:
             mended = _mend_once(text, problem)
             if mended is None or mended[0] == text:
                 break
-            text, words = mended
-            changes.append(words)
+            changes.append(say_of(mended[1], text, _find_start(text, problem)))
+            text = mended[0]
             content_type = _JSON[0][1]
             continue
         return _settle(text, members, changes)
@@ -92,8 +94,12 @@ def _mend_once(text: str, problem: ProblemError) -> tuple[str, str] | None:
     if problem.position is None:
         return _take_out(text)
     rule = json_mending.RULES.get(problem.errors[0].code)
-    start = len(text.encode()[: problem.position.offset].decode("utf-8", "replace"))
-    return rule(text, start) if rule else None
+    return rule(text, _find_start(text, problem)) if rule else None
+
+
+def _find_start(text: str, problem: ProblemError) -> int:
+    offset = problem.position.offset if problem.position else 0
+    return len(text.encode()[:offset].decode("utf-8", "replace"))
 
 
 def _take_out(text: str) -> tuple[str, str] | None:
@@ -153,7 +159,8 @@ def _compare(original: str, text: str) -> BodyView:
             if tag != "equal" and last > first:
                 span = new[first].start, new[last - 1].end
                 places.append(Place(len(places) + 1, *span, 0, 0, "green", ()))
-    return view_new(text, tokens, places)
+    covered, places = cover(BodyText(text.encode(), _JSON[0][1], False), places)
+    return view_new(covered.text, covered.tokens, places)
 
 
 def _without_space(tokens: Sequence[Token]) -> list[Token]:

@@ -5,8 +5,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from app.console.json_view import Member, list_members, scan
+from app.console.json_view import Member, list_members
 from app.ingest.references import REFERENCES
+from app.json_tokens import scan
 
 
 @dataclass

@@ -10,6 +10,7 @@ from app.console.run_filter import is_failure, is_of
 from app.extensions import db
 from app.models import Run, Workflow
 from app.processing.error_groups import find_pattern
+from app.redaction import mask_text
 
 PATTERN_LENGTH = 300
 
@@ -90,7 +91,7 @@ def describe_groups(workspace_id: int, tallies: Sequence[Tally]) -> list[ErrorGr
             first_at,
             tally.last_at,
             error_type,
-            find_pattern(text)[:PATTERN_LENGTH],
+            find_pattern(mask_text(text))[:PATTERN_LENGTH],
             workflow,
             tally.workflows,
         )

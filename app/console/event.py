@@ -20,9 +20,19 @@ from app.console.body_places import BodyText, Place, find_places
 from app.console.body_view import view_body
 from app.console.clocks import compare_clocks
 from app.console.decisions import explain_decision
-from app.console.fixes import Fixes, find_content_type
+from app.console.fixes import Fixes, read_body
 from app.console.guards import visible_workspace_ids
 from app.console.header_view import view_headers, write_headers
+from app.console.hidden import (
+    cover_bytes,
+    cover_places,
+    hides_values,
+    is_revealed,
+    may_reveal,
+    open_event,
+    without_secret_members,
+    without_secrets,
+)
 from app.console.long_text import cut_text
 from app.console.overview import worker_stands_still
 from app.console.related import MOST as MOST_RELATED
@@ -77,7 +87,8 @@ def render_event(
     """The page; `errors` and `form` are those of a form that makes or names a
     workflow."""
     body = read_body(event)
-    places, place_of = find_places(body, event.errors or [], event.warnings or [])
+    found = find_places(body, event.errors or [], event.warnings or [])
+    covered, places, place_of = cover_places(body, *found)
     return render_template(
         "console/event.html",
         event=event,
@@ -91,10 +102,13 @@ def render_event(
         most_related=MOST_RELATED,
         body=body,
         encoded=_encode(body),
-        message=cut_text((event.run and event.run.error_message) or "", _MOST_OF_A_MESSAGE),
+        hides_values=hides_values(event, body),
+        is_revealed=is_revealed(),
+        may_reveal=may_reveal(),
+        message=cut_text(without_secrets(_message_of(event)), _MOST_OF_A_MESSAGE),
         headers=view_headers(event.headers),
-        view=view_body(body, places, begin=request.args.get("body", type=int)),
-        answer=_fit(json.dumps(rebuild_answer(event), indent=2, ensure_ascii=False)),
+        view=view_body(covered, places, begin=request.args.get("body", type=int)),
+        answer=_fit(_write(without_secret_members(rebuild_answer(event)))),
         answer_headers=rebuild_headers(event),
         reproductions=reproduce(event),
         phrase=HTTPStatus(event.status).phrase,
@@ -110,7 +124,7 @@ def render_event(
 @blueprint.get("/events/<public_id:public_id>/body")
 def download_body(public_id: str) -> Response:
     event = find_event(public_id)
-    response = Response(event.body, content_type="application/octet-stream")
+    response = Response(cover_bytes(read_body(event)), content_type="application/octet-stream")
     response.headers.set("Content-Disposition", "attachment", filename=f"{public_id}.bin")
     return response
 
@@ -157,6 +171,7 @@ def find_event(public_id: str) -> Event:
     if event is None or event.workspace_id not in visible_workspace_ids():
         is_late = event is None and is_new(public_id, NEW_SECONDS)
         abort(404, f"There is no such event. {_JUST_CAME if is_late else _KEPT}")
+    open_event(event)
     return event
 
 
@@ -199,7 +214,7 @@ def find_rows(
     unexplained = dict(PROBLEMS)
     return [
         Finding(entry, unexplained.pop(str(entry.get("code")), None), place_of.get(index))
-        for index, entry in enumerate(entries or [], first)
+        for index, entry in enumerate(without_secret_members(entries or []), first)
     ]
 
 
@@ -239,6 +254,14 @@ def is_of_batch(event: Event) -> bool:
     return find_place(event.kind, event.path) is not None
 
 
+def _message_of(event: Event) -> str:
+    return (event.run and event.run.error_message) or ""
+
+
+def _write(answer: Any) -> str:
+    return json.dumps(answer, indent=2, ensure_ascii=False)
+
+
 def _fit(answer: str) -> str:
     """Its first lines, where all of them would be too much: the page tells each finding above."""
     lines, weight = answer.split("\n"), 0
@@ -253,9 +276,4 @@ def _encode(body: BodyText) -> str:
     """As base64 what is no text, unless that is too long for a page."""
     if body.is_utf8 or len(body.raw) > _MOST_ENCODED:
         return ""
-    return base64.encodebytes(body.raw).decode("ascii")
-
-
-def read_body(event: Event) -> BodyText:
-    is_cut = event.body_size is not None and len(event.body) < event.body_size
-    return BodyText(event.body, find_content_type(event), is_cut)
+    return base64.encodebytes(cover_bytes(body)).decode("ascii")

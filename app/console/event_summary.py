@@ -7,9 +7,11 @@ from app.console.url_filter import OUTCOMES
 from app.models import Event
 from app.problems import PROBLEMS
 from app.processing.runs import OUTCOMES_BY_KIND, kinds_that_tell
+from app.redaction import mask_text
 from app.signs import show_signs
 
 _MAX_TEXT = 160
+_MOST_READ = 400
 FAILURES = frozenset(kinds_that_tell("failure"))
 """The kinds of events that report a failure."""
 
@@ -30,7 +32,12 @@ class Summary(NamedTuple):
 def summarise(event: Event) -> Summary:
     """What a row says about an event; one registry line a state."""
     title, text = _SUMMARIES[event.state](event)
-    return Summary(show_signs(title[:_MAX_TEXT]), show_signs(text[:_MAX_TEXT]))
+    return Summary(_shorten(title), _shorten(text))
+
+
+def _shorten(text: str) -> str:
+    """Cut once its secrets are hidden: a part of one would no longer be known for what it is."""
+    return show_signs(mask_text(text[:_MOST_READ])[:_MAX_TEXT])
 
 
 def _of_accepted(event: Event) -> Summary:

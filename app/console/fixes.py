@@ -7,6 +7,7 @@ from functools import cached_property
 from slugify import slugify
 
 from app.clock import now
+from app.console.body_places import BodyText
 from app.console.corrections import Correction, correct
 from app.console.guards import visible_workspace_ids
 from app.console.likely_workflows import (
@@ -195,6 +196,12 @@ def propose_slug(reference: str) -> str:
         return clean_slug(reference)
     except RefusedError:
         return slugify(reference, max_length=SLUG_LENGTH)
+
+
+def read_body(event: Event) -> BodyText:
+    """Its body as text. Needs headers and body."""
+    is_cut = event.body_size is not None and len(event.body) < event.body_size
+    return BodyText(event.body, find_content_type(event), is_cut)
 
 
 def find_content_type(event: Event) -> str | None:

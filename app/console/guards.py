@@ -47,6 +47,7 @@ ACCESS = {
     "overview": Access(),
     "live_log": Access(),
     "event": Access(),
+    "revealing": Access(change="viewer"),  # FLOWPULSE_REVEAL_ROLE says who.
     "insights": Access(),
     "runs": Access(),
     "mending": Access(look="member"),
@@ -113,6 +114,7 @@ FRESH = frozenset(
         "channel.switch_on",
         "channel.new_secret",
         "channel.delete",
+        "revealing.reveal_values",
         "two_factor.show_offer",
         "two_factor.switch_on",
         "two_factor.show_new_codes",

@@ -5,8 +5,8 @@ from html import escape
 from itertools import accumulate
 from typing import NamedTuple
 
+from app.console.hidden import without_secrets
 from app.signs import show_signs
-from app.url_secrets import mask_url_secrets
 
 MOST_BYTES = 8_000
 LONGEST_VALUE = 200
@@ -22,8 +22,8 @@ class HeaderView(NamedTuple):
 
 
 def view_headers(headers: Sequence[Sequence[str]]) -> HeaderView:
-    """The shortest of them, in the order in which they came, without the secrets of addresses."""
-    values = [mask_url_secrets(value) for _, value in headers]
+    """The shortest of them, in the order in which they came, without secrets."""
+    values = [without_secrets(value) for _, value in headers]
     rows = [(pair[0], _cut(show_signs(value))) for pair, value in zip(headers, values, strict=True)]
     weights = sorted((_weigh(*row), index) for index, row in enumerate(rows))
     sums = accumulate(weight for weight, _ in weights)
@@ -45,4 +45,4 @@ def _weigh(name: str, text: str) -> int:
 
 def write_headers(headers: Sequence[Sequence[str]]) -> str:
     """The same of all of them, as text, one a line."""
-    return "".join(f"{name}: {mask_url_secrets(value)}\n" for name, value in headers)
+    return "".join(f"{name}: {without_secrets(value)}\n" for name, value in headers)

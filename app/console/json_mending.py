@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import parse_qsl
 
-from app.console.json_view import scan
+from app.json_tokens import scan
 
 _SMART = "“”„‟«»‘’‚‛"
 _WORD = re.compile(r"[^\W\d][\w.$-]*")

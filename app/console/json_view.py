@@ -1,33 +1,12 @@
-"""JSON cut into pieces with their places, for colours, marks and repairs; broken JSON too."""
+"""The members of a body, with their places, for marks and repairs."""
 
-import json
-import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from urllib.parse import unquote_plus
 
-_STRING = r'"(?:[^"\\\n]++|\\[^\n])*+'
-_TOKEN = re.compile(
-    rf'(?P<key>{_STRING}"(?=\s*+:))|(?P<string>{_STRING}")|(?P<open>{_STRING})'
-    r"|(?P<punctuation>[{}\[\]:,])"
-    r"|(?P<space>\s++)"
-    r"|(?P<number>-?(?:0|[1-9]\d*+)(?:\.\d++)?(?:[eE][+-]?\d++)?(?![\w.+-]))"
-    r"|(?P<literal>(?:true|false|null)(?![\w.+-]))"
-    r'|(?P<bad>[^\s"{}\[\]:,]++)',
-    re.ASCII,
-)
-_FORM_TOKEN = re.compile(r"(?P<key>[^&=]++)|(?P<punctuation>&)|(?P<value>=[^&]*+)")
+from app.json_tokens import Token, read_name
+
 _OPENING, _CLOSING = frozenset("{["), frozenset("}]")
-
-
-class Token(NamedTuple):
-    """A piece of a text: key, string, number, literal, punctuation, space, or what JSON does not
-    know: bad, and open for a text that has no end on its line.
-    """
-
-    kind: str
-    start: int
-    end: int
 
 
 class Member(NamedTuple):
@@ -36,23 +15,6 @@ class Member(NamedTuple):
     name: str
     key: tuple[int, int]
     value: tuple[int, int]
-
-
-def scan(text: str) -> list[Token]:
-    """All pieces of a text, without gaps, in linear time; it never fails."""
-    return [Token(match.lastgroup or "", *match.span()) for match in _TOKEN.finditer(text)]
-
-
-def scan_form(text: str) -> list[Token]:
-    """The pieces of a form-encoded text; a value is a string."""
-    tokens = []
-    for match in _FORM_TOKEN.finditer(text):
-        start, end = match.span()
-        if match.lastgroup == "value":
-            tokens += [Token("punctuation", start, start + 1), Token("string", start + 1, end)]
-        else:
-            tokens.append(Token(match.lastgroup or "bad", start, end))
-    return tokens
 
 
 def list_members(text: str, tokens: Sequence[Token]) -> list[Member]:
@@ -73,15 +35,6 @@ def list_form_members(text: str) -> list[Member]:
         members.append(Member(unquote_plus(name), (at, split), (min(split + 1, end), end)))
         at = end + 1
     return members
-
-
-def read_name(text: str, key: Token) -> str | None:
-    """The name that a key stands for; None if it is no JSON text."""
-    try:
-        name = json.loads(text[key.start : key.end], strict=False)
-    except ValueError:
-        return None
-    return name if isinstance(name, str) else None
 
 
 def _split_members(text: str, tokens: Sequence[Token]) -> Iterator[tuple[Token, list[Token]]]:

@@ -1,16 +1,26 @@
 """What mends a refused event: edit and resend, reprocess, and the buttons of its code."""
 
+from collections.abc import Mapping
+
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.console.body_places import BodyText, find_places
 from app.console.body_view import view_body
 from app.console.corrections import check_body, correct
-from app.console.event import find_event, find_rows, render_event
+from app.console.event import NO_ERRORS, find_event, find_rows, render_event
 from app.console.group_runs import read_instead, take_step
 from app.console.guards import current_workspace, signed_in_user, visible_workspace_ids
+from app.console.hidden import cover_places
+from app.console.hidden_drafts import hide_for_editing
 from app.console.reprocessing import find_open, reprocess
-from app.console.resend_form import ResendForm, draft_form, list_workflow_choices, read_form
+from app.console.resend_form import (
+    ResendForm,
+    draft_form,
+    list_workflow_choices,
+    read_form,
+    read_typed,
+)
 from app.console.resending import draft_message, resend
 from app.console.workflow_list import find_workflow
 from app.ingest.schemas import EVENT_KINDS
@@ -34,7 +44,8 @@ def show_resend(public_id: str) -> str:
 def download_draft(public_id: str) -> Response:
     """What would be sent, with the corrections, for a body that is too long for the form."""
     message, _ = draft_message(find_event(public_id))
-    response = Response(message.raw, content_type="application/octet-stream")
+    shown = message._replace(text=hide_for_editing(message.text).shown)
+    response = Response(shown.raw, content_type="application/octet-stream")
     response.headers.set("Content-Disposition", "attachment", filename=f"{public_id}.json")
     return response
 
@@ -42,7 +53,10 @@ def download_draft(public_id: str) -> Response:
 @blueprint.post("/resend")
 def send_again(public_id: str) -> ResponseReturnValue:
     event = find_event(public_id)
-    form = read_form(event)
+    try:
+        form = read_form(event)
+    except RefusedError as error:
+        return _show_form(event, read_typed(event), checked=True, errors=error.errors), 422
     if request.form.get("do") == "check":
         return _show_form(event, form, checked=True)
     message = form.message
@@ -118,15 +132,22 @@ def _show_mistakes(event: Event, error: RefusedError) -> ResponseReturnValue:
     return render_event(event, errors=error.errors, form=request.form), 422
 
 
-def _show_form(event: Event, form: ResendForm, *, checked: bool = False) -> str:
-    """The form, with what would become of the message; `checked`: once that was asked for."""
+def _show_form(
+    event: Event,
+    form: ResendForm,
+    *,
+    checked: bool = False,
+    errors: Mapping[str, list[str]] = NO_ERRORS,
+) -> str:
+    """The form, with what would become of the message; `checked`: once that was asked for;
+    `errors`: what is wrong with what was typed."""
     workspace_id, kind = _workspace_of(event), form.message.kind
     body = BodyText(form.message.raw, "application/json", False)
     result = check_body(body.raw, body.content_type, kind, workspace_id)
-    errors = [each.as_dict() for each in result.problem.errors] if result.problem else []
+    findings = [each.as_dict() for each in result.problem.errors] if result.problem else []
     warnings = [each.as_dict() for each in result.warnings]
-    shown, warned = errors[:MOST_FINDINGS], warnings[:MOST_FINDINGS]
-    places, place_of = find_places(body, shown, warned)
+    shown, warned = findings[:MOST_FINDINGS], warnings[:MOST_FINDINGS]
+    covered, places, place_of = cover_places(body, *find_places(body, shown, warned))
     mended = correct(body.raw, body.content_type, kind, workspace_id) if checked else None
     return render_template(
         "console/event_resend.html",
@@ -136,10 +157,11 @@ def _show_form(event: Event, form: ResendForm, *, checked: bool = False) -> str:
         workflow_choices=list_workflow_choices(event),
         result=result,
         errors=find_rows(shown, place_of),
-        further_errors=len(errors) - len(shown),
+        further_errors=len(findings) - len(shown),
         warnings=find_rows(warned, place_of, len(shown)),
         warning_count=len(warnings),
-        view=view_body(body, places),
+        view=view_body(covered, places),
+        form_errors=errors,
         correction=mended,
         checked=checked,
     )

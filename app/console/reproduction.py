@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from html import escape
 from typing import NamedTuple
 
+from app.console.fixes import read_body
+from app.console.hidden import cover_bytes, without_url_secrets
 from app.identifiers import new_id
 from app.ingest.batch_places import find_place, sent_alone
-from app.ingest.stored_headers import MASK
 from app.links import public_url
 from app.models import Event
-from app.url_secrets import mask_url_secrets
+from app.secret_texts import MASK
 
 KEY = "fp_your_key"
 MOST_SHOWN = 4_000
@@ -86,13 +87,13 @@ def reproduce(event: Event) -> list[Reproduction]:
 def as_request(event: Event) -> StoredRequest:
     """The headers that decide what becomes of it, and a stand-in where a key was sent, or another
     secret in an address. What came in a batch is sent alone."""
-    given = {pair[0]: mask_url_secrets(pair[1]) for pair in event.headers}
+    given = {pair[0]: without_url_secrets(pair[1]) for pair in event.headers}
     keys = [pair for name, pair in _KEY_HEADERS.items() if given.get(name) == MASK]
     headers = dict(keys[:1]) | {name: given[name] for name in _SENT_AGAIN if name in given}
-    path, body = event.path, event.body
+    path, body = event.path, cover_bytes(read_body(event))
     if find_place(event.kind, path) is not None:
         path, body = sent_alone(event.kind, body)
-    return StoredRequest(event.method, public_url(mask_url_secrets(path)), headers, body)
+    return StoredRequest(event.method, public_url(without_url_secrets(path)), headers, body)
 
 
 def _quote(text: str) -> str:

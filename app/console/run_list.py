@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import defer, joinedload
 
 from app.clock import now
+from app.console.hidden import visible
 from app.console.run_links import SourceLink, find_source_link
 from app.extensions import db
 from app.models import Run
@@ -83,7 +84,7 @@ def _load(condition: ColumnElement[bool]) -> list[ListedRun]:
     query = (
         select(
             Run,
-            func.substr(Run.error_message, 1, MESSAGE_LENGTH),
+            func.substr(Run.error_message, 1, 2 * MESSAGE_LENGTH),
             case((is_short, Run.details), else_=None),
         )
         .where(condition)
@@ -91,6 +92,6 @@ def _load(condition: ColumnElement[bool]) -> list[ListedRun]:
         .order_by(func.coalesce(Run.ended_at, Run.started_at).desc(), Run.id.desc())
     )
     return [
-        ListedRun(run, message or "", find_source_link(run, details))
+        ListedRun(run, visible(message or "")[:MESSAGE_LENGTH], find_source_link(run, details))
         for run, message, details in db.session.execute(query)
     ]

@@ -25,6 +25,7 @@ from app.console.timeline import draw_timeline
 from app.console.url_filter import lead_to_short_address, list_texts
 from app.extensions import db
 from app.models import Event, Run
+from app.redaction import mask_text, mask_value
 
 ERRORS_SHOWN = 25
 EVENTS_SHOWN = 20
@@ -95,17 +96,19 @@ def show_errors() -> ResponseReturnValue:
 @blueprint.get("/runs/<public_id:public_id>")
 def show_run(public_id: str) -> str:
     run = find_run(public_id)
-    details = json.dumps(run.details, indent=2, ensure_ascii=False) if run.details else ""
+    details = mask_value(run.details)
+    written = json.dumps(details, indent=2, ensure_ascii=False) if details else ""
+    texts = (mask_text(run.error_message or ""), written)
+    message, shown_details = (cut_text(text, MOST_OF_A_TEXT) for text in texts)
     events = select(Event).where(Event.run_id == run.id)
-    texts = [cut_text(text, MOST_OF_A_TEXT) for text in (run.error_message or "", details)]
     return render_template(
         "console/run.html",
         run=run,
         started_at=find_start(run),
         source=find_source_link(run, run.details),
-        message=texts[0].shown,
-        details=texts[1].shown,
-        is_cut=any(text.left_out for text in texts),
+        message=message.shown,
+        details=shown_details.shown,
+        is_cut=bool(message.left_out or shown_details.left_out),
         timeline=draw_timeline(find_related(run)),
         most_related=MOST_RELATED,
         events=db.session.scalars(events.order_by(Event.id.desc()).limit(EVENTS_SHOWN)).all(),
@@ -117,9 +120,9 @@ def download_texts(public_id: str) -> Response:
     """What may be too long for a page, as JSON."""
     run = find_run(public_id)
     texts = {
-        "error_type": run.error_type,
-        "error_message": run.error_message,
-        "metadata": run.details,
+        "error_type": mask_text(run.error_type or "") or None,
+        "error_message": mask_text(run.error_message or "") or None,
+        "metadata": mask_value(run.details),
     }
     written = json.dumps(texts, indent=2, ensure_ascii=False)
     response = Response(written, content_type="application/json")

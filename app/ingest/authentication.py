@@ -2,12 +2,13 @@
 
 from contextlib import suppress
 
+from app.disguised_keys import mask_all_keys
 from app.ingest.intake import Intake
 from app.ingest.misplaced_keys import Misplaced, find_misplaced_key
 from app.ingest.records import KnownKey
 from app.ingest.service import IngestService
 from app.ingest.store import OUTAGES
-from app.keys import has_key_form, hash_key, is_well_formed, mask_keys
+from app.keys import has_key_form, hash_key, is_well_formed
 from app.problems import ProblemError
 
 _WITHOUT_KEY = frozenset({"missing_api_key", "malformed_api_key"})
@@ -28,7 +29,7 @@ def require_key(intake: Intake, scope: str, service: IngestService) -> KnownKey:
     if key.id is not None:
         service.limits.check_key(key.id)
         agent = intake.environ.get("HTTP_USER_AGENT", "")
-        service.usage.note(key.id, intake.received_at, intake.remote_addr, mask_keys(agent))
+        service.usage.note(key.id, intake.received_at, intake.remote_addr, mask_all_keys(agent))
     return key
 
 

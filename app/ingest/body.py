@@ -218,9 +218,10 @@ def _refuse(slip: Slip, text: str, shift: int | None, offset: int | None = None)
     """`shift`: bytes before `text` in the body; None where `text` is no part of the body."""
     snippet = places.show_place(text, slip.at)
     line, column = places.locate(text, slip.at)
-    error = FieldError("body", slip.code, slip.message, slip.fix, snippet)
+    message = places.say_of(slip.message, text, slip.at)
+    error = FieldError("body", slip.code, message, slip.fix, snippet)
     place = f" (line {line}, column {column}: {snippet})" if snippet else ""
-    detail = f"{slip.message.removesuffix('.')}{place}. {error.fix}"
+    detail = f"{message.removesuffix('.')}{place}. {error.fix}"
     position = None
     if shift is not None:
         position = places.make_position(text, slip.at, shift, offset)

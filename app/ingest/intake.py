@@ -9,11 +9,12 @@ from typing import IO, Any, Protocol, cast
 from werkzeug.wsgi import get_content_length, get_input_stream
 
 from app.clock import now
+from app.disguised_keys import mask_all_keys, mask_all_keys_in_bytes, mask_disguised
 from app.identifiers import new_id
 from app.ingest.platforms import MAX_PLATFORM, guess_platform
 from app.ingest.records import KnownKey, NewEvent
 from app.ingest.stored_headers import write_headers
-from app.keys import mask_keys, mask_keys_in_address, mask_keys_in_bytes
+from app.keys import mask_keys_in_address
 from app.problems import ProblemError
 from app.time_limit import TimeIsUp, time_limit
 
@@ -220,23 +221,23 @@ class Intake:
             sent_by=attempt.sent_by if attempt else None,
             attempt_of_id=attempt.attempt_of_id if attempt else None,
             method=environ["REQUEST_METHOD"][:20],
-            path=mask_keys_in_address(environ.get("RAW_URI") or environ["PATH_INFO"])[:2000],
+            path=mask_disguised(_read_path(environ))[:2000],
             headers=self.headers or write_headers(environ),
-            body=mask_keys_in_bytes(body)[:MAX_STORED_BODY],
+            body=mask_all_keys_in_bytes(body)[:MAX_STORED_BODY],
             body_size=self._body_size(),
             remote_addr=self.remote_addr[:64] or None,
-            user_agent=mask_keys(agent)[:255] if agent else None,
+            user_agent=mask_all_keys(agent)[:255] if agent else None,
             status=status,
             code=code,
-            detail=detail,
-            errors=errors,
-            warnings=warnings,
+            detail=_clean(detail),
+            errors=_clean(errors),
+            warnings=_clean(warnings),
             took_ms=round((time.perf_counter() - self.started) * 1000, 3),
-            reference=reference,
-            execution_id=execution_id,
-            correlation_id=correlation_id,
+            reference=_clean(reference),
+            execution_id=_clean(execution_id),
+            correlation_id=_clean(correlation_id),
             fingerprint=fingerprint,
-            payload=payload,
+            payload=_clean(payload),
             next_attempt_at=self.received_at if state == "accepted" else None,
         )
 
@@ -250,6 +251,15 @@ def open_intake(environ: Environ, kind: str | None = None) -> Intake:
 def current_intake(environ: Environ) -> Intake:
     """The intake that was opened for this request, or else a new one."""
     return environ.get(_IN_ENVIRON) or open_intake(environ)
+
+
+def _read_path(environ: Environ) -> str:
+    return mask_keys_in_address(environ.get("RAW_URI") or environ["PATH_INFO"])
+
+
+def _clean(text: str | None) -> str | None:
+    """Plain keys are masked already where a text was written."""
+    return mask_disguised(text) if text else text
 
 
 def _take_held(stream: Any) -> bytes:

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from app.problems import Position, presentable
+from app.redaction import Redacted, redact
+from app.secret_texts import MASK
 
 WINDOW = 2000
+LONGEST_QUOTED = 40
 _AROUND = 36
 _VISIBLE = {"\n": "↵", "\r": "", "\t": "⇥"}
 _NAME = re.compile(r'"((?:[^"\\\n]|\\.){1,60})"\s*:')
@@ -89,12 +92,26 @@ def show_place(text: str, at: int) -> str:
     """At most 80 characters around the character `at`, with ▸ before it."""
     if not text.strip():
         return ""
-    wide = presentable(text[max(0, at - 200) : at + 200])
-    middle = min(at, 200)
+    around, start_at = _redact_around(text, at)
+    middle, wide = around.shift(at - start_at), presentable(around.shown)
     before, after = wide[max(0, middle - _AROUND) : middle], wide[middle : middle + _AROUND]
     start = "…" if at > _AROUND else ""
     end = "…" if at + _AROUND < len(text) else ""
     return start + _visible(before) + "▸" + _visible(after) + end
+
+
+def say_of(words: str, text: str, at: int) -> str:
+    """What is said of a place in a text, without what is hidden there and is quoted."""
+    around, start = _redact_around(text, at)
+    hidden = around.find(at - start)
+    quoted = around.text[at - start : hidden.end][:LONGEST_QUOTED].strip() if hidden else ""
+    return words.replace(quoted, MASK) if quoted else words
+
+
+def _redact_around(text: str, at: int) -> tuple[Redacted, int]:
+    """What stands near the place, secrets hidden, and where that begins."""
+    start = max(0, at - WINDOW)
+    return redact(text[start : at + WINDOW]), start
 
 
 def _visible(text: str) -> str:

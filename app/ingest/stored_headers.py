@@ -1,12 +1,13 @@
 """The headers of a request as the log keeps them: within bounds, and without secrets."""
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from app.answers import dump, quote
-from app.keys import mask_keys
+from app.disguised_keys import mask_all_keys
+from app.secret_names import is_secret_header
+from app.secret_texts import MASK
 
 MOST_BYTES = 64 * 1024
 """Of JSON, for a request that is one event: as of its body. gunicorn lets 800 KB through."""
@@ -30,8 +31,6 @@ _ALWAYS_KEPT = frozenset(
 """What decides what becomes of an event, and tells where it came from."""
 _LONGEST_KEPT = 400
 """Bytes of JSON. What is longer is left out, since a part of it would be another value."""
-MASK = "••••••"
-_SECRET_HEADER = re.compile("AUTH|COOKIE|PASSWORD|PASSWD|SECRET|SIGNATURE|TOKEN|API_?KEY")
 
 
 class _Header(NamedTuple):
@@ -56,12 +55,12 @@ def write_headers(environ: Mapping[str, Any], most_bytes: int = MOST_BYTES) -> s
             if header.is_always_kept and len(pair) <= _LONGEST_KEPT:
                 kept.append(pair)
     text = ",".join(pairs)
-    return mask_keys(f"[{text if len(text) <= most_bytes else ','.join(kept)}]")
+    return mask_all_keys(f"[{text if len(text) <= most_bytes else ','.join(kept)}]")
 
 
 def add_idempotency_key(headers: str, key: str) -> str:
     """What `write_headers` made, with the Idempotency-Key of one event behind it."""
-    pair = mask_keys(dump(["Idempotency-Key", key]))
+    pair = mask_all_keys(dump(["Idempotency-Key", key]))
     return f"{headers[:-1]},{pair}]" if len(headers) > 2 else f"[{pair}]"
 
 
@@ -72,6 +71,5 @@ def _as_header(variable: str) -> _Header | None:
         return None
     plain = variable.removeprefix("HTTP_")
     name = plain.replace("_", "-").title()
-    is_secret = _SECRET_HEADER.search(variable) is not None
-    whole = dump([name, MASK]) if is_secret else None
+    whole = dump([name, MASK]) if is_secret_header(plain) else None
     return _Header(f"[{dump(name)},", whole, plain in _ALWAYS_KEPT)

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.clock import now
+from app.disguised_keys import mask_all_keys
 from app.keys import mask_keys
 from app.models import AuditEntry, Membership, User
 
@@ -165,7 +166,7 @@ def _tell_where() -> dict[str, str | None]:
     """Behind proxies, as many as FLOWPULSE_TRUSTED_PROXIES says are believed."""
     if not has_request_context():
         return {}
-    agent = mask_keys(request.user_agent.string)[:MOST_AGENT].replace("\0", "")
+    agent = mask_all_keys(request.user_agent.string)[:MOST_AGENT].replace("\0", "")
     address = (request.remote_addr or "")[:MOST_ADDRESS]
     return {"remote_addr": address or None, "user_agent": agent or None}
 

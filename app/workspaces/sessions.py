@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.clock import now
+from app.disguised_keys import mask_all_keys
 from app.extensions import db, writing
 from app.models import User, UserSession
 
@@ -41,7 +42,7 @@ def start_session(user: User, remote_addr: str | None, user_agent: str | None) -
                 user_id=user_id,
                 expires_at=expires_at,
                 remote_addr=(remote_addr or "")[:64] or None,
-                user_agent=(user_agent or "")[:255] or None,
+                user_agent=mask_all_keys(user_agent or "")[:255] or None,
                 password_at=moment,
             )
         )

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from app.console.body_places import BodyText, find_places
 from app.console.body_view import MOST_BYTES, view_body
-from app.console.json_view import list_form_members, list_members, scan, scan_form
+from app.console.json_view import list_form_members, list_members
+from app.json_tokens import scan, scan_form
 
 SLOW = ["[", '"', '"\\', "1", "[,", "-", "1.", '"\n', "true", '"a":', "\\", "{ ", "é"]
 

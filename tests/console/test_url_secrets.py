@@ -24,7 +24,7 @@ HEADERS = {
 def event_id(owner: FlaskClient, team: Team) -> str:
     answer = owner.post(
         f"/api/v1/ingest/run-success{QUERY}",
-        json=success(team, metadata={"password": "hunter2 stays"}),
+        json=success(team, metadata={"note": "hunter2 stays"}),
         headers={**team.headers, **HEADERS},
     )
     ingest_service().recorder.flush()

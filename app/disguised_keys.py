@@ -1,0 +1,120 @@
+"""Keys that are written otherwise than plainly: as base64, hex, escapes of JSON, percent signs or
+UTF-16. Where a request is stored, they are starred out too, the length unchanged.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from urllib.parse import unquote_to_bytes
+
+from app.keys import PREFIX_LENGTH, mask_keys
+
+_IN_BASE64 = re.compile(r"(?:ZnBf|ZwX|mcF[89])")
+"""`fp_` where it begins with the first, second or third byte of three (RFC 4648, section 4)."""
+_BASE64 = re.compile(r"[0-9A-Za-z+/_-]{28,}+")
+_HEX = re.compile(r"66705[Ff](?:3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]){20,}+")
+_ESCAPED = re.compile(r"(?:\\u00[0-7][0-9A-Fa-f]|[0-9A-Za-z_]){23,}+")
+_PERCENT = re.compile(r"(?:%[0-7][0-9A-Fa-f]|[0-9A-Za-z_]){23,}+")
+_UTF_16 = re.compile("f\0p\0_\0(?:[0-9A-Za-z]\0){20,}+|\0f\0p\0_(?:\0[0-9A-Za-z]){20,}+")
+_ESCAPE = re.compile(r"\\u00([0-7][0-9A-Fa-f])")
+
+
+def mask_disguised(text: str) -> str:
+    """The text without keys in disguise; plain ones are `mask_keys`'s."""
+    for sign, find in _DISGUISES:
+        if sign in text:
+            text = find(text)
+    return text
+
+
+def mask_all_keys(text: str) -> str:
+    """The text without any key that could be used."""
+    return mask_disguised(mask_keys(text))
+
+
+def mask_all_keys_in_bytes(raw: bytes) -> bytes:
+    """The same for a body, which is otherwise kept byte by byte."""
+    if not any(sign in raw for sign in _SIGNS):
+        return raw
+    return mask_all_keys(raw.decode("latin-1")).encode("latin-1")
+
+
+def _star_out_base64(text: str) -> str:
+    return _BASE64.sub(_star_out_if_base64, text)
+
+
+def _star_out_if_base64(found: re.Match[str]) -> str:
+    """Whatever stands before it may have been taken for a part of it: it may begin later."""
+    run = found[0]
+    if not _IN_BASE64.search(run):
+        return run
+    for shift in range(4):
+        plain = _decode(run[shift:])
+        if mask_keys(plain) != plain:
+            return "*" * len(run)
+    return run
+
+
+def _decode(run: str) -> str:
+    """As far as it is whole."""
+    whole = run[: len(run) - len(run) % 4].replace("-", "+").replace("_", "/")
+    rest = run[len(whole) :].replace("-", "+").replace("_", "/")
+    if len(rest) > 1:
+        whole += rest + "=" * (4 - len(rest))
+    try:
+        return base64.b64decode(whole).decode("latin-1")
+    except binascii.Error:
+        return ""
+
+
+def _star_out_hex(text: str) -> str:
+    return _HEX.sub(lambda found: _star(found, bytes.fromhex(_even(found[0])), 2), text)
+
+
+def _even(digits: str) -> str:
+    return digits[: len(digits) - len(digits) % 2]
+
+
+def _star_out_utf_16(text: str) -> str:
+    return _UTF_16.sub(lambda found: _star(found, found[0].replace("\0", "").encode(), 2), text)
+
+
+def _star_out_escaped(text: str) -> str:
+    return _ESCAPED.sub(
+        lambda found: _rewrite(found[0], _ESCAPE.sub(lambda sign: chr(int(sign[1], 16)), found[0])),
+        text,
+    )
+
+
+def _star_out_percent(text: str) -> str:
+    return _PERCENT.sub(
+        lambda found: _rewrite(found[0], unquote_to_bytes(found[0]).decode("latin-1")), text
+    )
+
+
+def _star(found: re.Match[str], plain: bytes, width: int) -> str:
+    """`width`: how many signs stand for one of the key's."""
+    key = plain.decode("latin-1")
+    if mask_keys(key) == key:
+        return found[0]
+    kept = PREFIX_LENGTH * width
+    return found[0][:kept] + "*" * (len(found[0]) - kept)
+
+
+def _rewrite(written: str, plain: str) -> str:
+    masked = mask_keys(plain)
+    return written if masked == plain else masked.ljust(len(written), "*")
+
+
+_DISGUISES: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("ZnBf", _star_out_base64),
+    ("ZwX", _star_out_base64),
+    ("mcF", _star_out_base64),
+    ("66705", _star_out_hex),
+    ("\\u00", _star_out_escaped),
+    ("%", _star_out_percent),
+    ("p\0_", _star_out_utf_16),
+)
+"""What a disguise can't do without, and what finds it."""
+_SIGNS = (b"fp_", *(sign.encode() for sign, _ in _DISGUISES))

@@ -1,0 +1,214 @@
+"""Nothing that opens something is on disk, in a log or on an error page, wherever it was sent."""
+
+import base64
+import json
+import re
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import requests
+from sqlalchemy import create_engine, text
+
+from app.keys import PREFIX_LENGTH
+from tests.console.pages import Page
+from tests.databases import Databases
+from tests.factories import PASSWORD
+from tests.main_job.visitors import send_form, sign_in
+from tests.server import LiveServer, wait_for
+from tests.teams import LiveTeam, make_live_team
+
+INGEST, BATCH = "/api/v1/ingest/run-failure", "/api/v1/ingest/batch"
+SMTP_PASSWORD = "an-smtp-password-of-the-settings"
+HOOK = "https://hooks.example.org/a-path-that-opens-it"
+TYPED = "what-somebody-typed-as-a-password"
+
+
+def forms_of(secret: str) -> set[bytes]:
+    """How a secret, or most of it, could still be read: whole, its halves, and each encoded."""
+    half = len(secret) // 2
+    forms = set[bytes]()
+    for part in (secret, secret[:half], secret[half:]):
+        raw = part.encode()
+        forms |= {raw, raw.hex().encode(), raw.hex().upper().encode(), quote(part).encode()}
+        forms |= {raw.decode().encode("utf-16-le"), raw[::-1]}
+        for shift in range(3):  # Without its ends, which depend on what stands beside it.
+            encoded = base64.b64encode(b"\0" * shift + raw)
+            forms |= {encoded[4:-4], encoded[4:-4].replace(b"+", b"-").replace(b"/", b"_")}
+    return forms
+
+
+def send_everywhere(server: LiveServer, team: LiveTeam, key: str) -> Iterator[requests.Response]:
+    """The key in its place, and in each where it does not belong."""
+    good: dict[str, Any] = {"workflow_slug": team.slug, "ended_at": "2026-01-15T09:31:00Z"}
+    full = good | {"error_message": f"refused {key}", "error_type": f"Key{key}"}
+    full |= {"metadata": {"key": key, key: 1, "deep": [f"x{key}y"]}, "correlation_id": key}
+    basic = base64.b64encode(f"user:{key}".encode()).decode()
+    packed = base64.b64encode(f"ab{key}".encode()).decode()
+    hexed = key.encode().hex()
+    escaped = "".join(f"\\u{ord(sign):04x}" for sign in key)
+    for headers in (
+        {"X-API-Key": key},
+        {"Authorization": f"Bearer {key}"},
+        {"Authorization": key},
+        {"Authorization": f"Basic {basic}"},
+        {"X-API-Key": f"Bearer {key}"},
+        {"X-API-Key": key[:-1]},
+        {"X-Custom": key, "Cookie": f"a={key}", "Referer": f"https://x/?k={key}"},
+        {"X-API-Key": key, "User-Agent": f"bot {key} {packed}", "Idempotency-Key": f"once-{key}"},
+        {
+            "X-API-Key": key,
+            "X-Note": packed,
+            "X-Hex": hexed,
+            "Idempotency-Key": packed,
+        },
+    ):
+        yield server.post(INGEST, json=full, headers=headers)
+    own = {"X-API-Key": key}
+    for body in (
+        json.dumps(full)[:-1],
+        json.dumps(full | {"ended_at": key, "duration_ms": key, "started_at": packed}),
+        json.dumps(good | {"error_message": packed, "metadata": {"raw": hexed}}),
+        json.dumps(full | {"workflow_slug": f"to-{key}", "external_execution_id": f"id-{key}"}),
+        json.dumps(good | {"note": "HERE", "error_message": "HERE"}).replace("HERE", escaped),
+        f"{{workflow_slug: {key}}}",
+        f'{{"password": "{key}',
+    ):
+        yield server.post(INGEST, data=body.encode(), headers=own)
+    yield server.post(INGEST, data={"workflow_slug": team.slug, "a": f"{key} b"}, headers=own)
+    yield server.post(INGEST, data=json.dumps(full).encode("utf-16"), headers=own)
+    yield server.post(INGEST, data=b" " * 1_048_577 + key.encode(), headers=own)
+    items = [full | {"kind": "run-failure"}, {"kind": key}, {"kind": "run-failure", "note": key}]
+    yield server.post(BATCH, json={"events": items}, headers=own | {"Idempotency-Key": key})
+    for path in (f"?api_key={key}", f"?a={quote(packed)}&{key}=1", f"/{key}", f"?k=%66p_{key[3:]}"):
+        yield server.post(INGEST + path, json=full, headers=own)
+        yield server.post(INGEST + path, json=full)
+    yield server.get(f"/api/v1/ping/{team.slug}/fail?rid={key}&key={key}", headers=own)
+    yield server.get(f"/api/v1/ping/{key}")
+    yield server.get(f"/api/v1/runs?limit={key}&cursor={key}", headers=own)
+
+
+def add_webhook(visitor: requests.Session, server: LiveServer) -> requests.Response:
+    path = server.url + "/alerts/channels/new/webhook"
+    fields = Page(visitor.get(path).text).form("").fields
+    return visitor.post(path, data={**fields, "name": "Hook", "url": HOOK}, timeout=30)
+
+
+def break_a_page(server: LiveServer, visitor: requests.Session, key: str) -> requests.Response:
+    """A page whose event can't be read: 500, with a traceback in the log."""
+    engine = create_engine(server.database_url)
+    change = text("UPDATE events SET headers = :headers WHERE id = :id")
+    with engine.connect() as connection:
+        newest = "SELECT id, public_id, headers FROM events ORDER BY id DESC LIMIT 1"
+        event = connection.execute(text(newest)).one()
+        connection.execute(change, {"headers": "{", "id": event.id})
+        connection.commit()
+        path = f"{server.url}/events/{event.public_id}?key={key}"
+        answer = visitor.get(path, headers={"X-API-Key": key, "User-Agent": key})
+        connection.execute(change, {"headers": event.headers, "id": event.id})
+        connection.commit()
+    engine.dispose()
+    return answer
+
+
+def read_database(server: LiveServer, since: float) -> Iterator[tuple[str, bytes]]:
+    """Each row of each table, and the files as they are, with what was written ahead."""
+    engine = create_engine(server.database_url)
+    with engine.connect() as connection:
+        names = {
+            "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table'",
+            "postgresql": "SELECT tablename FROM pg_tables WHERE schemaname = 'public'",
+        }[engine.dialect.name]
+        for table in connection.scalars(text(names)).all():
+            for row in connection.execute(text(f'SELECT * FROM "{table}"')):
+                yield table, b"\n".join(map(_as_bytes, row))
+        folder = None
+        if engine.dialect.name == "postgresql":
+            folder = Path(str(connection.scalar(text("SHOW data_directory"))))
+            oid = connection.scalar(
+                text("SELECT oid FROM pg_database WHERE datname = current_database()")
+            )
+            connection.rollback()
+            connection.connection.driver_connection.autocommit = True  # type: ignore[union-attr]
+            connection.execute(text("CHECKPOINT"))
+    engine.dispose()
+    file = Path(server.database_url.removeprefix("sqlite:///"))
+    files = [*file.parent.glob(f"{file.name}*")]
+    if folder:
+        files = [*(folder / "pg_wal").iterdir(), *(folder / "base" / str(oid)).iterdir()]
+    for each in files:
+        if each.is_file() and each.stat().st_mtime >= since:
+            yield each.name, each.read_bytes()
+
+
+def _as_bytes(value: object) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+@pytest.fixture
+def server(make_server: Callable[..., LiveServer]) -> LiveServer:
+    return make_server(FLOWPULSE_SMTP_HOST="127.0.0.1", FLOWPULSE_SMTP_PASSWORD=SMTP_PASSWORD)
+
+
+def test_nothing_that_opens_something_is_kept(server: LiveServer, databases: Databases) -> None:
+    since = time.time() - 1
+    team = make_live_team(server)
+    visitor = sign_in(server, team)
+    made = send_form(visitor, server, "/keys", name="other", scope=["ingest", "read"])
+    keys = [team.key, re.findall(r"fp_[0-9A-Za-z]{36}", made.text)[0]]
+    hook = add_webhook(visitor, server)
+    whsec = re.findall(r"whsec_[0-9A-Za-z+/=]{20,}", hook.text)[0]
+    send_form(requests.Session(), server, "/sign-in", email=team.email, password=TYPED)
+    answers = [answer for key in keys for answer in send_everywhere(server, team, key)]
+    answers += [visitor.get(f"{server.url}/nowhere/{key}?k={key}") for key in keys]
+    answers.append(break_a_page(server, visitor, keys[0]))
+    assert {answer.status_code for answer in answers} >= {202, 207, 400, 401, 404, 413, 500}
+    _wait_until_all_is_written(visitor, server)
+    pages = _look_at_all(visitor, server)
+
+    secrets = {f"key {each[:PREFIX_LENGTH]}": each[PREFIX_LENGTH:] for each in keys}
+    session = visitor.cookies["flowpulse_session"]
+    secrets |= {"session": session, "token": _token_of(session), "password": PASSWORD}
+    secrets |= {"typed": TYPED, "SMTP": SMTP_PASSWORD, "webhook": whsec[6:], "hook": HOOK[-20:]}
+    sought = {name: forms_of(secret) for name, secret in secrets.items()}
+    places = [*read_database(server, since), ("log", server.log().encode())]
+    places += [(f"answer {each.status_code} {each.url[-60:]}", each.content) for each in answers]
+    places += pages
+    found = {
+        (place, name)
+        for place, content in places
+        for name, forms in sought.items()
+        if any(form in content for form in forms)
+    }
+    assert not found
+    assert len(places) > 100 and any(keys[0][:PREFIX_LENGTH].encode() in each for _, each in places)
+
+
+def _wait_until_all_is_written(visitor: requests.Session, server: LiveServer) -> None:
+    wait_for(lambda: "waiting" not in visitor.get(f"{server.url}/events?state=accepted").text, 20)
+    time.sleep(0.3)
+
+
+def _look_at_all(visitor: requests.Session, server: LiveServer) -> list[tuple[str, bytes]]:
+    """The lists, each event's page, and all that can be downloaded from it."""
+    listed = visitor.get(f"{server.url}/events").text
+    ids = list(dict.fromkeys(re.findall(r"/events/([a-z0-9]{24})", listed)))
+    assert len(ids) > 20
+    paths = ["/", "/events", "/runs", "/runs/errors", "/problems"]
+    for event_id in ids:
+        paths += [f"/events/{event_id}", f"/events/{event_id}/body"]
+    for event_id in ids[:8]:
+        paths += [f"/events/{event_id}/{each}" for each in ("headers", "as/curl", "resend")]
+    return [(path, visitor.get(server.url + path).content) for path in paths]
+
+
+def _token_of(cookie: str) -> str:
+    """What the signed cookie holds; one that begins with a dot is packed."""
+    payload = cookie.removeprefix(".").partition(".")[0]
+    raw = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+    raw = zlib.decompress(raw) if cookie.startswith(".") else raw
+    return str(json.loads(raw)["_user_id"])

@@ -1,0 +1,67 @@
+"""Keys that are written otherwise than plainly are starred out where a request is stored."""
+
+import base64
+import json
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.disguised_keys import mask_all_keys, mask_all_keys_in_bytes
+from app.keys import PREFIX_LENGTH, make_key, mask_keys
+
+DISGUISES: dict[str, Callable[[str], str]] = {
+    "plain": lambda text: text,
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64 for addresses": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
+    "base64 without padding": lambda text: base64.b64encode(text.encode()).decode().rstrip("="),
+    "hex": lambda text: text.encode().hex(),
+    "HEX": lambda text: text.encode().hex().upper(),
+    "escapes": lambda text: "".join(f"\\u{ord(sign):04x}" for sign in text),
+    "one escape": lambda text: text.replace("_", "\\u005F"),
+    "percent signs": lambda text: "".join(f"%{ord(sign):02X}" for sign in text),
+    "one percent sign": lambda text: text.replace("_", "%5f"),
+    "UTF-16": lambda text: "".join(f"{sign}\0" for sign in text),
+    "UTF-16, the other way": lambda text: "".join(f"\0{sign}" for sign in text),
+}
+
+
+def reveal(text: str) -> str:
+    """All that the text says in any of the ways."""
+    plain = text.replace("\0", "")
+    ways = [text, plain, plain.encode().decode("unicode_escape", "replace")]
+    for shift in range(4):
+        for run in plain.replace("-", "+").replace("*", " ").replace('"', " ").split():
+            cut = run[shift:]
+            try:
+                ways.append(base64.b64decode(cut[: len(cut) // 4 * 4]).decode("latin-1"))
+            except ValueError:
+                continue
+    return " ".join(ways)
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+@pytest.mark.parametrize("around", ["{}", "a{}", "ab{}", "abc{}", "user:{}", "x {} y", "{}:"])
+def test_no_disguise_keeps_a_key(disguise: str, around: str) -> None:
+    key = make_key()
+    text = json.dumps({"note": "MARK"}).replace("MARK", DISGUISES[disguise](around.format(key)))
+    masked = mask_all_keys(text)
+    assert key[PREFIX_LENGTH:] not in reveal(masked) and key[PREFIX_LENGTH:24] not in reveal(masked)
+    assert len(masked) == len(text) and masked.endswith('"}')
+    raw = b"\xff" + text.encode()
+    assert mask_all_keys_in_bytes(raw) == b"\xff" + masked.encode()
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+def test_what_only_looks_like_one_stays(disguise: str) -> None:
+    text = DISGUISES[disguise]("fp_0123456789abcdef0123456789abcdef and fp_short")
+    assert mask_all_keys(text) == text
+    assert mask_all_keys_in_bytes(text.encode()) == text.encode()
+
+
+@given(st.text(max_size=60) | st.text(st.sampled_from("fp_ZnBmcF8\\u0066%05\0"), max_size=80))
+def test_all_else_stays_as_it_came(text: str) -> None:
+    assert mask_all_keys(text) == mask_keys(text)
+    raw = text.encode("utf-8", "surrogatepass")
+    assert len(mask_all_keys_in_bytes(raw)) == len(raw)
