@@ -54,6 +54,14 @@ class RoutedSession(FlaskSession):
             return db.engines[REPLICA]
         return super().get_bind(*arguments, **more)
 
+    def close(self) -> None:
+        """At the end of a request its answer is made: a connection that was lost by then is let go
+        of, and takes nothing back."""
+        try:
+            super().close()
+        except OUTAGES:
+            self.invalidate()
+
 
 db = SQLAlchemy(model_class=Model, session_options={"class_": RoutedSession})
 if TYPE_CHECKING:

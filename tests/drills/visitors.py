@@ -38,10 +38,13 @@ class Visitors(Meanwhile):
     def __init__(
         self, server: LiveServer, team: LiveTeam, readers: int = 1, savers: int = 4
     ) -> None:
-        tasks = [self._read] * readers + [self._save] * savers
-        super().__init__(
-            partial(task, sign_in(server, team), number) for number, task in enumerate(tasks)
-        )
+        sessions = [sign_in(server, team) for _ in range(readers + savers)]
+        tasks = [partial(self._read, session) for session in sessions[:readers]]
+        for session in sessions[readers:]:
+            page = session.get(f"{server.url}/workflows", timeout=TIMEOUT)
+            fields = Page(page.text).form("/workflows").fields
+            tasks.append(partial(self._save, session, fields))
+        super().__init__(tasks)
         self._server = server
         self.visits: list[Visit] = []
 
@@ -52,20 +55,17 @@ class Visitors(Meanwhile):
         """Seconds that somebody waited for an answer."""
         return max((visit.seconds for visit in list(self.visits)), default=0.0)
 
-    def _read(self, session: requests.Session, number: int) -> None:
+    def _read(self, session: requests.Session) -> None:
         for page in itertools.cycle(PAGES):
             if self.is_over.wait(0.2):
                 return
             self._visit(session, "GET", page)
 
-    def _save(self, session: requests.Session, number: int) -> None:
-        page = Page(session.get(f"{self._server.url}/workflows", timeout=TIMEOUT).text)
-        fields = page.form("/workflows").fields
-        for count in itertools.count():
+    def _save(self, session: requests.Session, fields: dict[str, str]) -> None:
+        for number in itertools.count(1):
             if self.is_over.wait(0.5):
                 return
-            data = {**fields, "name": f"Saved by {number}, {count}"}
-            self._visit(session, "POST", "/workflows", data)
+            self._visit(session, "POST", "/workflows", {**fields, "name": f"Saved {number}"})
 
     def _visit(
         self,
