@@ -23,7 +23,9 @@ from app.write_lock import BusyError, WriteLock
 
 OUTAGES = (OperationalError, InterfaceError, sqlite3.OperationalError)
 """What says that the database is away or held by somebody else, and not that a row is bad."""
-BUSY_TIMEOUT_MS = 5_000
+BUSY_TIMEOUT_MS = 4_200
+"""How long a form or the worker waits for SQLite. It may then find a commit of reports in its way,
+which waits for another program too (`BUSY_SECONDS`): both together stay below ten seconds."""
 CHECKPOINT_PAGES = 1_000
 """So long may SQLite's log get, before whoever commits next copies it into the database's file."""
 

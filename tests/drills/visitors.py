@@ -40,10 +40,10 @@ class Visitors(Meanwhile):
     ) -> None:
         sessions = [sign_in(server, team) for _ in range(readers + savers)]
         tasks = [partial(self._read, session) for session in sessions[:readers]]
-        for session in sessions[readers:]:
+        for name, session in zip("ABCDEFGH", sessions[readers:], strict=False):
             page = session.get(f"{server.url}/workflows", timeout=TIMEOUT)
             fields = Page(page.text).form("/workflows").fields
-            tasks.append(partial(self._save, session, fields))
+            tasks.append(partial(self._save, session, fields, name))
         super().__init__(tasks)
         self._server = server
         self.visits: list[Visit] = []
@@ -61,11 +61,11 @@ class Visitors(Meanwhile):
                 return
             self._visit(session, "GET", page)
 
-    def _save(self, session: requests.Session, fields: dict[str, str]) -> None:
+    def _save(self, session: requests.Session, fields: dict[str, str], name: str) -> None:
         for number in itertools.count(1):
             if self.is_over.wait(0.5):
                 return
-            self._visit(session, "POST", "/workflows", {**fields, "name": f"Saved {number}"})
+            self._visit(session, "POST", "/workflows", {**fields, "name": f"{name} {number}"})
 
     def _visit(
         self,
