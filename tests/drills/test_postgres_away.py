@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.databases import PostgresDatabases
-from tests.drills.load import Load, reconcile
+from tests.drills.load import RATE, Load, reconcile
 from tests.drills.record import record
 from tests.drills.visitors import Visitors
 from tests.postgres import PostgresCluster
@@ -76,10 +76,18 @@ def list_processes(server: LiveServer) -> set[psutil.Process]:
 
 
 def break_and_mend(
-    server: LiveServer, cluster: PostgresCluster, fault: Fault, times: int, seconds: float
+    server: LiveServer,
+    cluster: PostgresCluster,
+    fault: Fault,
+    times: int,
+    seconds: float,
+    rate: float = RATE,
 ) -> dict[str, int | float]:
     team, before, backs = make_live_team(server), list_processes(server), []
-    with Load(server, team) as load, Visitors(server, team, readers=2, savers=1) as visitors:
+    with (
+        Load(server, team, rate=rate) as load,
+        Visitors(server, team, readers=2, savers=1) as visitors,
+    ):
         for _ in range(times):
             load.seconds_to_202(time.monotonic(), PATIENCE_SECONDS)
             time.sleep(0.5)
@@ -155,7 +163,7 @@ def test_each_fault_once_is_told_and_loses_nothing(
         faults.pop()(cluster, seconds)
 
     faults = [fault for fault, _, _ in FAULTS.values()]
-    check(break_and_mend(server, cluster, each_once, len(faults), 3))
+    check(break_and_mend(server, cluster, each_once, len(faults), 3, rate=30))
 
 
 @pytest.mark.drill

@@ -128,6 +128,7 @@ def check(found: dict[str, int | float]) -> None:
     assert found["stop_s"] <= STOP_SECONDS
 
 
+@pytest.mark.once
 def test_a_restart_and_a_stop_under_load_fail_no_request(
     make_server: Callable[..., LiveServer],
 ) -> None:
