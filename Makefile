@@ -122,9 +122,9 @@ sbom: $(DEV_READY) ## Write what FlowPulse is made of into build/sbom.json (Cycl
 .PHONY: drills
 drills: $(DEV_READY) ## Run the drills, the large fuzz too, and rewrite docs/reliability.md
 	@$(PY) -m pytest -m drill --timeout 3600 $(PYTEST_ARGS); status=$$?; \
+	  FUZZ_EXAMPLES=100000 $(PY) -m pytest -n 2 --timeout 3600 tests/ingest/test_fuzz_requests.py \
+	  tests/ingest/test_fuzz_validation.py $(PYTEST_ARGS) || status=$$?; \
 	  $(PY) -m tests.drills.reliability; exit $$status
-	@FUZZ_EXAMPLES=100000 $(PY) -m pytest -n 2 --timeout 3600 tests/ingest/test_fuzz_requests.py \
-	  tests/ingest/test_fuzz_validation.py $(PYTEST_ARGS)
 
 .PHONY: lighthouse
 lighthouse: $(DEV_READY) test-tools ## Print Lighthouse's scores of the main pages (needs node and npm)

@@ -2,17 +2,17 @@
 
 import logging
 import re
-import sqlite3
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlencode, urlsplit
 
 from flask import Flask, Response, current_app, redirect, render_template, request, url_for
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from app.answers import PROBLEM_JSON, JsonAnswer
+from app.extensions import OUTAGES
 from app.htmx import is_for_htmx, toast_header
 from app.ingest.intake import current_intake
 from app.ingest.rejections import keep_rejection
@@ -57,7 +57,7 @@ logger = logging.getLogger(__name__)
 def init_errors(app: Flask) -> None:
     app.register_error_handler(ProblemError, _answer_problem)
     app.register_error_handler(HTTPException, _answer_http)
-    for outage in (OperationalError, InterfaceError, sqlite3.OperationalError, AwayError):
+    for outage in (*OUTAGES, PoolTimeoutError, AwayError):
         app.register_error_handler(outage, _answer_outage)
     app.register_error_handler(Exception, _answer_crash)
     app.extensions["flowpulse_unread"] = partial(answer_unread, app)

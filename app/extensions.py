@@ -1,6 +1,8 @@
 """The Flask extensions, and the two ways into the database: reading, and `writing()`."""
 
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +14,18 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import Connection, Engine, MetaData, event
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from app.blocking import run_blocking
 from app.postgres import LET_GO
-from app.write_lock import WriteLock
+from app.write_lock import BusyError, WriteLock
 
-BUSY_TIMEOUT_MS = 5_000
+OUTAGES = (OperationalError, InterfaceError, sqlite3.OperationalError)
+"""What says that the database is away or held by somebody else, and not that a row is bad."""
+BUSY_TIMEOUT_MS = 4_200
+"""How long a form or the worker waits for SQLite. It may then find a commit of reports in its way,
+which waits for another program too (`BUSY_SECONDS`): both together stay below ten seconds."""
 CHECKPOINT_PAGES = 1_000
 """So long may SQLite's log get, before whoever commits next copies it into the database's file."""
 
@@ -48,6 +55,14 @@ class RoutedSession(FlaskSession):
         if self.info.get(REPLICA):
             return db.engines[REPLICA]
         return super().get_bind(*arguments, **more)
+
+    def close(self) -> None:
+        """At the end of a request its answer is made: a connection that was lost by then is let go
+        of, and takes nothing back."""
+        try:
+            super().close()
+        except OUTAGES:
+            self.invalidate()
 
 
 db = SQLAlchemy(model_class=Model, session_options={"class_": RoutedSession})
@@ -125,15 +140,17 @@ def reading_from_replica() -> Iterator[None]:
 def writing(*, patient: bool = True, checkpoints: bool = True) -> Iterator[Session]:
     """A transaction that writes: commits at its end, rolls back on any error.
 
-    Whatever the session had read before is read anew, under the lock. Without patience it raises
-    BlockingIOError or OperationalError where somebody else is writing. Whoever writes much leaves
-    SQLite's log to `checkpoint()`: a commit would copy it while all others wait.
+    Whatever the session had read before is read anew, under the lock. Where somebody else is
+    writing it raises BusyError or OperationalError after BUSY_TIMEOUT_MS; without patience at once,
+    and BlockingIOError as well. Whoever writes much leaves SQLite's log to `checkpoint()`: a commit
+    would copy it while all others wait.
     """
     db.session.rollback()
     db.session.info.pop(REPLICA, None)
+    end = time.monotonic() + (BUSY_TIMEOUT_MS / 1_000 if patient else 0)
     with _write_lock(patient):
         try:
-            wait_ms = BUSY_TIMEOUT_MS if patient else 0
+            wait_ms = max(round((end - time.monotonic()) * 1_000), 0)
             options = {"writes": True, "wait_ms": wait_ms, "checkpoints": checkpoints}
             connection = db.session.connection(execution_options=options)
             if connection.dialect.name == "postgresql":
@@ -157,8 +174,8 @@ def _write_lock(patient: bool) -> Iterator[None]:
         yield
         return
     writer: threading.Lock = current_app.extensions["flowpulse_writer"]
-    if not writer.acquire(blocking=patient):
-        raise BlockingIOError("another request is writing")
+    if not writer.acquire(timeout=BUSY_TIMEOUT_MS / 1_000 if patient else 0):
+        raise (BusyError if patient else BlockingIOError)("another request is writing")
     try:
         token = run_blocking(lock.acquire) if patient else lock.try_acquire()
         try:

@@ -14,6 +14,8 @@ NOTICE_HERE: dict[str, Any] = {
 }
 """For the driver: a sender is told 503 within seconds when the way to the database is cut, where
 the system's own limits would let it wait for a quarter of an hour."""
+POOL_SECONDS = 4.0
+"""How long a page waits for a connection, where all of them are in use or being opened in vain."""
 REPLICA_NOTICES = NOTICE_HERE | {"connect_timeout": 2, "tcp_user_timeout": 2_000}
 """A page can be read elsewhere, and should not wait for long."""
 NOTICE_THERE = (
@@ -36,4 +38,4 @@ def engine_options(url: str, notices: Mapping[str, Any] = NOTICE_HERE) -> dict[s
         return {}
     options = f"{NOTICE_THERE} {DATES_THERE} {wanted.query.get('options', '')}".strip()
     own = {name: value for name, value in notices.items() if name not in wanted.query}
-    return {"connect_args": {**own, "options": options}}
+    return {"connect_args": {**own, "options": options}, "pool_timeout": POOL_SECONDS}

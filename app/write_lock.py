@@ -8,6 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+class BusyError(sqlite3.OperationalError):
+    """Somebody else held the database for too long; nothing was written."""
+
+
 class DatabaseMovedError(sqlite3.OperationalError):
     """Everything is in another database: what was written here would be missing there."""
 
@@ -23,6 +27,10 @@ class WriteLock:
     SQLite's own wait for its lock polls with growing pauses, which left the unlucky waiting for
     about a second; `flock` wakes the next in line. Each holder opens the file anew: a lock belongs
     to the open file, so that two threads of one process exclude each other too.
+
+    Whoever asks counts its patience from then on, not from when it has the lock. While another
+    program holds the database, each holder waits for that one in vain; were the next in line to
+    begin anew, the last would wait for the patience of all together.
     """
 
     def __init__(self, database: Path) -> None:

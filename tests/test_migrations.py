@@ -13,7 +13,7 @@ from flask_migrate import downgrade, upgrade
 from sqlalchemy import create_engine, inspect, text
 
 from app.clock import now
-from app.extensions import db, is_sqlite, writing
+from app.extensions import BUSY_TIMEOUT_MS, db, is_sqlite, writing
 from app.models.partitioning import PARTITION, is_compared_on
 from app.processing.partition_list import list_missing
 from tests.apps import make_app
@@ -90,7 +90,7 @@ def test_sqlite_journals_ahead_and_every_connection_syncs(app: Flask) -> None:
         "journal_mode": "wal",
         "synchronous": 2,
         "foreign_keys": 1,
-        "busy_timeout": 5000,
+        "busy_timeout": BUSY_TIMEOUT_MS,
     }
 
 

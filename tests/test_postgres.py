@@ -1,10 +1,12 @@
 """Connections to PostgreSQL notice that their other end is gone, and read dates."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from sqlalchemy import make_url, text
 
@@ -12,9 +14,12 @@ from app.cli.database_health import check_partitions
 from app.extensions import db, is_sqlite, reading_from_replica, writing
 from app.ingest.service import ingest_service
 from app.ingest.store import AwayError
-from app.postgres import engine_options
+from app.keys import make_key
+from app.postgres import POOL_SECONDS, engine_options
 from app.processing.partition_list import list_partitions
 from app.processing.partitions import tend_partitions
+from tests import apps
+from tests.ports import free_port
 
 WATCHED = ("tcp_keepalives_idle", "tcp_user_timeout")
 
@@ -89,3 +94,36 @@ def test_a_look_up_is_tried_again_where_that_costs_no_time(
         else:
             with pytest.raises(AwayError):
                 store.fetch_one("SELECT 1")
+
+
+def test_a_connection_that_is_lost_after_the_answer_was_made_takes_nothing_back(app: Flask) -> None:
+    own = db.session.scalar(text("SELECT pg_backend_pid()"))
+    with db.engine.connect() as other:
+        other.execute(text("SELECT pg_terminate_backend(:own)"), {"own": own})
+    db.session.remove()  # As at the end of each request.
+    assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    assert db.session.scalar(text("SELECT 1")) == 1
+
+
+def test_a_page_that_gets_no_connection_says_so(app: Flask, client: FlaskClient) -> None:
+    pool: Any = db.engine.pool
+    assert pool._timeout == POOL_SECONDS
+    pool._timeout = 0.05
+    taken = [db.engine.connect() for _ in range(pool.size() + pool._max_overflow)]
+    assert client.get("/healthz").status_code == 503
+    for connection in taken:
+        connection.close()
+    assert client.get("/healthz").status_code == 200
+
+
+def test_an_outage_takes_a_line_of_the_log_for_each_request_and_no_trace(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = apps.make_app(f"postgresql+psycopg://x@127.0.0.1:{free_port()}/x", tmp_path)
+    answer = app.test_client().post(
+        "/api/v1/ingest/run-success", json={}, headers={"X-API-Key": make_key()}
+    )
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert caplog.records
+    assert not any(record.exc_info for record in caplog.records)
+    apps.close_app(app)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.drills.record import record
 from tests.ports import free_port
 from tests.server import ROOT, answers, test_environment, wait_for
 
@@ -41,5 +42,6 @@ def start_and_stop(data_dir: Path, port: int) -> float:
 def test_the_second_start_answers_within_five_seconds(tmp_path: Path) -> None:
     port = free_port()
     start_and_stop(tmp_path / "data", port)
-    starts = (start_and_stop(tmp_path / "data", port) for _ in range(3))
-    assert any(seconds < SECOND_START_SECONDS for seconds in starts)  # The quickest tells.
+    quickest = min(start_and_stop(tmp_path / "data", port) for _ in range(3))
+    record("second_start", "sqlite", seconds=round(quickest, 1))
+    assert quickest < SECOND_START_SECONDS

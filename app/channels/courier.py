@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from flask import Flask
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app.channels.claims import RENEW_EVERY, Claim, claim, has_due, renew
 from app.channels.deadline import TOTAL_SECONDS
@@ -19,7 +18,7 @@ from app.channels.records import Outcome, record
 from app.channels.sealing import UnreadableError, unseal
 from app.channels.sending import Answer, DeliveryError, Sending
 from app.clock import now
-from app.extensions import db, writing
+from app.extensions import OUTAGES, db, writing
 
 PLACES = 16
 """Deliveries that are on their way at once."""
@@ -59,7 +58,7 @@ class Courier:
             while not self._stopping.is_set() or self._on_their_way:
                 try:
                     self.go_round()
-                except (OperationalError, InterfaceError) as error:
+                except OUTAGES as error:
                     logger.warning("The outbox can't be used, trying again: %s", error)
                     self._take_breath()
                 except Exception:  # Nobody else would notice that this thread has ended.

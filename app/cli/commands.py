@@ -1,5 +1,6 @@
 """What all commands share: an app context, one clear line for what goes wrong, exit codes."""
 
+import sqlite3
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,6 @@ from app.config import ConfigurationError
 from app.processing.secret_mark import ForeignSecretError
 from app.workspaces.passwords import WeakPasswordError
 from app.workspaces.people import AlreadySetUpError, RefusedError
-from app.write_lock import DatabaseMovedError
 
 REFUSALS = (RefusedError, WeakPasswordError, ConfigurationError, ForeignSecretError)
 NO_TABLES = ("no such table", "no such column", "UndefinedTable", "UndefinedColumn")
@@ -31,7 +31,7 @@ class Command(click.Command):
             raise click.ClickException(escape(str(error))) from error
         except AlreadySetUpError as error:
             raise click.ClickException("Somebody else has just set this server up.") from error
-        except (DBAPIError, psycopg.Error, DatabaseMovedError) as error:
+        except (DBAPIError, psycopg.Error, sqlite3.OperationalError) as error:
             raise click.ClickException(explain_outage(error)) from error
         except OSError as error:
             if error.filename is None:

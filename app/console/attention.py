@@ -17,6 +17,7 @@ from app.console.mails import name_mails
 from app.console.open_problems import Group, Scope, load_newest
 from app.console.problem_titles import title_of, workflow_of
 from app.console.reader import current_reader
+from app.console.worker_trouble import WorkerTrouble
 from app.console.workflow_health import WorkflowHealth, span
 from app.extensions import db
 from app.models import Alert, Channel, Event, Run
@@ -39,7 +40,7 @@ class Situation:
     scope: Scope
     health: Sequence[WorkflowHealth]
     groups: Sequence[Group]
-    worker_stands_still: bool
+    worker: WorkerTrouble | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +65,16 @@ def list_lines(situation: Situation) -> list[Line]:
 
 
 def _look_at_worker(situation: Situation) -> list[Line]:
-    if not situation.worker_stands_still:
+    trouble = situation.worker
+    if trouble is None:
         return []
     return [
         Line(
             "worker",
-            "red",
+            "red" if trouble.stands_still else "amber",
             "hourglass",
-            "The worker stands still",
-            "Events are taken and kept; they become runs when it works again.",
+            trouble.title,
+            trouble.text,
             ("What to do", url_for("troubleshooting.show_table", _anchor="worker_stalled")),
         )
     ]

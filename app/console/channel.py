@@ -12,8 +12,8 @@ from app.channels.network import NO_MAIL, read_mail_server
 from app.console.channels import describe
 from app.console.guards import current_workspace, signed_in_user
 from app.console.kept import kept_deliveries
-from app.console.overview import worker_stands_still
 from app.console.paging import Paged
+from app.console.worker_trouble import find_worker_trouble
 from app.extensions import db
 from app.models import Channel, Delivery
 from app.workspaces.channels import (
@@ -96,7 +96,7 @@ def show_test(public_id: str) -> str:
         "console/_channel_test.html",
         channel=channel,
         tested=found,
-        worker_stands_still=worker_stands_still(),
+        worker_trouble=find_worker_trouble(),
     )
 
 
@@ -185,7 +185,7 @@ def _show_channel(channel: Channel, errors: Errors) -> str:
         is_readable=bool(saved),
         name=request.form.get("name", channel.name),
         tested=_find_test(channel, request.args.get("test", "")),
-        worker_stands_still=worker_stands_still(),
+        worker_trouble=find_worker_trouble(),
         deliveries=db.session.scalars(newest.offset(paged.start).limit(PAGE_SIZE)).all(),
         paged=paged,
         kept=kept_deliveries(Delivery.channel_id == channel.id),

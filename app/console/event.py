@@ -34,10 +34,10 @@ from app.console.hidden import (
     without_secrets,
 )
 from app.console.long_text import cut_text
-from app.console.overview import worker_stands_still
 from app.console.related import MOST as MOST_RELATED
 from app.console.related import find_related
 from app.console.reproduction import FILE_NAMES, reproduce
+from app.console.worker_trouble import find_worker_trouble
 from app.errors import RETRIED, RETRY_SECONDS, allowed_methods
 from app.extensions import db, writing
 from app.identifiers import is_new
@@ -114,7 +114,7 @@ def render_event(
         phrase=HTTPStatus(event.status).phrase,
         place_in_batch=find_place(event.kind, event.path),
         max_attempts=MAX_ATTEMPTS,
-        worker_stands_still=event.state == "accepted" and worker_stands_still(),
+        worker_trouble=find_worker_trouble() if event.state == "accepted" else None,
         permalink=public_url(url_for("event.show_event", public_id=event.public_id)),
         workflow_errors=errors,
         workflow_form=form,

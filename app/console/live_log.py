@@ -16,9 +16,10 @@ from app.console.event_pages import MAX_ID, Page, Place, find_page, read_id, rea
 from app.console.filter_choices import list_choices
 from app.console.guards import current_workspace, visible_workspace_ids
 from app.console.kept import kept_events
-from app.console.overview import first_slug, worker_stands_still
+from app.console.overview import first_slug
 from app.console.places import PlaceReader
 from app.console.url_filter import LIMITS, lead_to_short_address, list_texts
+from app.console.worker_trouble import find_worker_trouble
 from app.extensions import db
 from app.models import Event, UnstoredCount, of_state
 
@@ -59,7 +60,7 @@ def show_events() -> ResponseReturnValue:
         missing=None if opened else asked,
         slug=first_slug(workspace.id),
         unstored=count_unstored(scope),
-        worker_stands_still=worker_stands_still(),
+        worker_trouble=find_worker_trouble(),
         page_url=page_url(wanted),
     ), 422 if is_wrong else 200
 

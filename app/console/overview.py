@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, select
 
 from app.clock import now
 from app.console.attention import Situation, list_lines
@@ -13,12 +13,11 @@ from app.console.guards import current_workspace, visible_workspace_ids
 from app.console.open_problems import RECENT, Group, Scope, count_unstored, list_groups
 from app.console.paging import Paged
 from app.console.wizard import Choice, describe_wizard
+from app.console.worker_trouble import find_worker_trouble
 from app.console.workflow_health import count_outcomes, list_health, load_strips
 from app.extensions import db
-from app.models import Event, Run, WorkerHeartbeat, Workflow
+from app.models import Event, Run, Workflow
 from app.processing.dead_letters import retry_dead_letters
-from app.processing.downtimes import STALLED_AFTER
-from app.processing.inbox import waiting_since
 
 PAGE_SIZE = 20
 
@@ -69,7 +68,7 @@ def _look() -> dict[str, Any]:
     shown = health[paged.part]
     load_strips(shown)
     groups = list_groups(scope, workspace_id)
-    lines = list_lines(Situation(workspace_id, scope, health, groups, worker_stands_still()))
+    lines = list_lines(Situation(workspace_id, scope, health, groups, find_worker_trouble()))
     return {
         "lines": lines,
         "counts": count_day(workspace_id, scope, groups),
@@ -106,14 +105,6 @@ def first_slug(workspace_id: int) -> str | None:
         .order_by(Workflow.id.desc())
     )
     return db.session.scalar(newest.limit(1))
-
-
-def worker_stands_still() -> bool:
-    """Whether no worker has been seen of late, or what was accepted has waited for too long."""
-    seen_at = db.session.scalar(select(func.max(WorkerHeartbeat.seen_at)))
-    due_at = waiting_since(db.session())
-    limit = now() - STALLED_AFTER
-    return seen_at is None or seen_at < limit or (due_at is not None and due_at < limit)
 
 
 def _exists(*conditions: ColumnElement[bool]) -> bool:

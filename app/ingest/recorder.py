@@ -12,9 +12,10 @@ from app.blocking import let_others_join
 from app.ingest import turns
 from app.ingest.claims import claim_all
 from app.ingest.records import IdempotentClaim, NewEvent, RememberedAnswer
-from app.ingest.store import BusyError, Cursor, Store
+from app.ingest.store import Cursor, Store
 from app.ingest.turns import Waiting, write_one_by_one
 from app.problems import ProblemError
+from app.write_lock import BusyError
 
 BATCH_SIZE = 500
 GATHER_SECONDS = 0.05

@@ -34,10 +34,12 @@ def keep_rejection(intake: Intake, problem: ProblemError) -> str | None:
     counted."""
     try:
         return record_rejection(intake, problem)
+    except OUTAGES as error:  # Told in a line: each request of an outage ends here.
+        logger.warning("A refused request could not be recorded: %s", error)
     except Exception:
         logger.exception("A refused request could not be recorded")
-        count_rejection(intake, problem)
-        return None
+    count_rejection(intake, problem)
+    return None
 
 
 def record_rejection(intake: Intake, problem: ProblemError) -> str | None:

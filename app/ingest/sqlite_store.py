@@ -15,9 +15,9 @@ from sqlalchemy import URL
 from app.blocking import run_blocking
 from app.ingest.records import NewEvent
 from app.ingest.statements import ROWS_AT_ONCE, insert_events
-from app.ingest.store import BUSY_SECONDS, BusyError, Cursor, Offer, Store
+from app.ingest.store import BUSY_SECONDS, Cursor, Offer, Store
 from app.models.columns import sqlite_text
-from app.write_lock import WriteLock
+from app.write_lock import BusyError, WriteLock
 
 RETRY_SECONDS = 0.02
 _SLEEP = get_original("time", "sleep")  # Runs in a native thread, where gevent has no loop.
@@ -34,15 +34,17 @@ class SqliteStore(Store):
 
     @contextmanager
     def writing(self) -> Iterator[Cursor]:
+        end = time.monotonic() + BUSY_SECONDS
         with self._only_writer() as connection:
-            _insist(lambda: connection.execute("BEGIN IMMEDIATE"))
+            _insist(lambda: connection.execute("BEGIN IMMEDIATE"), end)
             yield cast(Cursor, connection.cursor())
             connection.execute("COMMIT")
 
     def append_events(self, offer: Offer) -> None:
         """See Store. While another program writes, senders may give up waiting."""
+        end = time.monotonic() + BUSY_SECONDS
         with self._only_writer() as connection:
-            _insist(lambda: self._append(connection, offer.take()), offer.give_back)
+            _insist(lambda: self._append(connection, offer.take()), end, offer.give_back)
 
     def _append(self, connection: sqlite3.Connection, events: Sequence[NewEvent]) -> None:
         """One statement, where it holds them all: SQLite makes it a transaction by itself.
@@ -77,12 +79,14 @@ class SqliteStore(Store):
         run_blocking(function)
 
 
-def _insist(write: Callable[[], object], give_back: Callable[[], None] = lambda: None) -> None:
-    """Try again and again while another program writes; raises BusyError when it does for long.
+def _insist(
+    write: Callable[[], object], end: float, give_back: Callable[[], None] = lambda: None
+) -> None:
+    """Try once, and again and again until then (monotonic) while another program writes; raises
+    BusyError when it still does.
 
     SQLite's own wait would not let go meanwhile of what is to be written.
     """
-    end = time.monotonic() + BUSY_SECONDS
     while True:
         try:
             write()

@@ -35,19 +35,15 @@ from app.models import IDEMPOTENCY_WINDOW
 
 MAX_CONNECTIONS = 8
 MAX_ROWS = 1_000
-BUSY_SECONDS = 6.0
-"""How long a commit waits while another program writes to the database."""
-
-
-class BusyError(Exception):
-    """Another program held the database for too long; nothing was written."""
+BUSY_SECONDS = 5.5
+"""How long a commit waits for its turn, others of ours and other programs together."""
 
 
 class AwayError(OSError):
     """A database's server can't be reached, or was lost on the way."""
 
 
-OUTAGES = (sqlite3.OperationalError, BusyError, OSError)
+OUTAGES = (sqlite3.OperationalError, OSError)
 """What is raised when the database can't be used; other errors are the event's own."""
 
 

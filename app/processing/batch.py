@@ -5,22 +5,17 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy.event import listen
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from app.alerting.deciding import decide
 from app.clock import now
-from app.extensions import db, writing
+from app.extensions import OUTAGES, db, writing
 from app.processing.inbox import ClaimedEvent, claim, finish, has_due, put_off
 from app.processing.rollups import add_up
 from app.processing.runs import read_report, record_runs
 from app.processing.schedules import note_runs
-from app.write_lock import DatabaseMovedError
 
 logger = logging.getLogger(__name__)
-
-OUTAGES = (OperationalError, InterfaceError, DatabaseMovedError)
-"""What says that the database is away, not that an event is bad."""
 
 
 def process_batch(limit: int, breathe: Callable[..., None] | None = None) -> int:

@@ -19,9 +19,9 @@ from flask import Flask, current_app
 from app.alerting.ticking import tick
 from app.channels.courier import Courier
 from app.clock import now
-from app.extensions import db, writing
+from app.extensions import OUTAGES, db, writing
 from app.models import WorkerHeartbeat
-from app.processing.batch import OUTAGES, process_batch
+from app.processing.batch import process_batch
 from app.processing.downtimes import BEAT_EVERY, note_worker
 from app.processing.pace import Pace
 from app.processing.partitions import tend_partitions

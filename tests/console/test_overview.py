@@ -13,8 +13,9 @@ from sqlalchemy import insert, select, update
 from app.clock import now
 from app.console import overview, workflow_health
 from app.console.last_runs import STRIP_LENGTH, LastRuns
-from app.console.overview import PAGE_SIZE, worker_stands_still
+from app.console.overview import PAGE_SIZE
 from app.console.snippets import TOOLS
+from app.console.worker_trouble import find_worker_trouble
 from app.console.workflow_health import (
     WorkflowHealth,
     find_pace,
@@ -183,27 +184,33 @@ def test_dead_letters_are_told_and_put_back_together(
 
 
 def test_a_worker_that_stands_still_is_told(owner: FlaskClient, team: Team) -> None:
-    assert worker_stands_still()
     assert "The worker stands still" in open_page(owner, "/events").text
     store_runs(team, "+")
     assert attention(open_page(owner, "/")) == ["worker"]
     Worker().beat()
-    assert not worker_stands_still()
+    assert find_worker_trouble() is None
     report(owner, team)
-    assert not worker_stands_still()
-    late = now() - 2 * STALLED_AFTER
-    with writing() as session:
-        session.execute(update(Event).values(next_attempt_at=late))
-    assert worker_stands_still()
+    assert find_worker_trouble() is None
 
 
-def test_a_worker_that_was_seen_long_ago_stands_still(app: Flask) -> None:
+def test_what_waits_is_told_whether_the_worker_is_gone_or_behind(
+    owner: FlaskClient, team: Team
+) -> None:
+    store_runs(team, "+")
+    report(owner, team)
     Worker().beat()
+    with writing() as session:
+        session.execute(update(Event).values(next_attempt_at=now() - timedelta(minutes=61)))
+    for page in (open_page(owner, "/"), open_page(owner, "/events")):
+        assert "The worker is behind" in page.text
+        assert "The first of them has waited for 1 h." in page.text
     with writing() as session:
         session.execute(
             update(WorkerHeartbeat).values(seen_at=now() - STALLED_AFTER - timedelta(seconds=1))
         )
-    assert worker_stands_still()
+    for page in (open_page(owner, "/"), open_page(owner, "/events")):
+        assert "The worker stands still" in page.text
+        assert "The first of them has waited for 1 h." in page.text
 
 
 def test_many_things_of_a_kind_become_a_number(owner: FlaskClient, team: Team) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import requests
+from urllib3.exceptions import NewConnectionError
 
 from app.extensions import db
 from tests.apps import close_app, make_app
@@ -21,13 +22,15 @@ CLIENTS = 8
 RATE = 100
 """Events a second, of all clients together."""
 TIMEOUT = 30
+REFUSED, CUT_OFF = "refused", "cut off"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One request's: when it was sent (monotonic), how long it took in seconds, and what came.
 
-    `status` 0: no answer, as when the connection was refused or cut off.
+    `status` 0: no answer; `code` tells REFUSED, where no connection was made and so nothing was
+    sent, from CUT_OFF.
     """
 
     sent_at: float
@@ -98,14 +101,21 @@ class Load(Meanwhile):
         url, sent_at = f"{self._server.url}/api/v1/ingest/run-{kind}", time.monotonic()
         try:
             answer = session.post(url, json=fields, headers=self._team.headers, timeout=TIMEOUT)
-        except requests.RequestException:
-            self.answers.append(Answer(sent_at, time.monotonic() - sent_at, 0))
+        except requests.RequestException as error:
+            code = REFUSED if was_refused(error) else CUT_OFF
+            self.answers.append(Answer(sent_at, time.monotonic() - sent_at, 0, code))
             return
         seconds, retry_after = time.monotonic() - sent_at, answer.headers.get("Retry-After", "")
         code = "" if answer.status_code == 202 else _code_of(answer)
         if answer.status_code == 202:
             self.accepted[answer.json()["event_id"]] = execution
         self.answers.append(Answer(sent_at, seconds, answer.status_code, code, retry_after))
+
+
+def was_refused(error: requests.RequestException) -> bool:
+    """Whether not even a connection was made."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(reason, NewConnectionError)
 
 
 def _code_of(answer: requests.Response) -> str:

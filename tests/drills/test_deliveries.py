@@ -20,6 +20,7 @@ from app.workspaces.workflows import create_workflow
 from tests.alerting.stories import store_rule
 from tests.channels.conftest import make_channel
 from tests.channels.receivers import Received, Receiver, Reply
+from tests.drills.record import record
 from tests.factories import Team, make_team
 from tests.server import LiveServer, wait_for
 
@@ -159,19 +160,22 @@ def test_a_kill_at_each_point_between_decision_and_delivery_loses_no_alert(drill
 
 @pytest.mark.drill
 @pytest.mark.timeout(1_800)
-def test_fifty_kills_between_decision_and_delivery_lose_no_alert(drill: Drill) -> None:
-    kill_and_reconcile(drill, [KILLS[number % len(KILLS)] for number in range(50)])
+def test_fifty_kills_between_decision_and_delivery_lose_no_alert(
+    drill: Drill, database_kind: str
+) -> None:
+    found = kill_and_reconcile(drill, [KILLS[number % len(KILLS)] for number in range(50)])
+    record("deliveries", database_kind, **found)
 
 
 def kill_and_reconcile(
     drill: Drill, kills: Sequence[Kill], then: Callable[[], None] = lambda: None
-) -> None:
+) -> dict[str, int]:
     for kill in kills:
         slug = drill.prepare()
         kill(drill, slug)
         then()
         drill.server.restart_worker()
-    reconcile(drill)
+    return reconcile(drill)
 
 
 def let_go_of_leases() -> None:
@@ -180,7 +184,7 @@ def let_go_of_leases() -> None:
         session.execute(update(Delivery).values(lease_until=None))
 
 
-def reconcile(drill: Drill) -> None:
+def reconcile(drill: Drill) -> dict[str, int]:
     """Each failure is one alert, each alert has arrived, and what came twice is the same."""
     told = wait_for(lambda: read_told(drill.team, len(drill.workflows)), 120, 0.1)
     assert sorted(told) == drill.workflows
@@ -197,7 +201,7 @@ def reconcile(drill: Drill) -> None:
         assert f"{requests[0].path[1:]} has no credit" in requests[0].json["data"]["text"]
     doubles = len(drill.receiver.received) - len(arrived)
     assert doubles
-    print(f"{len(told)} alerts decided, {len(arrived)} arrived, {doubles} doubles")
+    return {"alerts": len(told), "arrived": len(arrived), "doubles": doubles}
 
 
 def read_told(team: Team, count: int) -> dict[int | None, list[str]]:

@@ -21,6 +21,7 @@ from sqlalchemy import func, make_url, select
 from app.extensions import db
 from app.models import Event, Run, WorkerHeartbeat
 from tests.apps import close_app, make_app
+from tests.drills.record import Figure, record
 from tests.main_job.visitors import sign_in
 from tests.networks import NETWORKS, NamespacesUnavailableError, Network, joined_hosts
 from tests.processing.sums import sums_from_rollups, sums_from_runs
@@ -172,8 +173,9 @@ def started(network: Network, folder: Path, **settings: str) -> Iterator[list[Li
         yield machines
 
 
-def drill(kind: str | None, folder: Path, each: int, **settings: str) -> None:
-    """In mid-load a machine loses its power, and another its way to the database, for a while."""
+def drill(kind: str | None, folder: Path, each: int, **settings: str) -> dict[str, Figure]:
+    """What was found when in mid-load a machine loses its power, and another its way to the
+    database, for a while."""
     with joined_hosts(3, kind) as network, started(network, folder, **settings) as machines:
         team = make_live_team(machines[FIRST])
         reader = LogReader(machines[FIRST], team)
@@ -203,12 +205,15 @@ def drill(kind: str | None, folder: Path, each: int, **settings: str) -> None:
     assert all(each.retry_after and each.seconds < ANSWER_SECONDS for each in refused)
     longest = max(each.seconds for each in refused)
     first = min(each.began + each.seconds for each in refused) - cut_at
-    print(
-        f"{report}; the cut-off machine answered {len(refused)} requests with 503, the first "
-        f"{first:.1f} s after the cut, each within {longest:.1f} s, and took {each} again "
-        f"{back_after:.1f} s after it was joined again; the longest pause between two events that "
-        f"the first machine took: {longest_pause(load):.1f} s; connections to the database: {held}"
-    )
+    return {
+        **report,
+        "refused": len(refused),
+        "first_refused_s": round(first, 1),
+        "longest_s": round(longest, 1),
+        "back_s": round(back_after, 1),
+        "pause_s": round(longest_pause(load), 1),
+        "connections": held,
+    }
 
 
 def count_connections(url: str) -> int:
@@ -229,7 +234,7 @@ def longest_pause(load: Load) -> float:
     return max(later - earlier for earlier, later in itertools.pairwise(ends))
 
 
-def reconcile(load: Load, reader: LogReader) -> str:
+def reconcile(load: Load, reader: LogReader) -> dict[str, Figure]:
     """What was taken is there once, each execution is one run, and the log told or counted all."""
     wait_for(is_drained, 60, 0.2)
     shown = db.session.execute(select(Event.id, Event.public_id, Event.state)).all()
@@ -252,10 +257,7 @@ def reconcile(load: Load, reader: LogReader) -> str:
             select(Event.received_at, Event.processed_at).where(Event.state == "processed")
         )
     )
-    return (
-        f"{len(load.tries)} requests, {len(answered)} answered with 202: 0 lost, 0 doubled; the "
-        f"longest that an event waited for a worker: {lag:.1f} s"
-    )
+    return {"accepted": len(answered), "lost": 0, "doubled": 0, "lag_s": round(lag, 1)}
 
 
 def is_drained() -> bool:
@@ -277,6 +279,6 @@ def test_machines_that_die_and_are_cut_off_in_mid_load_lose_and_double_nothing(
     kind: str, tmp_path: Path
 ) -> None:
     try:
-        drill(kind, tmp_path, 500)
+        record(f"machines_{kind}", "postgresql", **drill(kind, tmp_path, 500))
     except NamespacesUnavailableError as reason:
         pytest.skip(str(reason))

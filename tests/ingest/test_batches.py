@@ -18,11 +18,11 @@ from app.extensions import db, writing
 from app.ingest.batch_places import PATH, find_place
 from app.ingest.schemas import EVENT_KINDS
 from app.ingest.service import ingest_service
-from app.ingest.store import BusyError
 from app.models import ApiKey, Event, IdempotencyKey, Run, UnstoredCount, Workflow
 from app.processing.batch import process_batch
 from app.workspaces.api_keys import create_api_key, revoke_api_key
 from app.workspaces.workflows import archive_workflow, create_workflow, rename_workflow
+from app.write_lock import BusyError
 from tests.factories import Team, make_team
 from tests.ingest.batch_sending import good, logged, send_batch
 

@@ -13,6 +13,7 @@ import requests
 from app.extensions import db
 from app.models import Event
 from tests.apps import close_app, make_app
+from tests.drills.record import record
 from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam, make_live_team
 from tests.together import Meanwhile
@@ -78,7 +79,8 @@ def read_stored(server: LiveServer) -> tuple[set[str], Counter[str]]:
     return {event_id for event_id, _ in stored}, Counter(name for _, name in stored)
 
 
-def kill_in_mid_batch(make_server: Callable[..., LiveServer], kills: int) -> None:
+def kill_in_mid_batch(make_server: Callable[..., LiveServer], kills: int) -> dict[str, int]:
+    """What was found; see also the assertions."""
     server = make_server(worker=False, FLOWPULSE_RATE_LIMIT="0")
     team = make_live_team(server)
     with Senders(server, team) as senders:
@@ -93,6 +95,7 @@ def kill_in_mid_batch(make_server: Callable[..., LiveServer], kills: int) -> Non
     halves = {name: n for name, n in by_batch.items() if n != senders.sizes[name]}
     assert halves == {}
     retry_what_was_lost(server, team, senders, by_batch)
+    return {"kills": kills, "batches": len(senders.answered), "lost": len(lost), "halves": 0}
 
 
 def retry_what_was_lost(
@@ -120,9 +123,9 @@ def test_a_kill_in_mid_batch_loses_nothing_and_leaves_no_half(
 @pytest.mark.drill
 @pytest.mark.timeout(1_800)
 def test_thirty_kills_in_mid_batch_lose_nothing_and_leave_no_half(
-    make_server: Callable[..., LiveServer],
+    make_server: Callable[..., LiveServer], database_kind: str
 ) -> None:
-    kill_in_mid_batch(make_server, 30)
+    record("kill_mid_batch", database_kind, **kill_in_mid_batch(make_server, 30))
 
 
 def test_twins_on_several_processes_make_each_event_once(

@@ -78,3 +78,21 @@ def test_a_form_that_waits_for_the_database_holds_up_nobody_else(server: LiveSer
         answer = waiting.result()
     assert answer.status_code == 503
     assert "Nothing was saved" in answer.text
+
+
+def test_forms_that_wait_in_a_queue_are_all_told_in_time(server: LiveServer) -> None:
+    """Beside reports, whose commits hold the file lock while they wait for the database's own."""
+    team, other = make_live_team(server), make_live_team(server)
+    people = [sign_in(server, team) for _ in range(5)]
+
+    def save(person: requests.Session) -> requests.Response:
+        form = Page(person.get(server.url + "/workflows").text).form("/workflows")
+        data = {**form.fields, "name": "Waits"}
+        return person.post(server.url + form.action, data=data, timeout=60)
+
+    with ThreadPoolExecutor(12) as pool, locked(server):
+        reports = [pool.submit(send, server, other) for _ in range(5)]
+        answers = [each.result() for each in [pool.submit(save, person) for person in people]]
+        answers += [each.result() for each in reports]
+    assert {answer.status_code for answer in answers} == {503}
+    assert max(answer.elapsed.total_seconds() for answer in answers) < 10
