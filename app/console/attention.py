@@ -65,8 +65,7 @@ def list_lines(situation: Situation) -> list[Line]:
 
 
 def _look_at_worker(situation: Situation) -> list[Line]:
-    trouble = situation.worker
-    if trouble is None:
+    if (trouble := situation.worker) is None:
         return []
     return [
         Line(
