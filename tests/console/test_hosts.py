@@ -1,4 +1,4 @@
-"""Once the server knows its address, pages are answered under that host alone, and links lead there."""
+"""Pages are answered under the public URL's host alone once it is set, and links lead there."""
 
 import re
 from collections.abc import Callable
