@@ -140,7 +140,8 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         _public_url,
         "Address under which people and senders reach the server, such as "
-        "`https://flowpulse.example.org`. Empty: the address of each request.",
+        "`https://flowpulse.example.org`: all links have it, and pages are answered under its "
+        "host alone. Empty: the address of each request.",
     ),
     Setting(
         "FLOWPULSE_SECRET_KEY",

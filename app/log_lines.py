@@ -1,14 +1,10 @@
 """Log lines that nobody can forge: an entry stays in its line, whatever came from outside."""
 
 import logging
-import re
 from typing import Any
 
-_UNPRINTABLE = re.compile(
-    "[\\x00-\\x08\\n-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ufeff\\ud800-\\udfff]"
-)
-"""Line breaks of any kind, what terminals obey, what turns text round, what can't be written."""
 INDENT = "    "
+DATES = "%Y-%m-%d %H:%M:%S"
 
 
 class LogLines(logging.Formatter):
@@ -28,8 +24,11 @@ class LogLines(logging.Formatter):
 
 
 def escape(text: str) -> str:
-    """The text with `\\n`, `\\x1b`, `\\u2028` and so on for what would do more than be read."""
-    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    r"""The text on one line, with `\x1b` and the like in place of what isn't printable."""
+    return "".join(
+        sign if sign.isprintable() and sign != "\\" else sign.encode("unicode_escape").decode()
+        for sign in text
+    )
 
 
 def log_to_stderr(name: str) -> None:
@@ -37,9 +36,6 @@ def log_to_stderr(name: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(LogLines(line_of(name), DATES))
     logging.basicConfig(handlers=[handler])
-
-
-DATES = "%Y-%m-%d %H:%M:%S"
 
 
 def line_of(name: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
-from playwright.sync_api import BrowserContext, ConsoleMessage, Playwright
+from playwright.sync_api import BrowserContext, Playwright
 from werkzeug.routing import Rule
 
 from app.extensions import db
@@ -246,17 +246,10 @@ def browser_type_launch_args(
 
 @pytest.fixture
 def context(context: BrowserContext) -> Iterator[BrowserContext]:
-    """Whatever a test does with the pages, the policy has nothing to stop: neither in them nor in
-    what a browser's console says. Tests of attacks look for themselves."""
-    stopped: list[str] = []
-
-    def hear(line: ConsoleMessage) -> None:
-        if "Content Security Policy" in line.text:
-            stopped.append(f"{line.page and line.page.url}: {line.text}")
-
-    context.on("console", hear)
+    """Whatever a test does with the pages, the content security policy has nothing to stop."""
+    stopped = browser.hear_policy(context)
     yield context
-    assert stopped == [], "The content security policy stopped something."
+    assert stopped == []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
