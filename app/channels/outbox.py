@@ -82,10 +82,10 @@ def _insert(
         "message_id": message.id,
         "workspace_id": workspace_id,
         "kind": message.kind,
-        "title": _plain(message.title[:MAX_TITLE]),
-        "text": _plain(message.text[:MAX_TEXT]),
+        "title": _plain(message.title, MAX_TITLE),
+        "text": _plain(message.text, MAX_TEXT),
         "facts": [
-            [_plain(name[:MAX_FACT]), _plain(value[:MAX_FACT])] for name, value in message.facts
+            [_plain(name, MAX_FACT), _plain(value, MAX_FACT)] for name, value in message.facts
         ],
         "link": message.link,
         "incident": message.incident,
@@ -100,6 +100,7 @@ def _insert(
     return int(key)
 
 
-def _plain(text: str) -> str:
-    """Without secrets; signs that control a terminal, hide something or turn it round are seen."""
-    return show_signs(presentable(mask_text(text)))
+def _plain(text: str, most: int) -> str:
+    """Without secrets, and cut only then: a part of one would no longer be known for what it is.
+    Signs that control a terminal, hide something or turn it round are seen."""
+    return show_signs(presentable(mask_text(text[: 2 * most])[:most]))

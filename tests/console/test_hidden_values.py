@@ -11,14 +11,17 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 from sqlalchemy.orm import undefer
 
+from app.alerting.verdicts import SeenRun, detail_of
 from app.clock import now
 from app.console import hidden
 from app.console.reproduction import FILE_NAMES
 from app.extensions import db, writing
 from app.ingest.service import ingest_service
-from app.models import AuditEntry, Event, Run, UserSession
+from app.models import AuditEntry, Event, OutboxMessage, Run, UserSession
 from app.processing.batch import process_batch
 from app.secret_texts import MASK
+from tests.channels.conftest import make_channel
+from tests.channels.deliveries import post_to
 from tests.console.pages import Page, open_page, send_form, submit
 from tests.factories import PASSWORD, Team, failure
 
@@ -102,6 +105,17 @@ def test_the_command_line_shows_none(app: Flask, owner: FlaskClient, team: Team)
     done = app.test_cli_runner().invoke(args=["events", "tail", "--json"])
     told = str([json.loads(line) for line in done.output.splitlines()])
     assert done.exit_code == 0 and MASK in told and not list_shown(told)
+
+
+def test_what_is_told_to_channels_and_what_alerts_keep_hold_none(
+    owner: FlaskClient, team: Team
+) -> None:
+    channel, told = make_channel(team, "webhook"), f"{FIELDS}"
+    post_to(channel, title=told, text=told, facts=(("Error", told),))
+    (row,) = db.session.execute(select(OutboxMessage.__table__)).all()
+    assert MASK in row.text and not list_shown(str(row))
+    run = SeenRun(1, 1, "failure", now(), None, "", told, told)
+    assert MASK in detail_of(run)["error"] and not list_shown(str(detail_of(run)))
 
 
 def test_what_was_wrong_with_a_secret_field_does_not_tell_it(
