@@ -4,7 +4,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +19,11 @@ from sqlalchemy.orm import DeclarativeBase, Session
 
 from app.blocking import run_blocking
 from app.postgres import LET_GO
-from app.write_lock import BusyError, WriteLock
+from app.write_lock import RETRY_SECONDS, BusyError, WriteLock, is_busy
 
 OUTAGES = (OperationalError, InterfaceError, sqlite3.OperationalError)
 """What says that the database is away or held by somebody else, and not that a row is bad."""
-BUSY_TIMEOUT_MS = 4_200
-"""How long a form or the worker waits for SQLite. It may then find a commit of reports in its way,
-which waits for another program too (`BUSY_SECONDS`): both together stay below ten seconds."""
+BUSY_TIMEOUT_MS = 5_000
 CHECKPOINT_PAGES = 1_000
 """So long may SQLite's log get, before whoever commits next copies it into the database's file."""
 
@@ -113,8 +111,7 @@ def _begin_sqlite(connection: Connection) -> None:
     if not writes:
         connection.exec_driver_sql("BEGIN")
         return
-    wait_ms = options.get("wait_ms", BUSY_TIMEOUT_MS)
-    connection.exec_driver_sql(f"PRAGMA busy_timeout = {wait_ms}")
+    connection.exec_driver_sql("PRAGMA busy_timeout = 0")  # `_begin` waits in its place.
     pages = CHECKPOINT_PAGES if options.get("checkpoints", True) else 0
     connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {pages}")
     run_blocking(connection.exec_driver_sql, "BEGIN IMMEDIATE")
@@ -147,12 +144,9 @@ def writing(*, patient: bool = True, checkpoints: bool = True) -> Iterator[Sessi
     """
     db.session.rollback()
     db.session.info.pop(REPLICA, None)
-    end = time.monotonic() + (BUSY_TIMEOUT_MS / 1_000 if patient else 0)
-    with _write_lock(patient):
+    with ExitStack() as held:
         try:
-            wait_ms = max(round((end - time.monotonic()) * 1_000), 0)
-            options = {"writes": True, "wait_ms": wait_ms, "checkpoints": checkpoints}
-            connection = db.session.connection(execution_options=options)
+            connection = _begin(held, patient, checkpoints)
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql(LET_GO)
             yield db.session()
@@ -162,28 +156,35 @@ def writing(*, patient: bool = True, checkpoints: bool = True) -> Iterator[Sessi
             raise
 
 
-@contextmanager
-def _write_lock(patient: bool) -> Iterator[None]:
-    """The file lock, where there is one.
+def _begin(held: ExitStack, patient: bool, checkpoints: bool) -> Connection:
+    """A connection in a transaction that writes; `held` keeps the locks until its end.
 
-    One thread of the process waits for it at a time: were all of gevent's native threads to wait,
-    none would be left for the holder's commit.
+    One thread of the process waits at a time: were all of gevent's native threads to wait for the
+    file lock, none would be left for the holder's commit.
     """
+    end = time.monotonic() + BUSY_TIMEOUT_MS / 1_000
+    options = {"writes": True, "checkpoints": checkpoints}
     lock: WriteLock | None = current_app.extensions.get("flowpulse_write_lock")
     if lock is None:
-        yield
-        return
+        return db.session.connection(execution_options=options)
     writer: threading.Lock = current_app.extensions["flowpulse_writer"]
     if not writer.acquire(timeout=BUSY_TIMEOUT_MS / 1_000 if patient else 0):
         raise (BusyError if patient else BlockingIOError)("another request is writing")
-    try:
+    held.callback(writer.release)
+    while True:
         token = run_blocking(lock.acquire) if patient else lock.try_acquire()
         try:
-            yield
-        finally:
+            connection = db.session.connection(execution_options=options)
+        except BaseException as error:
+            db.session.rollback()
             lock.release(token)
-    finally:
-        writer.release()
+            is_told_to_wait = isinstance(error, OperationalError) and is_busy(error.orig)
+            if not (patient and is_told_to_wait and time.monotonic() < end):
+                raise
+        else:
+            held.callback(lock.release, token)
+            return connection
+        time.sleep(RETRY_SECONDS)
 
 
 def checkpoint() -> None:

@@ -16,6 +16,15 @@ class DatabaseMovedError(sqlite3.OperationalError):
     """Everything is in another database: what was written here would be missing there."""
 
 
+RETRY_SECONDS = 0.02
+"""How long to wait between two tries while another program holds the database."""
+
+
+def is_busy(error: BaseException | None) -> bool:
+    """Whether it says that another program holds the database just now."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
 def note_of_move(database: Path) -> Path:
     """The file beside a database that says where it was moved to."""
     return database.with_name(database.name + ".moved")
@@ -28,9 +37,8 @@ class WriteLock:
     about a second; `flock` wakes the next in line. Each holder opens the file anew: a lock belongs
     to the open file, so that two threads of one process exclude each other too.
 
-    Whoever asks counts its patience from then on, not from when it has the lock. While another
-    program holds the database, each holder waits for that one in vain; were the next in line to
-    begin anew, the last would wait for the patience of all together.
+    Who has it writes. Who finds that another program holds the database lets go of it until the
+    next try: else the last in line would wait for the patience of all before it together.
     """
 
     def __init__(self, database: Path) -> None:

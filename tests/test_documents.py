@@ -7,7 +7,7 @@ import pytest
 
 from docs import screenshots
 from docs.tables import PAGES, ROOT
-from tests.drills import reliability
+from tests.drills import record, reliability
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 MOST_BYTES = 2_000_000
@@ -23,6 +23,7 @@ def test_a_drawn_page_is_fresh(name: str) -> None:
 def test_the_page_of_reliability_is_what_the_drills_found() -> None:
     fresh = reliability.render()
     assert reliability.FILE.read_text() == fresh, "run `python -m tests.drills.reliability`"
+    assert {file.stem for file in record.FOLDER.iterdir()} <= reliability.DRILLS.keys()
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

@@ -3,11 +3,11 @@
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from gevent.monkey import get_original
 from sqlalchemy import URL
@@ -17,9 +17,9 @@ from app.ingest.records import NewEvent
 from app.ingest.statements import ROWS_AT_ONCE, insert_events
 from app.ingest.store import BUSY_SECONDS, Cursor, Offer, Store
 from app.models.columns import sqlite_text
-from app.write_lock import BusyError, WriteLock
+from app.write_lock import RETRY_SECONDS, BusyError, WriteLock, is_busy
 
-RETRY_SECONDS = 0.02
+T = TypeVar("T")
 _SLEEP = get_original("time", "sleep")  # Runs in a native thread, where gevent has no loop.
 
 
@@ -34,41 +34,51 @@ class SqliteStore(Store):
 
     @contextmanager
     def writing(self) -> Iterator[Cursor]:
-        end = time.monotonic() + BUSY_SECONDS
-        with self._only_writer() as connection:
-            _insist(lambda: connection.execute("BEGIN IMMEDIATE"), end)
+        with ExitStack() as held:
+            connection = _insist(partial(self._begin, held))
             yield cast(Cursor, connection.cursor())
             connection.execute("COMMIT")
 
+    def _begin(self, held: ExitStack) -> sqlite3.Connection:
+        """One try; `held` keeps the lock until the transaction's end."""
+        with ExitStack() as tried:
+            connection = tried.enter_context(self._only_writer())
+            connection.execute("BEGIN IMMEDIATE")
+            held.enter_context(tried.pop_all())
+        return connection
+
     def append_events(self, offer: Offer) -> None:
         """See Store. While another program writes, senders may give up waiting."""
-        end = time.monotonic() + BUSY_SECONDS
-        with self._only_writer() as connection:
-            _insist(lambda: self._append(connection, offer.take()), end, offer.give_back)
+        _insist(lambda: self._append(offer.take()), offer.give_back)
 
-    def _append(self, connection: sqlite3.Connection, events: Sequence[NewEvent]) -> None:
+    def _append(self, events: Sequence[NewEvent]) -> None:
         """One statement, where it holds them all: SQLite makes it a transaction by itself.
 
         Around each statement the driver lets go of the interpreter, and has to win it back.
         """
-        if len(events) > ROWS_AT_ONCE:
+        if not events:
+            return
+        with self._only_writer() as connection:
+            if len(events) <= ROWS_AT_ONCE:
+                connection.execute(*insert_events(events))
+                return
             connection.execute("BEGIN IMMEDIATE")
             self.insert_events(cast(Cursor, connection.cursor()), events)
             connection.execute("COMMIT")
-        elif events:
-            connection.execute(*insert_events(events))
 
     @contextmanager
     def _only_writer(self) -> Iterator[sqlite3.Connection]:
         """The connection that writes, while no other process does."""
-        if self._writer is None:
-            self._writer = self._connect()
-            self._writer.execute("PRAGMA busy_timeout = 0")  # `_insist` waits in its place.
-        connection = self._writer
         with self._write_lock.hold():
+            if self._writer is None:
+                self._writer = self._connect()
+                self._writer.execute("PRAGMA busy_timeout = 0")  # `_insist` waits in its place.
+            connection = self._writer
             try:
                 yield connection
-            except BaseException:
+            except BaseException as error:
+                if is_busy(error) and not connection.in_transaction:
+                    raise
                 self._writer = None  # The next writer opens a fresh one.
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
@@ -79,20 +89,17 @@ class SqliteStore(Store):
         run_blocking(function)
 
 
-def _insist(
-    write: Callable[[], object], end: float, give_back: Callable[[], None] = lambda: None
-) -> None:
-    """Try once, and again and again until then (monotonic) while another program writes; raises
-    BusyError when it still does.
+def _insist(write: Callable[[], T], give_back: Callable[[], None] = lambda: None) -> T:
+    """Try again and again while another program writes; raises BusyError when it does for long.
 
-    SQLite's own wait would not let go meanwhile of what is to be written.
+    SQLite's own wait would let go neither of what is to be written nor of the file lock meanwhile.
     """
+    end = time.monotonic() + BUSY_SECONDS
     while True:
         try:
-            write()
-            return
+            return write()
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            if not is_busy(error):
                 raise
             give_back()
             if time.monotonic() > end:

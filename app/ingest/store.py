@@ -35,7 +35,7 @@ from app.models import IDEMPOTENCY_WINDOW
 
 MAX_CONNECTIONS = 8
 MAX_ROWS = 1_000
-BUSY_SECONDS = 5.5
+BUSY_SECONDS = 6.0
 """How long a commit waits for its turn, others of ours and other programs together."""
 
 

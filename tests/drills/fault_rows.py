@@ -1,0 +1,115 @@
+"""The drills of durability and faults, as rows of docs/reliability.md."""
+
+from tests.drills.rows import DURABILITY, NOTHING_LOST, RECKONED, Drill
+
+_BACK = "accepting after {accepting_s:.1f} s at most, processing after {processing_s:.1f} s"
+_TOLD = (
+    "503 with `Retry-After` within 10 s, to reports and in the console, and nothing else; "
+    "the first 202 within 5 s"
+)
+_ANSWERED = (
+    "{refused:,} × 503, {others} other answers; the longest took {longest_s:.1f} s, "
+    "in the console {pages_longest_s:.1f} s ({pages_others} other answers); "
+)
+_AWAY = (
+    f"{RECKONED}{_ANSWERED}the first 202 after {{back_s:.1f}} s at most; "
+    "{restarted} of our processes started anew"
+)
+
+FAULTS: dict[str, Drill] = {
+    "kill_web": Drill(
+        DURABILITY,
+        "kill -9 of a random web process, 20 times, under load",
+        f"{NOTHING_LOST}accepting again within 5 s; processing within 30 s",
+        RECKONED + _BACK,
+    ),
+    "kill_master": Drill(
+        DURABILITY,
+        "kill -9 of gunicorn's main process, 20 times, under load",
+        f"{NOTHING_LOST}accepting again within 5 s; processing within 30 s",
+        RECKONED + _BACK,
+    ),
+    "kill_everything": Drill(
+        DURABILITY,
+        "kill -9 of everything, supervisord too, 10 times, under load",
+        f"{NOTHING_LOST}accepting again within 5 s; processing within 30 s",
+        RECKONED + _BACK,
+    ),
+    "kill_worker": Drill(
+        DURABILITY,
+        "kill -9 of the worker, 50 times, under load",
+        f"{NOTHING_LOST}processing again within 30 s",
+        RECKONED + "processing after {processing_s:.1f} s at most",
+    ),
+    **{
+        f"locked_{seconds}": Drill(
+            DURABILITY,
+            f"SQLite locked by another process for {seconds} s, under load",
+            f"{NOTHING_LOST}{mark}",
+            f"{RECKONED}{_ANSWERED}the first 202 after {{back_s:.1f}} s",
+            ("sqlite",),
+        )
+        for seconds, mark in ((4, "all reports 202"), (14, _TOLD), (60, _TOLD))
+    },
+    "postgres_stopped": Drill(
+        DURABILITY,
+        "PostgreSQL stopped at once and started after 30 s, 5 times, under load",
+        f"{NOTHING_LOST}{_TOLD}; no restart of ours",
+        _AWAY,
+        ("postgresql",),
+    ),
+    "postgres_connections_ended": Drill(
+        DURABILITY,
+        "All connections to PostgreSQL ended, 10 times, under load",
+        f"{NOTHING_LOST}{_TOLD}; no restart of ours",
+        _AWAY,
+        ("postgresql",),
+    ),
+    "postgres_full": Drill(
+        DURABILITY,
+        "All of PostgreSQL's connections taken by others for 10 s, 3 times, under load",
+        f"{NOTHING_LOST}{_TOLD}; no restart of ours",
+        _AWAY,
+        ("postgresql",),
+    ),
+    "restart": Drill(
+        DURABILITY,
+        "The documented restart (HUP), 10 times, then SIGTERM to web and worker, under load, with "
+        "four live logs open",
+        f"{NOTHING_LOST}0 of 10,000 requests fail; none that was sent is cut off by the stop, "
+        "which takes 30 s at most",
+        "{failed} of {requests:,} failed, the longest took {longest_s:.1f} s; {stop_cut_off} cut "
+        "off by the stop, which took {stop_s:.1f} s; {lost} lost, {doubled} doubled",
+    ),
+    "twins": Drill(
+        DURABILITY,
+        "100 twins at once with one `Idempotency-Key`; with one `external_execution_id`; then the "
+        "key with another body, also at once with the first",
+        "1 event; 1 run that counts 100; 422, and nothing but that refusal is kept",
+        "{events} event; {runs} run that counts {told}; {other_body}, {stored_more} events and "
+        "{runs_more} runs more than wanted",
+    ),
+    "shuffled": Drill(
+        DURABILITY,
+        "10,000 events, shuffled and each sent twice, by 8 senders",
+        "The same runs and rollups as once and in order",
+        "{events:,} events: {runs_differ} of {runs:,} runs and {sums_differ} of {sums:,} sums "
+        "differ",
+    ),
+    "poison": Drill(
+        DURABILITY,
+        "An event among them that can't be processed (its payload is spoilt in the database)",
+        "The others flow; it is given up after 5 attempts, told, and becomes a run by **Retry** "
+        "once it is mended",
+        "{attempts} attempts; told: {is_told}, with its reason: {says_why}; retried: {retried}",
+    ),
+    "worker_down": Drill(
+        DURABILITY,
+        "The worker away for an hour with 10,000 events waiting (put back by an hour in the "
+        "database), a third of them failures, with rules for failures and silences; under load",
+        "202 as ever; the lag is shown; all is worked off; 4 messages at most, no silence",
+        "{accepted:,} × 202, {others} other answers; p99 {p99_before_ms:.0f} ms before, "
+        "{p99_down_ms:.0f} ms without a worker, {p99_drain_ms:.0f} ms while {events:,} were "
+        "worked off in {drained_s:.0f} s; {messages} messages, {silences} silences",
+    ),
+}
