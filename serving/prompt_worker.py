@@ -12,6 +12,7 @@ from typing import Any
 import gevent
 from gevent import monkey
 from gunicorn.http import errors
+from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.ggevent import GeventWorker
 
 from serving.slow_readers import PatientSocket
@@ -44,6 +45,8 @@ STOP_IDLE_SECONDS = 1.0
 STOP_SENDER_SECONDS = 3.0
 # Time for a sender to read its answer while it sends on.
 LINGER_SECONDS = 2.0
+# Read of a body at once, and held until the application has taken it.
+BODY_PIECE_BYTES = 64 * 1024
 # The connections that may wait for a request, as a share of all that a process may have.
 IDLE_SHARE = 0.9
 
@@ -71,6 +74,7 @@ class PromptWorker(GeventWorker):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
+        SocketUnreader.max_body_chunk = BODY_PIECE_BYTES
         self.idle: dict[gevent.Greenlet, gevent.Timeout] = {}
         self.most_idle = int(self.worker_connections * IDLE_SHARE)
 

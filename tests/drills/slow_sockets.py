@@ -7,11 +7,15 @@ import time
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import psutil
+
 from tests.server import ROOT, LiveServer
 from tests.teams import LiveTeam
 from tests.together import Meanwhile
 
 STEP = 0.1
+LOOK = 0.5
+"""Seconds between two looks at the server's ends: nothing tells a reader who takes nothing."""
 VENDOR = ROOT / "static" / "vendor"
 LARGE_FILE = max(VENDOR.iterdir(), key=lambda each: each.stat().st_size).name
 SMALL = 4_096
@@ -63,6 +67,7 @@ def kinds(team: LiveTeam, cookie: str) -> dict[str, Kind]:
         "an answered request": Kind(page % (b"/healthz", b"")),
         "a page, taken a byte a second": Kind(page % (b"/troubleshooting", b""), takes=1),
         "a page that is not taken": Kind(page % (b"/troubleshooting", b""), takes=0),
+        "pages that are not taken": Kind(page % (b"/troubleshooting", b"") * 40, takes=0),
         "a file, taken a byte a second": Kind(
             page % (f"/static/vendor/{LARGE_FILE}".encode(), b""), takes=1
         ),
@@ -107,6 +112,8 @@ class SlowSockets(Meanwhile):
         chosen = [names[number % len(names)] for number in range(count)]
         self.all = [self._open(name, ways[name]) for name in chosen]
         self._by_number = {each.connection.fileno(): each for each in self.all}
+        self._by_port = {each.connection.getsockname()[1]: each for each in self.all}
+        self._looked_at = 0.0
 
     @property
     def open(self) -> list[Slow]:
@@ -133,6 +140,8 @@ class SlowSockets(Meanwhile):
         while not self.is_over.wait(STEP):
             for number, events in self._poll.poll(0):
                 self._notice(self._by_number[number], events)
+            if time.monotonic() >= self._looked_at + LOOK:
+                self._look_at_the_server()
             for each in self.all:
                 if each.closed_at is None and each.due <= time.monotonic():
                     each.due = time.monotonic() + 1.0
@@ -143,8 +152,23 @@ class SlowSockets(Meanwhile):
         if each.kind.takes is None:
             ended |= not self._take(each, 65_536)
         if ended:
-            each.closed_at = time.monotonic()
-            self._poll.unregister(each.connection)
+            self._close(each)
+
+    def _look_at_the_server(self) -> None:
+        """What it still holds for readers, in its process or in the kernel."""
+        self._looked_at = time.monotonic()
+        held = {
+            end.raddr.port
+            for end in psutil.net_connections("tcp4")
+            if end.laddr.port == self._server.port and end.raddr
+        }
+        for port, each in self._by_port.items():
+            if each.closed_at is None and each.kind.takes is not None and port not in held:
+                self._close(each)
+
+    def _close(self, each: Slow) -> None:
+        each.closed_at = time.monotonic()
+        self._poll.unregister(each.connection)
 
     def _take(self, each: Slow, count: int) -> bool:
         """Whether the connection goes on."""

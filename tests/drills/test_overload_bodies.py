@@ -11,7 +11,7 @@ import pytest
 
 from tests.drills.record import Figure, record
 from tests.drills.usage import Usage
-from tests.server import LiveServer
+from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam, make_live_team
 
 BODY_BYTES = 10_000_000
@@ -105,10 +105,9 @@ def crowd(server: LiveServer, team: LiveTeam, senders: int) -> dict[str, Figure]
         key = f"X-API-Key: {team.key}\r\n" if has_key else ""
         for name, way in WAYS.items():
             with Usage(server, 0.05) as usage:
-                time.sleep(0.5)
-                began = time.monotonic()
+                before = wait_for(lambda usage=usage: usage.samples)[0].mb
                 answers = Crowd(server, head + key, way).send(senders)
-            taken = usage.most_mb() - usage.median_mb(0, began)
+            taken = usage.most_mb() - before
             print(f"{place}, {name}: {taken:.1f} MB more, {set(answers)}")
             if set(answers) != {status}:
                 wrong.append(f"{place}, {name}: {sorted(set(answers))}")

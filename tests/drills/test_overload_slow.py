@@ -82,6 +82,7 @@ def stand(
     statuses = load.statuses()
     wrong = [f"{name}: {span}" for name, span in find_wrong(slow.all, soonest, latest).items()]
     wrong += [f"{count} × {status}" for status, count in statuses.items() if status != 202]
+    wrong += ["a traceback in the server's output"] if "Traceback" in server.log() else []
     ended = [each for each in slow.all if not each.kind.stays]
     held = [each for each in ended if not each.kind.is_refused]
     return {
@@ -115,7 +116,7 @@ def test_slow_sockets_of_every_kind_are_closed_and_hold_nobody_up(
 ) -> None:
     """With 2 s instead of 20."""
     server = make_server(worker=False, **HASTE)
-    found, wrong = stand(server, 105, 1.0, 9.0)
+    found, wrong = stand(server, 110, 1.0, 12.0)
     assert wrong == []
     assert float(found["p99_ms"]) < 5_000
 
