@@ -5,14 +5,17 @@ from contextlib import suppress
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
-from flask import abort, current_app, request
+from flask import abort, current_app, request, session
 from werkzeug.wsgi import get_input_stream
 
 from app.ingest.intake import HELD_BYTES
+from app.ingest.slips import has_stray_percent_signs
 from app.time_limit import TimeIsUp, time_limit
 
 MAX_FORM_BYTES = 4 * 1024 * 1024
 """Room for the largest body that an event may have, each of its bytes escaped."""
+MAX_STRANGERS_BYTES = 1024 * 1024
+"""From whoever was never signed in: reading four times as much keeps all others waiting."""
 MAX_FORM_FIELDS = 10_000
 _CHUNK = 64 * 1024
 
@@ -50,16 +53,19 @@ def read_form() -> None:
 
 def _read_all() -> Any:
     """Until all has come, hardly any of it is held in memory: anybody may send forms."""
-    if (request.content_length or 0) > MAX_FORM_BYTES:
+    most = MAX_FORM_BYTES if "_user_id" in session else MAX_STRANGERS_BYTES
+    if (request.content_length or 0) > most:
         raise _TooLargeError
-    stream, form, size, fields = get_input_stream(request.environ), _new_file(), 0, 1
+    stream, form = get_input_stream(request.environ), _new_file()
+    size, fields, signs = 0, 1, 0
     while piece := stream.read(_CHUNK):
         size, fields = size + len(piece), fields + piece.count(b"&")
-        if size > MAX_FORM_BYTES or fields > MAX_FORM_FIELDS:
+        signs += piece.count(b"%")
+        if size > most or fields > MAX_FORM_FIELDS:
             raise _TooLargeError
         form.write(piece)
-    if size < (request.content_length or 0):
-        raise EOFError(f"{size} of {request.content_length} bytes came")
+    if size < (request.content_length or 0) or has_stray_percent_signs(signs, size):
+        raise EOFError(f"{size} bytes came, with {signs} percent signs")
     form.seek(0)
     return form
 

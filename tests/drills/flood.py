@@ -160,4 +160,4 @@ def _read(
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(pour(Task(**json.load(sys.stdin))))))
+    print(json.dumps(vars(pour(Task(**json.load(sys.stdin))))))

@@ -6,10 +6,11 @@ import json
 import statistics
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+import psutil
 import pytest
 import requests
 
@@ -97,6 +98,8 @@ BODIES: dict[str, Bomb] = {
     "separators": Bomb(b"a=1" + b"&" * 1_000_000, AS_FORM),
     "escapes of a form": Bomb(b"a=" + b"%41" * 340_000, AS_FORM),
     "a form of percent signs": Bomb(b"a=" + b"%" * 1_000_000, AS_FORM),
+    "4 MB of escapes": Bomb(b"a=" + b"%41" * 1_300_000, AS_FORM),
+    "4 MB of percent signs": Bomb(b"a=" + b"%" * 4_000_000, AS_FORM),
     "10,000 parts": Bomb(
         b"".join(map(part, range(10_000))) + b"--b--\r\n", {"Content-Type": MULTIPART}
     ),
@@ -166,6 +169,7 @@ class Aim(NamedTuple):
     server: LiveServer
     team: LiveTeam
     session: requests.Session
+    stranger: requests.Session
     token: str
 
 
@@ -191,7 +195,6 @@ TARGETS = {
         "/api/v1/ingest/run-success", with_nothing, frozenset({401, 429})
     ),
     "signing in": Target("/sign-in", with_nothing, READ_FORM),
-    "signing in, with a token": Target("/sign-in", with_token, READ_FORM),
     "setting up": Target("/setup", with_nothing, frozenset({410})),
     "a form, signed in": Target("/workflows", with_token, READ_FORM),
 }
@@ -199,7 +202,7 @@ READ = {
     "an event": Target("/api/v1/ingest/run-success", with_key),
     "the log, by key": Target("/api/v1/events", with_key),
     "signing in": Target("/sign-in", with_nothing),
-    "the log": Target("/events", with_nothing),
+    "the log": Target("/events", with_token),
     "the problems' table": Target("/troubleshooting", with_nothing),
 }
 
@@ -207,77 +210,79 @@ READ = {
 def aim_at(server: LiveServer) -> Aim:
     team = make_live_team(server)
     session = sign_in(server, team)
-    form = Page(session.get(server.url + "/workflows/new").text)
+    form = Page(session.get(server.url + "/workflows").text)
     token = next(
         value for each in form.forms for name, value in each.fields.items() if name == "csrf_token"
     )
-    return Aim(server, team, session, token)
+    return Aim(server, team, session, requests.Session(), token)
 
 
-def throw(aim: Aim, target: Target, bomb: Bomb) -> tuple[float, int]:
+def throw(aim: Aim, target: Target, bomb: Bomb, tries: int) -> tuple[float, int]:
     """Milliseconds of the quickest of a few tries, and the answer (0: none)."""
     url = aim.server.url + target.path.format(slug=aim.team.slug) + bomb.query
     headers = {**target.headers(aim), **bomb.headers}
-    times, status = [], 0
-    for _ in range(TRIES):
+    sender = aim.session if target.headers is with_token else aim.stranger
+    method, times, status = "POST" if bomb.body else "GET", [], 0
+    while not times or (len(times) < tries and times[-1] > MOST_MS / 4):
         began = time.monotonic()
         try:
-            answer = aim.session.request(
-                "POST" if bomb.body else "GET",
-                url,
-                data=bomb.body,
-                headers=headers,
-                allow_redirects=False,
-                timeout=60,
+            answer = sender.request(
+                method, url, data=bomb.body, headers=headers, allow_redirects=False, timeout=60
             )
             status = answer.status_code
         except requests.RequestException:
             status = 0
         times.append((time.monotonic() - began) * 1000)
-        if times[-1] < MOST_MS / 2:
-            break
     return min(times), status
 
 
-def throw_all(server: LiveServer) -> dict[str, Figure]:
-    """Every bomb at every address that may read it, one after the other."""
-    aim = aim_at(server)
-    pairs = [
-        (f"{name} to {at}", target, bomb)
-        for at, target in TARGETS.items()
-        for name, bomb in BODIES.items()
-    ]
-    pairs += [
-        (f"{name} to {at}", target, bomb)
-        for at, target in READ.items()
-        for name, bomb in HEADS.items()
-    ]
-    wrong, times = [], {}
+def throw_all(
+    server: LiveServer, pairs: Iterable[tuple[str, Target, Bomb]], tries: int = 1
+) -> dict[str, Figure]:
+    """One after the other; what they took, and what the server computed for the worst of them."""
+    aim, web = aim_at(server), psutil.Process(server.web_pids()[0])
+    wrong, times, computed = [], {}, {}
     for name, target, bomb in pairs:
-        ms, status = throw(aim, target, bomb)
-        times[name] = ms
+        before = sum(web.cpu_times()[:2])
+        times[name], status = throw(aim, target, bomb, tries)
+        computed[name] = (sum(web.cpu_times()[:2]) - before) * 1000
         if status not in bomb.answers | target.answers:
             wrong.append(f"{name}: {status}")
+    if "Traceback" in server.log():
+        wrong.append("a traceback in the server's output")
     slowest = max(times, key=lambda name: times[name])
-    for name in sorted(times, key=lambda name: -times[name])[:25]:
-        print(f"{times[name]:.0f} ms {name}")
+    for name in sorted(times, key=lambda name: -times[name])[:20]:
+        print(f"{times[name]:.0f} ms, of which {computed[name]:.0f} ms in all tries: {name}")
     return {
         "bombs": len(times),
         "median_ms": statistics.median(times.values()),
         "slowest_ms": times[slowest],
         "slowest": slowest,
+        "most_computed_ms": max(computed.values()),
         "wrong": "; ".join(wrong),
     }
 
 
-def run(make_server: Callable[..., LiveServer]) -> dict[str, Figure]:
-    return throw_all(make_server(worker=False, FLOWPULSE_FAILED_SIGN_IN_LIMIT="0"))
+def pair(
+    targets: Iterable[str], bombs: Mapping[str, Bomb], all_targets: Mapping[str, Target]
+) -> list[tuple[str, Target, Bomb]]:
+    """Every one of these bombs to every one of these addresses."""
+    return [
+        (f"{name} to {at}", all_targets[at], bomb) for at in targets for name, bomb in bombs.items()
+    ]
 
 
+def start(make_server: Callable[..., LiveServer]) -> LiveServer:
+    return make_server(worker=False, WEB_CONCURRENCY="1", FLOWPULSE_FAILED_SIGN_IN_LIMIT="0")
+
+
+@pytest.mark.once
 def test_no_bomb_takes_long_or_breaks_anything(make_server: Callable[..., LiveServer]) -> None:
-    found = run(make_server)
+    pairs = pair(("an event", "signing in"), BODIES, TARGETS)
+    pairs += pair(("an event", "the log"), HEADS, READ)
+    found = throw_all(start(make_server), pairs)
     assert found["wrong"] == ""
-    assert float(found["slowest_ms"]) < 10 * MOST_MS
+    assert float(found["most_computed_ms"]) < 5 * MOST_MS  # Whatever else the machine does.
 
 
 @pytest.mark.drill
@@ -285,7 +290,8 @@ def test_no_bomb_takes_long_or_breaks_anything(make_server: Callable[..., LiveSe
 def test_every_bomb_is_refused_within_moments(
     make_server: Callable[..., LiveServer], database_kind: str
 ) -> None:
-    found = run(make_server)
+    pairs = pair(TARGETS, BODIES, TARGETS) + pair(READ, HEADS, READ)
+    found = throw_all(start(make_server), pairs, TRIES)
     record("bombs", database_kind, **found)
     assert found["wrong"] == ""
     assert float(found["slowest_ms"]) <= MOST_MS
