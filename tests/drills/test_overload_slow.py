@@ -77,7 +77,9 @@ def stand(
         Load(server, team) as load,
         Newcomers(server, team) as newcomers,
     ):
-        time.sleep(latest + 3)
+        until = time.monotonic() + 2 * latest
+        while slow.open and time.monotonic() < until:
+            time.sleep(0.2)
     seconds = sorted([*newcomers.seconds, *(each.seconds for each in load.answers)])
     statuses = load.statuses()
     wrong = [f"{name}: {span}" for name, span in find_wrong(slow.all, soonest, latest).items()]
