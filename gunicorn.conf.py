@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT))  # Where it is started from another folder.
 from serving.gentle_stop import stop_gently  # noqa: E402
 from serving.new_start import start_anew_on_reload  # noqa: E402
 from serving.prompt_worker import PromptWorker  # noqa: E402
+from serving.slow_readers import give_up_slow_readers  # noqa: E402
 
 # Read by their paths, not as app.config: the package must not be imported before gevent has patched
 # what it builds on.
@@ -62,8 +63,8 @@ backlog = 2048
 # The gevent worker gives a sender this long for a whole request head, as well as between two
 # requests: a socket that idles or sends half a header is closed after it. 0 would mean for ever.
 # The body is read by the application, which sets its own limit (FLOWPULSE_BODY_TIMEOUT_SECONDS);
-# what it left unread is skipped within this time too.
-keepalive = 5
+# what it left unread is skipped within this time too. A reader has as long for each 64 KB.
+keepalive = 20
 # With gevent this is no limit for a request: it ends a process whose loop stood still for so long.
 timeout = 30
 # Below supervisord's stopwaitsecs, so that gunicorn ends its workers by itself.
@@ -121,6 +122,7 @@ OBJECTS_UNTIL_COLLECTION = 4_000
 def when_ready(server: Any) -> None:
     gc.collect()
     gc.freeze()  # A collection writes into what it goes over, which ends the sharing.
+    give_up_slow_readers(server.LISTENERS, server.cfg.keepalive + 5)  # We come first.
     stop_gently(server)
     start_anew_on_reload(server)
 

@@ -12,7 +12,10 @@ from typing import Any
 import gevent
 from gevent import monkey
 from gunicorn.http import errors
+from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.ggevent import GeventWorker
+
+from serving.slow_readers import PatientSocket
 
 # Errors of gunicorn's own parser, with the row of the troubleshooting table for each.
 UNREADABLE: dict[type[BaseException], str] = {
@@ -42,6 +45,10 @@ STOP_IDLE_SECONDS = 1.0
 STOP_SENDER_SECONDS = 3.0
 # Time for a sender to read its answer while it sends on.
 LINGER_SECONDS = 2.0
+# Read of a body at once, and held until the application has taken it.
+BODY_PIECE_BYTES = 64 * 1024
+# The connections that may wait for a request, as a share of all that a process may have.
+IDLE_SHARE = 0.9
 
 
 class PromptWorker(GeventWorker):  # type: ignore[misc]
@@ -67,18 +74,26 @@ class PromptWorker(GeventWorker):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
+        SocketUnreader.max_body_chunk = BODY_PIECE_BYTES
         self.idle: dict[gevent.Greenlet, gevent.Timeout] = {}
+        self.most_idle = int(self.worker_connections * IDLE_SHARE)
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """Whoever takes an answer has as long for each piece of it as for a request."""
+        super().handle(listener, PatientSocket.take_over(client, self.cfg.keepalive), addr)
 
     @contextmanager
     def timeout_ctx(self) -> Iterator[None]:
         """Around the wait for a request, from the first byte of its head to the last."""
         current = gevent.getcurrent()
         seconds = self.cfg.keepalive if self.alive else STOP_IDLE_SECONDS
+        if len(self.idle) >= self.most_idle:
+            gevent.get_hub().loop.run_callback(self.end_longest_idle)
         with gevent.Timeout(seconds, False) as self.idle[current]:
             try:
                 yield
             finally:
-                del self.idle[current]
+                self.idle.pop(current, None)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request whose head can't be read as the application answers, and log it."""
@@ -122,6 +137,13 @@ class PromptWorker(GeventWorker):  # type: ignore[misc]
             if getattr(req.body.reader, "length", 1):
                 _take_the_rest(sock)
             raise
+
+    def end_longest_idle(self) -> None:
+        """Have the connection that has waited longest make room: thousands that send nothing would
+        keep everybody else waiting. Runs in the hub, where nobody's wait is just ending."""
+        if len(self.idle) > self.most_idle:
+            longest = next(iter(self.idle))
+            longest.throw(self.idle.pop(longest))
 
     def close_idle(self, waits: dict[gevent.Greenlet, gevent.Timeout]) -> None:
         """Ends these waits, where they still last. Those that began later end by themselves: the

@@ -32,7 +32,8 @@ from tests.server import (
 )
 from tests.teams import LiveTeam, make_live_team
 
-KEEPALIVE_SECONDS = 5
+IDLE_SECONDS = 20
+"""What an idle connection has (gunicorn.conf.py), unless the server stops."""
 ONE = {"worker": False, "WEB_CONCURRENCY": "1"}
 
 pytestmark = pytest.mark.once
@@ -58,13 +59,6 @@ def read_all(connection: socket.socket) -> bytes:
     """Everything until the server closes."""
     with connection:
         return b"".join(iter(lambda: connection.recv(65536), b""))
-
-
-def test_sockets_that_send_no_whole_head_are_closed(server: LiveServer) -> None:
-    began = time.monotonic()
-    for connection in [connect(server, content) for content in (b"", b"GET / HTTP/1.1\r\nHos")]:
-        assert read_all(connection) == b""
-    assert time.monotonic() - began < KEEPALIVE_SECONDS + 3
 
 
 KEY = "fp_0123456789abcdefghijABCDEFGHIJ0123456789"
@@ -293,7 +287,7 @@ def test_an_idle_connection_does_not_hold_up_the_stop(
     assert connection.recv(1)
     began = time.monotonic()
     server.stop()
-    assert time.monotonic() - began < KEEPALIVE_SECONDS
+    assert time.monotonic() - began < IDLE_SECONDS / 2
     connection.close()
 
 

@@ -2,42 +2,81 @@
 
 import logging
 from contextlib import suppress
+from tempfile import SpooledTemporaryFile
+from typing import Any
 
-from flask import abort, current_app, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from flask import abort, current_app, request, session
+from werkzeug.wsgi import get_input_stream
 
+from app.ingest.intake import HELD_BYTES
+from app.ingest.slips import has_stray_percent_signs
 from app.time_limit import TimeIsUp, time_limit
 
 MAX_FORM_BYTES = 4 * 1024 * 1024
 """Room for the largest body that an event may have, each of its bytes escaped."""
+MAX_STRANGERS_BYTES = 1024 * 1024
+"""From whoever was never signed in: reading four times as much keeps all others waiting."""
+MAX_FORM_FIELDS = 10_000
+_CHUNK = 64 * 1024
 
 logger = logging.getLogger(__name__)
+
+
+class _TooLargeError(Exception):
+    pass
 
 
 def read_form() -> None:
     """Take the whole form in; whoever sends it too slowly, or too much, holds nobody up.
 
-    Aborts with 408, 413 or, where the connection broke, 400.
+    Aborts with 408, 413, 415 for files, which no form of ours has, or, where the connection broke,
+    400.
     """
-    request.max_content_length = MAX_FORM_BYTES
+    if request.mimetype == "multipart/form-data":
+        _end_connection()
+        abort(415, "This form takes no files. Nothing was changed.")
     try:
         with time_limit(current_app.config["FLOWPULSE_BODY_TIMEOUT_SECONDS"], for_sender=True):
-            request.get_data(cache=True)
+            form = _read_all()
     except TimeIsUp:
         _end_connection()
         abort(408, "The form did not come within the time. Nothing was changed; send it again.")
-    except RequestEntityTooLarge:
+    except _TooLargeError:
         _end_connection()
         abort(413, "The form is too large. Nothing was changed.")
-    except HTTPException:
-        raise
     except Exception as error:
         logger.info("A form broke off: %s", error)
         _end_connection()
         abort(400, "The form did not come whole. Nothing was changed; send it again.")
+    request.environ["wsgi.input"] = form
+
+
+def _read_all() -> Any:
+    """Until all has come, hardly any of it is held in memory: anybody may send forms."""
+    most = MAX_FORM_BYTES if "_user_id" in session else MAX_STRANGERS_BYTES
+    if (request.content_length or 0) > most:
+        raise _TooLargeError
+    stream, form = get_input_stream(request.environ), _new_file()
+    size, fields, signs = 0, 1, 0
+    while piece := stream.read(_CHUNK):
+        size, fields = size + len(piece), fields + piece.count(b"&")
+        signs += piece.count(b"%")
+        if size > most or fields > MAX_FORM_FIELDS:
+            raise _TooLargeError
+        form.write(piece)
+    if size < (request.content_length or 0) or has_stray_percent_signs(signs, size):
+        raise EOFError(f"{size} bytes came, with {signs} percent signs")
+    form.seek(0)
+    return form
+
+
+def _new_file() -> Any:
+    return SpooledTemporaryFile(HELD_BYTES)
 
 
 def _end_connection() -> None:
     """Have gunicorn look for no request behind a body that was given up."""
-    with suppress(AttributeError):
-        request.environ["wsgi.input"].failed = True
+    stream = request.environ["wsgi.input"]
+    with suppress(AttributeError):  # Another server's.
+        stream.failed = True
+        stream.end_connection()

@@ -184,6 +184,9 @@ def _read_inner(inner: str, text: str, max_depth: int) -> Parsed:
 
 
 def _read_form(text: str, max_depth: int) -> ReadBody:
+    if slips.has_stray_percent_signs(text.count("%"), len(text)):
+        slip = Slip("json_form_body", "Most of the form's percent signs are no escapes.", 0)
+        raise _refuse(slip, text, 0)
     try:
         pairs = parse_qsl(
             text.strip(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FORM_FIELDS

@@ -1,9 +1,11 @@
 """One request on its way in: what is known of it so far, and how it is written to the log."""
 
+import errno
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
+from tempfile import SpooledTemporaryFile
 from typing import IO, Any, Protocol, cast
 
 from werkzeug.wsgi import get_content_length, get_input_stream
@@ -19,9 +21,14 @@ from app.problems import ProblemError
 from app.time_limit import TimeIsUp, time_limit
 
 MAX_STORED_BODY = 64 * 1024
+HELD_BYTES = 128 * 1024
+"""Of a body on its way in that is held in memory; the rest is in a file until all has come, so that
+very many senders of large bodies take hardly any."""
 MOST_SKIPPED = 256 * 1024 * 1024
 """Bytes of a body that are read for their sender's sake alone."""
 _CHUNK = 64 * 1024
+_NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOENT, errno.EACCES, errno.EMFILE}
+"""Why a file for the rest of a body can't be written."""
 NOTHING: Mapping[str, Any] = {}
 _LARGEST_SIZE = 2**63 - 1
 _BROKEN_BODY = "The body's chunks can't be read, or the connection broke off within them."
@@ -89,6 +96,7 @@ class Intake:
         Raises `body_too_large`, or `request_timeout` if it does not come.
         """
         if (self.content_length or 0) > limit:
+            self._end_connection()
             raise _too_large(limit)
         self.body = b""
         came_whole = self._read(limit + 1, seconds)
@@ -96,7 +104,8 @@ class Intake:
             raise ProblemError("bad_request", _BROKEN_BODY)
         if not came_whole or len(self.body) < (self.content_length or 0):
             raise ProblemError("request_timeout")
-        if len(self.body) > limit:
+        if len(self.body) + self.skipped > limit:
+            self._end_connection()
             raise _too_large(limit)
         return self.body
 
@@ -140,6 +149,10 @@ class Intake:
                 return True
         except TimeIsUp:
             pass
+        except OSError as error:
+            if error.errno in _NO_PLACE:
+                raise ProblemError("unavailable") from None
+            self.is_broken = True
         except Exception:  # The server's own, for chunks that are none or a connection that broke.
             self.is_broken = True
         self._give_up()
@@ -153,12 +166,29 @@ class Intake:
 
     def _read_all(self, stream: IO[bytes], limit: int) -> None:
         wanted = min(limit, self.content_length or limit)
-        body = self.body = stream.read(min(wanted, _CHUNK))
-        while len(body) < wanted:
-            more = stream.read(min(wanted - len(body), _CHUNK))
+        begin = min(wanted, _CHUNK)
+        body = self.body = stream.read(begin)
+        while len(body) < begin:
+            more = stream.read(begin - len(body))
             if not more:
-                break
+                return
             body = self.body = body + more
+        if begin < wanted:
+            self._read_rest(stream, wanted - begin, limit)
+
+    def _read_rest(self, stream: IO[bytes], wanted: int, limit: int) -> None:
+        """What is as long as the limit is too long: its beginning will do."""
+        begin = self.body or b""
+        with SpooledTemporaryFile(HELD_BYTES) as rest:
+            while self.skipped < wanted:
+                more = stream.read(min(wanted - self.skipped, _CHUNK))
+                if not more:
+                    break
+                rest.write(more)
+                self.skipped += len(more)
+            if len(begin) + self.skipped < limit:
+                rest.seek(0)
+                self.body, self.skipped = begin + rest.read(), 0
 
     def _skip_rest(self, stream: IO[bytes]) -> None:
         while self.skipped < MOST_SKIPPED:

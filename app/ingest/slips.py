@@ -101,6 +101,12 @@ def is_form(text: str) -> bool:
     return _FORM.match(text) is not None
 
 
+def has_stray_percent_signs(signs: int, size: int) -> bool:
+    """Whether so many in a form of this size can't all be escapes, with two digits behind each: to
+    tell such ones apart takes a second for 4 MB."""
+    return signs * 3 > size
+
+
 def _find_bare(text: str, test: Any) -> int:
     for match in _BARE.finditer(text):
         if not match[0].startswith('"') and test(match[0]):

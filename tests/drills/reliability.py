@@ -5,14 +5,18 @@ from pathlib import Path
 from tests.drills.fault_rows import FAULTS
 from tests.drills.further_rows import FURTHER
 from tests.drills.load import CLIENTS, RATE
+from tests.drills.overload_rows import OVERLOADS
 from tests.drills.record import Figure, read
 from tests.drills.rows import Drill
+from tests.drills.storage_rows import STORAGE
 
 FILE = Path(__file__).parents[2] / "docs" / "reliability.md"
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 DRILLS: dict[str, Drill] = {
     **FAULTS,
+    **STORAGE,
+    **OVERLOADS,
     **FURTHER,
 }
 """By the name under which a drill records what it found (`tests.drills.record`)."""

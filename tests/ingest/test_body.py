@@ -331,6 +331,7 @@ def test_a_form_field_given_twice_counts_the_last_time() -> None:
     [
         ("a=%E9", "json_invalid_utf8"),
         ("&".join(f"a{i}=1" for i in range(1001)), "json_form_body"),
+        ("a=%%%%", "json_form_body"),
         ('{"a": }', "json_empty_value"),
         ("", "json_empty"),
     ],

@@ -1,0 +1,50 @@
+"""The rows of docs/reliability.md about overload."""
+
+from tests.drills.rows import OVERLOAD, Drill
+
+OVERLOADS: dict[str, Drill] = {
+    "slow_sockets": Drill(
+        OVERLOAD,
+        "1,000 connections that idle, send half a head or no body, send or take a byte a second",
+        "good requests' p99 within 1 s; closed after 15 to 30 s",
+        "{requests:,} good requests, p99 {p99_ms:.0f} ms; closed after {first_closed_s:.0f} to "
+        "{last_closed_s:.0f} s, {open} left open",
+    ),
+    "large_bodies": Drill(
+        OVERLOAD,
+        "50 bodies of 10 MB at once, with a length and in chunks: events, batches and forms",
+        "413; at most 20 MB more memory",
+        "{more_mb:.1f} MB more at most ({worst})",
+    ),
+    "bombs": Drill(
+        OVERLOAD,
+        "Nesting of 100,000 levels, numbers of 1,000,000 digits, packed zeros, names, escapes, "
+        "parts, headers, cookies",
+        "400, 413, 415 or 431 within 200 ms",
+        "{bombs} tried, the slowest {slowest_ms:.0f} ms ({slowest}), half of them within "
+        "{median_ms:.0f} ms",
+    ),
+    "flood_without_key": Drill(
+        OVERLOAD,
+        "10,000 requests a second without a key, offered for 5 minutes",
+        "disk bounded, all counted; a good key's p99 within 2 s, the log's page within 1 s",
+        "{sent:,} of {offered:,} taken and {shown:,} counted; {more_mb:.0f} MB more on disk; a "
+        "good key's p99 {good_p99_ms:.0f} ms, the page {page_ms:.0f} ms at most",
+    ),
+    "flood_with_one_key": Drill(
+        OVERLOAD,
+        "2,000 events a second with one key",
+        "429 with Retry-After, all counted; other keys unharmed",
+        "{sent:,} sent, {refused:,} refused, {with_retry_after:,} told when to come again, "
+        "{shown:,} counted; another key's p99 {good_p99_ms:.0f} ms, {good_others} of "
+        "{good:,} not taken",
+    ),
+    "load_for_an_hour": Drill(
+        OVERLOAD,
+        "An hour of load",
+        "memory at most 10 % more; file descriptors as many",
+        "{accepted:,} answered with 202: {lost} lost, {doubled} doubled; {before_mb:.0f} MB after "
+        "5 minutes, {after_mb:.0f} MB at the end ({growth_percent:+.1f} %); "
+        "{before_descriptors:.0f} descriptors, then {after_descriptors:.0f}",
+    ),
+}

@@ -1,0 +1,40 @@
+"""The rows of docs/reliability.md about the database's storage and the clock."""
+
+from tests.drills.rows import DURABILITY, Drill
+
+STORAGE: dict[str, Drill] = {
+    "backup": Drill(
+        DURABILITY,
+        "A backup of 100,000 events under load, restored elsewhere",
+        "Each 202 that was answered before it began is in it; the copy is opened and counted; "
+        "p99 at most twice as long meanwhile",
+        "{answered:,} answered before: {missing} missing. {megabytes:.0f} MB in {backup_s:.0f} s; "
+        "p99 {beside_ms:.0f} ms without it, {meanwhile_ms:.0f} ms meanwhile",
+    ),
+    "full_disk": Drill(
+        DURABILITY,
+        "The disk full for a minute under load (a small tmpfs)",
+        "503 with the cause, never a 202 that is lost; every page answers; writes again within "
+        "10 s after there is room, without a restart; 0 lost; a banner before it is full",
+        "{accepted:,} answered with 202, {refused:,} with 503: {lost} lost, {doubled} doubled; "
+        "{pages} pages read meanwhile; writes after {resumed_s:.1f} s; "
+        "{restarts} restarts of the database",
+    ),
+    "migration": Drill(
+        DURABILITY,
+        "A database of the first version with 1,000,000 events and runs is migrated by four "
+        "starters at once; another one with kill -9 in the middle, three times",
+        "At most 120 s; one migrates, the others wait; the next start finishes it",
+        "{seconds:.0f} s, one migrated; {kills} kills, then finished, with all rows there",
+    ),
+    "clock": Drill(
+        DURABILITY,
+        "The clock (of the machine; for PostgreSQL, its own) is set ahead and back by an hour and "
+        "by a day under load, and set right again",
+        "Ids and order by arrival; nothing purged; no alert twice, none for what did not come "
+        "meanwhile; the worker takes no more than 30 % of a processor",
+        "{jumps} jumps, {accepted:,} answered with 202: {lost} lost, {doubled} doubled, "
+        "{disordered} out of order; {purged} purged; {messages} messages of one failure and its "
+        "end; {cpu_percent:.0f} % of a processor",
+    ),
+}
