@@ -37,6 +37,7 @@ LEVELS = {
     "windows": 3,
     "models": 3,
     "problem_documents": 3,
+    "backups": 4,
     "channels": 4,
     "alerting": 5,
     "processing": 6,

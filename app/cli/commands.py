@@ -9,6 +9,7 @@ import psycopg
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import DBAPIError
 
+from app.backups.contents import BackupError
 from app.cli.text import escape
 from app.config import ConfigurationError
 from app.processing.secret_mark import ForeignSecretError
@@ -16,7 +17,7 @@ from app.workspaces.passwords import WeakPasswordError
 from app.workspaces.people import AlreadySetUpError, RefusedError
 from app.write_lock import DatabaseMovedError
 
-REFUSALS = (RefusedError, WeakPasswordError, ConfigurationError, ForeignSecretError)
+REFUSALS = (RefusedError, WeakPasswordError, ConfigurationError, ForeignSecretError, BackupError)
 NO_TABLES = ("no such table", "no such column", "UndefinedTable", "UndefinedColumn")
 
 

@@ -45,6 +45,14 @@ DRILLS: dict[str, Drill] = {
         "{accepted:,} answered with 202: {lost} lost, {doubled} doubled; "
         "processing after {processing_s:.1f} s at most",
     ),
+    "backup": Drill(
+        DURABILITY,
+        "A backup of 200,000 events under load, restored elsewhere",
+        "Each 202 that was answered before it began is in it; the copy is opened and counted; "
+        "p99 at most twice as long meanwhile",
+        "{answered:,} answered before: {missing} missing. {megabytes:.0f} MB in {backup_s:.0f} s; "
+        "p99 {before_ms:.0f} ms before, {meanwhile_ms:.0f} ms meanwhile",
+    ),
 }
 """By the name under which a drill records what it found (`tests.drills.record`)."""
 

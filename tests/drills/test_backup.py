@@ -1,0 +1,146 @@
+"""A backup under load, restored elsewhere: what was answered before it began is in it."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from sqlalchemy import select
+
+from app.extensions import db
+from app.models import Event
+from bench.events import fill
+from tests.apps import close_app, make_app
+from tests.databases import Databases
+from tests.drills.load import Load
+from tests.drills.record import record
+from tests.factories import make_team
+from tests.server import LiveServer, wait_for
+from tests.teams import LiveTeam, make_live_team
+
+EVENTS = 200_000
+LEAST_SECONDS = 30
+"""So long is measured before, and backups made: a percentile of a second says nothing."""
+
+
+class Found(NamedTuple):
+    """Seconds are percentiles of answers, before and while backups were made."""
+
+    file: Path
+    answered: set[str]
+    """Before the last backup began."""
+    backup_s: float
+    before_s: float
+    meanwhile_s: float
+
+
+def back_up(server: LiveServer, team: LiveTeam, folder: Path, least_seconds: float) -> Found:
+    """Under load; at least one, and for so many seconds one after the other."""
+    file, longest = folder / "copy", 0.0
+    with Load(server, team) as load:
+        wait_for(lambda: len(load.accepted) > 50, seconds=30)
+        began_at = time.monotonic()
+        time.sleep(least_seconds)
+        first_at = time.monotonic()
+        while not longest or time.monotonic() - first_at < least_seconds:
+            answered, one_at = set(load.accepted), time.monotonic()
+            call(server, "backup", str(file), "--replace")
+            longest = max(longest, time.monotonic() - one_at)
+        ended_at = time.monotonic()
+    before = load.percentile(0.99, began_at, first_at)
+    meanwhile = load.percentile(0.99, first_at, ended_at)
+    assert set(load.statuses()) == {202}
+    return Found(file, answered, longest, before, meanwhile)
+
+
+def call(server: LiveServer, *arguments: str) -> str:
+    """As `server.cli`, for as long as it takes."""
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
+        env=server.env,
+        cwd=server.data_dir,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@contextmanager
+def restored(file: Path, url: str, folder: Path) -> Iterator[LiveServer]:
+    """A server elsewhere, with the same secret key, on what was in the backup."""
+    server = LiveServer(folder, url, is_migrated=True)
+    told = json.loads(call(server, "restore", str(file), "--json"))
+    assert told["rows"]["events"]
+    with server:
+        yield server
+
+
+def count_missing(server: LiveServer, answered: set[str]) -> int:
+    app = make_app(server.database_url, server.data_dir)
+    with app.app_context():
+        there = set(db.session.scalars(select(Event.public_id).where(Event.state != "rejected")))
+        db.session.remove()
+    close_app(app)
+    return len(answered - there)
+
+
+def drill(
+    server: LiveServer, databases: Databases, folder: Path, least_seconds: float
+) -> tuple[Found, int]:
+    team = make_live_team(server)
+    found = back_up(server, team, folder, least_seconds)
+    url = databases.create_empty()
+    try:
+        with restored(found.file, url, folder / "elsewhere") as elsewhere:
+            missing = count_missing(elsewhere, found.answered)
+            fields = {"workflow_slug": team.slug, "ended_at": "2026-01-15T09:31:00Z"}
+            sent = elsewhere.post("/api/v1/ingest/run-success", json=fields, headers=team.headers)
+            assert sent.status_code == 202
+    finally:
+        databases.drop(url)
+    return found, missing
+
+
+def test_what_was_answered_before_a_backup_is_there_when_it_is_restored(
+    make_server: Callable[..., LiveServer], databases: Databases, tmp_path: Path
+) -> None:
+    found, missing = drill(make_server(), databases, tmp_path, least_seconds=0)
+    assert len(found.answered) > 50
+    assert missing == 0
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(1_800)
+def test_a_backup_of_many_events_slows_nobody_down(
+    make_server: Callable[..., LiveServer],
+    databases: Databases,
+    database_kind: str,
+    tmp_path: Path,
+) -> None:
+    server = make_server()
+    app = make_app(server.database_url, server.data_dir)
+    with app.app_context():
+        fill(make_team(), EVENTS)
+        db.session.remove()
+    close_app(app)
+    found, missing = drill(server, databases, tmp_path, LEAST_SECONDS)
+    record(
+        "backup",
+        database_kind,
+        events=EVENTS,
+        answered=len(found.answered),
+        missing=missing,
+        megabytes=found.file.stat().st_size / 2**20,
+        backup_s=found.backup_s,
+        before_ms=found.before_s * 1_000,
+        meanwhile_ms=found.meanwhile_s * 1_000,
+    )
+    assert missing == 0
+    assert found.meanwhile_s <= 2 * found.before_s
