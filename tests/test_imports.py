@@ -15,6 +15,7 @@ LEVELS = {
     "identifiers": 0,
     "clock": 0,
     "postgres": 0,
+    "outages": 0,
     "durations": 0,
     "sketches": 0,
     "keys": 0,

@@ -51,7 +51,16 @@ DRILLS: dict[str, Drill] = {
         "Each 202 that was answered before it began is in it; the copy is opened and counted; "
         "p99 at most twice as long meanwhile",
         "{answered:,} answered before: {missing} missing. {megabytes:.0f} MB in {backup_s:.0f} s; "
-        "p99 {before_ms:.0f} ms before, {meanwhile_ms:.0f} ms meanwhile",
+        "p99 {beside_ms:.0f} ms without it, {meanwhile_ms:.0f} ms meanwhile",
+    ),
+    "full_disk": Drill(
+        DURABILITY,
+        "The disk full for a minute under load (a small tmpfs)",
+        "503 with the cause, never a 202 that is lost; every page answers; writes again within "
+        "10 s after there is room, without a restart; 0 lost; a banner before it is full",
+        "{accepted:,} answered with 202, {refused:,} with 503: {lost} lost, {doubled} doubled; "
+        "{pages} pages read meanwhile; writes after {resumed_s:.1f} s; "
+        "{restarts} restarts of the database",
     ),
 }
 """By the name under which a drill records what it found (`tests.drills.record`)."""

@@ -24,38 +24,50 @@ from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam, make_live_team
 
 EVENTS = 200_000
-LEAST_SECONDS = 30
-"""So long is measured before, and backups made: a percentile of a second says nothing."""
+ROUNDS = 3
+"""Of a time without a backup and one with it, in turn: what else the machine does falls on both."""
+QUIET_SECONDS = 20
 
 
 class Found(NamedTuple):
-    """Seconds are percentiles of answers, before and while backups were made."""
+    """Seconds are percentiles of answers, beside and while backups were made."""
 
     file: Path
     answered: set[str]
     """Before the last backup began."""
     backup_s: float
-    before_s: float
+    beside_s: float
     meanwhile_s: float
 
 
-def back_up(server: LiveServer, team: LiveTeam, folder: Path, least_seconds: float) -> Found:
-    """Under load; at least one, and for so many seconds one after the other."""
+def back_up(
+    server: LiveServer, team: LiveTeam, folder: Path, rounds: int, quiet_seconds: float
+) -> Found:
+    """Under load, again and again."""
     file, longest = folder / "copy", 0.0
+    beside: list[float] = []
+    meanwhile: list[float] = []
     with Load(server, team) as load:
         wait_for(lambda: len(load.accepted) > 50, seconds=30)
-        began_at = time.monotonic()
-        time.sleep(least_seconds)
-        first_at = time.monotonic()
-        while not longest or time.monotonic() - first_at < least_seconds:
-            answered, one_at = set(load.accepted), time.monotonic()
+        for _ in range(rounds):
+            quiet_at = time.monotonic()
+            time.sleep(quiet_seconds)
+            began_at, answered = time.monotonic(), set(load.accepted)
             call(server, "backup", str(file), "--replace")
-            longest = max(longest, time.monotonic() - one_at)
-        ended_at = time.monotonic()
-    before = load.percentile(0.99, began_at, first_at)
-    meanwhile = load.percentile(0.99, first_at, ended_at)
+            ended_at = time.monotonic()
+            beside += list_seconds(load, quiet_at, began_at)
+            meanwhile += list_seconds(load, began_at, ended_at)
+            longest = max(longest, ended_at - began_at)
     assert set(load.statuses()) == {202}
-    return Found(file, answered, longest, before, meanwhile)
+    return Found(file, answered, longest, percentile(beside), percentile(meanwhile))
+
+
+def list_seconds(load: Load, since: float, until: float) -> list[float]:
+    return [each.seconds for each in list(load.answers) if since <= each.sent_at < until]
+
+
+def percentile(seconds: list[float]) -> float:
+    return sorted(seconds)[len(seconds) * 99 // 100] if seconds else 0.0
 
 
 def call(server: LiveServer, *arguments: str) -> str:
@@ -92,10 +104,10 @@ def count_missing(server: LiveServer, answered: set[str]) -> int:
 
 
 def drill(
-    server: LiveServer, databases: Databases, folder: Path, least_seconds: float
+    server: LiveServer, databases: Databases, folder: Path, rounds: int, quiet_seconds: float
 ) -> tuple[Found, int]:
     team = make_live_team(server)
-    found = back_up(server, team, folder, least_seconds)
+    found = back_up(server, team, folder, rounds, quiet_seconds)
     url = databases.create_empty()
     try:
         with restored(found.file, url, folder / "elsewhere") as elsewhere:
@@ -111,7 +123,7 @@ def drill(
 def test_what_was_answered_before_a_backup_is_there_when_it_is_restored(
     make_server: Callable[..., LiveServer], databases: Databases, tmp_path: Path
 ) -> None:
-    found, missing = drill(make_server(), databases, tmp_path, least_seconds=0)
+    found, missing = drill(make_server(), databases, tmp_path, rounds=1, quiet_seconds=0)
     assert len(found.answered) > 50
     assert missing == 0
 
@@ -130,7 +142,7 @@ def test_a_backup_of_many_events_slows_nobody_down(
         fill(make_team(), EVENTS)
         db.session.remove()
     close_app(app)
-    found, missing = drill(server, databases, tmp_path, LEAST_SECONDS)
+    found, missing = drill(server, databases, tmp_path, ROUNDS, QUIET_SECONDS)
     record(
         "backup",
         database_kind,
@@ -139,8 +151,8 @@ def test_a_backup_of_many_events_slows_nobody_down(
         missing=missing,
         megabytes=found.file.stat().st_size / 2**20,
         backup_s=found.backup_s,
-        before_ms=found.before_s * 1_000,
+        beside_ms=found.beside_s * 1_000,
         meanwhile_ms=found.meanwhile_s * 1_000,
     )
     assert missing == 0
-    assert found.meanwhile_s <= 2 * found.before_s
+    assert found.meanwhile_s <= 2 * found.beside_s
