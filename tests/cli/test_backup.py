@@ -20,6 +20,12 @@ from tests.factories import make_team, report
 from tests.server import SECRET, test_environment
 
 
+@pytest.fixture(autouse=True)
+def _no_way_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command runs within the tests' own process, which would never be quick again."""
+    monkeypatch.setattr("os.nice", lambda more: more)
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     return tmp_path / "copy"

@@ -28,7 +28,8 @@ from tests.server import SECRET
 
 @pytest.fixture(autouse=True)
 def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No server is just stopping here."""
+    """No server is just stopping here; and no command makes the tests' own process slow."""
+    monkeypatch.setattr("os.nice", lambda more: more)
     for module in (move_source, restoring):
         monkeypatch.setattr(module, "WAIT_MS", 300)
 

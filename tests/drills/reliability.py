@@ -62,6 +62,13 @@ DRILLS: dict[str, Drill] = {
         "{pages} pages read meanwhile; writes after {resumed_s:.1f} s; "
         "{restarts} restarts of the database",
     ),
+    "migration": Drill(
+        DURABILITY,
+        "A database of the first version with 1,000,000 events and runs is migrated by four "
+        "starters at once; another one with kill -9 in the middle, three times",
+        "At most 120 s; one migrates, the others wait; the next start finishes it",
+        "{seconds:.0f} s, one migrated; {kills} kills, then finished, with all rows there",
+    ),
 }
 """By the name under which a drill records what it found (`tests.drills.record`)."""
 
