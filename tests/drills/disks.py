@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+import psycopg
 
 from tests.postgres import PostgresCluster
 
@@ -99,7 +100,14 @@ class PostgresOnDisk(PostgresCluster):
     def is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
+    def answers(self) -> bool:
+        """Whether it takes connections; not after it could not write its log of changes."""
+        try:
+            self._connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
     def start_again(self) -> None:
-        """As a service manager does with a server that has ended: PostgreSQL does so where it can't
-        write its log of changes."""
+        """As a service manager does with a server that has ended."""
         self.process = self._popen()

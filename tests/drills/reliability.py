@@ -69,6 +69,16 @@ DRILLS: dict[str, Drill] = {
         "At most 120 s; one migrates, the others wait; the next start finishes it",
         "{seconds:.0f} s, one migrated; {kills} kills, then finished, with all rows there",
     ),
+    "clock": Drill(
+        DURABILITY,
+        "The clock (of the machine; for PostgreSQL, its own) is set ahead and back by an hour and "
+        "by a day under load, and set right again",
+        "Ids and order by arrival; nothing purged; no alert twice, none for what did not come "
+        "meanwhile; the worker takes no more than 30 % of a processor",
+        "{jumps} jumps, {accepted:,} answered with 202: {lost} lost, {doubled} doubled, "
+        "{disordered} out of order; {purged} purged; {messages} messages of one failure and its "
+        "end; {cpu_percent:.0f} % of a processor",
+    ),
 }
 """By the name under which a drill records what it found (`tests.drills.record`)."""
 
