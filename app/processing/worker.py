@@ -106,13 +106,14 @@ class Worker:
         if not _is_due(self._beat_at, BEAT_EVERY):
             return
         read_shared_clock()
-        self._beat_at = now()
-        beat = WorkerHeartbeat(name=self.name, started_at=self._started_at, seen_at=self._beat_at)
+        at = now()
+        beat = WorkerHeartbeat(name=self.name, started_at=self._started_at, seen_at=at)
         with writing() as session:
-            if was_set_back(session, self._beat_at):
-                call_back(session, self._beat_at)
+            if was_set_back(session, at):
+                call_back(session, at)
             session.merge(beat)
-            note_worker(session, self._beat_at)
+            note_worker(session, at)
+        self._beat_at = at
 
     def judge(self) -> None:
         """Find what did not come and what does not end; not more often than JUDGE_EVERY."""

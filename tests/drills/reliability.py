@@ -47,7 +47,7 @@ DRILLS: dict[str, Drill] = {
     ),
     "backup": Drill(
         DURABILITY,
-        "A backup of 200,000 events under load, restored elsewhere",
+        "A backup of 100,000 events under load, restored elsewhere",
         "Each 202 that was answered before it began is in it; the copy is opened and counted; "
         "p99 at most twice as long meanwhile",
         "{answered:,} answered before: {missing} missing. {megabytes:.0f} MB in {backup_s:.0f} s; "

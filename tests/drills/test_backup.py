@@ -23,8 +23,8 @@ from tests.factories import make_team
 from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam, make_live_team
 
-EVENTS = 200_000
-ROUNDS = 3
+EVENTS = 100_000
+ROUNDS = 2
 """Of a time without a backup and one with it, in turn: what else the machine does falls on both."""
 QUIET_SECONDS = 20
 

@@ -20,7 +20,7 @@ from sqlalchemy import func, insert, select
 
 from app.clock import now
 from app.extensions import db, writing
-from app.models import Event, Silence, Workflow
+from app.models import Event, Instance, Silence, Workflow
 from app.workspaces.schedules import Wish, set_schedule
 from tests.alerting.stories import store_rule
 from tests.apps import close_app, make_app
@@ -89,6 +89,14 @@ def prepare(receiver: Receiver) -> Team:
     return team
 
 
+def is_under_way() -> bool:
+    """Whether both have been seen: of a server that has just been set up, nobody knows since when
+    it was there."""
+    db.session.rollback()
+    seen = db.session.execute(select(Instance.worker_seen_at, Instance.web_seen_at)).one()
+    return None not in seen
+
+
 def report(server: LiveServer, team: Team, kind: str) -> None:
     fields = {"workflow_slug": team.slug, "ended_at": now().isoformat()}
     if kind == "failure":
@@ -122,6 +130,7 @@ def drill(server: LiveServer, clock: Clock, receiver: Receiver, stay: float, rat
     live = make_live_team(server)
     with on(server):
         team = prepare(receiver)
+        wait_for(is_under_way, seconds=30)
     report(server, team, "failure")
     wait_for(lambda: receiver.received, seconds=60)
     with Load(server, live, rate=rate) as load:
@@ -135,7 +144,7 @@ def drill(server: LiveServer, clock: Clock, receiver: Receiver, stay: float, rat
         time.sleep(stay)
         cpu = max(cpu, measure_cpu(server))
     told = [each.json for each in receiver.received]
-    assert len(told) == 1, told
+    assert len(told) == 1, f"{told}\n{server.log()}"
     report(server, team, "success")
     wait_for(lambda: len(receiver.received) > 1, seconds=60)
     time.sleep(1)
