@@ -89,6 +89,7 @@ test-tools: $(DEV_READY)
 	  command -v "$$name" >/dev/null && wanted=""; \
 	done; \
 	command -v strace >/dev/null || wanted="$$wanted strace"; \
+	command -v faketime >/dev/null || wanted="$$wanted faketime"; \
 	[ -z "$$wanted" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "Installing for the tests: $$wanted"; \

@@ -17,6 +17,7 @@ from app.htmx import is_for_htmx, toast_header
 from app.ingest.intake import current_intake
 from app.ingest.rejections import keep_rejection
 from app.ingest.store import AwayError
+from app.outages import DISK_BROKEN, DISK_FULL, explain
 from app.problem_documents import describe_problem
 from app.problems import ProblemError
 
@@ -47,6 +48,18 @@ PAGE_WORDS = {
     ),
 }
 """What a page says in place of the words that are meant for a sender: title and text."""
+CAUSE_WORDS = {
+    DISK_FULL: (
+        "The disk is full",
+        "Nothing was saved. Whoever runs this FlowPulse has to free some space; then try it again. "
+        "All that is stored can be read meanwhile.",
+    ),
+    DISK_BROKEN: (
+        "The disk reports an error",
+        "Nothing was saved. Whoever runs this FlowPulse has to look at the disk.",
+    ),
+}
+"""The same where the cause of an outage is known."""
 _PAGE_ASKED_FOR = re.compile(rb"(?:GET|HEAD) (?:https?://[^/?# ]+)?(/[^?# ]*)")
 READING = frozenset({"GET", "HEAD"})
 RETRIED = frozenset({"server_error", "unavailable"})
@@ -89,7 +102,8 @@ def is_of_api(path: str) -> bool:
 
 def _answer_problem(problem: ProblemError) -> Response:
     if not _is_api():
-        title, text = PAGE_WORDS.get(problem.code, (problem.problem.title, problem.detail))
+        words = CAUSE_WORDS.get(problem.detail) or PAGE_WORDS.get(problem.code)
+        title, text = words or (problem.problem.title, problem.detail)
         page = answer_page(problem.status, title, text)
         page.headers.extend(problem.headers)
         return page
@@ -150,7 +164,7 @@ def _list_methods(methods: Iterable[str] | None) -> str:
 
 def _answer_outage(error: Exception) -> Any:
     logger.error("The database can't be used: %s", error)
-    return _answer_problem(ProblemError("unavailable"))
+    return _answer_problem(ProblemError("unavailable", explain(error)))
 
 
 def _answer_crash(error: Exception) -> Any:

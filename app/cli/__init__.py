@@ -26,6 +26,8 @@ COMMANDS = {
     "worker": Place("app.cli.worker", "worker"),
     "doctor": Place("app.cli.doctor", "doctor", migrates=True),
     "demo": Place("app.cli.demo", "demo"),
+    "backup": Place("app.cli.backup", "backup"),
+    "restore": Place("app.cli.restore", "restore", migrates=True),
     "move": Place("app.cli.move", "move", migrates=True),
     "manual": Place("app.cli.manual", "manual"),
     "db": Place("flask_migrate.cli", "db", migrates=True),

@@ -10,13 +10,14 @@ import psycopg
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import DBAPIError
 
+from app.backups.contents import BackupError
 from app.cli.text import escape
 from app.config import ConfigurationError
 from app.processing.secret_mark import ForeignSecretError
 from app.workspaces.passwords import WeakPasswordError
 from app.workspaces.people import AlreadySetUpError, RefusedError
 
-REFUSALS = (RefusedError, WeakPasswordError, ConfigurationError, ForeignSecretError)
+REFUSALS = (RefusedError, WeakPasswordError, ConfigurationError, ForeignSecretError, BackupError)
 NO_TABLES = ("no such table", "no such column", "UndefinedTable", "UndefinedColumn")
 
 

@@ -16,6 +16,7 @@ from app.console.replica import MOST_BEHIND_SECONDS, describe_replica
 from app.extensions import db, is_sqlite
 from app.models import Event, WorkerHeartbeat
 from app.problems import PROBLEMS
+from app.processing.clock_jumps import paused_until
 from app.processing.database_size import MEGABYTE
 from app.processing.downtimes import STALLED_AFTER
 from app.processing.inbox import oldest_accepted, waiting_since
@@ -121,6 +122,19 @@ def check_clock() -> Finding:
         message = f"The newest event is from {newest:%Y-%m-%d %H:%M:%SZ}, which lies ahead."
         return Finding(name, "warn", message, fix)
     return Finding(name, "ok", f"It is {moment:%Y-%m-%d %H:%M:%SZ}.")
+
+
+def check_retention() -> Finding:
+    """Nothing goes for its age for a while after a long downtime, or a clock that was set."""
+    name, until = "retention", paused_until(now())
+    if until is None:
+        return Finding(name, "ok", "What is past its time goes.")
+    message = (
+        "FlowPulse was off for more than an hour, or the clock was set ahead: nothing goes for its "
+        f"age before {until:%Y-%m-%d %H:%M}Z."
+    )
+    fix = "If the clock is right, there is nothing to do; else set it before then."
+    return Finding(name, "warn", message, fix)
 
 
 def check_worker() -> Finding:

@@ -26,6 +26,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     database_health.check_replica,
     database_health.check_partitions,
     database_health.check_clock,
+    database_health.check_retention,
     database_health.check_size,
     database_health.check_worker,
     database_health.check_queue,

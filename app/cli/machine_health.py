@@ -1,7 +1,6 @@
 """The doctor's checks of files, disk and settings."""
 
 import os
-import shutil
 import stat
 from pathlib import Path
 
@@ -9,9 +8,10 @@ from flask import current_app
 
 from app.cli.findings import Finding
 from app.extensions import db, is_sqlite
+from app.processing.disk_space import look_at
 
-LITTLE_SPACE, TOO_LITTLE_SPACE = 2**30, 200 * 2**20
-"""Free bytes below which the disk is worth a warning, and below which it fails."""
+LITTLE_SPACE = 2**30
+"""Free bytes below which the disk is worth a warning."""
 
 
 def data_folder() -> Path:
@@ -49,13 +49,12 @@ def check_disk_space() -> Finding:
     """Where the SQLite database is or, without one, the data folder."""
     name = "disk space"
     wanted = Path(str(db.engine.url.database)).parent if is_sqlite() else data_folder()
-    folder = next(place for place in (wanted, *wanted.parents) if place.is_dir())
-    free = shutil.disk_usage(folder).free
-    message = f"{free / 2**30:.1f} GiB are free where {folder} is."
-    if free >= LITTLE_SPACE:
+    disk = look_at(wanted)
+    message = f"{disk.free / 2**30:.1f} GiB are free where {disk.folder} is."
+    if not disk.is_low and disk.free >= LITTLE_SPACE:
         return Finding(name, "ok", message)
     fix = "Free some space, or keep less, with FLOWPULSE_EVENT_DAYS or FLOWPULSE_MAX_DATABASE_MB."
-    return Finding(name, "warn" if free >= TOO_LITTLE_SPACE else "fail", message, fix)
+    return Finding(name, "fail" if disk.is_low else "warn", message, fix)
 
 
 def check_public_url() -> Finding:

@@ -16,7 +16,7 @@ Drawn from the commands' own help by `{CALL} manual > docs/command-line.md`.
 
 Call the commands from FlowPulse's folder, with the Python that runs the server:
 `.venv/bin/{CALL} …`. They read the same settings as the server, from the environment
-or `.env`, and may be used while it runs; all but `move`.
+or `.env`, and may be used while it runs; all but `move` and `restore`.
 
 - **Exit codes**: 0 done, 1 refused or not found (one line on standard error says why), 2 called
   wrongly.
@@ -27,8 +27,8 @@ or `.env`, and may be used while it runs; all but `move`.
   UTC.
 - What senders wrote is shown with `\\x1b` and the like in place of control characters.
 - `--workspace` takes a workspace's id or name, and isn't needed while there is only one. `prepare`,
-  `worker`, `doctor` and `move` concern the whole server and take none; `worker` runs until it is
-  told to stop and writes only to its log, so that it has no `--json`.
+  `worker`, `doctor`, `backup`, `restore` and `move` concern the whole server and take none;
+  `worker` runs until it is told to stop and writes only to its log, so that it has no `--json`.
 """
 
 

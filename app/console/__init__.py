@@ -47,6 +47,7 @@ from app.console import (
 )
 from app.console.bars import bar_path
 from app.console.delivery_problems import find_problem
+from app.console.disk_notice import find_disk_notice
 from app.console.entering import why_signed_out
 from app.console.event_summary import filter_by_outcome, summarise
 from app.console.examples import curl_command
@@ -134,6 +135,7 @@ def init_console(app: Flask) -> None:
     app.jinja_env.filters.update(problem_title=title_of, problem_message=message_of)
     app.jinja_env.filters.update(named_workflow=workflow_of, delivery_problem=find_problem)
     app.jinja_env.globals.update(is_for_htmx=is_for_htmx, is_going_on=is_going_on)
+    app.jinja_env.globals.update(find_disk_notice=find_disk_notice)
     init_reader(app)
     app.context_processor(list_navigation)
     app.register_error_handler(CSRFError, _answer_old_form)

@@ -155,6 +155,7 @@ NOT_SHOWN = {
     "worker_stalled": "of the worker, whatever was sent",
     "month_without_table": "of the server, whatever was sent",
     "database_over_limit": "of the server, whatever was sent",
+    "disk_nearly_full": "of the server, whatever was sent",
     **dict.fromkeys(
         (row.code for row in PROBLEMS.values() if row.kind == "delivery"),
         "of a channel, whatever was sent",

@@ -14,6 +14,7 @@ from app.ingest.claims import claim_all
 from app.ingest.records import IdempotentClaim, NewEvent, RememberedAnswer
 from app.ingest.store import Cursor, Store
 from app.ingest.turns import Waiting, write_one_by_one
+from app.outages import explain
 from app.problems import ProblemError
 from app.write_lock import BusyError
 
@@ -85,7 +86,7 @@ class Recorder:
         if not item.done.wait(turns.WAIT_SECONDS) and not item.wait_on():
             raise ProblemError("unavailable")
         if item.error is not None:
-            raise ProblemError("unavailable") from item.error
+            raise ProblemError("unavailable", explain(item.error)) from item.error
         return replay(item.remembered, claim.request_hash) if claim else None
 
     def record_later(self, event: NewEvent) -> bool:

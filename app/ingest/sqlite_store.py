@@ -85,6 +85,13 @@ class SqliteStore(Store):
                 connection.close()
                 raise
 
+    def close(self) -> None:
+        """See Store; the one that writes too."""
+        super().close()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
     def run(self, function: Callable[[], None]) -> None:
         run_blocking(function)
 

@@ -14,6 +14,7 @@ from app.ingest.recorder import BATCH_SIZE
 from app.ingest.records import IdempotentClaim, NewEvent, RememberedAnswer
 from app.ingest.store import Cursor, Store
 from app.ingest.turns import Waiting, write_one_by_one
+from app.outages import explain
 from app.problems import ProblemError
 from app.write_lock import BusyError
 
@@ -67,7 +68,7 @@ class BatchRecorder:
                 self._waiting.remove(batch)
             raise ProblemError("unavailable")
         if batch.error is not None:
-            raise ProblemError("unavailable") from batch.error
+            raise ProblemError("unavailable", explain(batch.error)) from batch.error
         return batch.remembered
 
     def _commit_next(self) -> None:

@@ -56,6 +56,8 @@ def _note(session: Session, column: str, at: datetime) -> None:
     if instance is None:
         return
     seen_at = getattr(instance, column)
+    if seen_at is not None and seen_at - at > STALLED_AFTER:
+        seen_at = at  # It was told by a clock that has been set back since.
     if stands_still(seen_at, at):
         session.add(Downtime(began_at=seen_at, ended_at=at))
     setattr(instance, column, max(seen_at or at, at))

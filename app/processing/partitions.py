@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.clock import now
 from app.extensions import db, is_sqlite
 from app.models import RETENTION, Event
+from app.processing.clock_jumps import paused_until
 from app.processing.partition_changes import change_tables
 from app.processing.partition_list import Partition, list_partitions
 from app.processing.partition_making import make_partitions
@@ -69,7 +70,10 @@ def tend_partitions() -> None:
     """
     if not is_sqlite():
         make_partitions(now())
-        drop_partitions(now())
+        at = now()
+        if not paused_until(at):
+            drop_partitions(at)
+        db.session.rollback()
 
 
 def drop_partitions(at: datetime) -> Sequence[str]:

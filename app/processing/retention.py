@@ -36,6 +36,7 @@ from app.models import (
     of_outcome,
     of_state,
 )
+from app.processing.clock_jumps import AgePause
 from app.processing.partitions import spare_large
 from app.processing.rollups import is_past_quarter
 
@@ -157,16 +158,39 @@ RULES: tuple[tuple[type[Any], Callable[[datetime], Condition]], ...] = (
     (WorkspaceRollup, lambda at: is_past_quarter(WorkspaceRollup, at)),
 )
 """What else may go: a table, and the condition at a moment."""
+BY_AGE = frozenset(
+    {
+        IdempotencyKey,
+        FormerSlug,
+        KeyUsage,
+        OutboxMessage,
+        UserSession,
+        UnstoredCount,
+        Silence,
+        Downtime,
+        Purge,
+        Rollup,
+        WorkspaceRollup,
+    }
+)
+"""Of these, what would be missed."""
 
 
 def find_past() -> Iterator[Removal]:
-    """All that may be past its time, one table of a workspace after the other."""
+    """All that may be past its time, one table of a workspace after the other. After a long
+    downtime, or where the clock may have been set ahead, none of it is for a day."""
+    pause = AgePause()
     for workspace in (None, *list_workspaces()):
         for period in list_periods(workspace):
-            past = period.before(workspace, period.ends_at(workspace, now()), "age")
+            at = now()
+            if pause.holds(at):
+                break
+            past = period.before(workspace, period.ends_at(workspace, at), "age")
             yield past._replace(condition=past.condition & _spare(period, workspace))
     for table, condition in RULES:
-        yield Removal(table, condition(now()))
+        at = now()
+        if table not in BY_AGE or not pause.holds(at):
+            yield Removal(table, condition(at))
 
 
 def list_workspaces() -> list[Workspace]:

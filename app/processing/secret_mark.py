@@ -31,6 +31,12 @@ def is_foreign() -> bool:
     return kept is not None and kept != _own_mark()
 
 
+def is_ours(mark: str | None) -> bool:
+    """Whether a database with this mark can be used with our secret key, or a former one of ours;
+    with none, that is not known."""
+    return mark is None or mark == _own_mark() or mark in _former_marks()
+
+
 def adopt_secret(is_new: bool = False) -> None:
     """Keep our secret key's mark where none is kept, or that of a former key of ours.
 

@@ -22,7 +22,8 @@ from app.clock import now
 from app.extensions import OUTAGES, db, writing
 from app.models import WorkerHeartbeat
 from app.processing.batch import process_batch
-from app.processing.downtimes import BEAT_EVERY, note_worker
+from app.processing.clock_jumps import call_back, was_set_back
+from app.processing.downtimes import BEAT_EVERY, STALLED_AFTER, note_worker
 from app.processing.pace import Pace
 from app.processing.partitions import tend_partitions
 from app.processing.schedules import judge_schedules
@@ -102,32 +103,42 @@ class Worker:
 
     def beat(self) -> None:
         """Say that this worker lives; not more often than BEAT_EVERY."""
-        if self._beat_at is not None and now() - self._beat_at < BEAT_EVERY:
+        if not _is_due(self._beat_at, BEAT_EVERY):
             return
         read_shared_clock()
-        self._beat_at = now()
-        beat = WorkerHeartbeat(name=self.name, started_at=self._started_at, seen_at=self._beat_at)
+        at = now()
+        beat = WorkerHeartbeat(name=self.name, started_at=self._started_at, seen_at=at)
         with writing() as session:
+            if was_set_back(session, at):
+                call_back(session, at)
             session.merge(beat)
-            note_worker(session, self._beat_at)
+            note_worker(session, at)
+        self._beat_at = at
 
     def judge(self) -> None:
         """Find what did not come and what does not end; not more often than JUDGE_EVERY."""
-        if self._judged_at is None or now() - self._judged_at >= JUDGE_EVERY:
-            self._judged_at = now()
-            attempt(judge_schedules)
-            attempt(mark_stuck_runs)
+        at = now()
+        if _is_due(self._judged_at, JUDGE_EVERY) and not self._has_jumped(at):
+            self._judged_at = at
+            attempt(judge_schedules, at)
+            attempt(mark_stuck_runs, at)
 
     def watch(self) -> None:
         """Tell of what no event tells, and of what is due; not more often than WATCH_EVERY."""
-        if self._watched_at is None or now() - self._watched_at >= WATCH_EVERY:
-            self._watched_at = now()
+        at = now()
+        if _is_due(self._watched_at, WATCH_EVERY) and not self._has_jumped(at):
+            self._watched_at = at
             attempt(tick, self._watched_at, explain_silence)
+
+    def _has_jumped(self, at: datetime) -> bool:
+        """Whether the clock was set ahead since the beat of this round: until the next one has
+        noted that nobody was there meanwhile, all that was expected then would be missing."""
+        return self._beat_at is not None and at - self._beat_at > STALLED_AFTER
 
     def tidy(self) -> None:
         """Send weekly digests, make tables ahead, and begin to remove what may go; not more often
         than TIDY_EVERY."""
-        if self._tidied_at is None or now() - self._tidied_at >= TIDY_EVERY:
+        if _is_due(self._tidied_at, TIDY_EVERY):
             self._tidied_at = now()
             attempt(send_weekly_digests)
             attempt(tend_partitions)
@@ -137,7 +148,7 @@ class Worker:
     def sweep(self, is_behind: bool) -> float:
         """Remove a little of what may go, and rarely where events wait; returns for how many
         seconds there is nothing more to remove."""
-        if is_behind and self._swept_at and now() - self._swept_at < SWEEP_WHEN_BEHIND_EVERY:
+        if is_behind and not _is_due(self._swept_at, SWEEP_WHEN_BEHIND_EVERY):
             return 0.0
         self._swept_at = now()
         rest = attempt(sweep_on, self._sweeper) or 0.0
@@ -148,6 +159,11 @@ class Worker:
             beat = session.get(WorkerHeartbeat, self.name)
             if beat:
                 session.delete(beat)
+
+
+def _is_due(last: datetime | None, every: timedelta) -> bool:
+    """Whether so much time has passed; a clock that was set back must not hold anything up."""
+    return last is None or not timedelta() <= now() - last < every
 
 
 def attempt(

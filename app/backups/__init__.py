@@ -1,0 +1,1 @@
+"""Copies of the whole database: made while it is in use, then opened and counted."""

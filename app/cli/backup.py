@@ -1,0 +1,89 @@
+"""`backup`: a copy of the database, made while the server runs, then opened and counted."""
+
+import os
+from pathlib import Path
+
+import click
+from flask import current_app
+
+from app.backups.contents import Contents
+from app.backups.making import Backup, default_name, make_backup
+from app.cli.commands import command
+from app.cli.options import json_option
+from app.cli.text import dump, escape, print_rows
+from app.extensions import db
+from app.processing.database_size import MEGABYTE
+
+COLUMNS = ("what", "rows", "highest_id")
+TOLD = ("events", "runs", "workflows", "api_keys", "channels", "alerts", "users", "workspaces")
+"""Tables that people know of; `--json` tells of all."""
+FOLDER = "backups"
+MAKE_WAY = 10
+"""How much later than the server it gets the processor, where both want it."""
+
+
+@command("backup")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--replace", is_flag=True, help="Replace the backup that FILE is.")
+@json_option
+def backup(file: Path | None, replace: bool, as_json: bool) -> None:
+    """Write a copy of the database to FILE, while the server runs.
+
+    FILE may be a folder; without one it is `backups` in the data folder. What was answered with
+    202 before this began is in it. Then the copy is opened, checked and counted, and compared with
+    what the database held; prints that. Only its owner can read the file. It holds no secret key:
+    keep that aside. PostgreSQL needs pg_dump and pg_restore. See docs/backup.md.
+    """
+    os.nice(MAKE_WAY)
+    made = make_backup(_find_place(file), replace)
+    if as_json:
+        click.echo(dump(_describe(made)))
+        return
+    print_contents(made.contents)
+    click.echo(
+        f"\n{escape(str(made.path))}: {made.size / MEGABYTE:.1f} MB in {made.seconds:.1f} s, "
+        f"migration {made.contents.revision}. Opened, checked, and the same as the database.\n"
+        f"It holds no secret key. Keep {name_secret()} aside: without it, the API keys and "
+        "channels in it open nothing.",
+        err=True,
+    )
+
+
+def print_contents(contents: Contents) -> None:
+    """As a table."""
+    rows = [
+        {
+            "what": table.replace("_", " "),
+            "rows": f"{contents.rows[table]:,}",
+            "highest_id": f"{contents.highest_ids.get(table, 0):,}",
+        }
+        for table in TOLD
+        if table in contents.rows
+    ]
+    print_rows(rows, False, COLUMNS)
+
+
+def name_secret() -> str:
+    """Where this server's secret key is, which nobody may lose."""
+    if current_app.config["FLOWPULSE_SECRET_KEY"]:
+        return "FLOWPULSE_SECRET_KEY"
+    return escape(str(Path(current_app.config["FLOWPULSE_DATA_DIR"]).resolve() / "secret_key"))
+
+
+def _find_place(file: Path | None) -> Path:
+    if file is None:
+        file = Path(current_app.config["FLOWPULSE_DATA_DIR"]).resolve() / FOLDER
+        file.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return file / default_name() if file.is_dir() else file
+
+
+def _describe(made: Backup) -> dict[str, object]:
+    return {
+        "file": str(made.path.absolute()),
+        "bytes": made.size,
+        "seconds": round(made.seconds, 3),
+        "database": db.engine.dialect.name,
+        "migration": made.contents.revision,
+        "rows": made.contents.rows,
+        "highest_ids": made.contents.highest_ids,
+    }

@@ -1,0 +1,213 @@
+"""The clock jumps by an hour or a day, ahead and back, under load, and is set right again.
+
+Nights in which a zone's clocks change are tested over simulated time, by tests/test_timetable.py
+and tests/processing/test_schedules.py: the server itself goes by UTC, which has none.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+import pytest
+from sqlalchemy import func, insert, select
+
+from app.clock import now
+from app.extensions import db, writing
+from app.models import Event, Instance, Silence, Workflow
+from app.workspaces.schedules import Wish, set_schedule
+from tests.alerting.stories import store_rule
+from tests.apps import close_app, make_app
+from tests.channels.conftest import make_channel
+from tests.channels.receivers import Receiver
+from tests.drills.clocks import MachineClock, PostgresWithClock
+from tests.drills.load import RATE, Load, Reckoning, read_all, reconcile
+from tests.drills.record import record
+from tests.factories import Team, accepted_row, make_team
+from tests.postgres import PostgresUnavailableError
+from tests.server import LiveServer, wait_for
+from tests.teams import LiveTeam, make_live_team
+
+HOUR, DAY = 3_600, 86_400
+JUMPS = (HOUR, 0, -HOUR, 0, DAY, 0, -DAY, 0)
+OLD_EVENTS = 500
+NEARLY_PAST = timedelta(days=89, hours=12)
+"""Half a day more, and what is as old as that goes."""
+MOST_CPU = 0.3
+"""Of a processor, for a worker with nothing to do; a loop that is busy takes all it can get."""
+LOOKED_SECONDS = 4
+
+
+class Clock(Protocol):
+    def set(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Found:
+    reckoning: Reckoning
+    disordered: int
+    """Events that a client has sent later, and that come before in the log."""
+    purged: int
+    messages: int
+    """One of a failure before the jumps, and one that it is over, of a success after them."""
+    silences: int
+    cpu: float
+
+
+@contextmanager
+def on(server: LiveServer) -> Iterator[None]:
+    """An app on the server's database, in its context."""
+    app = make_app(server.database_url, server.data_dir)
+    with app.app_context():
+        yield
+        db.session.remove()
+    close_app(app)
+
+
+def prepare(receiver: Receiver) -> Team:
+    """A team with old events, rules about failures and silence, and a schedule that is kept."""
+    team = make_team("Night shift", first=False)
+    at, own = now() - NEARLY_PAST, {"workspace_id": team.workspace_id, "state": "processed"}
+    rows = [
+        accepted_row(at, **own, workflow_id=team.workflow_id, public_id=f"old{number:021d}")
+        for number in range(OLD_EVENTS)
+    ]
+    with writing() as session:
+        session.execute(insert(Event.__table__), rows)  # type: ignore[arg-type]
+    workflow = db.session.scalars(select(Workflow).where(Workflow.id == team.workflow_id)).one()
+    set_schedule(workflow, Wish("interval", HOUR, None, "Europe/Berlin", 60))
+    channel = make_channel(team, url=receiver.url)
+    store_rule(team, id=None, name="Failures", channels=[channel.id])
+    silent = {"kind": "silent", "numbers": {"minutes": 0}}
+    store_rule(team, id=None, name="Silence", channels=[channel.id], **silent)
+    return team
+
+
+def is_under_way() -> bool:
+    """Whether both have been seen: of a server that has just been set up, nobody knows since when
+    it was there."""
+    db.session.rollback()
+    seen = db.session.execute(select(Instance.worker_seen_at, Instance.web_seen_at)).one()
+    return None not in seen
+
+
+def report(server: LiveServer, team: Team, kind: str) -> None:
+    fields = {"workflow_slug": team.slug, "ended_at": now().isoformat()}
+    if kind == "failure":
+        fields["error_message"] = "boom"
+    url = f"/api/v1/ingest/run-{kind}"
+    assert server.post(url, json=fields, headers=team.headers).status_code == 202
+
+
+def count_disordered(server: LiveServer, live: LiveTeam, accepted: dict[str, str]) -> int:
+    """Each client sends one after the other, and its execution ids say in which order."""
+    rows = reversed(read_all(server, live, "events"))
+    sent: dict[str, list[int]] = defaultdict(list)
+    for row in rows:
+        if row["event_id"] in accepted:
+            client, _, number = accepted[row["event_id"]].partition("-")
+            sent[client].append(int(number))
+    pairs = (pair for each in sent.values() for pair in pairwise(each))
+    return sum(former > later for former, later in pairs)
+
+
+def measure_cpu(server: LiveServer) -> float:
+    """Processors that the worker takes while it has nothing to do."""
+    worker = psutil.Process(server.processes["worker"].pid)
+    before = sum(worker.cpu_times()[:2])
+    time.sleep(LOOKED_SECONDS)
+    return float(sum(worker.cpu_times()[:2]) - before) / LOOKED_SECONDS
+
+
+def drill(server: LiveServer, clock: Clock, receiver: Receiver, stay: float, rate: float) -> Found:
+    """`stay`: seconds between two jumps; a worker looks at the database's clock every five."""
+    live = make_live_team(server)
+    with on(server):
+        team = prepare(receiver)
+        wait_for(is_under_way, seconds=30)
+    report(server, team, "failure")
+    wait_for(lambda: receiver.received, seconds=60)
+    with Load(server, live, rate=rate) as load:
+        for seconds in JUMPS:
+            clock.set(seconds)
+            time.sleep(stay)
+    assert set(load.statuses()) == {202}
+    cpu = 0.0
+    for seconds in (DAY, 0):
+        clock.set(seconds)
+        time.sleep(stay)
+        cpu = max(cpu, measure_cpu(server))
+    told = [each.json for each in receiver.received]
+    assert len(told) == 1, f"{told}\n{server.log()}"
+    report(server, team, "success")
+    wait_for(lambda: len(receiver.received) > 1, seconds=60)
+    time.sleep(1)
+    with on(server):
+        kept = Event.public_id.like("old%")
+        left = db.session.scalar(select(func.count()).select_from(Event).where(kept)) or 0
+        silences = db.session.scalar(select(func.count(Silence.id))) or 0
+    reckoning = reconcile(server, live, load.accepted)
+    disordered = count_disordered(server, live, load.accepted)
+    purged, messages = OLD_EVENTS - left, len(receiver.received)
+    return Found(reckoning, disordered, purged, messages, silences, cpu)
+
+
+@contextmanager
+def server_with_clock(kind: str, folder: Path) -> Iterator[tuple[LiveServer, Clock]]:
+    """SQLite goes by the machine's clock, PostgreSQL by its own."""
+    may = {"FLOWPULSE_ALLOW_PRIVATE_ADDRESSES": "1"}
+    with ExitStack() as ends:
+        machine = MachineClock(folder)
+        if kind == "sqlite":
+            url, clock, settings = f"sqlite:///{folder}/flowpulse.db", machine, machine.settings
+            yield ends.enter_context(LiveServer(folder / "data", url, **may, **settings)), clock
+            return
+        try:
+            cluster = PostgresWithClock()
+        except PostgresUnavailableError as reason:
+            pytest.skip(str(reason))
+        ends.callback(cluster.stop)
+        url = cluster.create_database("shifted")
+        yield ends.enter_context(LiveServer(folder / "data", url, **may)), cluster
+
+
+def check(found: Found) -> None:
+    assert (found.reckoning.lost, found.reckoning.doubled) == (0, 0)
+    assert (found.disordered, found.purged, found.silences) == (0, 0, 0)
+    assert found.messages == 2
+    assert found.cpu < MOST_CPU
+
+
+def test_a_clock_that_jumps_purges_repeats_and_holds_up_nothing(
+    database_kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.JUMPS", (DAY, 0, -HOUR, 0))
+    with Receiver() as receiver, server_with_clock(database_kind, tmp_path) as (server, clock):
+        found = drill(server, clock, receiver, stay=6, rate=10)
+    check(found)
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(900)
+def test_the_clock_jumps_under_load(database_kind: str, tmp_path: Path) -> None:
+    with Receiver() as receiver, server_with_clock(database_kind, tmp_path) as (server, clock):
+        found = drill(server, clock, receiver, stay=15, rate=RATE)
+    record(
+        "clock",
+        database_kind,
+        jumps=len(JUMPS) + 2,
+        accepted=found.reckoning.accepted,
+        lost=found.reckoning.lost,
+        doubled=found.reckoning.doubled,
+        disordered=found.disordered,
+        purged=found.purged,
+        messages=found.messages,
+        cpu_percent=found.cpu * 100,
+    )
+    check(found)

@@ -1,0 +1,211 @@
+"""A full disk: 503 with the cause, nothing is lost, and all goes on once there is room."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+import pytest
+import requests
+
+from tests.drills.disks import LimitedFiles, MountError, PostgresOnDisk, SmallDisk, mounted
+from tests.drills.load import Load, Reckoning, reconcile
+from tests.drills.record import record
+from tests.main_job.visitors import sign_in
+from tests.server import LiveServer, wait_for
+from tests.teams import LiveTeam, make_live_team
+
+MEGABYTES = 420
+LOW = 100 * 2**20
+PAGES = ("/", "/events", "/runs", "/insights", "/workflows", "/alerts", "/settings", "/account")
+RESUMES_WITHIN = 10
+
+
+class Disk(Protocol):
+    def fill(self) -> None: ...
+    def relieve(self) -> None: ...
+
+
+@dataclass
+class Watched:
+    """What somebody sees who looks at the server from outside."""
+
+    server: LiveServer
+    team: LiveTeam
+    person: requests.Session
+    pids: set[int] = field(default_factory=set)
+
+    def processes(self) -> set[int]:
+        return {each.pid for each in list_processes(self.server)}
+
+    def page(self, path: str = "/") -> requests.Response:
+        return self.person.get(self.server.url + path, timeout=30)
+
+    def send(self) -> requests.Response:
+        fields = {"workflow_slug": self.team.slug, "ended_at": "2026-01-15T09:31:00Z"}
+        url = "/api/v1/ingest/run-success"
+        return self.server.post(url, json=fields, headers=self.team.headers, timeout=30)
+
+
+def list_processes(server: LiveServer) -> list[psutil.Process]:
+    return [
+        each
+        for started in server.processes.values()
+        for parent in [psutil.Process(started.pid)]
+        for each in (parent, *parent.children(recursive=True))
+    ]
+
+
+@dataclass(frozen=True)
+class Found:
+    """`resumed_s`: from the moment that there was space to the first 202."""
+
+    reckoning: Reckoning
+    refused: int
+    resumed_s: float
+    pages: int
+    restarts: int = 0
+
+
+def watch(server: LiveServer) -> Watched:
+    team = make_live_team(server)
+    watched = Watched(server, team, sign_in(server, team))
+    wait_for(lambda: len(watched.processes()) >= 4, seconds=20)
+    watched.pids = watched.processes()
+    return watched
+
+
+def drill(
+    watched: Watched, disk: Disk, seconds: float, cluster: PostgresOnDisk | None = None
+) -> Found:
+    """PostgreSQL gives up where it can't write its log of changes: then it is started anew once
+    there is room, as its service manager does, and until then all that can be told is that it is
+    away."""
+    restarts = 0
+    is_there = cluster.answers if cluster else lambda: True
+    with Load(watched.server, watched.team) as load:
+        wait_for(lambda: len(load.accepted) > 50, seconds=30)
+        full_at = time.monotonic()
+        pages = 0
+        while time.monotonic() - full_at < seconds or not load.statuses(full_at)[503]:
+            assert time.monotonic() - full_at < seconds + 60, load.statuses(full_at)
+            disk.fill()
+            pages += look_around(watched, is_there)
+        disk.relieve()
+        relieved_at = time.monotonic()
+        if cluster and not cluster.is_running:
+            cluster.start_again()
+            restarts += 1
+        resumed_s = load.seconds_to_202(relieved_at, within=60)
+    statuses = load.statuses()
+    assert set(statuses) <= {202, 503}, statuses
+    assert all(each.retry_after for each in load.answers if each.status == 503)
+    assert watched.processes() == watched.pids, "no process of ours was started anew"
+    reckoning = reconcile(watched.server, watched.team, load.accepted)
+    return Found(reckoning, statuses[503], resumed_s, pages, restarts)
+
+
+def look_around(watched: Watched, is_there: Callable[[], bool]) -> int:
+    """Pages can be read; what is refused tells why. How many pages were read."""
+    pages = 0
+    for path in PAGES:
+        status = watched.page(path).status_code
+        assert status == 200 or (status == 503 and not is_there()), path
+        pages += status == 200
+    answer = watched.send()
+    if answer.status_code != 202:  # SQLite's log may have had some room left.
+        problem = answer.json()
+        assert (answer.status_code, problem["code"]) == (503, "unavailable")
+        assert "disk" in problem["detail"] or not is_there(), problem
+    return pages
+
+
+def test_files_that_cannot_grow_lose_nothing_and_are_told(
+    make_server: Callable[..., LiveServer], database_kind: str
+) -> None:
+    """As with a disk that is full, and without root: a limit on what our processes write."""
+    if database_kind != "sqlite":
+        pytest.skip("a matter of the machine that writes the files: PostgreSQL's")
+    server = make_server()
+    watched = watch(server)
+    found = drill(watched, LimitedFiles(list_processes(server)), seconds=1)
+    assert found.reckoning.lost == found.reckoning.doubled == 0
+    assert found.refused > 0
+
+
+Placed = tuple[LiveServer, PostgresOnDisk | None]
+
+
+@contextmanager
+def server_on(
+    disk: SmallDisk, kind: str, folder: Path
+) -> Iterator[tuple[LiveServer, PostgresOnDisk | None]]:
+    """A server whose database is on the disk, and for SQLite everything else of its data folder."""
+    with ExitStack() as ends:
+        cluster = None
+        if kind == "sqlite":
+            place = disk.folder / "data"
+            server = LiveServer(place, f"sqlite:///{place}/flowpulse.db")
+        else:
+            cluster = PostgresOnDisk(disk)
+            ends.callback(cluster.stop)
+            server = LiveServer(folder, cluster.create_database("full"))
+        with server:
+            yield server, cluster
+
+
+def full_disk(kind: str, folder: Path, seconds: float) -> Found:
+    try:
+        with mounted(MEGABYTES) as disk, server_on(disk, kind, folder) as (server, cluster):
+            watched = watch(server)
+            if cluster is None:
+                check_banner(watched, disk)
+            found = drill(watched, disk, seconds, cluster)
+            if cluster is None:
+                assert "The disk is nearly full" not in watched.page().text
+            return found
+    except MountError as reason:
+        pytest.skip(str(reason))
+
+
+def check_banner(watched: Watched, disk: SmallDisk) -> None:
+    """Before the disk is full, and once it is; gone when there is room."""
+    assert "disk is" not in watched.page().text
+    assert watched.server.get("/healthz").json() == {"status": "ok"}
+    disk.fill(left=LOW)
+    assert "The disk is nearly full." in watched.page().text
+    assert watched.server.get("/healthz").json() == {"status": "ok", "disk": "low"}
+    assert watched.send().status_code == 202
+    disk.fill()
+    page = watched.page("/workflows")
+    assert "The disk is full." in page.text and str(disk.folder) in page.text
+    assert watched.server.get("/healthz").json() == {"status": "ok", "disk": "full"}
+    disk.relieve()
+
+
+def test_a_full_disk_loses_nothing_and_is_told(database_kind: str, tmp_path: Path) -> None:
+    found = full_disk(database_kind, tmp_path, seconds=1)
+    assert (found.reckoning.lost, found.reckoning.doubled) == (0, 0)
+    assert found.refused > 0
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(900)
+def test_a_disk_that_is_full_for_a_minute(database_kind: str, tmp_path: Path) -> None:
+    found = full_disk(database_kind, tmp_path, seconds=60)
+    record(
+        "full_disk",
+        database_kind,
+        accepted=found.reckoning.accepted,
+        lost=found.reckoning.lost,
+        doubled=found.reckoning.doubled,
+        refused=found.refused,
+        pages=found.pages,
+        resumed_s=found.resumed_s,
+        restarts=found.restarts,
+    )
+    assert (found.reckoning.lost, found.reckoning.doubled) == (0, 0)
+    assert found.resumed_s <= RESUMES_WITHIN
