@@ -8,7 +8,7 @@ from typing import Any
 from flask import abort, current_app, request, session
 from werkzeug.wsgi import get_input_stream
 
-from app.ingest.intake import HELD_BYTES
+from app.ingest.remainders import HELD_BYTES
 from app.ingest.slips import has_stray_percent_signs
 from app.time_limit import TimeIsUp, time_limit
 

@@ -1,11 +1,9 @@
 """One request on its way in: what is known of it so far, and how it is written to the log."""
 
-import errno
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
-from tempfile import SpooledTemporaryFile
 from typing import IO, Any, Protocol, cast
 
 from werkzeug.wsgi import get_content_length, get_input_stream
@@ -15,20 +13,16 @@ from app.disguised_keys import mask_all_keys, mask_all_keys_in_bytes, mask_disgu
 from app.identifiers import new_id
 from app.ingest.platforms import MAX_PLATFORM, guess_platform
 from app.ingest.records import KnownKey, NewEvent
+from app.ingest.remainders import NO_PLACE, Remainder
 from app.ingest.stored_headers import write_headers
 from app.keys import mask_keys_in_address
 from app.problems import ProblemError
 from app.time_limit import TimeIsUp, time_limit
 
 MAX_STORED_BODY = 64 * 1024
-HELD_BYTES = 128 * 1024
-"""Of a body on its way in that is held in memory; the rest is in a file until all has come, so that
-very many senders of large bodies take hardly any."""
 MOST_SKIPPED = 256 * 1024 * 1024
 """Bytes of a body that are read for their sender's sake alone."""
 _CHUNK = 64 * 1024
-_NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOENT, errno.EACCES, errno.EMFILE}
-"""Why a file for the rest of a body can't be written."""
 NOTHING: Mapping[str, Any] = {}
 _LARGEST_SIZE = 2**63 - 1
 _BROKEN_BODY = "The body's chunks can't be read, or the connection broke off within them."
@@ -150,7 +144,7 @@ class Intake:
         except TimeIsUp:
             pass
         except OSError as error:
-            if error.errno in _NO_PLACE:
+            if error.errno in NO_PLACE:
                 raise ProblemError("unavailable") from None
             self.is_broken = True
         except Exception:  # The server's own, for chunks that are none or a connection that broke.
@@ -179,7 +173,7 @@ class Intake:
     def _read_rest(self, stream: IO[bytes], wanted: int, limit: int) -> None:
         """What is as long as the limit is too long: its beginning will do."""
         begin = self.body or b""
-        with SpooledTemporaryFile(HELD_BYTES) as rest:
+        with Remainder() as rest:
             while self.skipped < wanted:
                 more = stream.read(min(wanted - self.skipped, _CHUNK))
                 if not more:
@@ -187,8 +181,7 @@ class Intake:
                 rest.write(more)
                 self.skipped += len(more)
             if len(begin) + self.skipped < limit:
-                rest.seek(0)
-                self.body, self.skipped = begin + rest.read(), 0
+                self.body, self.skipped = begin + rest.take(), 0
 
     def _skip_rest(self, stream: IO[bytes]) -> None:
         while self.skipped < MOST_SKIPPED:
