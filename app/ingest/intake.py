@@ -230,6 +230,7 @@ class Intake:
     ) -> NewEvent:
         """The row for the log: keys masked, secret headers left out, the body's first 64 KB."""
         environ, key, body = self.environ, self.api_key, self.body or b""
+        address = environ.get("RAW_URI") or environ["PATH_INFO"]
         agent, attempt = environ.get("HTTP_USER_AGENT"), self.attempt
         return NewEvent(
             public_id=self.event_id,
@@ -244,7 +245,7 @@ class Intake:
             sent_by=attempt.sent_by if attempt else None,
             attempt_of_id=attempt.attempt_of_id if attempt else None,
             method=environ["REQUEST_METHOD"][:20],
-            path=mask_disguised(_read_path(environ))[:2000],
+            path=mask_disguised(mask_keys_in_address(address))[:2000],
             headers=self.headers or write_headers(environ),
             body=mask_all_keys_in_bytes(body)[:MAX_STORED_BODY],
             body_size=self._body_size(),
@@ -274,10 +275,6 @@ def open_intake(environ: Environ, kind: str | None = None) -> Intake:
 def current_intake(environ: Environ) -> Intake:
     """The intake that was opened for this request, or else a new one."""
     return environ.get(_IN_ENVIRON) or open_intake(environ)
-
-
-def _read_path(environ: Environ) -> str:
-    return mask_keys_in_address(environ.get("RAW_URI") or environ["PATH_INFO"])
 
 
 def _clean(text: str | None) -> str | None:
