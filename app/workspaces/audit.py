@@ -70,6 +70,8 @@ ACTIONS = {
     "workspace_created": Action("settings", "created the workspace"),
     "workspace_renamed": Action("settings", "renamed the workspace"),
     "retention_changed": Action("settings", "changed how long things are kept"),
+    "demo_made": Action("settings", "made the demo data"),
+    "demo_removed": Action("settings", "removed the demo data"),
     "audit_exported": Action("exports", "exported the audit log"),
     "events_exported": Action("exports", "exported events"),
     "runs_exported": Action("exports", "exported runs"),
