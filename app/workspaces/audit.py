@@ -15,7 +15,7 @@ from app.models import AuditEntry, Membership, User
 
 LONGEST_TEXT = 200
 MOST_ITEMS = 20
-_ADDRESS = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,180}\.[a-z]{2,10}")
+_ADDRESS = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,180}\.[a-z]{2,24}")
 MOST_ADDRESS, MOST_AGENT, MOST_NAME = 64, 255, 255
 
 
