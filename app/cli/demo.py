@@ -24,6 +24,7 @@ from app.ingest.service import ingest_service
 from app.models import ApiKey, Event, Run, Workflow, Workspace
 from app.processing.batch import process_batch
 from app.processing.rollups import take_back_workflows
+from app.workspaces.audit import note
 from app.workspaces.schedules import set_schedule
 from app.workspaces.workflows import create_workflow
 
@@ -102,6 +103,7 @@ def remove_demo(workspace_id: int) -> dict[str, int]:
         session.execute(delete(Event).where(_is_event_of_demo(workspace_id)))
         session.execute(delete(Workflow).where(_is_demo(workspace_id)))
         session.execute(delete(ApiKey).where(is_marked(ApiKey, workspace_id)))
+        note(session, "demo_removed", workspace_id)
     return counts
 
 

@@ -11,6 +11,7 @@ from app.extensions import writing
 from app.ingest.records import KnownKey, NewEvent
 from app.keys import PREFIX_LENGTH, hash_key, make_key
 from app.models import SCOPES, ApiKey, KeyUsage
+from app.workspaces.audit import note
 
 NAME = "Automations (demo)"
 ROTATED, MOVED, REVOKED, EXPIRED = (timedelta(days=days) for days in (9, 7, 5, 2))
@@ -54,6 +55,7 @@ def make_keys(
         session.flush()
         new.replaces_id = old.id
         session.add(new)
+        note(session, "demo_made", workspace_id, None, {"keys": [old.name, new.name]})
         session.flush()
         known = {text: _know(key) for text, key in ((old_text, old), (new_text, new))}
     return DemoKeys(old_text, new_text, known, until)

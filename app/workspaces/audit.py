@@ -16,7 +16,7 @@ from app.models import AuditEntry, Membership, User
 
 LONGEST_TEXT = 200
 MOST_ITEMS = 20
-_ADDRESS = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,180}\.[a-z]{2,10}")
+_ADDRESS = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,180}\.[a-z]{2,24}")
 MOST_ADDRESS, MOST_AGENT, MOST_NAME = 64, 255, 255
 
 
@@ -71,6 +71,8 @@ ACTIONS = {
     "workspace_created": Action("settings", "created the workspace"),
     "workspace_renamed": Action("settings", "renamed the workspace"),
     "retention_changed": Action("settings", "changed how long things are kept"),
+    "demo_made": Action("settings", "made the demo data"),
+    "demo_removed": Action("settings", "removed the demo data"),
     "audit_exported": Action("exports", "exported the audit log"),
     "events_exported": Action("exports", "exported events"),
     "runs_exported": Action("exports", "exported runs"),

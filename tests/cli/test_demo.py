@@ -15,6 +15,7 @@ from app.models import (
     Alert,
     AlertRule,
     ApiKey,
+    AuditEntry,
     Channel,
     Delivery,
     Event,
@@ -85,7 +86,9 @@ def test_the_demo_is_a_month_that_agrees_with_itself_and_goes_without_a_trace(
     removed = "Removed 6 workflows, {runs:,} runs, {events:,} events.\n"
     assert run(*remove).stdout == removed.format_map(made)
     grown = {name for name, size in size_of_every_table().items() if size != before[name]}
-    assert grown <= {"events", "key_usage"}  # By the two reports.
+    assert grown <= {"audit_entries", "events", "key_usage"}  # The last ones by the two reports.
+    noted = db.session.scalars(select(AuditEntry.what).order_by(AuditEntry.id.desc()).limit(2))
+    assert list(noted) == ["demo_removed", "demo_made"]
     process_batch(10)
     assert list(db.session.scalars(select(Event.public_id).order_by(Event.id))) == kept
     assert (count(Run), count(Workflow), count(ApiKey)) == (2, 3, 2)
