@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import logging
 import os
 import resource
 import runpy
@@ -19,16 +20,28 @@ from serving.gentle_stop import stop_gently  # noqa: E402
 from serving.new_start import start_anew_on_reload  # noqa: E402
 from serving.prompt_worker import PromptWorker  # noqa: E402
 
-# Read by its path, not as app.config: the package must not be imported before gevent has patched
+# Read by their paths, not as app.config: the package must not be imported before gevent has patched
 # what it builds on.
 _settings = runpy.run_path(str(ROOT / "app" / "config.py"))["load_settings"]()
+_log = runpy.run_path(str(ROOT / "app" / "log_lines.py"))
 
 
 class ShortLines(Logger):  # type: ignore[misc]
-    """One short line an entry; supervisord and the journal know the rest."""
+    """One short line an entry; supervisord and the journal know the rest.
 
-    error_fmt = "%(asctime)s web %(levelname)s %(message)s"
-    datefmt = "%Y-%m-%d %H:%M:%S"
+    What the application has to say goes to the same output, in the same form.
+    """
+
+    error_fmt = _log["line_of"]("web")
+    datefmt = _log["DATES"]
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        for handler in (*self.error_log.handlers, *self.access_log.handlers):
+            form = handler.formatter
+            if type(form) is logging.Formatter:  # None of the owner's own, by --log-config.
+                handler.setFormatter(_log["LogLines"](form._fmt, form.datefmt))
+        _log["log_to_stderr"]("web")
 
 
 def _address(host: str, port: int) -> str:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
@@ -74,8 +73,8 @@ def _mail_address(text: str) -> str:
 
 
 def _public_url(text: str) -> str:
-    if text and urlsplit(text).scheme not in {"http", "https"}:
-        raise ValueError("must start with http:// or https://")
+    if text and not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#\s]*)?", text):
+        raise ValueError("must be http:// or https:// with a host, and maybe a path")
     return text.rstrip("/")
 
 
@@ -135,7 +134,8 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         _public_url,
         "Address under which people and senders reach the server, such as "
-        "`https://flowpulse.example.org`. Empty: the address of each request.",
+        "`https://flowpulse.example.org`: all links have it, and pages are answered under its "
+        "host alone. Empty: the address of each request.",
     ),
     Setting(
         "FLOWPULSE_SECRET_KEY",

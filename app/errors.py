@@ -71,7 +71,7 @@ def answer_unread(app: Flask, code: str, environ: dict[str, Any], begin: bytes =
     page, a page answers, and nothing is logged.
     """
     page = _PAGE_ASKED_FOR.match(begin)
-    is_page = page is not None and not _is_of_api(unquote(page[1].decode("latin-1")))
+    is_page = page is not None and not is_of_api(unquote(page[1].decode("latin-1")))
     read = {**UNREAD, "PATH_INFO": "/", "REQUEST_METHOD": "GET"} if is_page else UNREAD
     with app.request_context({**read, **environ}):
         answer = _answer_problem(ProblemError(code, headers={"Connection": "close"}))
@@ -79,10 +79,11 @@ def answer_unread(app: Flask, code: str, environ: dict[str, Any], begin: bytes =
 
 
 def _is_api() -> bool:
-    return _is_of_api(request.path)
+    return is_of_api(request.path)
 
 
-def _is_of_api(path: str) -> bool:
+def is_of_api(path: str) -> bool:
+    """Whether an address is the API's, whose answers are JSON."""
     return f"{path.lower()}/".startswith(API_PREFIX)
 
 
@@ -157,11 +158,14 @@ def _answer_crash(error: Exception) -> Any:
     return _answer_problem(ProblemError("server_error"))
 
 
-def answer_page(status: int, title: str, text: str) -> Response:
-    """A page that says so or, where htmx sent a form, a toast beside what was typed."""
+def answer_page(status: int, title: str, text: str, home: str = "/") -> Response:
+    """A page that says so or, where htmx sent a form, a toast beside what was typed.
+
+    `home`: where its button leads.
+    """
     if is_for_htmx() and request.method == "POST":
         return _answer_in_place(status, title, text)
-    page = render_template("errors/error.html", status=status, title=title, text=text)
+    page = render_template("errors/error.html", status=status, title=title, text=text, home=home)
     return Response(page, status, content_type="text/html; charset=utf-8")
 
 

@@ -6,8 +6,9 @@ from functools import lru_cache
 from flask import current_app, request
 from werkzeug.sansio.utils import get_current_url
 
-# Printable ASCII from one slash on: no second slash, no backslash, nothing a browser would drop.
-_LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+# Printable ASCII from one slash on: no second slash, no backslash, nothing a browser would drop; no
+# longer than an address that the server reads.
+_LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]{0,8000}")
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
 

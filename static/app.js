@@ -155,7 +155,8 @@
 
   /* Charts are cut into days by the server, which asks no browser for its zone. */
   const own = new Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (own) document.cookie = `time_zone=${own}; path=/; max-age=31536000; samesite=lax`;
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  if (own) document.cookie = `time_zone=${own}; path=/; max-age=31536000; samesite=lax${secure}`;
 
   function format(options, timeZone = zone, locale = "en-GB") {
     const key = JSON.stringify([options, timeZone, locale]);

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # No sandbox: it needs rights that containers and CI machines don't give. The rest keeps Chromium
@@ -37,6 +37,18 @@ def find_chromium(playwright: Playwright) -> str | None:
         return installed
     bundled = playwright.chromium.executable_path
     return bundled if Path(bundled).exists() else None
+
+
+def hear_policy(context: BrowserContext) -> list[str]:
+    """Grows by what the content security policy stops in a page, as the browser's console says."""
+    stopped: list[str] = []
+
+    def hear(line: ConsoleMessage) -> None:
+        if "Content Security Policy" in line.text:
+            stopped.append(f"{line.page and line.page.url}: {line.text}")
+
+    context.on("console", hear)
+    return stopped
 
 
 def launch_options(executable: str) -> dict[str, Any]:

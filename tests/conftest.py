@@ -13,7 +13,7 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
-from playwright.sync_api import Playwright
+from playwright.sync_api import BrowserContext, Playwright
 from werkzeug.routing import Rule
 
 from app.extensions import db
@@ -242,6 +242,14 @@ def browser_type_launch_args(
     if executable is None:
         (pytest.fail if browser.is_required() else pytest.skip)(browser.MISSING)
     return {**browser_type_launch_args, **browser.launch_options(str(executable))}
+
+
+@pytest.fixture
+def context(context: BrowserContext) -> Iterator[BrowserContext]:
+    """Whatever a test does with the pages, the content security policy has nothing to stop."""
+    stopped = browser.hear_policy(context)
+    yield context
+    assert stopped == []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

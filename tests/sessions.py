@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 from playwright.sync_api import BrowserContext
 from sqlalchemy import select
 
-from app.console.session_cookie import NAME
+from app.console.session_cookie import NAME, SECURE_NAME
 from app.extensions import db
 from app.models import User
 from app.workspaces.sessions import start_session
@@ -26,10 +26,19 @@ def make_cookie(app: Flask, email: str, user_agent: str = "") -> str:
     return str(interface.get_signing_serializer(app).dumps(held))
 
 
-def make_client(app: Flask, email: str) -> FlaskClient:
-    """The signed-in client of a person, in a test with an app of its own."""
+def make_client(
+    app: Flask, email: str, domain: str = "localhost", *, is_https: bool = False
+) -> FlaskClient:
+    """The signed-in client of a person, in a test with an app of its own.
+
+    `is_https`: to the app as well, by what a proxy tells it.
+    """
     client = app.test_client()
-    client.set_cookie(NAME, make_cookie(app, email))
+    is_secure = is_https or app.config["SESSION_COOKIE_SECURE"]
+    with app.app_context():
+        client.set_cookie(
+            SECURE_NAME if is_secure else NAME, make_cookie(app, email), domain=domain
+        )
     db.session.rollback()  # What the test reads later is newer than this.
     return client
 

@@ -16,6 +16,7 @@ LEVELS = {
     "clock": 0,
     "postgres": 0,
     "durations": 0,
+    "log_lines": 0,
     "sketches": 0,
     "keys": 0,
     "url_secrets": 0,

@@ -6,15 +6,11 @@ from datetime import UTC, datetime
 
 import click
 
+from app.log_lines import escape
+
+__all__ = ["dump", "escape", "print_row", "print_rows", "show"]
+
 Row = Mapping[str, object]
-
-
-def escape(text: str) -> str:
-    r"""The text on one line, with `\x1b` and the like in place of what isn't printable."""
-    return "".join(
-        sign if sign.isprintable() and sign != "\\" else sign.encode("unicode_escape").decode()
-        for sign in text
-    )
 
 
 def dump(value: object) -> str:

@@ -1,8 +1,7 @@
 """The worker's process, which `make run` keeps running."""
 
-import logging
-
 from app.cli.commands import command
+from app.log_lines import log_to_stderr
 from app.processing.secret_mark import ForeignSecretError, is_foreign
 from app.processing.worker import Worker
 
@@ -13,9 +12,7 @@ def worker() -> None:
 
     `make run` starts one by itself. Several may run at once.
     """
-    logging.basicConfig(
-        format="%(asctime)s worker %(levelname)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S"
-    )
+    log_to_stderr("worker")
     if is_foreign():
         raise ForeignSecretError
     Worker().run()

@@ -54,6 +54,7 @@ from app.console.guards import PublicIdConverter, guard, may, protect_forms
 from app.console.headers import init_headers
 from app.console.kept_forms import keep_form, show_kept
 from app.console.navigation import list_navigation
+from app.console.origins import init_origins
 from app.console.problem_titles import message_of, title_of, workflow_of
 from app.console.reader import init_reader, load_reader
 from app.console.replica import init_replica
@@ -136,6 +137,7 @@ def init_console(app: Flask) -> None:
     app.context_processor(list_navigation)
     app.register_error_handler(CSRFError, _answer_old_form)
     init_headers(app)
+    init_origins(app)
     assets.init_assets(app)
     stream.init_stream(app)
     for blueprint in (*GUARDED, *OPEN):

@@ -23,6 +23,7 @@ from werkzeug.routing import BaseConverter
 from app.console.confirmations import ask_first
 from app.console.form_body import read_form
 from app.console.kept_forms import keep_form, sent_from, show_kept
+from app.console.origins import check_origin
 from app.console.password_again import ask_again
 from app.extensions import csrf, db
 from app.htmx import is_for_htmx
@@ -129,7 +130,7 @@ class PublicIdConverter(BaseConverter):
 
 
 def protect_forms(blueprint: Blueprint) -> None:
-    """Have every form that the blueprint takes checked for its token.
+    """Have every form that the blueprint takes checked for its origin and its token.
 
     The API needs none: a key opens it, and no cookie.
     """
@@ -139,6 +140,7 @@ def protect_forms(blueprint: Blueprint) -> None:
 def _check_form() -> None:
     if request.method not in READING:
         read_form()
+        check_origin()
     if request.endpoint not in CHECK_THEIR_OWN_FORM:
         csrf.protect()
 

@@ -14,6 +14,7 @@ from flask_login import current_user
 
 from app.channels.kinds import KINDS
 from app.channels.settings import list_secrets
+from app.console.origins import is_own
 from app.console.sealed_forms import open_form
 from app.htmx import is_for_htmx
 from app.links import local_path
@@ -62,10 +63,13 @@ class KeptForm(NamedTuple):
 
 
 def keep_form() -> KeptForm | None:
-    """The form of this request; None where nothing was typed, or another site has sent it."""
+    """The form of this request; None where nothing was typed.
+
+    Another site can't put words into anybody's mouth: its forms are refused before.
+    """
     if CARRIED in request.form:
         return read_kept(request.form[CARRIED])
-    if request.blueprint in ("sign_in", "second_step") or not _is_ours():
+    if request.blueprint in ("sign_in", "second_step"):
         return None
     sealed = open_form()
     given = sealed.fields if sealed else list(request.form.items(multi=True))
@@ -104,19 +108,7 @@ def show_kept(kept: KeptForm, status: int = 200) -> ResponseReturnValue:
 
 def sent_from() -> str:
     """The path of the page that holds the form, where it is known."""
-    referrer = urlsplit(request.referrer or "")
-    if referrer.netloc != request.host:
+    if not is_own(request.referrer or ""):
         return "/"
+    referrer = urlsplit(request.referrer or "")
     return local_path(f"{referrer.path}?{referrer.query}" if referrer.query else referrer.path)
-
-
-def _is_ours() -> bool:
-    """Whether no header of the browser says that the form stood in a page of another site: that
-    must not put words into anybody's mouth."""
-    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-    return site in (None, "same-origin") and _host_of(origin) in (None, request.host)
-
-
-def _host_of(origin: str | None) -> str | None:
-    """`null`, which stands for one that is not told, is nobody's."""
-    return None if origin is None else urlsplit(origin).netloc

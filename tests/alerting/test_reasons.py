@@ -96,6 +96,7 @@ def test_the_message_and_the_page_say_why_requests_were_refused(
         select(Event.public_id).where(Event.code == "method_not_allowed").order_by(Event.id.desc())
     ).first()
     assert ["Newest request", f"https://flowpulse.example.org/events/{newest}"] in message.facts
+    monkeypatch.setitem(app.config, "FLOWPULSE_PUBLIC_URL", "")  # The client comes to localhost.
     sign_in(client, team.email)
     page = client.get(f"/alerts/{alerts()[0].public_id}").text
     assert all(page.count(reason) == 2 for reason in why)  # There, and in the message.

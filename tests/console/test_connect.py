@@ -23,6 +23,7 @@ from app.workspaces.api_keys import MAX_NAME, create_api_key, find_by_secret, re
 from app.workspaces.workflows import archive_workflow, create_workflow
 from tests.console.pages import Form, Page, open_page, send_form
 from tests.factories import Team, make_team, report, success
+from tests.sessions import make_client
 
 HTMX = {"HX-Request": "true"}
 WRONG_KEY = "fp_" + "0" * 36
@@ -512,6 +513,7 @@ def test_the_page_says_at_once_that_a_cloud_cannot_reach_this_machine(
     address = settle(owner, team, "make", key="own")
     assert "Make runs in its maker's cloud and can't reach it" in open_page(owner, address).text
     app.config["FLOWPULSE_PUBLIC_URL"] = "https://flow.example.org"
-    page = open_page(owner, address)
+    client = make_client(app, team.email, "flow.example.org")
+    page = Page(client.get(address, headers={"Host": "flow.example.org"}).text)
     assert "can't reach it" not in page.text
     assert "https://flow.example.org/api/v1/ingest/run-success" in page.text

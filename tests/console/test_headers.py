@@ -2,12 +2,18 @@
 
 import gzip
 import re
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy.exc import OperationalError
+from werkzeug.test import TestResponse
 
 from app.console.assets import SHEETS
-from app.console.headers import CONTENT_SECURITY_POLICY, FOREVER
+from app.console.form_body import MAX_FORM_BYTES
+from app.console.headers import CONTENT_SECURITY_POLICY, FOREVER, PAGE_HEADERS
 from tests.console.pages import open_page, send_form
 from tests.factories import Team, report
 
@@ -40,6 +46,83 @@ def test_every_page_carries_the_headers(owner: FlaskClient) -> None:
         assert headers["Referrer-Policy"] == "same-origin", path
         assert headers["Cross-Origin-Opener-Policy"] == "same-origin", path
         assert headers["Cache-Control"] == "no-store", path
+
+
+KEEPABLE = frozenset({"static", "assets.show_styles", "badges.show_svg", "badges.show_json"})
+"""Endpoints whose answers hold nothing of who is signed in."""
+
+
+def check_headers(answer: TestResponse, where: str, *, is_keepable: bool = False) -> None:
+    headers = answer.headers
+    policy = headers["Content-Security-Policy"]
+    assert policy == CONTENT_SECURITY_POLICY and "unsafe" not in policy, where
+    assert "frame-ancestors 'none'" in policy and "default-src 'none'" in policy, where
+    assert headers["X-Content-Type-Options"] == "nosniff", where
+    assert headers["Referrer-Policy"] == "same-origin", where
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin", where
+    assert is_keepable or headers["Cache-Control"] == "no-store", where
+    assert all(len(headers.getlist(name)) == 1 for name in PAGE_HEADERS), where
+
+
+def test_whatever_can_be_opened_carries_the_headers(
+    app: Flask, owner: FlaskClient, team: Team
+) -> None:
+    """Pages, files, redirects and what is not there, signed in and signed out. The stream, which
+    does not end, is tests/hostile/test_hostile_stream.py's."""
+    event = report(owner, team, ended_at=None).json["event_id"]
+    seen = set()
+    for rule in app.url_map.iter_rules():
+        is_page = "GET" in (rule.methods or ()) and not rule.rule.startswith("/api/")
+        if not is_page or rule.endpoint == "live_log.stream_events":
+            continue
+        for found in (event, "a" * 24):
+            path = re.sub("<[^>]+>", found, rule.rule)
+            for client in (owner, app.test_client()):
+                answer = client.get(path)
+                check_headers(answer, path, is_keepable=rule.endpoint in KEEPABLE)
+                seen.add(answer.status_code)
+    assert seen >= {200, 302, 404}
+
+
+def test_what_is_refused_or_breaks_carries_them_too(
+    app: Flask,
+    owner: FlaskClient,
+    colleague: Callable[[str], FlaskClient],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def crash() -> str:
+        raise ZeroDivisionError
+
+    def lose() -> str:
+        raise OperationalError("", {}, Exception("gone"))
+
+    viewer = colleague("viewer")
+    token = open_page(viewer, "/workflows").form("/sign-out").fields
+    mine = open_page(owner, "/workflows").form("/sign-out").fields
+    found = [
+        (404, owner.get("/nowhere")),
+        (405, owner.delete("/workflows")),
+        (303, owner.get("/sign-out")),
+        (403, viewer.post("/workflows", data=token)),
+        (400, owner.post("/workflows", data={"name": "x"})),
+        (403, owner.post("/workflows", data=mine, headers={"Origin": "https://evil.example"})),
+        (422, owner.post("/workflows", data={**mine, "name": ""})),
+        (413, owner.post("/workflows", data={"name": "x" * (MAX_FORM_BYTES + 1)})),
+        (400, owner.get("/events/stream?state=never")),
+        (401, app.test_client().get("/events/stream", headers={"HX-Request": "true"})),
+    ]
+    app.config["FLOWPULSE_PUBLIC_URL"] = "https://flow.example.org"
+    found.append((421, owner.get("/workflows")))
+    app.config["FLOWPULSE_PUBLIC_URL"] = ""
+    for status, broken in ((500, crash), (503, lose)):
+        monkeypatch.setitem(app.view_functions, "runs.show_runs", broken)
+        found.append((status, owner.get("/runs")))
+    for status, answer in found:
+        assert answer.status_code == status, answer.text
+        check_headers(answer, str(status))
+    unread = app.extensions["flowpulse_unread"]("address_too_long", {}, b"GET /events?q=aaa")
+    assert unread.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+    assert unread.headers["Cache-Control"] == "no-store"
 
 
 def test_api_answers_carry_what_a_client_needs(client: FlaskClient, team: Team) -> None:

@@ -223,7 +223,8 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites(client: FlaskClient, te
 
 def test_behind_https_the_cookie_stays_on_https(make_app: Callable[..., Flask]) -> None:
     client = make_app(FLOWPULSE_PUBLIC_URL="https://flowpulse.example.org").test_client()
-    answer = client.get(f"/setup?token={setup_token_of(client)}")
+    path = f"/setup?token={setup_token_of(client)}"
+    answer = client.get(path, headers={"Host": "flowpulse.example.org"})
     assert "Secure" in answer.headers["Set-Cookie"]
 
 

