@@ -39,24 +39,34 @@ def know_browser(email: str) -> None:
 def set_browser_cookie(response: Response) -> Response:
     """After the request, where somebody has signed in."""
     if "known_browser" in g:
-        sessions: Any = current_app.session_interface
         response.set_cookie(
-            NAME,
+            _name(),
             _signer().dumps(g.known_browser),
             max_age=DAYS * 86_400,
             httponly=True,
             samesite="Lax",
-            secure=sessions.get_cookie_secure(current_app),
+            secure=_is_secure(),
         )
     return response
 
 
 def _read() -> Browser | None:
     try:
-        number, people = _signer().loads(request.cookies.get(NAME, ""))
+        number, people = _signer().loads(request.cookies.get(_name(), ""))
         return Browser(str(number), tuple(map(str, people)))
     except (BadData, TypeError, ValueError):
         return None
+
+
+def _name() -> str:
+    """On HTTPS one that browsers take from this host alone (RFC 6265bis, 4.1.3.2)."""
+    return f"__Host-{NAME}" if _is_secure() else NAME
+
+
+def _is_secure() -> bool:
+    """As it is with the session's cookie."""
+    sessions: Any = current_app.session_interface
+    return bool(sessions.get_cookie_secure(current_app))
 
 
 def _signer() -> URLSafeSerializer:

@@ -135,6 +135,18 @@ def test_a_browser_is_known_for_its_own_people_alone_and_not_by_a_forged_cookie(
 
 
 @pytest.mark.once
+def test_on_https_the_cookie_is_the_hosts_own(make_app: Callable[..., Flask], team: Team) -> None:
+    own = make_app(FLOWPULSE_TRUSTED_PROXIES=1).test_client()
+    headers = {"X-Forwarded-Proto": "https", "Referer": "https://localhost/sign-in"}
+    page = Page(own.get("/sign-in", headers=headers).text)
+    fields = {**page.form("/sign-in").fields, "email": team.email, "password": PASSWORD}
+    answer = own.post("/sign-in", data=fields, headers=headers, base_url="https://localhost")
+    found = [each for each in answer.headers.getlist("Set-Cookie") if NAME in each]
+    assert answer.status_code == 303 and len(found) == 1
+    assert found[0].startswith(f"__Host-{NAME}=") and "Secure" in found[0] and "Path=/" in found[0]
+
+
+@pytest.mark.once
 def test_forged_headers_make_no_new_addresses(
     make_app: Callable[..., Flask], client: FlaskClient, team: Team
 ) -> None:
