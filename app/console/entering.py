@@ -6,6 +6,7 @@ from flask import redirect, render_template, request, session
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user
 
+from app.console.guards import signed_in_user
 from app.console.kept_forms import KeptForm, show_kept
 from app.console.known_browsers import find_browser, know_browser
 from app.models import User
@@ -22,14 +23,17 @@ def list_tries(email: str) -> list[Allowance]:
     return [of_address(request.remote_addr or "unknown"), of_account(email)]
 
 
-def enter(user: User) -> None:
-    """Nothing of the session before lives on, neither here nor in the database."""
+def enter(user: User, by: str = "password") -> None:
+    """Nothing of the session before lives on, neither here nor in the database.
+
+    `by`: what has opened the console, for the audit log.
+    """
     if current_user.is_authenticated:
-        end_session(current_user.get_id())
+        end_session(signed_in_user())
     session.clear()
     session.permanent = True
     know_browser(user.email)
-    login_user(start_session(user, request.remote_addr, request.user_agent.string))
+    login_user(start_session(user, request.remote_addr, request.user_agent.string, by))
 
 
 def go_on(target: str, kept: KeptForm | None) -> ResponseReturnValue:

@@ -117,6 +117,8 @@ FRESH = frozenset(
         "two_factor.show_offer",
         "two_factor.switch_on",
         "two_factor.show_new_codes",
+        "audit.export_csv",
+        "audit.export_lines",
     }
 )
 """Endpoints, of pages, files and forms, that need the password to have been given lately."""

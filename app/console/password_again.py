@@ -60,7 +60,7 @@ def _is_fresh(user: User) -> bool:
 def _confirm(user: User) -> None:
     """Raises RefusedError."""
     confirm_password(user, request.form.get(PASSWORD_AGAIN, ""), PASSWORD_AGAIN)
-    note_password(user.get_id())
+    note_password(user)
 
 
 def _ask(user: User, error: RefusedError | None = None) -> ResponseReturnValue:

@@ -16,6 +16,7 @@ from app.extensions import db
 from app.links import local_path
 from app.models import User
 from app.workspaces.mistakes import RefusedError
+from app.workspaces.refused_sign_ins import note_refused
 from app.workspaces.tries import give_back, of_codes, take
 from app.workspaces.two_factor import is_on, use_code, use_recovery_code
 
@@ -56,9 +57,10 @@ def take_second_step() -> ResponseReturnValue:
     try:
         left = _use(user, request.form)
     except RefusedError as error:
+        note_refused(user.email, error.field.replace("_", " "))
         return _show(user, target, kept, error.errors), 422
     give_back(tries)
-    enter(user)
+    enter(user, "password and code" if left is None else "password and recovery code")
     if left is not None:
         flash(
             f"You have {plural(left, 'recovery code')} left. Your account makes new ones.",

@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, logout_user
 
 from app.console.entering import enter, go_on, list_tries, show_first_step
+from app.console.guards import signed_in_user
 from app.console.kept_forms import CARRIED, read_kept
 from app.console.known_browsers import set_browser_cookie
 from app.console.second_step import begin_second_step
@@ -19,6 +20,7 @@ from app.workspaces.people import (
     is_setup_token,
     set_up,
 )
+from app.workspaces.refused_sign_ins import note_refused
 from app.workspaces.sessions import end_session
 from app.workspaces.tries import give_back, take
 from app.workspaces.two_factor import is_on
@@ -52,6 +54,7 @@ def sign_in() -> ResponseReturnValue:
         return page, 429, {"Retry-After": str(wait)}
     user = find_by_password(email, request.form.get("password", ""))
     if user is None:
+        note_refused(email, "password")
         return show_first_step(target, email, [WRONG], kept), 422
     give_back(tries)
     if is_on(user):
@@ -63,7 +66,7 @@ def sign_in() -> ResponseReturnValue:
 @blueprint.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
     if current_user.is_authenticated:
-        end_session(current_user.get_id())
+        end_session(signed_in_user())
         logout_user()
     session.clear()
     return redirect(url_for("sign_in.show_sign_in"), 303)

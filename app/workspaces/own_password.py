@@ -1,7 +1,8 @@
 """The password of who is signed in already, asked for once more."""
 
-from app.extensions import db
+from app.extensions import db, writing
 from app.models import User
+from app.workspaces.audit import note_account
 from app.workspaces.mistakes import RefusedError
 from app.workspaces.passwords import is_right
 from app.workspaces.tries import give_back, of_session, take
@@ -29,5 +30,7 @@ def confirm_password(user: User, password: str, field: str) -> None:
         raise error
     db.session.rollback()  # Nothing is held open while the hash is worked out.
     if not is_right(password, password_hash):
+        with writing() as session:
+            note_account(session, "password_refused", user)
         raise RefusedError(field, "This is not your password.")
     give_back(tries)

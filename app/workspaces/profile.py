@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.extensions import db, writing
 from app.models import THEMES, User
+from app.workspaces.audit import change, note_account
 from app.workspaces.mistakes import Mistakes, RefusedError
 from app.workspaces.own_password import confirm_password
 from app.workspaces.people import clean_email, clean_field, make_hash, names_of
@@ -72,8 +73,13 @@ def change_profile(user: User, name: str, email: str, password: str) -> None:
             confirm_password(user, password, "password")
     mistakes.refuse()
     try:
-        with writing():
+        with writing() as session:
+            names, emails = change(user.name, shown), change(user.email, email)
             user.name, user.email = shown, email
+            if names:
+                note_account(session, "profile_changed", user, {"name": names})
+            if emails:
+                note_account(session, "email_changed", user, {"email": emails})
     except IntegrityError as error:
         raise RefusedError("email", TAKEN) from error
 
@@ -102,6 +108,7 @@ def change_password(user: User, token: str, old: str, new: str) -> str:
     mistakes.refuse()
     with writing() as session:
         user.password_hash = password_hash
+        note_account(session, "password_changed", user)
         end_others_in(session, user, token, "password")
         return rotate_in(session, token)
 

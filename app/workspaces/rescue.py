@@ -4,6 +4,7 @@ from sqlalchemy import select
 
 from app.extensions import db, writing
 from app.models import User
+from app.workspaces.audit import note_account
 from app.workspaces.people import RefusedError, clean_email, make_hash, names_of
 from app.workspaces.sessions import end_all_in
 from app.workspaces.tries import forget_in, of_account
@@ -26,6 +27,7 @@ def reset_password(email: str, password: str) -> User:
     password_hash = make_hash("password", password, names)
     with writing() as session:
         user.password_hash = password_hash
+        note_account(session, "password_changed", user)
         end_all_in(session, user_id, "reset")
         forget_in(session, of_account(email))
     return user
@@ -37,5 +39,6 @@ def reset_two_factor(email: str) -> User:
     user_id = user.id
     with writing() as session:
         turn_off_in(session, user_id)
+        note_account(session, "two_factor_off", user)
         end_all_in(session, user_id, "reset")
     return user

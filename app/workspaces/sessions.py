@@ -15,6 +15,7 @@ from app.clock import now
 from app.disguised_keys import mask_all_keys
 from app.extensions import db, writing
 from app.models import User, UserSession
+from app.workspaces.audit import note_account
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +31,13 @@ SEEN_EVERY = timedelta(minutes=1)
 """How exactly the last click is known."""
 
 
-def start_session(user: User, remote_addr: str | None, user_agent: str | None) -> User:
-    """Give the user a new session; its token is what the browser's cookie will hold."""
+def start_session(
+    user: User, remote_addr: str | None, user_agent: str | None, by: str | None = None
+) -> User:
+    """Give the user a new session; its token is what the browser's cookie will hold.
+
+    `by`: what has opened it, where the audit log is to tell.
+    """
     token = secrets.token_urlsafe(32)
     moment, user_id = now(), user.id
     expires_at = moment + timedelta(days=current_app.config["FLOWPULSE_SESSION_DAYS"])
@@ -46,6 +52,8 @@ def start_session(user: User, remote_addr: str | None, user_agent: str | None) -
                 password_at=moment,
             )
         )
+        if by:
+            note_account(session, "signed_in", user, {"by": by}, who=user)
     user.session_token, user.password_given_at = token, moment
     return user
 
@@ -62,11 +70,12 @@ def find_user(token: str) -> User | None:
     return user
 
 
-def note_password(token: str) -> None:
+def note_password(user: User) -> None:
     """The session's password was given once more."""
-    own = UserSession.token_hash == hash_token(token)
+    own = UserSession.token_hash == hash_token(user.get_id())
     with writing() as session:
         session.execute(update(UserSession).where(own).values(password_at=now()))
+        note_account(session, "password_confirmed", user)
 
 
 def is_live(token: str) -> bool:
@@ -75,9 +84,12 @@ def is_live(token: str) -> bool:
     return found is not None and _is_alive(found)
 
 
-def end_session(token: str) -> None:
+def end_session(user: User) -> None:
+    """Sign out of the session that the user came with."""
+    own = UserSession.token_hash == hash_token(user.get_id())
     with writing() as session:
-        session.execute(delete(UserSession).where(UserSession.token_hash == hash_token(token)))
+        session.execute(delete(UserSession).where(own))
+        note_account(session, "signed_out", user)
 
 
 def why_ended(token: str) -> str | None:
@@ -116,13 +128,19 @@ def end_session_of(user: User, session_id: int) -> bool:
     """End one of the user's own sessions; False if it had ended already."""
     mine = _end("ended").where(UserSession.id == session_id, UserSession.user_id == user.id)
     with writing() as session:
-        return session.scalar(mine.returning(UserSession.id)) is not None
+        has_ended = session.scalar(mine.returning(UserSession.id)) is not None
+        if has_ended:
+            note_account(session, "sessions_ended", user, {"count": 1})
+    return has_ended
 
 
 def end_other_sessions(user: User, token: str) -> int:
     """End all of the user's sessions but the one with this token; returns how many."""
     with writing() as session:
-        return end_others_in(session, user, token, "ended")
+        count = end_others_in(session, user, token, "ended")
+        if count:
+            note_account(session, "sessions_ended", user, {"count": count})
+    return count
 
 
 def end_others_in(session: Session, user: User, token: str, reason: str) -> int:

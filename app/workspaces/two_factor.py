@@ -15,6 +15,7 @@ from app.channels.sealing import UnreadableError, seal, unseal
 from app.clock import timestamp
 from app.extensions import db, writing
 from app.models import RecoveryCode, User
+from app.workspaces.audit import note_account
 from app.workspaces.mistakes import RefusedError
 from app.workspaces.sessions import hash_token
 
@@ -73,6 +74,7 @@ def turn_on(user: User, sealed: str, code: str) -> list[str]:
         if not taken.rowcount:  # type: ignore[attr-defined]
             raise RefusedError("code", "Two-factor sign-in is on already.")
         _keep_codes(session, user_id, codes)
+        note_account(session, "two_factor_on", user)
     return codes
 
 
@@ -80,6 +82,7 @@ def turn_off(user: User) -> None:
     user_id = user.id
     with writing() as session:
         turn_off_in(session, user_id)
+        note_account(session, "two_factor_off", user)
 
 
 def turn_off_in(session: Session, user_id: int) -> None:
@@ -95,6 +98,7 @@ def renew_codes(user: User) -> list[str]:
     with writing() as session:
         session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
         _keep_codes(session, user_id, codes)
+        note_account(session, "recovery_codes_made", user)
     return codes
 
 
@@ -136,6 +140,8 @@ def use_recovery_code(user: User, code: str) -> int:
         used = delete(RecoveryCode).where(mine, RecoveryCode.code_hash == code_hash)
         is_used = bool(session.execute(used).rowcount)  # type: ignore[attr-defined]
         left = session.scalar(select(func.count()).where(mine)) or 0
+        if is_used:
+            note_account(session, "recovery_code_used", user, {"left": left}, who=user)
     if not is_used:
         raise RefusedError("recovery_code", "This is none of your recovery codes, or it is used.")
     return left

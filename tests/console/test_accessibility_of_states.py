@@ -5,15 +5,16 @@ from dataclasses import dataclass
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from app.extensions import db, writing
-from app.models import ApiKey, Membership, User, Workflow
+from app.models import ApiKey, Membership, User, UserSession, Workflow
 from tests.apps import close_app, make_app
 from tests.axe import ALL, violations
 from tests.console.refusals import store_refusals
 from tests.console.test_accessibility import NARROW, look
-from tests.factories import Team
+from tests.console.test_two_factor import switch_on
+from tests.factories import PASSWORD, Team
 from tests.layout import cut_off
 from tests.server import LiveServer
 from tests.sessions import enter
@@ -153,6 +154,60 @@ def answer_in_a_toast(visit: Visit) -> None:
     expect(visit.page.locator("#toasts .message")).to_be_visible()
 
 
+def password_asked_again(visit: Visit) -> None:
+    enter(visit.page.context, visit.server, visit.team.email)
+    let_time_pass(visit)
+    visit.open("/keys")
+    visit.page.get_by_label("Name").fill("goes on")
+    visit.page.get_by_role("button", name="Create key").click()
+    field = visit.page.get_by_label(f"Password of {visit.team.email}")
+    field.fill("not this one")
+    field.press("Enter")
+    expect(visit.page.get_by_text("This is not your password.")).to_be_visible()
+    field.fill(PASSWORD)
+    field.press("Enter")
+    expect(visit.page.get_by_role("main")).to_contain_text("Copy the key now")
+    let_time_pass(visit)
+    visit.open("/account/two-factor")
+    expect(visit.page.get_by_role("heading", level=1)).to_have_text("Your password again")
+
+
+def let_time_pass(visit: Visit) -> None:
+    """The password was given so long ago that it is asked for again."""
+    app = make_app(visit.server.database_url, visit.server.data_dir)
+    with app.app_context(), writing() as session:
+        own = select(User.id).where(User.email == visit.team.email).scalar_subquery()
+        gone = update(UserSession).where(UserSession.user_id == own)
+        session.execute(gone.values(password_at=None))
+    close_app(app)
+
+
+def recovery_codes(visit: Visit) -> None:
+    app = make_app(visit.server.database_url, visit.server.data_dir)
+    email = make_live_colleague(visit.server, visit.team, "admin")
+    with app.app_context():
+        switch_on(email)
+    close_app(app)
+    enter(visit.page.context, visit.server, email)
+    visit.open("/account")
+    visit.submit("/two-factor/codes")
+    visit.page.get_by_role("button", name="Make new codes").click()
+    expect(visit.page.get_by_role("main")).to_contain_text("Write the recovery codes down now")
+
+
+def second_step(visit: Visit) -> None:
+    """Of the colleague before, with a recovery code that is none."""
+    visit.page.context.clear_cookies()
+    visit.open("/sign-in")
+    visit.page.get_by_label("E-mail").fill(f"admin-{visit.team.email}")
+    visit.page.get_by_label("Password").fill(PASSWORD)
+    visit.page.get_by_role("button", name="Sign in").click()
+    visit.page.get_by_text("The device is not at hand").click()
+    visit.page.get_by_label("Recovery code").fill("none")
+    visit.page.get_by_role("button", name="Sign in").click()
+    expect(visit.page.get_by_text("This is none of your recovery codes")).to_be_visible()
+
+
 STATES: tuple[Callable[[Visit], None], ...] = (
     not_found,
     not_for_viewers,
@@ -168,6 +223,9 @@ STATES: tuple[Callable[[Visit], None], ...] = (
     menu_of_the_account,
     group_between_two_steps,
     answer_in_a_toast,
+    password_asked_again,
+    recovery_codes,
+    second_step,
 )
 
 

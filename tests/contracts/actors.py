@@ -113,13 +113,13 @@ def _make_user(team: Team, role: str, email: str) -> str:
 
 
 def _make_removed(app: Flask, team: Team) -> FlaskClient:
-    """Somebody whose session began before they were removed."""
-    client = make_client(app, _make_user(team, "member", "removed@example.org"))
+    """Somebody who signs in again; the sessions of before have ended, and get what nobody gets."""
+    email = _make_user(team, "member", "removed@example.org")
     query = select(Membership).join(Membership.user).order_by(Membership.id)
     owner = db.session.scalars(query.where(User.email == team.email)).one()
-    gone = db.session.scalars(query.where(User.email == "removed@example.org")).one()
+    gone = db.session.scalars(query.where(User.email == email)).one()
     remove_member(owner, gone)
-    return client
+    return make_client(app, email)
 
 
 def _furnish(app: Flask, team: Team) -> Ids:
