@@ -111,6 +111,14 @@ format: $(DEV_READY) ## Rewrite the code in the house's style
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
+.PHONY: audit
+audit: $(DEV_READY) ## Ask whether a pinned package has a known vulnerability (where that can be asked)
+	@$(PY) -m supply.advisories
+
+.PHONY: sbom
+sbom: $(DEV_READY) ## Write what FlowPulse is made of into build/sbom.json (CycloneDX)
+	@$(PY) -m supply.sbom build/sbom.json
+
 .PHONY: drills
 drills: $(DEV_READY) ## Run the long tests: kill -9 drills and the large fuzz
 	@$(PY) -m pytest -m drill --timeout 3600 $(PYTEST_ARGS)
@@ -186,5 +194,5 @@ pins: $(PY) ## Work out requirements*.txt anew from requirements*.in
 
 .PHONY: clean
 clean: ## Remove what the tools have made (not the data, not .env)
-	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis test-results
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis test-results build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -15,6 +15,7 @@ GROWING = frozenset(
     {
         "alert_messages",
         "alerts",
+        "audit_entries",
         "deliveries",
         "delivery_attempts",
         "downtimes",

@@ -51,7 +51,7 @@ def export(name: str, workspace: Workspace) -> None:
     That it was exported is noted in the log, and stands in the next export.
     """
     ids = [workspace.id, None]
-    last = newest_id(ids)
+    last = newest_id()
     with writing() as session:
         note(session, "audit_exported", workspace.id, None, {"format": name})
     for part in FORMATS[name].write_all(read_batches(ids, AuditFilter(), last)):

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import click
 from sqlalchemy.exc import DBAPIError
 
-from app.cli import channel_health, database_health, machine_health
+from app.cli import audit_health, channel_health, database_health, machine_health
 from app.cli.commands import command, explain_outage
 from app.cli.findings import Finding
 from app.cli.options import json_option
@@ -29,6 +29,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     database_health.check_size,
     database_health.check_worker,
     database_health.check_queue,
+    audit_health.check_audit_log,
     channel_health.check_mail_server,
     channel_health.check_channels,
     channel_health.check_channel_settings,

@@ -80,7 +80,7 @@ def _export(name: str) -> ResponseReturnValue:
     if wanted.errors:
         return redirect(url_for("audit.show_log", **wanted.texts), 303)  # type: ignore[arg-type]
     workspace_id, ids = current_workspace().id, visible_workspace_ids()
-    last = newest_id(ids)
+    last = newest_id()
     with writing() as session:
         told = {"format": name, "filter": wanted.texts or None}
         note(session, "audit_exported", workspace_id, None, told)

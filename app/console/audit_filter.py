@@ -25,6 +25,8 @@ from app.workspaces.audit import ACTIONS, KINDS
 PAGE_SIZE = 50
 READ_AT_ONCE = 500
 MOST_PEOPLE = 100
+LOOKED_BACK = 5_000
+"""Entries in which people are looked for whom the filter offers."""
 OTHERS = {
     "nobody": "Somebody not signed in",
     "command line": "Command line",
@@ -97,9 +99,9 @@ def find_newest(workspaces: WorkspaceIds, most: int) -> Sequence[AuditEntry]:
     return db.session.scalars(newest.limit(most)).all()
 
 
-def newest_id(workspaces: WorkspaceIds) -> int:
-    """What is noted later has a larger one."""
-    return db.session.scalar(select(func.max(AuditEntry.id)).where(_are_of(workspaces))) or 0
+def newest_id() -> int:
+    """Of all entries; what is noted later has a larger one."""
+    return db.session.scalar(select(func.max(AuditEntry.id))) or 0
 
 
 def read_batches(
@@ -118,10 +120,13 @@ def read_batches(
 
 
 def list_people(workspaces: WorkspaceIds, wanted: AuditFilter) -> list[tuple[str, str]]:
-    """Who stands in the log, as the filter offers it: people by their addresses, then the rest."""
-    names = select(AuditEntry.who).where(_are_of(workspaces), AuditEntry.who.is_not(None))
-    people = db.session.scalars(names.distinct().order_by(AuditEntry.who).limit(MOST_PEOPLE))
-    choices = [*((each, each) for each in people if each), *OTHERS.items()]
+    """Whom the filter offers: people of the last entries by their addresses, then the rest. A click
+    on a name in the list finds all others."""
+    last = _select(workspaces, AuditFilter()).order_by(AuditEntry.id.desc()).limit(LOOKED_BACK)
+    names = last.with_only_columns(AuditEntry.who).subquery()
+    found = select(names.c.who).where(names.c.who.is_not(None)).distinct().order_by(names.c.who)
+    people = db.session.scalars(found.limit(MOST_PEOPLE))
+    choices = [*((each, each) for each in people), *OTHERS.items()]
     given = wanted.value("who")
     if given and given not in dict(choices):
         choices.insert(0, (given, given))

@@ -206,3 +206,12 @@ def test_the_public_url_should_be_set_and_safe(tmp_path: Path, url: str, state: 
     result = app.test_cli_runner().invoke(args=["doctor", "--json"])
     findings = {finding["name"]: finding for finding in json.loads(result.stdout)}
     assert findings["public URL"]["state"] == state
+
+
+def test_an_audit_log_that_could_be_changed_is_found(examine: Examine, worker: Worker) -> None:
+    assert examine()["audit log"]["state"] == "ok"
+    on = "" if is_sqlite() else " ON audit_entries"
+    with writing() as session:
+        session.execute(text(f"DROP TRIGGER audit_entries_keep{on}"))
+    found = examine(exit_code=1)["audit log"]
+    assert found["state"] == "fail" and "audit_entries_keep" in found["message"]

@@ -242,7 +242,7 @@ def use_it(source: Path, target: str, tmp_path: Path, peek: Connection) -> str:
     with opened(target, tmp_path):
         upgrade()
         make_team()
-    return "is not empty, it has api_keys, instance"
+    return "is not empty, it has api_keys, audit_entries, instance"
 
 
 def use_it_otherwise(source: Path, target: str, tmp_path: Path, peek: Connection) -> str:

@@ -217,3 +217,18 @@ def test_a_key_that_is_made_in_the_console_is_noted_with_its_maker_and_without_i
     assert (made.who, made.actor, third.actor) == (team.email, "person", "command line")
     rows = db.session.execute(select(AuditEntry.__table__)).all()
     assert other not in str(rows) and other[12:] not in str(rows)
+
+
+@pytest.mark.parametrize(("proxies", "told"), [(0, "127.0.0.1"), (1, "203.0.113.5")])
+def test_a_proxy_is_believed_only_where_there_is_one(
+    make_app: Callable[..., Flask], proxies: int, told: str
+) -> None:
+    app = make_app(FLOWPULSE_TRUSTED_PROXIES=proxies)
+    with app.app_context():
+        team = make_team()
+        client = make_client(app, team.email)
+        headers = {"X-Forwarded-For": "198.51.100.1, 203.0.113.5"}
+        assert client.get(CSV, headers=headers, buffered=True).status_code == 200
+        newest = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(1)
+        assert db.session.scalars(newest).one().remote_addr == told
+        db.session.remove()

@@ -37,6 +37,8 @@ from tests.factories import PASSWORD, Team, make_alert, make_team, report
 from tests.sessions import make_client
 
 Ids = dict[str, str]
+MARK = "Secret plans"
+"""Stands in all that the workspace has from which "foreign" wants something."""
 ROLES = ("viewer", "member", "admin", "owner")
 REPORTS = ("/api/v1/ingest/", "/api/v1/ping/")
 """Where senders report; an event's body names its workflow."""
@@ -55,8 +57,9 @@ class Actor:
     read_key: str | None = None
     tokens: list[str] = field(default_factory=list)
 
-    def ask(self, method: str, line: str) -> int:
-        """The status of the answer. What follows a question mark is a form's content, in a POST."""
+    def ask(self, method: str, line: str) -> tuple[int, str]:
+        """The answer's status and text. What follows a question mark is a form's content, in a
+        POST."""
         path, _, query = line.format(**self.ids).partition("?")
         is_report = path.startswith(REPORTS)
         key = self.ingest_key if is_report else self.read_key
@@ -68,7 +71,7 @@ class Actor:
         else:
             options["data"] = {"csrf_token": self._token(), **dict(parse_qsl(query))}
         answer = self.client.open(path, method=method, buffered=True, **options)
-        return int(answer.status_code)
+        return int(answer.status_code), answer.text
 
     def _token(self) -> str:
         """Of who is signed out, that of the sign-in form."""
@@ -88,7 +91,8 @@ class Actor:
 
 def make_actors(app: Flask) -> dict[str, Actor]:
     """In an application context, on an empty database."""
-    teams = {name: make_team(first=name == "nobody") for name in ("nobody", "foreign", *ROLES)}
+    teams = {"nobody": make_team(MARK, key_name=MARK)}
+    teams |= {name: make_team(first=False) for name in ("foreign", *ROLES)}
     ids = {name: _furnish(app, team) for name, team in teams.items()}
     base, theirs = teams["nobody"], ids["nobody"]
     _, only_read = create_api_key(base.workspace_id, "only read", ["read"])
@@ -125,12 +129,13 @@ def _make_removed(app: Flask, team: Team) -> FlaskClient:
 def _furnish(app: Flask, team: Team) -> Ids:
     """One of everything that has an address."""
     sender = app.test_client()
-    for fields in ({}, {"ended_at": "soon"}):
-        report(sender, team, **fields)
+    mark = team.name if team.name == MARK else "Something"
+    report(sender, team, "failure", error_message=mark)
+    report(sender, team, ended_at=mark)
     ingest_service().recorder.flush()
     process_batch(10)
-    store_channels(team.workspace_id, ["Ops"])
-    make_alert(team.workspace_id, team.workflow_id)
+    store_channels(team.workspace_id, [mark])
+    make_alert(team.workspace_id, team.workflow_id, mark)
     workflow = db.session.get_one(Workflow, team.workflow_id)
     renew_badge(workflow)
     colleague = _make_user(team, "viewer", f"colleague-{team.email}")

@@ -11,7 +11,7 @@ from werkzeug.routing import Rule
 
 from app.extensions import db
 from tests import apps
-from tests.contracts.actors import ACTORS, REPORTS, Actor, make_actors
+from tests.contracts.actors import ACTORS, MARK, REPORTS, Actor, make_actors
 from tests.databases import Databases
 
 TABLE = Path(__file__).parent / "access.txt"
@@ -93,11 +93,14 @@ def test_what_has_no_id_asks_for_nothing_of_another_workspace() -> None:
         assert NOTHING_TO_ASK not in [line.answers[name] for name in ACTORS if name != "foreign"]
 
 
+@pytest.mark.timeout(600)  # A thousand requests, on a busy machine.
 def test_everybody_gets_the_written_answers(app: Flask) -> None:
     lines, actors = list(read_table()), make_actors(app)
     got = {name: _ask_all(actor, lines, name) for name, actor in actors.items()}
     if REWRITE:
         _rewrite(lines, got)
+    assert MARK in actors["key"].ask("GET", "/api/v1/workflows")[1]
+    _refuse_leaks(actors["foreign"], lines)
     wrong = [
         f"{line.method} {line.path} by {name}: {got[name][line.number]}, not {answer}"
         for line in lines
@@ -112,8 +115,17 @@ def _ask_all(actor: Actor, lines: list[Line], name: str) -> dict[int, str]:
     found = {}
     for line in sorted(lines, key=lambda line: line.turn):
         is_asked = name != "foreign" or line.names_something
-        found[line.number] = str(actor.ask(line.method, line.path)) if is_asked else NOTHING_TO_ASK
+        found[line.number] = (
+            str(actor.ask(line.method, line.path)[0]) if is_asked else NOTHING_TO_ASK
+        )
     return found
+
+
+def _refuse_leaks(foreign: Actor, lines: list[Line]) -> None:
+    """No page, list or file tells the owner of another workspace anything; badges are for all who
+    know their addresses."""
+    asked = [line.path for line in lines if line.method == "GET" and "{badge}" not in line.path]
+    assert [path for path in asked if MARK in foreign.ask("GET", path)[1]] == []
 
 
 def _rewrite(lines: list[Line], got: dict[str, dict[int, str]]) -> None:

@@ -1,0 +1,1 @@
+"""What FlowPulse is made of: its list (`sbom`), and whether any of it is known to be unsafe."""
