@@ -24,6 +24,8 @@ _NAMED = frozenset({"value", "values", "content", "val", "received"})
 as we write what is wrong with a field."""
 _ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _SHORT = 200
+_NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
+"""What Python reads and writes as if it were JSON."""
 
 
 class Redacted:
@@ -224,7 +226,7 @@ class _Reading:
         elif token.kind == "number":
             if not (self._levels[-1].counts or may_be_count(self._name)):
                 self.changes.append(Change(start, end, f'"{MASK}"'))
-        elif token.kind == "bad":
+        elif token.kind == "bad" and self._text[start:end] not in _NO_NUMBERS:
             last = self.changes[-1] if self.changes else None
             if last and not self._text[last.end : start].strip():
                 start = self.changes.pop().start  # Several words are one value.
