@@ -106,6 +106,7 @@ KILLS: dict[str, tuple[Kill, int]] = {
 """By the drill's name: what is killed, and how often."""
 
 
+@pytest.mark.timeout(300)
 def test_a_kill_of_each_loses_and_doubles_nothing(
     make_server: Callable[..., LiveServer],
 ) -> None:

@@ -133,6 +133,7 @@ def check(found: dict[str, int | float]) -> None:
 
 
 @pytest.mark.once
+@pytest.mark.timeout(600)
 def test_a_restart_and_a_stop_under_load_fail_no_request(
     make_server: Callable[..., LiveServer],
 ) -> None:
