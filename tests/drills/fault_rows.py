@@ -101,7 +101,8 @@ FAULTS: dict[str, Drill] = {
         "An event among them that can't be processed (its payload is spoilt in the database)",
         "The others flow; it is given up after 5 attempts, told, and becomes a run by **Retry** "
         "once it is mended",
-        "{attempts} attempts; told: {is_told}, with its reason: {says_why}; retried: {retried}",
+        "Given up after {attempts} attempts; on the overview: {is_told}, with its reason: "
+        "{says_why}; a run after **Retry**: {retried}",
     ),
     "worker_down": Drill(
         DURABILITY,
@@ -110,6 +111,7 @@ FAULTS: dict[str, Drill] = {
         "202 as ever; the lag is shown; all is worked off; 4 messages at most, no silence",
         "{accepted:,} × 202, {others} other answers; p99 {p99_before_ms:.0f} ms before, "
         "{p99_down_ms:.0f} ms without a worker, {p99_drain_ms:.0f} ms while {events:,} were "
-        "worked off in {drained_s:.0f} s; {messages} messages, {silences} silences",
+        "worked off in {drained_s:.0f} s; lag shown: {is_told}; {messages} messages, "
+        "{silences} silences",
     ),
 }

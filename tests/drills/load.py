@@ -160,7 +160,7 @@ def read_all(server: LiveServer, team: LiveTeam, path: str) -> list[dict[str, An
             return rows
 
 
-def wait_until_drained(server: LiveServer, team: LiveTeam, seconds: float = 60) -> None:
+def wait_until_drained(server: LiveServer, team: LiveTeam, seconds: float = 600) -> None:
     """Until no event waits for the worker any more."""
 
     def is_drained() -> bool:

@@ -5,6 +5,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import pytest
@@ -15,15 +16,15 @@ from tests.server import LiveServer, SupervisedServer, answers, wait_for
 from tests.teams import LiveTeam, make_live_team
 
 ACCEPTING_SECONDS, PROCESSING_SECONDS = 5, 30
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
 """A busy machine may miss a mark; how long it took is recorded all the same."""
 
 Kill = Callable[[SupervisedServer], None]
 
 
 class Recovery(NamedTuple):
-    """Seconds from a kill to the first 202 of what was sent after it, and until that event was
-    processed."""
+    """Seconds from a kill to the first 202 of what was sent after it, and until the worker had
+    processed something that it began with after it."""
 
     accepting: float
     processing: float
@@ -55,7 +56,7 @@ def kill_one_by_one(
 
 
 def kill_and_recover(server: SupervisedServer, team: LiveTeam, load: Load, kill: Kill) -> Recovery:
-    killed_at, before = time.monotonic(), len(load.answers)
+    killed_at, moment, before = time.monotonic(), datetime.now(UTC), len(load.answers)
     kill(server)
 
     def is_accepted() -> float:
@@ -64,12 +65,12 @@ def kill_and_recover(server: SupervisedServer, team: LiveTeam, load: Load, kill:
         return min(ends, default=0.0)
 
     accepting = wait_for(is_accepted, seconds=PATIENCE_SECONDS) - killed_at
-    newest = list(load.accepted)[-1]
 
-    def is_processed() -> bool:
-        return bool(fetch(server, team, f"events/{newest}")["status"] == "processed")
+    def is_processing() -> bool:
+        newest = fetch(server, team, "events", status="processed", limit=1)["data"]
+        return any(datetime.fromisoformat(each["processed_at"]) > moment for each in newest)
 
-    wait_for(is_processed, seconds=PATIENCE_SECONDS, pause=0.05)
+    wait_for(is_processing, seconds=PATIENCE_SECONDS, pause=0.05)
     return Recovery(accepting, time.monotonic() - killed_at)
 
 
@@ -106,6 +107,7 @@ KILLS: dict[str, tuple[Kill, int]] = {
 """By the drill's name: what is killed, and how often."""
 
 
+@pytest.mark.timeout(300)
 def test_a_kill_of_each_loses_and_doubles_nothing(
     make_server: Callable[..., LiveServer],
 ) -> None:
@@ -116,7 +118,7 @@ def test_a_kill_of_each_loses_and_doubles_nothing(
 
 
 @pytest.mark.drill
-@pytest.mark.timeout(1_800)
+@pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("name", KILLS)
 def test_kill_after_kill_loses_and_doubles_nothing(
     make_server: Callable[..., LiveServer], database_kind: str, name: str

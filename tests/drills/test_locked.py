@@ -85,6 +85,7 @@ def only_sqlite(database_kind: str) -> None:
         pytest.skip("a matter of SQLite, which has one lock for all")
 
 
+@pytest.mark.timeout(240)
 def test_a_lock_of_two_seconds_is_borne(
     only_sqlite: None, make_server: Callable[..., LiveServer]
 ) -> None:
