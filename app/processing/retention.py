@@ -50,6 +50,8 @@ class Removal(NamedTuple):
 
     `still` is looked at again when they go, under the lock: what has changed since then stays.
     `what` and `why` are for the record; without them there is none. At `most` so many go at once.
+    `stay_counted`: refused requests that go for their number alone, and count as those that were
+    never stored.
     """
 
     table: type[Any]
@@ -59,6 +61,7 @@ class Removal(NamedTuple):
     what: str = ""
     why: str = ""
     most: int = sys.maxsize
+    stay_counted: bool = False
 
 
 class Period(NamedTuple):
@@ -162,7 +165,7 @@ def find_past() -> Iterator[Removal]:
             past = period.before(workspace, period.ends_at(workspace, now()), "age")
             yield past._replace(condition=past.condition & _spare(period, workspace))
     for table, condition in RULES:
-        yield Removal(table, condition(now()))
+        yield Removal(table, condition(now()), stay_counted=table is Event)
 
 
 def list_workspaces() -> list[Workspace]:
