@@ -12,10 +12,10 @@ from app.ingest.remainders import HELD_BYTES
 from app.ingest.slips import has_stray_percent_signs
 from app.time_limit import TimeIsUp, time_limit
 
-MAX_FORM_BYTES = 4 * 1024 * 1024
+MAX_FORM_BYTES = 3 * 1024 * 1024 + 64 * 1024
 """Room for the largest body that an event may have, each of its bytes escaped."""
 MAX_STRANGERS_BYTES = 1024 * 1024
-"""From whoever was never signed in: reading four times as much keeps all others waiting."""
+"""From whoever was never signed in: reading three times as much keeps all others waiting."""
 MAX_FORM_FIELDS = 10_000
 _CHUNK = 64 * 1024
 

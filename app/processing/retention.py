@@ -54,6 +54,8 @@ class Removal(NamedTuple):
 
     `still` is looked at again when they go, under the lock: what has changed since then stays.
     `what` and `why` are for the record; without them there is none. At `most` so many go at once.
+    `stay_counted`: refused requests that go for their number alone, and count as those that were
+    never stored.
     """
 
     table: type[Any]
@@ -63,6 +65,7 @@ class Removal(NamedTuple):
     what: str = ""
     why: str = ""
     most: int = sys.maxsize
+    stay_counted: bool = False
 
 
 class Period(NamedTuple):
@@ -190,7 +193,7 @@ def find_past() -> Iterator[Removal]:
     for table, condition in RULES:
         at = now()
         if table not in BY_AGE or not pause.holds(at):
-            yield Removal(table, condition(at))
+            yield Removal(table, condition(at), stay_counted=table is Event)
 
 
 def list_workspaces() -> list[Workspace]:

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Table, and_, bindparam, delete, func, select
+from sqlalchemy import Table, and_, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.extensions import checkpoint, db, is_sqlite, writing
-from app.models import Purge
+from app.models import Event, Purge, UnstoredCount
 from app.processing.many_rows import insert_rows
 from app.processing.retention import Removal, find_past
 from app.processing.size_limit import find_too_much
@@ -136,6 +136,8 @@ class Sweeper:
         """How long others had to wait is counted from the lock to the end of the commit."""
         with writing(checkpoints=False) as session:
             started = self._clock()
+            if removal.stay_counted:
+                _count_as_unstored(session, found)
             rows = _delete(session, removal, found)
             if rows and removal.what:
                 _record(session, removal, rows, found[-1].moment)
@@ -193,6 +195,24 @@ def _delete(session: Session, removal: Removal, found: list[Found]) -> int:
     rows = [dict(zip(names, each, strict=True)) for each in keys]
     session.connection().execute(gone.where(same), rows)
     return len(rows)
+
+
+def _count_as_unstored(session: Session, found: list[Found]) -> None:
+    """Those of unknown senders, whose flood it is as a rule. A workspace's alerts have counted its
+    own already, and would count them twice."""
+    ids = [each.key[0] for each in found]
+    going = select(Event.received_at, Event.code).where(
+        Event.id.in_(ids), Event.workspace_id.is_(None)
+    )
+    counts = Counter(
+        (at.replace(second=0, microsecond=0), code) for at, code in session.execute(going)
+    )
+    rows = [
+        {"minute_at": minute, "workspace_id": None, "code": code or "", "count": count}
+        for (minute, code), count in counts.items()
+    ]
+    if rows:
+        session.execute(insert(UnstoredCount), rows)
 
 
 @contextmanager

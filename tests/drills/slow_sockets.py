@@ -67,7 +67,7 @@ def kinds(team: LiveTeam, cookie: str) -> dict[str, Kind]:
         "an answered request": Kind(page % (b"/healthz", b"")),
         "a page, taken a byte a second": Kind(page % (b"/troubleshooting", b""), takes=1),
         "a page that is not taken": Kind(page % (b"/troubleshooting", b""), takes=0),
-        "pages that are not taken": Kind(page % (b"/troubleshooting", b"") * 40, takes=0),
+        "answers that are not taken": Kind(page % (b"/api/v1/openapi.json", b"") * 60, takes=0),
         "a file, taken a byte a second": Kind(
             page % (f"/static/vendor/{LARGE_FILE}".encode(), b""), takes=1
         ),

@@ -113,6 +113,7 @@ def find_wrong(slow: list[Slow], soonest: float, latest: float) -> dict[str, str
     }
 
 
+@pytest.mark.once
 def test_slow_sockets_of_every_kind_are_closed_and_hold_nobody_up(
     make_server: Callable[..., LiveServer],
 ) -> None:
@@ -120,7 +121,7 @@ def test_slow_sockets_of_every_kind_are_closed_and_hold_nobody_up(
     server = make_server(worker=False, **HASTE)
     found, wrong = stand(server, 110, 1.0, 12.0)
     assert wrong == []
-    assert float(found["p99_ms"]) < 5_000
+    assert float(found["p99_ms"]) < 10_000
 
 
 @pytest.mark.once

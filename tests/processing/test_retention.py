@@ -13,7 +13,16 @@ from sqlalchemy import func, select, update
 from app.clock import now
 from app.extensions import db, is_sqlite, writing
 from app.ingest.service import ingest_service
-from app.models import Event, IdempotencyKey, Purge, Rollup, Run, Workspace, WorkspaceRollup
+from app.models import (
+    Event,
+    IdempotencyKey,
+    Purge,
+    Rollup,
+    Run,
+    UnstoredCount,
+    Workspace,
+    WorkspaceRollup,
+)
 from app.processing import sweeping
 from app.processing.batch import process_batch
 from app.processing.inbox import retry
@@ -94,6 +103,21 @@ def test_of_too_many_refused_requests_the_newest_stay(
     prune()
     ids = list(db.session.scalars(select(Event.id).order_by(Event.id)))
     assert len(ids) == 5 and ids[-1] == newest
+
+
+def test_refused_requests_of_strangers_that_go_for_their_number_stay_counted(
+    app: Flask, client: FlaskClient, team: Team
+) -> None:
+    for _ in range(9):
+        client.post("/api/v1/ingest/run-success", data=b"{")
+    ingest_service().recorder.flush()
+    app.config["FLOWPULSE_REJECTED_ROWS"] = 4
+    prune()
+    counted = select(UnstoredCount.code, func.sum(UnstoredCount.count)).group_by(UnstoredCount.code)
+    assert count(Event) == 4
+    assert [(code, int(of)) for code, of in db.session.execute(counted)] == [("missing_api_key", 5)]
+    prune()
+    assert db.session.scalar(select(func.sum(UnstoredCount.count))) == 5
 
 
 def test_an_idempotency_key_is_forgotten_after_a_day(client: FlaskClient, team: Team) -> None:
