@@ -1,8 +1,8 @@
 """Copies of a SQLite database, page by page out of one moment of it, while others write.
 
 A read transaction keeps that moment: neither does the copy begin anew when somebody writes, nor is
-the write lock held. `VACUUM INTO` does so as well, but builds each index anew, which takes several
-times as long; for just as long SQLite's log can't begin anew and grows.
+the write lock held. `VACUUM INTO` does so as well and as quickly (docs/backup.md), but in one go:
+it can neither rest for the server's sake nor bring what it has written to the disk bit by bit.
 """
 
 import sqlite3

@@ -57,6 +57,7 @@ class Found:
     messages: int
     """One of a failure before the jumps, and one that it is over, of a success after them."""
     silences: int
+    """That no downtime excuses."""
     cpu: float
 
 
@@ -151,7 +152,8 @@ def drill(server: LiveServer, clock: Clock, receiver: Receiver, stay: float, rat
     with on(server):
         kept = Event.public_id.like("old%")
         left = db.session.scalar(select(func.count()).select_from(Event).where(kept)) or 0
-        silences = db.session.scalar(select(func.count(Silence.id))) or 0
+        counted = select(func.count(Silence.id)).where(Silence.during_downtime.is_(False))
+        silences = db.session.scalar(counted) or 0
     reckoning = reconcile(server, live, load.accepted)
     disordered = count_disordered(server, live, load.accepted)
     purged, messages = OLD_EVENTS - left, len(receiver.received)
