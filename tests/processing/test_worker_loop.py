@@ -55,7 +55,7 @@ def test_a_part_that_fails_holds_up_none_of_the_others(
 def test_an_outage_ends_the_round_and_not_the_worker(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def break_off() -> int:
+    def break_off(*arguments: Any) -> int:
         raise OperationalError("SELECT 1", {}, Exception("the server is gone"))
 
     monkeypatch.setattr("app.processing.worker.judge_schedules", break_off)
