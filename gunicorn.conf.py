@@ -122,7 +122,7 @@ OBJECTS_UNTIL_COLLECTION = 4_000
 def when_ready(server: Any) -> None:
     gc.collect()
     gc.freeze()  # A collection writes into what it goes over, which ends the sharing.
-    give_up_slow_readers(server.LISTENERS, server.cfg.keepalive + 5)  # We come first.
+    give_up_slow_readers(server.LISTENERS, server.cfg.keepalive + 3)  # We come first.
     stop_gently(server)
     start_anew_on_reload(server)
 

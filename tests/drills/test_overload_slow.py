@@ -2,14 +2,15 @@
 
 import resource
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 
 import pytest
 import requests
 
 from tests.drills.load import Load
 from tests.drills.record import Figure, record
-from tests.drills.slow_sockets import Slow, SlowSockets, kinds
+from tests.drills.slow_sockets import Kind, Slow, SlowSockets, kinds, untaken_answers
 from tests.main_job.visitors import sign_in
 from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam, make_live_team
@@ -66,14 +67,18 @@ def _allow_open_files() -> Iterator[None]:
 
 
 def stand(
-    server: LiveServer, count: int, soonest: float, latest: float
+    server: LiveServer,
+    count: int,
+    soonest: float,
+    latest: float,
+    more: Mapping[str, Kind] = MappingProxyType({}),
 ) -> tuple[dict[str, Figure], list[str]]:
     """What good senders met with meanwhile, and when the slow ones were closed; what went wrong."""
     team = make_live_team(server)
     session = sign_in(server, team)
     cookie = "; ".join(f"{name}={value}" for name, value in session.cookies.items())
     with (
-        SlowSockets(server, kinds(team, cookie), count) as slow,
+        SlowSockets(server, {**kinds(team, cookie), **more}, count) as slow,
         Load(server, team) as load,
         Newcomers(server, team) as newcomers,
     ):
@@ -119,7 +124,7 @@ def test_slow_sockets_of_every_kind_are_closed_and_hold_nobody_up(
 ) -> None:
     """With 2 s instead of 20."""
     server = make_server(worker=False, **HASTE)
-    found, wrong = stand(server, 110, 1.0, 12.0)
+    found, wrong = stand(server, 110, 1.0, 12.0, untaken_answers())
     assert wrong == []
     assert float(found["p99_ms"]) < 10_000
 
