@@ -8,8 +8,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from app.extensions import db, is_sqlite
-from app.ingest.store import AwayError, BusyError
+from app.ingest.store import AwayError
 from app.outages import DISK_FULL, explain, was_disk_full
+from app.write_lock import BusyError
 
 RAISE = "DO $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$"
 

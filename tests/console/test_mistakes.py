@@ -7,8 +7,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.workspaces.mistakes import Mistakes, RefusedError
+from app.workspaces.own_password import TooManyTriesError
 from app.workspaces.people import setup_token
-from app.workspaces.profile import WrongPasswordError
 from tests.console.pages import Page, send_form
 from tests.console.refusals import refuse
 from tests.console.test_problem_groups import only_group
@@ -118,8 +118,8 @@ def test_the_special_kind_of_a_mistake_is_kept() -> None:
     with mistakes.noted():
         raise RefusedError("name", "A")
     with mistakes.noted():
-        raise WrongPasswordError("password", "B", [RefusedError("name", "C")])
-    with pytest.raises(WrongPasswordError) as caught:
+        raise TooManyTriesError("password", "B", [RefusedError("name", "C")])
+    with pytest.raises(TooManyTriesError) as caught:
         mistakes.refuse()
     assert caught.value.errors == {"password": ["B"], "name": ["C", "A"]}
     assert str(caught.value) == "B C A"
