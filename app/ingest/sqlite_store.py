@@ -33,7 +33,7 @@ class SqliteStore(Store):
         self._write_lock = WriteLock(path)
 
     @contextmanager
-    def writing(self) -> Iterator[Cursor]:
+    def writing(self, *, in_order: bool = True) -> Iterator[Cursor]:
         with self._only_writer() as connection:
             _insist(lambda: connection.execute("BEGIN IMMEDIATE"))
             yield cast(Cursor, connection.cursor())
