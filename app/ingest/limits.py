@@ -190,7 +190,7 @@ class Limits:
         self._wake.set()
 
     def _write(self, counts: Counter[tuple[datetime, int | None, str]]) -> None:
-        with self._store.writing() as cursor:
+        with self._store.writing(in_order=False) as cursor:
             for name, bucket in sorted(self._buckets.items()):
                 if bucket.is_worth_sharing():
                     self._share(cursor, name, bucket)

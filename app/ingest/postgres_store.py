@@ -68,10 +68,11 @@ class PostgresStore(Store):
         return {row[:2]: KnownWorkflow._make(row[2:]) for row in rows}
 
     @contextmanager
-    def writing(self) -> Iterator[Cursor]:
+    def writing(self, *, in_order: bool = True) -> Iterator[Cursor]:
         with self._only_user() as connection:
             connection.execute("BEGIN")
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_COMMIT_ORDER_LOCK,))
+            if in_order:
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", (_COMMIT_ORDER_LOCK,))
             yield cast(Cursor, connection.cursor())
             connection.execute("COMMIT")
 

@@ -109,8 +109,11 @@ class Store:
         return self._read(statement, parameters, MAX_ROWS)
 
     @contextmanager
-    def writing(self) -> Iterator[Cursor]:
-        """A cursor in a transaction that is on disk when the block ends without an error."""
+    def writing(self, *, in_order: bool = True) -> Iterator[Cursor]:
+        """A cursor in a transaction that is on disk when the block ends without an error.
+
+        `in_order`: ids follow the commits, for which one writer waits for the other.
+        """
         raise NotImplementedError
 
     def run(self, function: Callable[[], None]) -> None:
