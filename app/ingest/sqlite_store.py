@@ -33,15 +33,9 @@ class SqliteStore(Store):
         self._write_lock = WriteLock(path)
 
     @contextmanager
-<<<<<<< HEAD
-    def writing(self) -> Iterator[Cursor]:
+    def writing(self, *, in_order: bool = True) -> Iterator[Cursor]:
         with ExitStack() as held:
             connection = _insist(partial(self._begin, held))
-=======
-    def writing(self, *, in_order: bool = True) -> Iterator[Cursor]:
-        with self._only_writer() as connection:
-            _insist(lambda: connection.execute("BEGIN IMMEDIATE"))
->>>>>>> overload
             yield cast(Cursor, connection.cursor())
             connection.execute("COMMIT")
 
