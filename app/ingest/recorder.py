@@ -12,7 +12,12 @@ from app.blocking import let_others_join
 from app.ingest import turns
 from app.ingest.claims import claim_all
 from app.ingest.records import IdempotentClaim, NewEvent, RememberedAnswer
+<<<<<<< HEAD
 from app.ingest.store import Cursor, Store
+=======
+from app.ingest.statements import ROWS_AT_ONCE
+from app.ingest.store import BusyError, Cursor, Store
+>>>>>>> overload
 from app.ingest.turns import Waiting, write_one_by_one
 from app.outages import explain
 from app.problems import ProblemError
@@ -138,7 +143,8 @@ class Recorder:
 
     def _commit_next(self) -> None:
         items = _take(self._waiting, BATCH_SIZE)
-        refused = _take(self._deferred, BATCH_SIZE - len(items))
+        # One statement holds them: a second would keep the order's lock until the loop comes back.
+        refused = _take(self._deferred, max(ROWS_AT_ONCE - len(items), 0))
         # Ids follow the order of writing, and the log that of ids.
         items += sorted(refused, key=lambda item: item.event.received_at)
         try:
