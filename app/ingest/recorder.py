@@ -12,12 +12,8 @@ from app.blocking import let_others_join
 from app.ingest import turns
 from app.ingest.claims import claim_all
 from app.ingest.records import IdempotentClaim, NewEvent, RememberedAnswer
-<<<<<<< HEAD
-from app.ingest.store import Cursor, Store
-=======
 from app.ingest.statements import ROWS_AT_ONCE
-from app.ingest.store import BusyError, Cursor, Store
->>>>>>> overload
+from app.ingest.store import Cursor, Store
 from app.ingest.turns import Waiting, write_one_by_one
 from app.outages import explain
 from app.problems import ProblemError
