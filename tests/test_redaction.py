@@ -90,7 +90,7 @@ LEFT = (
 )
 
 
-@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
 def test_what_opens_something_is_hidden_in_a_text(text: str) -> None:
     assert mask_text(text) == TEXTS[text]
     assert mask_text(TEXTS[text]) == TEXTS[text]

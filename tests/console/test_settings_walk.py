@@ -58,7 +58,7 @@ def save(page: Page, label: str) -> None:
 
 
 def check_role(page: Page, other: Page, server: LiveServer, colleague: str) -> None:
-    """It counts from the next click of the person on, who was signed in all the time."""
+    """It counts from the person's next click on, which leads to the sign-in and says why."""
     other.goto(server.url + "/keys")
     expect(other.get_by_role("button", name="Create key")).to_have_count(0)
     page.get_by_label(f"Role of {colleague}", exact=True).select_option("member")
@@ -68,6 +68,9 @@ def check_role(page: Page, other: Page, server: LiveServer, colleague: str) -> N
     dialog.get_by_role("button", name="Change role").click()
     expect(page.locator("#toasts")).to_contain_text(f"{colleague} now has the role member.")
     other.reload()
+    expect(other.get_by_role("main")).to_contain_text("Your role has changed")
+    enter(other.context, server, colleague)
+    other.goto(server.url + "/keys")
     expect(other.get_by_role("button", name="Create key")).to_be_visible()
 
 
