@@ -215,7 +215,7 @@ def test_details_stay_small(team: Team) -> None:
     key = make_key()
     with writing() as session:
         long = {"text": "x" * 9_000, "list": range(99), "key": key, "items": ["y"] * 99}
-        note(session, "runs_exported", team.workspace_id, "n" * 999, long)
+        note(session, "run_downloaded", team.workspace_id, "n" * 999, long)
     entry = entries(team.workspace_id)[-1]
     assert entry.about == "n" * 254 + "…"
     assert entry.details is not None and key not in json.dumps(entry.details)
