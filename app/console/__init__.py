@@ -48,6 +48,7 @@ from app.console import (
 from app.console.bars import bar_path
 from app.console.delivery_problems import find_problem
 from app.console.disk_notice import find_disk_notice
+from app.console.downloads import init_downloads
 from app.console.entering import why_signed_out
 from app.console.event_summary import filter_by_outcome, summarise
 from app.console.examples import curl_command
@@ -146,6 +147,7 @@ def init_console(app: Flask) -> None:
     for blueprint in (*GUARDED, *OPEN):
         app.register_blueprint(blueprint)
     init_replica(app)
+    init_downloads(app)
 
 
 def _answer_old_form(error: CSRFError) -> ResponseReturnValue:

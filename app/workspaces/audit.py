@@ -1,6 +1,5 @@
 """Notes for the audit log, in the transaction of the change that they tell of."""
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
@@ -16,7 +15,6 @@ from app.models import AuditEntry, Membership, User
 
 LONGEST_TEXT = 200
 MOST_ITEMS = 20
-_ADDRESS = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,180}\.[a-z]{2,24}")
 MOST_ADDRESS, MOST_AGENT, MOST_NAME = 64, 255, 255
 
 
@@ -74,8 +72,8 @@ ACTIONS = {
     "demo_made": Action("settings", "made the demo data"),
     "demo_removed": Action("settings", "removed the demo data"),
     "audit_exported": Action("exports", "exported the audit log"),
-    "events_exported": Action("exports", "exported events"),
-    "runs_exported": Action("exports", "exported runs"),
+    "event_downloaded": Action("exports", "downloaded a part of"),
+    "run_downloaded": Action("exports", "downloaded the texts of"),
     "secrets_revealed": Action("exports", "looked at the masked values of"),
     "signed_in": Action("sign_ins", "signed in"),
     "sign_in_refused": Action("sign_ins", "was refused at the sign-in of", 90, 300),
@@ -149,16 +147,6 @@ def note_account(
     workspaces: list[int | None] = [*session.scalars(own.order_by(Membership.id))]
     for workspace_id in workspaces or [None]:
         note(session, what, workspace_id, user, details, who=who)
-
-
-def note_refused_sign_in(session: Session, user: User | None, typed: str) -> None:
-    """With an address that nobody has it belongs to no workspace. What was typed is kept only where
-    it has the form of an address: people write their password into the wrong field."""
-    if user is not None:
-        note_account(session, "sign_in_refused", user)
-        return
-    address = typed.strip().lower()
-    note(session, "sign_in_refused", None, address if _ADDRESS.fullmatch(address) else None)
 
 
 def change(was: object, is_: object) -> dict[str, object] | None:

@@ -5,13 +5,15 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from app.extensions import db, writing
-from app.models import AuditEntry, UserSession
+from app.models import AuditEntry, User, UserSession
 from app.workspaces.refused_sign_ins import NO_ADDRESS
 from tests.console.pages import Page, open_page, send_form, sign_in, submit
 from tests.console.test_two_factor import CODE_PATH, OFFER_PATH, code_of, switch_on
 from tests.factories import PASSWORD, Team
 
 NEW = "quite another long password"
+NO_ADDRESSES = ("my secret password", "s3cret@home", "p@ss word.org", "a@b@example.org", "")
+"""People write their password into the wrong field."""
 
 
 def told() -> list[tuple[str, str | None, str | None, object]]:
@@ -27,7 +29,7 @@ def told() -> list[tuple[str, str | None, str | None, object]]:
 
 def test_sign_ins_are_told_right_wrong_and_of_strangers(client: FlaskClient, team: Team) -> None:
     told()
-    for email in (team.email, "eve@example.org", "my secret password"):
+    for email in (team.email, "Eve@Example.org ", *NO_ADDRESSES):
         send_form(client, "/sign-in", email=email, password="no")
     sign_in(client, team.email)
     send_form(client, "/account", "/sign-out")
@@ -35,10 +37,18 @@ def test_sign_ins_are_told_right_wrong_and_of_strangers(client: FlaskClient, tea
     assert told() == [
         ("sign_in_refused", None, me, refused),
         ("sign_in_refused", None, "eve@example.org", refused),
-        ("sign_in_refused", None, NO_ADDRESS, refused),
+        *[("sign_in_refused", None, NO_ADDRESS, refused)] * len(NO_ADDRESSES),
         ("signed_in", me, me, {"by": "password"}),
         ("signed_out", me, me, None),
     ]
+
+
+def test_a_person_is_told_of_whatever_form_the_address_has(client: FlaskClient, team: Team) -> None:
+    with writing() as session:
+        session.execute(update(User).values(email="root@localhost"))
+    told()
+    send_form(client, "/sign-in", email="Root@localhost", password="no")
+    assert [about for _, _, about, _ in told()] == ["root@localhost"]
 
 
 def test_second_factors_are_told(app: Flask, client: FlaskClient, team: Team) -> None:

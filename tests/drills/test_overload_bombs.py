@@ -197,6 +197,7 @@ TARGETS = {
     "signing in": Target("/sign-in", with_nothing, READ_FORM),
     "setting up": Target("/setup", with_nothing, frozenset({410})),
     "a form, signed in": Target("/workflows", with_token, READ_FORM),
+    "a form with an event, signed in": Target("/docs/try/run-failure", with_token, READ_FORM),
 }
 READ = {
     "an event": Target("/api/v1/ingest/run-success", with_key),

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import subprocess
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from sqlalchemy import create_engine, text
 
 from app.keys import PREFIX_LENGTH
 from tests.console.pages import Page
+from tests.console.test_two_factor import code_of
 from tests.databases import Databases
 from tests.factories import PASSWORD
 from tests.main_job.visitors import send_form, sign_in
@@ -28,11 +30,15 @@ HOOK = "https://hooks.example.org/a-path-that-opens-it"
 TYPED = "what-somebody-typed-as-a-password"
 
 
+LONG = 20
+"""Signs. Half of less, encoded and without its ends, is so short that it may stand anywhere."""
+
+
 def forms_of(secret: str) -> set[bytes]:
     """How a secret, or most of it, could still be read: whole, its halves, and each encoded."""
     half = len(secret) // 2
     forms = set[bytes]()
-    for part in (secret, secret[:half], secret[half:]):
+    for part in (secret, secret[:half], secret[half:]) if len(secret) >= LONG else (secret,):
         raw = part.encode()
         forms |= {raw, raw.hex().encode(), raw.hex().upper().encode(), quote(part).encode()}
         forms |= {raw.decode().encode("utf-16-le"), raw[::-1]}
@@ -145,6 +151,40 @@ def read_database(server: LiveServer, since: float) -> Iterator[tuple[str, bytes
             yield each.name, each.read_bytes()
 
 
+def back_up(server: LiveServer, file: Path) -> Iterator[tuple[str, bytes]]:
+    """A backup as the file that it is, and what is in it, row by row or as SQL."""
+    said = server.cli("backup", str(file))
+    assert said.returncode == 0, said.stderr
+    yield "backup's output", (said.stdout + said.stderr).encode()
+    yield "backup", file.read_bytes()
+    if not server.database_url.startswith("sqlite"):  # A dump is packed.
+        unpacked = ["pg_restore", "--file=-", str(file)]
+        held = subprocess.run(unpacked, capture_output=True, check=True).stdout
+        yield "backup, unpacked", held
+
+
+def switch_on_two_factor(visitor: requests.Session, server: LiveServer) -> tuple[str, list[str]]:
+    """The secret as the app gets it, and the recovery codes."""
+    path = "/account/two-factor"
+    page = Page(visitor.get(server.url + path).text)
+    secret = re.findall(r"(?:[A-Z2-7]{4} ){7}[A-Z2-7]{4}", page.text)[0].replace(" ", "")
+    fields = {**page.form(path).fields, "code": code_of(secret)}
+    shown = visitor.post(server.url + path, data=fields, timeout=30).text
+    codes = list(dict.fromkeys(re.findall(r"[a-z2-9]{4}(?:-[a-z2-9]{4}){3}", shown)))
+    return secret, codes
+
+
+def use_recovery_code(server: LiveServer, team: LiveTeam, code: str) -> None:
+    """Sign in with it; a code that is wrong by its last sign is refused first."""
+    session = requests.Session()
+    answer = send_form(session, server, "/sign-in", email=team.email, password=PASSWORD)
+    for each, status in ((f"{code[:-1]}!", 422), (code, 303)):
+        fields = {**Page(answer.text).form("/sign-in/code").fields, "recovery_code": each}
+        url = server.url + "/sign-in/code"
+        answer = session.post(url, data=fields, allow_redirects=False, timeout=30)
+        assert answer.status_code == status
+
+
 def _as_bytes(value: object) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode()
 
@@ -154,7 +194,9 @@ def server(make_server: Callable[..., LiveServer]) -> LiveServer:
     return make_server(FLOWPULSE_SMTP_HOST="127.0.0.1", FLOWPULSE_SMTP_PASSWORD=SMTP_PASSWORD)
 
 
-def test_nothing_that_opens_something_is_kept(server: LiveServer, databases: Databases) -> None:
+def test_nothing_that_opens_something_is_kept(
+    server: LiveServer, databases: Databases, tmp_path: Path
+) -> None:
     since = time.time() - 1
     team = make_live_team(server)
     visitor = sign_in(server, team)
@@ -163,6 +205,9 @@ def test_nothing_that_opens_something_is_kept(server: LiveServer, databases: Dat
     hook = add_webhook(visitor, server)
     whsec = re.findall(r"whsec_[0-9A-Za-z+/=]{20,}", hook.text)[0]
     send_form(requests.Session(), server, "/sign-in", email=team.email, password=TYPED)
+    totp, codes = switch_on_two_factor(visitor, server)
+    assert len(codes) == 10
+    use_recovery_code(server, team, codes[0])
     answers = [answer for key in keys for answer in send_everywhere(server, team, key)]
     answers += [visitor.get(f"{server.url}/nowhere/{key}?k={key}") for key in keys]
     answers.append(break_a_page(server, visitor, keys[0]))
@@ -174,10 +219,13 @@ def test_nothing_that_opens_something_is_kept(server: LiveServer, databases: Dat
     session = visitor.cookies["flowpulse_session"]
     secrets |= {"session": session, "token": _token_of(session), "password": PASSWORD}
     secrets |= {"typed": TYPED, "SMTP": SMTP_PASSWORD, "webhook": whsec[6:], "hook": HOOK[-20:]}
+    secrets |= {"TOTP": totp, "TOTP's bytes": base64.b32decode(totp).hex()}
+    for name, code in {"used code": codes[0], "code": codes[1]}.items():
+        secrets |= {name: code, f"signs of {name}": code.replace("-", "")}
     sought = {name: forms_of(secret) for name, secret in secrets.items()}
     places = [*read_database(server, since), ("log", server.log().encode())]
     places += [(f"answer {each.status_code} {each.url[-60:]}", each.content) for each in answers]
-    places += pages
+    places += [*pages, *back_up(server, tmp_path / "backup")]
     found = {
         (place, name)
         for place, content in places

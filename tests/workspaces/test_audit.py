@@ -18,14 +18,7 @@ from app.models import ApiKey, AuditEntry, Channel, User, Workspace
 from app.processing.sweeping import prune
 from app.workspaces import alert_rules, channels, members, settings
 from app.workspaces.api_keys import create_api_key, revoke_api_key, rotate_api_key
-from app.workspaces.audit import (
-    ACTIONS,
-    KINDS,
-    MOST_ITEMS,
-    note,
-    note_account,
-    note_refused_sign_in,
-)
+from app.workspaces.audit import ACTIONS, KINDS, MOST_ITEMS, note, note_account
 from app.workspaces.maintenance import create_window, end_window
 from app.workspaces.people import RefusedError, add_member, create_user
 from tests.factories import PASSWORD, Team, make_team, make_workspace
@@ -222,7 +215,7 @@ def test_details_stay_small(team: Team) -> None:
     key = make_key()
     with writing() as session:
         long = {"text": "x" * 9_000, "list": range(99), "key": key, "items": ["y"] * 99}
-        note(session, "runs_exported", team.workspace_id, "n" * 999, long)
+        note(session, "run_downloaded", team.workspace_id, "n" * 999, long)
     entry = entries(team.workspace_id)[-1]
     assert entry.about == "n" * 254 + "…"
     assert entry.details is not None and key not in json.dumps(entry.details)
@@ -275,15 +268,3 @@ def test_entries_outlive_what_they_tell_of(team: Team) -> None:
         session.delete(session.get_one(Workspace, team.workspace_id))
         session.execute(delete(Channel))
     assert ("channel_created", "Ops", {"kind": "webhook"}) in told(team, "channels")
-
-
-def test_a_refused_sign_in_keeps_no_password_that_was_typed_into_the_wrong_field(
-    team: Team,
-) -> None:
-    with writing() as session:
-        for typed in ("Eve@Example.org ", "correct horse battery staple", "s3cret@home", ""):
-            note_refused_sign_in(session, None, typed)
-        note_refused_sign_in(session, the_owner(team), team.email)
-    assert [each.about for each in entries(None)] == ["eve@example.org", None, None, None]
-    (known,) = entries(team.workspace_id, "sign_ins")
-    assert (known.about, known.actor) == (team.email, "command line")
