@@ -75,7 +75,7 @@ def check_role(page: Page, other: Page, server: LiveServer, colleague: str) -> N
 
 
 def check_removal(page: Page, other: Page, server: LiveServer, colleague: str) -> None:
-    """Their open page closes with its next click, and they are in the list no more."""
+    """Their next click leads to the sign-in and says why, and they are in the list no more."""
     people = page.locator("#members")
     page.get_by_role("button", name=f"Remove {colleague}").click()
     dialog = page.get_by_role("dialog")
@@ -86,6 +86,10 @@ def check_removal(page: Page, other: Page, server: LiveServer, colleague: str) -
     dialog.get_by_role("button", name="Remove").click()
     expect(page.locator("#toasts")).to_contain_text("is no longer in the workspace")
     expect(people).not_to_contain_text(colleague)
+    other.goto(server.url + "/events")
+    expect(other.get_by_role("heading", level=1)).to_have_text("Sign in")
+    expect(other.get_by_role("main")).to_contain_text("removed")
+    enter(other.context, server, colleague)
     other.goto(server.url + "/events")
     expect(other.get_by_role("heading", level=1)).to_contain_text("no workspace")
     expect(other.get_by_role("main")).not_to_contain_text("Create key")
