@@ -1,5 +1,6 @@
 """The rows of docs/reliability.md about the database's storage and the clock."""
 
+from tests.drills import marks
 from tests.drills.rows import DURABILITY, Drill
 
 STORAGE: dict[str, Drill] = {
@@ -10,6 +11,7 @@ STORAGE: dict[str, Drill] = {
         "p99 at most twice as long meanwhile",
         "{answered:,} answered before: {missing} missing. {megabytes:.0f} MB in {backup_s:.0f} s; "
         "p99 {beside_ms:.0f} ms without it, {meanwhile_ms:.0f} ms meanwhile",
+        held=marks.is_backup_held,
     ),
     "full_disk": Drill(
         DURABILITY,
@@ -19,6 +21,7 @@ STORAGE: dict[str, Drill] = {
         "{accepted:,} answered with 202, {refused:,} with 503: {lost} lost, {doubled} doubled; "
         "{pages} pages read meanwhile; writes after {resumed_s:.1f} s; "
         "{restarts} restarts of the database",
+        held=marks.DISK_BORNE,
     ),
     "migration": Drill(
         DURABILITY,
@@ -26,6 +29,7 @@ STORAGE: dict[str, Drill] = {
         "starters at once; another one with kill -9 in the middle, three times",
         "At most 120 s; one migrates, the others wait; the next start finishes it",
         "{seconds:.0f} s, one migrated; {kills} kills, then finished, with all rows there",
+        held=marks.at_most(seconds=marks.MIGRATED_WITHIN_SECONDS),
     ),
     "clock": Drill(
         DURABILITY,
@@ -36,5 +40,6 @@ STORAGE: dict[str, Drill] = {
         "{jumps} jumps, {accepted:,} answered with 202: {lost} lost, {doubled} doubled, "
         "{disordered} out of order; {purged} purged; {messages} messages of one failure and its "
         "end; {cpu_percent:.0f} % of a processor",
+        held=marks.CLOCK_BORNE,
     ),
 }
