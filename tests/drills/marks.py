@@ -16,6 +16,7 @@ ATTEMPTS = 5
 RESUMES_WITHIN = 10
 MIGRATED_WITHIN_SECONDS = 120
 MOST_CPU_PERCENT = 30
+"""Of a processor, for a worker with nothing to do; a loop that is busy takes all it can get."""
 SLOW_P99_SECONDS = 1.0
 CLOSED_SOONEST, CLOSED_LATEST = 15.0, 30.0
 """Seconds after which the server closes slow connections."""

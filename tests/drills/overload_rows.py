@@ -1,7 +1,7 @@
 """The rows of docs/reliability.md about overload."""
 
 from tests.drills import marks
-from tests.drills.rows import OVERLOAD, Drill
+from tests.drills.rows import OVERLOAD, REACHED, Drill
 
 OVERLOADS: dict[str, Drill] = {
     "slow_sockets": Drill(
@@ -11,6 +11,7 @@ OVERLOADS: dict[str, Drill] = {
         "{requests:,} good requests, p99 {p99_ms:.0f} ms; closed after {first_closed_s:.0f} to "
         "{last_closed_s:.0f} s, {open} left open",
         held=marks.are_slow_closed,
+        besides=("the last: {last_kind}", REACHED),
     ),
     "large_bodies": Drill(
         OVERLOAD,

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from tests.drills.marks import Held
 
 DURABILITY, OVERLOAD, OTHERS = "Durability and faults", "Overload", "Further drills"
+REACHED = "{rate:.0f}/s"
 
 
 class Drill(NamedTuple):
@@ -19,7 +20,7 @@ class Drill(NamedTuple):
     """Where it means anything."""
     held: Held | None = None
     """Whether the mark was held (`tests.drills.marks`); None: nothing is recorded otherwise."""
-    besides: tuple[str, ...] = ("{rate:.0f}/s",)
+    besides: tuple[str, ...] = (REACHED,)
     """As `found`, each told where its figures are known: older results lack some."""
 
 

@@ -1,7 +1,7 @@
 """The rows of docs/reliability.md about the database's storage and the clock."""
 
 from tests.drills import marks
-from tests.drills.rows import DURABILITY, Drill
+from tests.drills.rows import DURABILITY, REACHED, Drill
 
 STORAGE: dict[str, Drill] = {
     "backup": Drill(
@@ -17,11 +17,13 @@ STORAGE: dict[str, Drill] = {
         DURABILITY,
         "The disk full for a minute under load (a small tmpfs)",
         "503 with the cause, never a 202 that is lost; every page answers; writes again within "
-        "10 s after there is room, without a restart; 0 lost; a banner before it is full",
+        "10 s after there is room, without a restart; 0 lost; on SQLite, whose files lie on our "
+        "own machine's disk, a banner before it is full (not looked for on PostgreSQL)",
         "{accepted:,} answered with 202, {refused:,} with 503: {lost} lost, {doubled} doubled; "
         "{pages} pages read meanwhile; writes after {resumed_s:.1f} s; "
         "{restarts} restarts of the database",
         held=marks.DISK_BORNE,
+        besides=("{way}", REACHED),
     ),
     "migration": Drill(
         DURABILITY,
@@ -33,8 +35,11 @@ STORAGE: dict[str, Drill] = {
     ),
     "clock": Drill(
         DURABILITY,
-        "The clock (of the machine; for PostgreSQL, its own) is set ahead and back by an hour and "
-        "by a day under load, and set right again",
+        "The clock is set ahead and back by an hour and by a day under load, and set right again: "
+        "with SQLite what our own processes read (`app/clock.py` and Python's `time.time`), with "
+        "PostgreSQL that of the database server. The nights in which a zone's clocks change are "
+        "tested over simulated time, by `tests/test_timetable.py` and "
+        "`tests/processing/test_schedules.py`",
         "Ids and order by arrival; nothing purged; no alert twice, none for what did not come "
         "meanwhile; the worker takes no more than 30 % of a processor",
         "{jumps} jumps, {accepted:,} answered with 202: {lost} lost, {doubled} doubled, "
