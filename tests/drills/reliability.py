@@ -50,10 +50,10 @@ team read pages and save forms.
 [troubleshooting table](troubleshooting.md)."""
 
 MACHINES = """\
-**Machine**: {machines}; the server, its database and whoever sends share it. Where the pass mark
-was not held, the row says **missed**. *load* is the machine's load average of the last minute over
-its processors, at the end of the drill: above 1, something waited for a processor all the time.
-Older rows have none."""
+**Machine**: {machines}; the server, its database and whoever sends
+share it. Where the pass mark was not held, the row says **missed**. *load* is the machine's load
+average of the last minute over its processors, at the end of the drill: above 1, something waited
+for a processor all the time. Rows without it are older than this figure."""
 
 
 def render() -> str:
