@@ -121,7 +121,7 @@ sbom: $(DEV_READY) ## Write what FlowPulse is made of into build/sbom.json (Cycl
 	@$(PY) -m supply.sbom build/sbom.json
 
 .PHONY: drills
-drills: $(DEV_READY) ## Run the drills, the large fuzz too, and rewrite docs/reliability.md
+drills: $(DEV_READY) test-tools ## Run the drills, the large fuzz too, and rewrite docs/reliability.md
 	@$(PY) -m pytest -m drill --timeout 3600 $(PYTEST_ARGS); status=$$?; \
 	  FUZZ_EXAMPLES=100000 $(PY) -m pytest -n 2 --timeout 3600 tests/ingest/test_fuzz_requests.py \
 	  tests/ingest/test_fuzz_validation.py $(PYTEST_ARGS) || status=$$?; \

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.drills.marks import SECOND_START_SECONDS
 from tests.drills.record import record
 from tests.ports import free_port
 from tests.server import ROOT, answers, test_environment, wait_for
-
-SECOND_START_SECONDS = 5
 
 
 def start_and_stop(data_dir: Path, port: int) -> float:

@@ -1,5 +1,6 @@
 """The drills of durability and faults, as rows of docs/reliability.md."""
 
+from tests.drills import marks
 from tests.drills.rows import DURABILITY, NOTHING_LOST, RECKONED, Drill
 
 _BACK = "accepting after {accepting_s:.1f} s at most, processing after {processing_s:.1f} s"
@@ -22,24 +23,28 @@ FAULTS: dict[str, Drill] = {
         "kill -9 of a random web process, 20 times, under load",
         f"{NOTHING_LOST}accepting again within 5 s; processing within 30 s",
         RECKONED + _BACK,
+        held=marks.RECOVERED,
     ),
     "kill_master": Drill(
         DURABILITY,
         "kill -9 of gunicorn's main process, 20 times, under load",
         f"{NOTHING_LOST}accepting again within 5 s; processing within 30 s",
         RECKONED + _BACK,
+        held=marks.RECOVERED,
     ),
     "kill_everything": Drill(
         DURABILITY,
         "kill -9 of everything, supervisord too, 10 times, under load",
         f"{NOTHING_LOST}accepting again within 5 s; processing within 30 s",
         RECKONED + _BACK,
+        held=marks.RECOVERED,
     ),
     "kill_worker": Drill(
         DURABILITY,
         "kill -9 of the worker, 50 times, under load",
         f"{NOTHING_LOST}processing again within 30 s",
         RECKONED + "processing after {processing_s:.1f} s at most",
+        held=marks.RECOVERED,
     ),
     **{
         f"locked_{seconds}": Drill(
@@ -48,8 +53,13 @@ FAULTS: dict[str, Drill] = {
             f"{NOTHING_LOST}{mark}",
             f"{RECKONED}{_ANSWERED}the first 202 after {{back_s:.1f}} s",
             ("sqlite",),
+            held=held,
         )
-        for seconds, mark in ((4, "all reports 202"), (14, _TOLD), (60, _TOLD))
+        for seconds, mark, held in (
+            (4, "all reports 202", marks.BORNE),
+            (14, _TOLD, marks.TOLD),
+            (60, _TOLD, marks.TOLD),
+        )
     },
     "postgres_stopped": Drill(
         DURABILITY,
@@ -57,6 +67,7 @@ FAULTS: dict[str, Drill] = {
         f"{NOTHING_LOST}{_TOLD}; no restart of ours",
         _AWAY,
         ("postgresql",),
+        held=marks.TOLD,
     ),
     "postgres_connections_ended": Drill(
         DURABILITY,
@@ -64,6 +75,7 @@ FAULTS: dict[str, Drill] = {
         f"{NOTHING_LOST}{_TOLD}; no restart of ours",
         _AWAY,
         ("postgresql",),
+        held=marks.TOLD,
     ),
     "postgres_full": Drill(
         DURABILITY,
@@ -71,6 +83,7 @@ FAULTS: dict[str, Drill] = {
         f"{NOTHING_LOST}{_TOLD}; no restart of ours",
         _AWAY,
         ("postgresql",),
+        held=marks.TOLD,
     ),
     "restart": Drill(
         DURABILITY,
@@ -80,6 +93,7 @@ FAULTS: dict[str, Drill] = {
         "which takes 30 s at most",
         "{failed} of {requests:,} failed, the longest took {longest_s:.1f} s; {stop_cut_off} cut "
         "off by the stop, which took {stop_s:.1f} s; {lost} lost, {doubled} doubled",
+        held=marks.RESTARTED,
     ),
     "twins": Drill(
         DURABILITY,
@@ -88,6 +102,7 @@ FAULTS: dict[str, Drill] = {
         "1 event; 1 run that counts 100; 422, and nothing but that refusal is kept",
         "{events} event; {runs} run that counts {told}; {other_body}, {stored_more} events and "
         "{runs_more} runs more than wanted",
+        held=marks.exactly(events=1, runs=1, told=100, other_body=422, stored_more=0, runs_more=0),
     ),
     "shuffled": Drill(
         DURABILITY,
@@ -95,6 +110,7 @@ FAULTS: dict[str, Drill] = {
         "The same runs and rollups as once and in order",
         "{events:,} events: {runs_differ} of {runs:,} runs and {sums_differ} of {sums:,} sums "
         "differ",
+        held=marks.at_most(runs_differ=0, sums_differ=0),
     ),
     "poison": Drill(
         DURABILITY,
@@ -103,6 +119,7 @@ FAULTS: dict[str, Drill] = {
         "once it is mended",
         "Given up after {attempts} attempts; on the overview: {is_told}, with its reason: "
         "{says_why}; a run after **Retry**: {retried}",
+        held=marks.POISON_GIVEN_UP,
     ),
     "worker_down": Drill(
         DURABILITY,
@@ -113,5 +130,6 @@ FAULTS: dict[str, Drill] = {
         "{p99_down_ms:.0f} ms without a worker, {p99_drain_ms:.0f} ms while {events:,} were "
         "worked off in {drained_s:.0f} s; lag shown: {is_told}; {messages} messages, "
         "{silences} silences",
+        held=marks.WORKED_OFF,
     ),
 }

@@ -1,5 +1,6 @@
 """Drills of other things than what the issue of faults names, as rows of docs/reliability.md."""
 
+from tests.drills import marks
 from tests.drills.rows import NOTHING_LOST, OTHERS, RECKONED, Drill
 
 FURTHER: dict[str, Drill] = {
@@ -11,24 +12,28 @@ FURTHER: dict[str, Drill] = {
         "One alert and one message each, which arrives; what arrives twice (it must happen) has "
         "the same id, body and address, and a right signature",
         "{alerts} alerts, {arrived} arrived, {doubles} doubles by the same ids",
+        held=marks.exactly(alerts=50, arrived=50),
     ),
     "storm": Drill(
         OTHERS,
         "10,000 failures within a minute, and 500 more after it, with a rule over them",
         "One alert and then a digest, with exact counts",
         "{failures:,} failures: {counted:,} counted, {messages} messages",
+        held=marks.is_storm_counted,
     ),
     "kill_mid_batch": Drill(
         OTHERS,
         "kill -9 of all web processes in the midst of batches of 1 to 500 events, 30 times",
         "0 batches lost, none there by halves; sent again with its key it is there once",
         "{batches:,} answered with 202: {lost} lost, {halves} by halves",
+        held=marks.at_most(lost=0, halves=0),
     ),
     "set_up": Drill(
         OTHERS,
         "50 people send the set-up form at the same moment",
         "One becomes the owner; 49 are told that it is done",
         "{owners} owner, {told} told",
+        held=marks.exactly(owners=1, told=49),
     ),
     **{
         f"machines_{kind}": Drill(
@@ -44,6 +49,7 @@ FURTHER: dict[str, Drill] = {
             "answered 503 within {longest_s:.1f} s; the first took events without a pause longer "
             "than {pause_s:.1f} s",
             ("postgresql",),
+            held=marks.MACHINES_TOLD,
         )
         for kind, words in (("namespaces", "network namespaces"), ("addresses", "addresses"))
     },
@@ -60,11 +66,13 @@ FURTHER: dict[str, Drill] = {
         "The first answer within 5 s, on a quiet machine",
         "{seconds:.1f} s",
         ("sqlite",),
+        held=marks.at_most(seconds=marks.SECOND_START_SECONDS),
     ),
     "fuzz_requests": Drill(
         OTHERS,
         "100,000 mutated bodies are sent down the whole road, half of them on each database",
         "202, 400 or 404, never a 500; what was accepted can be processed",
         "{requests:,} requests, {crashes} × 500",
+        held=marks.at_most(crashes=0),
     ),
 }

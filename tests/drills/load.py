@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import requests
 from urllib3.exceptions import NewConnectionError
@@ -51,9 +51,24 @@ class Load(Meanwhile):
         self._server = server
         self._team = team
         self._pause = clients / rate
+        self._began_at = time.monotonic()
+        self._ended_at: float | None = None
         self.accepted: dict[str, str] = {}
         """The execution ids of all that was answered with 202, by event id."""
         self.answers: list[Answer] = []
+
+    @property
+    def rate(self) -> float:
+        """How many were accepted per second of its time."""
+        return len(self.accepted) / ((self._ended_at or time.monotonic()) - self._began_at)
+
+    def __enter__(self) -> Self:
+        self._began_at = time.monotonic()
+        return super().__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        self._ended_at = time.monotonic()
 
     def statuses(self, since: float = 0.0) -> Counter[int]:
         """How often each status came, of what was sent since then (monotonic)."""

@@ -1,6 +1,7 @@
 """The rows of docs/reliability.md about overload."""
 
-from tests.drills.rows import OVERLOAD, Drill
+from tests.drills import marks
+from tests.drills.rows import OVERLOAD, REACHED, Drill
 
 OVERLOADS: dict[str, Drill] = {
     "slow_sockets": Drill(
@@ -9,12 +10,15 @@ OVERLOADS: dict[str, Drill] = {
         "good requests' p99 within 1 s; closed after 15 to 30 s",
         "{requests:,} good requests, p99 {p99_ms:.0f} ms; closed after {first_closed_s:.0f} to "
         "{last_closed_s:.0f} s, {open} left open",
+        held=marks.are_slow_closed,
+        besides=("the last: {last_kind}", REACHED),
     ),
     "large_bodies": Drill(
         OVERLOAD,
         "50 bodies of 10 MB at once, with a length and in chunks: events, batches and forms",
         "413; at most 20 MB more memory",
         "{more_mb:.1f} MB more at most ({worst})",
+        held=marks.BODIES_REFUSED,
     ),
     "bombs": Drill(
         OVERLOAD,
@@ -23,21 +27,27 @@ OVERLOADS: dict[str, Drill] = {
         "400, 413, 415 or 431 within 200 ms",
         "{bombs} tried, the slowest {slowest_ms:.0f} ms ({slowest}), half of them within "
         "{median_ms:.0f} ms",
+        held=marks.BOMBS_REFUSED,
     ),
     "flood_without_key": Drill(
         OVERLOAD,
         "10,000 requests a second without a key, offered for 5 minutes",
-        "disk bounded, all counted; a good key's p99 within 2 s, the log's page within 1 s",
-        "{sent:,} of {offered:,} taken and {shown:,} counted; {more_mb:.0f} MB more on disk; a "
-        "good key's p99 {good_p99_ms:.0f} ms, the page {page_ms:.0f} ms at most",
+        "disk bounded, all counted; a good key's p99 within 2 s, all of its requests "
+        "taken; the log's page within 1 s",
+        "{sent:,} of {offered:,} taken and {shown:,} counted; {more_mb:.0f} MB more on disk; "
+        "another key's p99 {good_p99_ms:.0f} ms, {good:,} taken and {good_others} not; the page "
+        "{page_ms:.0f} ms at most",
+        held=marks.is_keyless_flood_held,
     ),
     "flood_with_one_key": Drill(
         OVERLOAD,
         "2,000 events a second with one key",
-        "429 with Retry-After, all counted; other keys unharmed",
+        "429 with Retry-After, all counted; another key's p99 within 2 s, all of its "
+        "requests taken",
         "{sent:,} sent, {refused:,} refused, {with_retry_after:,} told when to come again, "
-        "{shown:,} counted; another key's p99 {good_p99_ms:.0f} ms, {good_others} of "
-        "{good:,} not taken",
+        "{shown:,} counted; another key's p99 {good_p99_ms:.0f} ms, {good:,} taken "
+        "and {good_others} not",
+        held=marks.is_flood_of_one_key_held,
     ),
     "load_for_an_hour": Drill(
         OVERLOAD,
@@ -46,5 +56,6 @@ OVERLOADS: dict[str, Drill] = {
         "{accepted:,} answered with 202: {lost} lost, {doubled} doubled; {before_mb:.0f} MB after "
         "5 minutes, {after_mb:.0f} MB at the end ({growth_percent:+.1f} %); "
         "{before_descriptors:.0f} descriptors, then {after_descriptors:.0f}",
+        held=marks.is_flat,
     ),
 }

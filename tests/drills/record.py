@@ -2,7 +2,7 @@
 
 import json
 import os
-import platform
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,13 +14,15 @@ def record(drill: str, database: str, **figures: Figure) -> None:
     """Keep what a drill measured on a database, `sqlite` or `postgresql`, in place of the last.
 
     Call it before the pass mark is asserted: a run that fails is told of as well. `drill` is one of
-    `tests.drills.reliability.DRILLS`, whose template names the figures.
+    `tests.drills.reliability.DRILLS`, whose template names the figures. `load` is the machine's
+    load average of the last minute over its processors.
     """
-    found = read(drill)
+    found, processors = read(drill), os.cpu_count() or 1
     found[database] = {
         **figures,
         "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{os.cpu_count()} processors, Python {platform.python_version()}",
+        "machine": f"{processors} processors, Python {sys.version_info[0]}.{sys.version_info[1]}",
+        "load": round(os.getloadavg()[0] / processors, 1),
     }
     FOLDER.mkdir(exist_ok=True)
     text = json.dumps(found, indent=1, sort_keys=True)

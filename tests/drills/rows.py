@@ -2,7 +2,10 @@
 
 from typing import NamedTuple
 
+from tests.drills.marks import Held
+
 DURABILITY, OVERLOAD, OTHERS = "Durability and faults", "Overload", "Further drills"
+REACHED = "{rate:.0f}/s"
 
 
 class Drill(NamedTuple):
@@ -15,6 +18,10 @@ class Drill(NamedTuple):
     """A format string with the names of the figures that the drill records."""
     databases: tuple[str, ...] = ("sqlite", "postgresql")
     """Where it means anything."""
+    held: Held | None = None
+    """Whether the mark was held (`tests.drills.marks`); None: nothing is recorded otherwise."""
+    besides: tuple[str, ...] = (REACHED,)
+    """As `found`, each told where its figures are known: older results lack some."""
 
 
 NOTHING_LOST = "0 lost, 0 doubled; "

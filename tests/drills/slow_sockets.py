@@ -69,9 +69,7 @@ def kinds(team: LiveTeam, cookie: str) -> dict[str, Kind]:
         "a page, taken a byte a second": Kind(page % (b"/troubleshooting", b""), takes=1),
         "a page that is not taken": Kind(page % (b"/troubleshooting", b""), takes=0),
         "files that are not taken": Kind(page % (LARGE_FILE, b"") * 40, takes=0),
-        "a file, taken a byte a second": Kind(
-            page % (f"/static/vendor/{LARGE_FILE}".encode(), b""), takes=1
-        ),
+        "a file, taken a byte a second": Kind(page % (LARGE_FILE, b""), takes=1),
         "the API, taken a byte a second": Kind(page % (b"/api/v1/openapi.json", key), takes=1),
         "a live log": Kind(page % (b"/events/stream", own), takes=1, stays=True),
     }
@@ -81,6 +79,17 @@ def untaken_answers() -> dict[str, Kind]:
     """More than the kernel holds of what is computed for each request: not for a thousand."""
     request = b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
     return {"answers that are not taken": Kind(request * 60, takes=0)}
+
+
+def find_missing(server: LiveServer, ways: dict[str, Kind]) -> dict[str, bytes]:
+    """Of those that are slow to take an answer: how it begins where that is not with 200."""
+    begun = {}
+    for name, kind in ways.items():
+        if kind.takes is not None:
+            with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+                connection.sendall(kind.begin)
+                begun[name] = connection.makefile("rb").readline()
+    return {name: line for name, line in begun.items() if not line.startswith(b"HTTP/1.1 200 ")}
 
 
 @dataclass(eq=False)

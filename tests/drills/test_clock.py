@@ -8,7 +8,6 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -27,8 +26,9 @@ from tests.apps import close_app, make_app
 from tests.channels.conftest import make_channel
 from tests.channels.receivers import Receiver
 from tests.drills.clocks import MachineClock, PostgresWithClock
-from tests.drills.load import RATE, Load, Reckoning, read_all, reconcile
-from tests.drills.record import record
+from tests.drills.load import RATE, Load, read_all, reconcile
+from tests.drills.marks import CLOCK_BORNE
+from tests.drills.record import Figure, record
 from tests.factories import Team, accepted_row, make_team
 from tests.postgres import PostgresUnavailableError
 from tests.server import LiveServer, wait_for
@@ -39,26 +39,11 @@ JUMPS = (HOUR, 0, -HOUR, 0, DAY, 0, -DAY, 0)
 OLD_EVENTS = 500
 NEARLY_PAST = timedelta(days=89, hours=12)
 """Half a day more, and what is as old as that goes."""
-MOST_CPU = 0.3
-"""Of a processor, for a worker with nothing to do; a loop that is busy takes all it can get."""
 LOOKED_SECONDS = 4
 
 
 class Clock(Protocol):
     def set(self, seconds: float) -> None: ...
-
-
-@dataclass(frozen=True)
-class Found:
-    reckoning: Reckoning
-    disordered: int
-    """Events that a client has sent later, and that come before in the log."""
-    purged: int
-    messages: int
-    """One of a failure before the jumps, and one that it is over, of a success after them."""
-    silences: int
-    """That no downtime excuses."""
-    cpu: float
 
 
 @contextmanager
@@ -126,8 +111,15 @@ def measure_cpu(server: LiveServer) -> float:
     return float(sum(worker.cpu_times()[:2]) - before) / LOOKED_SECONDS
 
 
-def drill(server: LiveServer, clock: Clock, receiver: Receiver, stay: float, rate: float) -> Found:
-    """`stay`: seconds between two jumps; a worker looks at the database's clock every five."""
+def drill(
+    server: LiveServer, clock: Clock, receiver: Receiver, stay: float, rate: float
+) -> dict[str, Figure]:
+    """`stay`: seconds between two jumps; a worker looks at the database's clock every five.
+
+    `disordered`: events that a client has sent later, and that come before in the log. `messages`:
+    one of a failure before the jumps, which is `early`, and one that it is over, of a success after
+    them. `silences`: that no downtime excuses.
+    """
     live = make_live_team(server)
     with on(server):
         team = prepare(receiver)
@@ -138,14 +130,13 @@ def drill(server: LiveServer, clock: Clock, receiver: Receiver, stay: float, rat
         for seconds in JUMPS:
             clock.set(seconds)
             time.sleep(stay)
-    assert set(load.statuses()) == {202}
+    statuses = load.statuses()
     cpu = 0.0
     for seconds in (DAY, 0):
         clock.set(seconds)
         time.sleep(stay)
         cpu = max(cpu, measure_cpu(server))
-    told = [each.json for each in receiver.received]
-    assert len(told) == 1, f"{told}\n{server.log()}"
+    early = len(receiver.received)
     report(server, team, "success")
     wait_for(lambda: len(receiver.received) > 1, seconds=60)
     time.sleep(1)
@@ -157,7 +148,20 @@ def drill(server: LiveServer, clock: Clock, receiver: Receiver, stay: float, rat
     reckoning = reconcile(server, live, load.accepted)
     disordered = count_disordered(server, live, load.accepted)
     purged, messages = OLD_EVENTS - left, len(receiver.received)
-    return Found(reckoning, disordered, purged, messages, silences, cpu)
+    others = statuses.total() - statuses[202]
+    return {
+        "accepted": reckoning.accepted,
+        "lost": reckoning.lost,
+        "doubled": reckoning.doubled,
+        "others": others,
+        "disordered": disordered,
+        "purged": purged,
+        "early": early,
+        "messages": messages,
+        "silences": silences,
+        "cpu_percent": cpu * 100,
+        "rate": round(load.rate, 1),
+    }
 
 
 @contextmanager
@@ -179,13 +183,6 @@ def server_with_clock(kind: str, folder: Path) -> Iterator[tuple[LiveServer, Clo
         yield ends.enter_context(LiveServer(folder / "data", url, **may)), cluster
 
 
-def check(found: Found) -> None:
-    assert (found.reckoning.lost, found.reckoning.doubled) == (0, 0)
-    assert (found.disordered, found.purged, found.silences) == (0, 0, 0)
-    assert found.messages == 2
-    assert found.cpu < MOST_CPU
-
-
 def test_a_clock_that_jumps_purges_repeats_and_holds_up_nothing(
     database_kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,7 +191,7 @@ def test_a_clock_that_jumps_purges_repeats_and_holds_up_nothing(
     monkeypatch.setattr(f"{__name__}.JUMPS", (-HOUR,))
     with Receiver() as receiver, server_with_clock(database_kind, tmp_path) as (server, clock):
         found = drill(server, clock, receiver, stay=6, rate=10)
-    check(found)
+    assert CLOCK_BORNE(found), found
 
 
 @pytest.mark.drill
@@ -202,16 +199,5 @@ def test_a_clock_that_jumps_purges_repeats_and_holds_up_nothing(
 def test_the_clock_jumps_under_load(database_kind: str, tmp_path: Path) -> None:
     with Receiver() as receiver, server_with_clock(database_kind, tmp_path) as (server, clock):
         found = drill(server, clock, receiver, stay=15, rate=RATE)
-    record(
-        "clock",
-        database_kind,
-        jumps=len(JUMPS) + 2,
-        accepted=found.reckoning.accepted,
-        lost=found.reckoning.lost,
-        doubled=found.reckoning.doubled,
-        disordered=found.disordered,
-        purged=found.purged,
-        messages=found.messages,
-        cpu_percent=found.cpu * 100,
-    )
-    check(found)
+    record("clock", database_kind, jumps=len(JUMPS) + 2, **found)
+    assert CLOCK_BORNE(found), found

@@ -12,8 +12,9 @@ import pytest
 import requests
 
 from tests.drills.disks import LimitedFiles, MountError, PostgresOnDisk, SmallDisk, mounted
-from tests.drills.load import Load, Reckoning, reconcile
-from tests.drills.record import record
+from tests.drills.load import Load, reconcile
+from tests.drills.marks import DISK_BORNE
+from tests.drills.record import Figure, record
 from tests.main_job.visitors import sign_in
 from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam, make_live_team
@@ -21,7 +22,6 @@ from tests.teams import LiveTeam, make_live_team
 MEGABYTES = 420
 LOW = 100 * 2**20
 PAGES = ("/", "/events", "/runs", "/insights", "/workflows", "/alerts", "/settings", "/account")
-RESUMES_WITHIN = 10
 
 
 class Disk(Protocol):
@@ -59,17 +59,6 @@ def list_processes(server: LiveServer) -> list[psutil.Process]:
     ]
 
 
-@dataclass(frozen=True)
-class Found:
-    """`resumed_s`: from the moment that there was space to the first 202."""
-
-    reckoning: Reckoning
-    refused: int
-    resumed_s: float
-    pages: int
-    restarts: int = 0
-
-
 def watch(server: LiveServer) -> Watched:
     team = make_live_team(server)
     watched = Watched(server, team, sign_in(server, team))
@@ -80,8 +69,11 @@ def watch(server: LiveServer) -> Watched:
 
 def drill(
     watched: Watched, disk: Disk, seconds: float, cluster: PostgresOnDisk | None = None
-) -> Found:
-    """PostgreSQL gives up where it can't write its log of changes: then it is started anew once
+) -> dict[str, Figure]:
+    """`resumed_s`: from the moment that there was space to the first 202. `restarted`: processes of
+    ours that have gone or come; `restarts` are PostgreSQL's.
+
+    PostgreSQL gives up where it can't write its log of changes: then it is started anew once
     there is room, as its service manager does, and until then all that can be told is that it is
     away."""
     restarts = 0
@@ -101,11 +93,21 @@ def drill(
             restarts += 1
         resumed_s = load.seconds_to_202(relieved_at, within=60)
     statuses = load.statuses()
-    assert set(statuses) <= {202, 503}, statuses
-    assert all(each.retry_after for each in load.answers if each.status == 503)
-    assert watched.processes() == watched.pids, "no process of ours was started anew"
+    restarted = len(watched.processes() ^ watched.pids)
     reckoning = reconcile(watched.server, watched.team, load.accepted)
-    return Found(reckoning, statuses[503], resumed_s, pages, restarts)
+    return {
+        "accepted": reckoning.accepted,
+        "lost": reckoning.lost,
+        "doubled": reckoning.doubled,
+        "refused": statuses[503],
+        "without_retry_after": sum(not e.retry_after for e in load.answers if e.status == 503),
+        "others": statuses.total() - statuses[202] - statuses[503],
+        "restarted": restarted,
+        "resumed_s": resumed_s,
+        "pages": pages,
+        "restarts": restarts,
+        "rate": round(load.rate, 1),
+    }
 
 
 def look_around(watched: Watched, is_there: Callable[[], bool]) -> int:
@@ -126,14 +128,9 @@ def look_around(watched: Watched, is_there: Callable[[], bool]) -> int:
 def test_files_that_cannot_grow_lose_nothing_and_are_told(
     make_server: Callable[..., LiveServer], database_kind: str
 ) -> None:
-    """As with a disk that is full, and without root: a limit on what our processes write."""
     if database_kind != "sqlite":
         pytest.skip("a matter of the machine that writes the files: PostgreSQL's")
-    server = make_server()
-    watched = watch(server)
-    found = drill(watched, LimitedFiles(list_processes(server)), seconds=1)
-    assert found.reckoning.lost == found.reckoning.doubled == 0
-    assert found.refused > 0
+    check(limited_files(make_server, seconds=1))
 
 
 Placed = tuple[LiveServer, PostgresOnDisk | None]
@@ -157,18 +154,28 @@ def server_on(
             yield server, cluster
 
 
-def full_disk(kind: str, folder: Path, seconds: float) -> Found:
-    try:
-        with mounted(MEGABYTES) as disk, server_on(disk, kind, folder) as (server, cluster):
-            watched = watch(server)
-            if cluster is None:
-                check_banner(watched, disk)
-            found = drill(watched, disk, seconds, cluster)
-            if cluster is None:
-                assert "The disk is nearly full" not in watched.page().text
-            return found
-    except MountError as reason:
-        pytest.skip(str(reason))
+def full_disk(kind: str, folder: Path, seconds: float) -> tuple[dict[str, Figure], str]:
+    """What was found, and what the page says once there is room. Raises MountError."""
+    with mounted(MEGABYTES) as disk, server_on(disk, kind, folder) as (server, cluster):
+        watched = watch(server)
+        if cluster is None:
+            check_banner(watched, disk)
+        found = drill(watched, disk, seconds, cluster)
+        return found | {"way": "a small tmpfs"}, watched.page().text
+
+
+def limited_files(make_server: Callable[..., LiveServer], seconds: float) -> dict[str, Figure]:
+    """As with a full disk, without root: a limit on what our processes write, SQLite too."""
+    server = make_server()
+    watched = watch(server)
+    found = drill(watched, LimitedFiles(list_processes(server)), seconds)
+    return found | {"way": "no disk could be mounted: a limit on files, no banner looked for"}
+
+
+def check(found: dict[str, Figure], page: str = "") -> None:
+    assert DISK_BORNE(found), found
+    assert int(found["refused"]) > 0
+    assert "The disk is nearly full" not in page
 
 
 def check_banner(watched: Watched, disk: SmallDisk) -> None:
@@ -187,25 +194,22 @@ def check_banner(watched: Watched, disk: SmallDisk) -> None:
 
 
 def test_a_full_disk_loses_nothing_and_is_told(database_kind: str, tmp_path: Path) -> None:
-    found = full_disk(database_kind, tmp_path, seconds=1)
-    assert (found.reckoning.lost, found.reckoning.doubled) == (0, 0)
-    assert found.refused > 0
+    try:
+        check(*full_disk(database_kind, tmp_path, seconds=1))
+    except MountError as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.mark.drill
 @pytest.mark.timeout(900)
-def test_a_disk_that_is_full_for_a_minute(database_kind: str, tmp_path: Path) -> None:
-    found = full_disk(database_kind, tmp_path, seconds=60)
-    record(
-        "full_disk",
-        database_kind,
-        accepted=found.reckoning.accepted,
-        lost=found.reckoning.lost,
-        doubled=found.reckoning.doubled,
-        refused=found.refused,
-        pages=found.pages,
-        resumed_s=found.resumed_s,
-        restarts=found.restarts,
-    )
-    assert (found.reckoning.lost, found.reckoning.doubled) == (0, 0)
-    assert found.resumed_s <= RESUMES_WITHIN
+def test_a_disk_that_is_full_for_a_minute(
+    make_server: Callable[..., LiveServer], database_kind: str, tmp_path: Path
+) -> None:
+    try:
+        found, page = full_disk(database_kind, tmp_path, seconds=60)
+    except MountError as reason:
+        if database_kind != "sqlite":
+            pytest.skip(str(reason))
+        found, page = limited_files(make_server, seconds=60), ""
+    record("full_disk", database_kind, **found)
+    check(found, page)

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import pytest
 
 from tests.drills.load import Load, fetch, reconcile
+from tests.drills.marks import RECOVERED
 from tests.drills.record import record
 from tests.server import LiveServer, SupervisedServer, answers, wait_for
 from tests.teams import LiveTeam, make_live_team
 
-ACCEPTING_SECONDS, PROCESSING_SECONDS = 5, 30
 PATIENCE_SECONDS = 180
 """A busy machine may miss a mark; how long it took is recorded all the same."""
 
@@ -52,6 +52,7 @@ def kill_one_by_one(
         "doubled": reckoning.doubled,
         "accepting_s": round(max(each.accepting for each in recoveries), 2),
         "processing_s": round(max(each.processing for each in recoveries), 2),
+        "rate": round(load.rate, 1),
     }
 
 
@@ -126,6 +127,4 @@ def test_kill_after_kill_loses_and_doubles_nothing(
     kill, times = KILLS[name]
     _, found = kill_one_by_one(make_server, [kill] * times)
     record(name, database_kind, **found)
-    assert (found["lost"], found["doubled"]) == (0, 0)
-    assert found["accepting_s"] <= ACCEPTING_SECONDS
-    assert found["processing_s"] <= PROCESSING_SECONDS
+    assert RECOVERED(found), found

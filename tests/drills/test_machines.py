@@ -21,6 +21,7 @@ from sqlalchemy import func, make_url, select
 from app.extensions import db
 from app.models import Event, Run, WorkerHeartbeat
 from tests.apps import close_app, make_app
+from tests.drills.marks import CUT_OFF_ANSWER_SECONDS
 from tests.drills.record import Figure, record
 from tests.main_job.visitors import sign_in
 from tests.networks import NETWORKS, NamespacesUnavailableError, Network, joined_hosts
@@ -30,8 +31,6 @@ from tests.teams import LiveTeam, make_live_team
 from tests.together import Meanwhile
 
 FIRST, KILLED, CUT_OFF = range(3)
-ANSWER_SECONDS = 20
-"""Within this time a machine that can't reach its database says so."""
 
 
 class Try(NamedTuple):
@@ -100,7 +99,7 @@ class Load(Meanwhile):
                 f"{self.machines[machine].url}/api/v1/ingest/run-{kind}",
                 json=body,
                 headers={"Idempotency-Key": body["external_execution_id"]},
-                timeout=(1, ANSWER_SECONDS),
+                timeout=(1, CUT_OFF_ANSWER_SECONDS),
             )
         except requests.RequestException:
             self.tries.append(Try(machine, began, time.monotonic() - began, 0))
@@ -202,7 +201,7 @@ def drill(kind: str | None, folder: Path, each: int, **settings: str) -> dict[st
         close_app(app)
         reader.stop()
     refused = [each for each in load.tries if each.machine == CUT_OFF and each.status == 503]
-    assert all(each.retry_after and each.seconds < ANSWER_SECONDS for each in refused)
+    assert all(each.retry_after and each.seconds < CUT_OFF_ANSWER_SECONDS for each in refused)
     longest = max(each.seconds for each in refused)
     first = min(each.began + each.seconds for each in refused) - cut_at
     return {

@@ -15,13 +15,13 @@ import pytest
 import requests
 
 from tests.console.pages import Page
+from tests.drills.marks import BOMBS_REFUSED, MOST_BOMB_MS
 from tests.drills.record import Figure, record
 from tests.main_job.visitors import sign_in
 from tests.server import LiveServer
 from tests.teams import LiveTeam, make_live_team
 
 LIMIT = 1024 * 1024
-MOST_MS = 200.0
 TRIES = 3
 """The quickest counts: what the machine does besides is no fault of the request."""
 DEEP = 100_000
@@ -224,7 +224,7 @@ def throw(aim: Aim, target: Target, bomb: Bomb, tries: int) -> tuple[float, int]
     headers = {**target.headers(aim), **bomb.headers}
     sender = aim.session if target.headers is with_token else aim.stranger
     method, times, status = "POST" if bomb.body else "GET", [], 0
-    while not times or (len(times) < tries and times[-1] > MOST_MS / 4):
+    while not times or (len(times) < tries and times[-1] > MOST_BOMB_MS / 4):
         began = time.monotonic()
         try:
             answer = sender.request(
@@ -283,7 +283,7 @@ def test_no_bomb_takes_long_or_breaks_anything(make_server: Callable[..., LiveSe
     pairs += pair(("an event", "the log"), HEADS, READ)
     found = throw_all(start(make_server), pairs)
     assert found["wrong"] == ""
-    assert float(found["most_computed_ms"]) < 5 * MOST_MS  # Whatever else the machine does.
+    assert float(found["most_computed_ms"]) < 5 * MOST_BOMB_MS  # Whatever else the machine does.
 
 
 @pytest.mark.drill
@@ -294,5 +294,4 @@ def test_every_bomb_is_refused_within_moments(
     pairs = pair(TARGETS, BODIES, TARGETS) + pair(READ, HEADS, READ)
     found = throw_all(start(make_server), pairs, TRIES)
     record("bombs", database_kind, **found)
-    assert found["wrong"] == ""
-    assert float(found["slowest_ms"]) <= MOST_MS
+    assert BOMBS_REFUSED(found), found

@@ -16,6 +16,7 @@ from tests.apps import close_app, make_app
 from tests.console.pages import Page
 from tests.drills.flood import Outcome, Task, flooding
 from tests.drills.load import Load
+from tests.drills.marks import is_flood_of_one_key_held, is_keyless_flood_held
 from tests.drills.record import Figure, record
 from tests.main_job.visitors import sign_in
 from tests.server import LiveServer, wait_for
@@ -24,7 +25,6 @@ from tests.teams import LiveTeam, make_live_team
 KEYLESS_RATE, KEYLESS_SECONDS = 10_000, 300
 ONE_KEY_RATE, ONE_KEY_SECONDS = 2_000, 60
 GOOD_CLIENTS, GOOD_RATE = 2, 10
-P99_SECONDS, PAGE_SECONDS = 2.0, 1.0
 LOOK_SECONDS = 5.0
 """Between two looks at the log."""
 ROW_KB = 4.0
@@ -102,6 +102,7 @@ def flood_without_key(server: LiveServer, rate: float, seconds: float) -> dict[s
         "answers": write_answers(outcome),
         "lost": outcome.lost,
         "seconds": outcome.seconds,
+        "rate": round(outcome.sent / outcome.seconds, 1),
         "shown": read_shown(server, session),
         "stored": stored,
         "more_mb": mb - mb_before,
@@ -124,6 +125,7 @@ def flood_with_one_key(server: LiveServer, rate: float, seconds: float) -> dict[
         "answers": write_answers(outcome),
         "lost": outcome.lost,
         "seconds": outcome.seconds,
+        "rate": round(outcome.sent / outcome.seconds, 1),
         "refused": outcome.answers["429"],
         "with_retry_after": outcome.with_retry_after,
         "shown": read_shown(server, session),
@@ -192,8 +194,7 @@ def test_five_minutes_of_requests_without_a_key_are_bounded_and_counted(
     found = flood_without_key(server, KEYLESS_RATE, KEYLESS_SECONDS)
     record("flood_without_key", database_kind, **found)
     expect_bounded(found)
-    assert float(found["good_p99_ms"]) <= P99_SECONDS * 1000
-    assert float(found["page_ms"]) <= PAGE_SECONDS * 1000
+    assert is_keyless_flood_held(found), found
 
 
 @pytest.mark.drill
@@ -205,4 +206,4 @@ def test_one_key_that_floods_is_held_back_and_harms_no_other(
     found = flood_with_one_key(server, ONE_KEY_RATE, ONE_KEY_SECONDS)
     record("flood_with_one_key", database_kind, **found)
     expect_limited(found, 100)
-    assert float(found["good_p99_ms"]) <= P99_SECONDS * 1000
+    assert is_flood_of_one_key_held(found), found

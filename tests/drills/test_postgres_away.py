@@ -11,14 +11,13 @@ import pytest
 
 from tests.databases import PostgresDatabases
 from tests.drills.load import RATE, Load, reconcile
+from tests.drills.marks import TOLD
 from tests.drills.record import record
 from tests.drills.visitors import Visitors
 from tests.postgres import PostgresCluster
 from tests.server import LiveServer
 from tests.teams import LiveTeam, make_live_team
 
-BACK_WITHIN_SECONDS = 5
-TOLD_WITHIN_SECONDS = 10
 PATIENCE_SECONDS = 60
 MAX_CONNECTIONS = 50
 OURS = "SELECT pid FROM pg_stat_activity WHERE datname LIKE 'test_%'"
@@ -98,6 +97,7 @@ def break_and_mend(
         "times": times,
         "restarted": len(before ^ list_processes(server)),
         "back_s": round(max(backs), 2),
+        "rate": round(load.rate, 1),
         **count_answers(load, visitors),
         **count_events(server, team, load),
     }
@@ -123,14 +123,6 @@ def count_events(server: LiveServer, team: LiveTeam, load: Load) -> dict[str, in
         "lost": reckoning.lost,
         "doubled": reckoning.doubled,
     }
-
-
-def check(found: dict[str, int | float]) -> None:
-    assert (found["lost"], found["doubled"], found["restarted"]) == (0, 0, 0)
-    assert (found["others"], found["pages_others"], found["without_retry_after"]) == (0, 0, 0)
-    assert found["longest_s"] <= TOLD_WITHIN_SECONDS
-    assert found["pages_longest_s"] <= TOLD_WITHIN_SECONDS
-    assert found["back_s"] <= BACK_WITHIN_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +155,8 @@ def test_each_fault_once_is_told_and_loses_nothing(
         faults.pop()(cluster, seconds)
 
     faults = [fault for fault, _, _ in FAULTS.values()]
-    check(break_and_mend(server, cluster, each_once, len(faults), 3, rate=30))
+    found = break_and_mend(server, cluster, each_once, len(faults), 3, rate=30)
+    assert TOLD(found), found
 
 
 @pytest.mark.drill
@@ -175,4 +168,4 @@ def test_fault_after_fault_is_told_and_loses_nothing(
     fault, times, seconds = FAULTS[name]
     found = break_and_mend(server, cluster, fault, times, seconds)
     record(name, "postgresql", **found)
-    check(found)
+    assert TOLD(found), found

@@ -11,13 +11,13 @@ import pytest
 import requests
 
 from tests.drills.load import CUT_OFF, Load, reconcile
+from tests.drills.marks import RESTARTED
 from tests.drills.record import record
 from tests.main_job.visitors import sign_in
 from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam, make_live_team
 from tests.together import Meanwhile
 
-STOP_SECONDS = 30
 PATIENCE_SECONDS = 300
 """A restart loads the program twice, which takes a busy machine its time."""
 LOGS = 4
@@ -123,13 +123,8 @@ def restart_and_stop(
         "longest_s": round(max(each.seconds for each in during), 2),
         "lost": reckoning.lost,
         "doubled": reckoning.doubled,
+        "rate": round(load.rate, 1),
     }
-
-
-def check(found: dict[str, int | float]) -> None:
-    assert (found["failed"], found["stop_cut_off"], found["stop_errors"]) == (0, 0, 0)
-    assert (found["lost"], found["doubled"]) == (0, 0)
-    assert found["stop_s"] <= STOP_SECONDS
 
 
 @pytest.mark.once
@@ -137,7 +132,8 @@ def check(found: dict[str, int | float]) -> None:
 def test_a_restart_and_a_stop_under_load_fail_no_request(
     make_server: Callable[..., LiveServer],
 ) -> None:
-    check(restart_and_stop(make_server, 500, 1))
+    found = restart_and_stop(make_server, 500, 1)
+    assert RESTARTED(found), found
 
 
 @pytest.mark.drill
@@ -147,4 +143,4 @@ def test_ten_thousand_requests_and_ten_restarts_fail_no_request(
 ) -> None:
     found = restart_and_stop(make_server, 1_000, 10)
     record("restart", database_kind, **found)
-    check(found)
+    assert RESTARTED(found), found

@@ -44,7 +44,6 @@ CANARY = """
   document.addEventListener("securitypolicyviolation", (event) =>
     console.error(`PWNED: stopped by the policy: ${event.blockedURI} ${event.sample}`));
 """
-ODD_NAMES = ("X-<img/src=x/onerror=window.__pwned=1>", "X-{{7*7}}-pwned", 'X-"><svg/onload=1>')
 LIVING = """() => {
   const alive = /^(on|hx-|style$|srcdoc$|formaction$|src$|srcset$|action$|http-equiv$)/i;
   const ours = /^(data-copy|data-confirm-slot|data-label|data-correction)/;

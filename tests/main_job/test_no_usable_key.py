@@ -21,6 +21,7 @@ from tests.console.test_two_factor import code_of
 from tests.databases import Databases
 from tests.factories import PASSWORD
 from tests.main_job.visitors import send_form, sign_in
+from tests.secret_forms import forms_of
 from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam, make_live_team
 
@@ -28,24 +29,6 @@ INGEST, BATCH = "/api/v1/ingest/run-failure", "/api/v1/ingest/batch"
 SMTP_PASSWORD = "an-smtp-password-of-the-settings"
 HOOK = "https://hooks.example.org/a-path-that-opens-it"
 TYPED = "what-somebody-typed-as-a-password"
-
-
-LONG = 20
-"""Signs. Half of less, encoded and without its ends, is so short that it may stand anywhere."""
-
-
-def forms_of(secret: str) -> set[bytes]:
-    """How a secret, or most of it, could still be read: whole, its halves, and each encoded."""
-    half = len(secret) // 2
-    forms = set[bytes]()
-    for part in (secret, secret[:half], secret[half:]) if len(secret) >= LONG else (secret,):
-        raw = part.encode()
-        forms |= {raw, raw.hex().encode(), raw.hex().upper().encode(), quote(part).encode()}
-        forms |= {raw.decode().encode("utf-16-le"), raw[::-1]}
-        for shift in range(3):  # Without its ends, which depend on what stands beside it.
-            encoded = base64.b64encode(b"\0" * shift + raw)
-            forms |= {encoded[4:-4], encoded[4:-4].replace(b"+", b"-").replace(b"/", b"_")}
-    return forms
 
 
 def send_everywhere(server: LiveServer, team: LiveTeam, key: str) -> Iterator[requests.Response]:

@@ -1,6 +1,8 @@
 """Put on the path of a server under test: its processes read the time from a clock that is off.
 
-Python imports this module by itself before any other. The file that FLOWPULSE_TEST_CLOCK names says
+Off are app/clock.py, and `time.time`, by which identifiers, sessions and the console's hidden
+values go; what is measured (`time.monotonic`) is right. Python imports this module by itself before
+any other. The file that FLOWPULSE_TEST_CLOCK names says
 by how many seconds; it is read again and again, so that the clock can be set while they run.
 """
 
