@@ -58,6 +58,14 @@ def of_codes(allowance: Allowance) -> Allowance:
     return allowance._replace(name=f"code-{allowance.name}")
 
 
+def of_all_codes(email: str) -> Allowance:
+    """The codes of a person over all browsers, known or not: so many can't be guessed.
+
+    Three times what unknown browsers may try, who so can't use it up and lock the person out.
+    """
+    return Allowance(f"code-all:{_hash(email)}", 3 * _limit(), ACCOUNT_SECONDS)
+
+
 def take(allowances: Sequence[Allowance]) -> int:
     """Count a try at once, before it is known to be wrong: many at the same moment are as many.
 
