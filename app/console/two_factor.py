@@ -29,11 +29,11 @@ def switch_on() -> ResponseReturnValue:
         flash("Two-factor sign-in is on already.")
         return _to_account()
     try:
-        codes = turn_on(user, sealed, request.form.get("code", ""))
+        codes = turn_on(user, sealed, request.form.get("code", ""), user.get_id())
     except RefusedError as error:
         return _show_offer(sealed, error.errors), 422
     know_browser(user)
-    return _show_codes(codes, "Two-factor sign-in is on")
+    return _show_codes(codes, "Two-factor sign-in is on", "All other sessions have ended.")
 
 
 @blueprint.post("/account/two-factor/codes")
@@ -66,8 +66,8 @@ def _show_offer(sealed: str | None = None, errors: dict[str, list[str]] | None =
     )
 
 
-def _show_codes(codes: list[str], title: str) -> str:
-    return render_template("console/recovery_codes.html", codes=codes, title=title)
+def _show_codes(codes: list[str], title: str, note: str = "") -> str:
+    return render_template("console/recovery_codes.html", codes=codes, title=title, note=note)
 
 
 def draw_code(text: str) -> Markup:

@@ -28,6 +28,7 @@ from app.workspaces.two_factor import (
 )
 from tests.console.pages import Page, open_page, send_form, sign_in, submit
 from tests.factories import PASSWORD, Team
+from tests.sessions import make_client
 from tests.simulated_time import simulated_time
 
 CODE_PATH = "/sign-in/code"
@@ -61,8 +62,11 @@ def forget_step() -> None:
 def switch_on(email: str) -> tuple[str, list[str]]:
     """The secret, and the recovery codes, of a person who has turned it on before."""
     offer = make_offer(person(email))
-    codes = turn_on(person(email), offer.sealed, code_of(offer.secret))
+    codes = turn_on(person(email), offer.sealed, code_of(offer.secret), "")
     forget_step()
+    own = update(UserSession).where(UserSession.user_id == person(email).id)
+    with writing() as session:  # Whoever is signed in has done it since.
+        session.execute(own.values(end_reason=None))
     return offer.secret, codes
 
 
@@ -104,6 +108,20 @@ def test_it_is_turned_on_with_a_code_and_shows_the_recovery_codes_once(
     assert owner.get(OFFER_PATH).location == "/account#two-factor"
 
 
+def test_turning_it_on_ends_all_other_sessions(app: Flask, owner: FlaskClient, team: Team) -> None:
+    """They were opened by the password alone: by whoever had it."""
+    thief = make_client(app, team.email)
+    page = open_page(owner, OFFER_PATH)
+    assert "All other sessions end" in page.text
+    submit(owner, page.form(OFFER_PATH), code="000000")
+    assert thief.get("/account").status_code == 200
+    answer = submit(owner, page.form(OFFER_PATH), code=code_of(offered_key(page)))
+    assert "All other sessions have ended" in Page(answer.text).text
+    assert thief.get("/account").status_code == 302
+    assert owner.get("/account").status_code == 200
+    assert "turned on in another browser" in open_page(thief, "/sign-in").text
+
+
 @pytest.mark.once
 def test_an_offer_is_for_one_person(
     app: Flask, owner: FlaskClient, colleague: Callable[[str], FlaskClient], team: Team
@@ -111,7 +129,7 @@ def test_an_offer_is_for_one_person(
     colleague("admin")
     offer = make_offer(person("admin@example.org"))
     with pytest.raises(RefusedError, match="out of date"):
-        turn_on(person(team.email), offer.sealed, code_of(offer.secret))
+        turn_on(person(team.email), offer.sealed, code_of(offer.secret), "")
     form = open_page(owner, OFFER_PATH).form(OFFER_PATH)
     answer = submit(owner, form, offer="forged", code="123456")
     assert answer.status_code == 422 and "out of date" in answer.text
