@@ -52,7 +52,7 @@ def give_password(user: User) -> ResponseReturnValue:
 
 def _is_fresh(user: User) -> bool:
     given = user.password_given_at
-    return given is not None and now() - given < FRESH_FOR
+    return given is not None and timedelta() <= now() - given < FRESH_FOR
 
 
 def _confirm(user: User) -> None:
