@@ -4,10 +4,13 @@ import base64
 import hashlib
 import hmac
 import json
+from datetime import timedelta
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from flask import current_app
+
+from app.clock import timestamp
 
 
 class UnreadableError(Exception):
@@ -19,19 +22,29 @@ CHANNELS = b"settings of channels"
 
 def seal(settings: dict[str, Any], purpose: bytes = CHANNELS) -> str:
     """`purpose`: what it is for; sealed for one, it can't be opened for another."""
-    return _boxes(purpose).encrypt(json.dumps(settings).encode()).decode()
+    data = json.dumps(settings).encode()
+    return _boxes(purpose).encrypt_at_time(data, int(timestamp())).decode()
 
 
-def unseal(sealed: str, purpose: bytes = CHANNELS) -> dict[str, Any]:
-    """Raises UnreadableError."""
+def unseal(
+    sealed: str, purpose: bytes = CHANNELS, good_for: timedelta | None = None
+) -> dict[str, Any]:
+    """Raises UnreadableError, also where it was sealed longer ago than `good_for`."""
     try:
-        settings = json.loads(_boxes(purpose).decrypt(sealed.encode()))
+        settings = json.loads(_open(_boxes(purpose), sealed.encode(), good_for))
     except (InvalidToken, ValueError) as error:
         raise UnreadableError(
             "The channel's settings can't be opened: they were sealed with another secret key. "
             "Enter them again."
         ) from error
     return dict(settings)
+
+
+def _open(boxes: MultiFernet, sealed: bytes, good_for: timedelta | None) -> bytes:
+    """Raises InvalidToken."""
+    if good_for is None:
+        return boxes.decrypt(sealed)
+    return boxes.decrypt_at_time(sealed, int(good_for.total_seconds()), int(timestamp()))
 
 
 def _boxes(purpose: bytes) -> MultiFernet:

@@ -14,6 +14,7 @@ from app.clock import now
 from app.console.devices import describe_device, device_icon
 from app.console.formatting import plural, zone_name
 from app.console.guards import current_membership, signed_in_user
+from app.console.known_browsers import know_browser, set_browser_cookie
 from app.console.paging import Paged, page_argument
 from app.console.password_again import give_password
 from app.models import THEMES
@@ -39,6 +40,7 @@ from app.workspaces.two_factor import CODES, count_codes, is_on
 PAGE_SIZE = 20
 
 blueprint = Blueprint("account", __name__)
+blueprint.after_request(set_browser_cookie)
 
 Errors = dict[str, list[str]]
 
@@ -51,7 +53,16 @@ def show_account() -> str:
 @blueprint.post("/account/profile")
 def save_profile() -> ResponseReturnValue:
     values = [request.form.get(name, "") for name in ("name", "email", "password")]
-    return _change(lambda: change_profile(signed_in_user(), *values), "Your profile is saved.")
+    return _change(lambda: _change_profile(*values), "Your profile is saved.")
+
+
+def _change_profile(name: str, email: str, password: str) -> None:
+    """Raises RefusedError."""
+    user = signed_in_user()
+    before = user.email
+    change_profile(user, name, email, password)
+    if user.email != before:  # Which takes the password.
+        know_browser(user)
 
 
 @blueprint.post("/account/password")
@@ -66,6 +77,7 @@ def _change_password(old: str, new: str) -> None:
     user = signed_in_user()
     user.session_token = change_password(user, user.get_id(), old, new)
     login_user(user)
+    know_browser(user)
 
 
 @blueprint.post("/account/password/again")

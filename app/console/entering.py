@@ -32,7 +32,7 @@ def enter(user: User, by: str = "password") -> None:
         end_session(signed_in_user())
     session.clear()
     session.permanent = True
-    know_browser(user.email)
+    know_browser(user)
     login_user(start_session(user, request.remote_addr, request.user_agent.string, by))
 
 

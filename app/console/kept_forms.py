@@ -15,7 +15,7 @@ from flask_login import current_user
 from app.channels.kinds import KINDS
 from app.channels.settings import list_secrets
 from app.console.origins import is_own
-from app.console.sealed_forms import open_form
+from app.console.sealed_forms import SEALED, open_form
 from app.htmx import is_for_htmx
 from app.links import local_path
 
@@ -72,6 +72,8 @@ def keep_form() -> KeptForm | None:
     if request.blueprint in ("sign_in", "second_step"):
         return None
     sealed = open_form()
+    if sealed is None and SEALED in request.form:
+        return None  # Somebody else's, or too old.
     given = sealed.fields if sealed else list(request.form.items(multi=True))
     given = [pair for pair in given if pair[0] != "csrf_token"]
     fields = tuple(pair for pair in given if pair[0] not in SECRETS)

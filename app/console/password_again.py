@@ -28,8 +28,6 @@ def ask_again(user: User) -> ResponseReturnValue | None:
     """The page that asks, unless the password was given lately."""
     is_form = request.method not in READING
     carried = open_form() if is_form else None
-    if carried is not None and carried.owner != user.public_id:
-        carried = None
     if not _is_fresh(user):
         if carried is None:
             return _ask(user) if is_form else _ask_before_page()
@@ -54,7 +52,7 @@ def give_password(user: User) -> ResponseReturnValue:
 
 def _is_fresh(user: User) -> bool:
     given = user.password_given_at
-    return given is not None and now() - given < FRESH_FOR
+    return given is not None and timedelta() <= now() - given < FRESH_FOR
 
 
 def _confirm(user: User) -> None:

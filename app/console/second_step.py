@@ -17,7 +17,7 @@ from app.links import local_path
 from app.models import User
 from app.workspaces.mistakes import RefusedError
 from app.workspaces.refused_sign_ins import note_refused
-from app.workspaces.tries import give_back, of_codes, take
+from app.workspaces.tries import give_back, of_all_codes, of_codes, take
 from app.workspaces.two_factor import is_on, use_code, use_recovery_code
 
 blueprint = Blueprint("second_step", __name__)
@@ -48,7 +48,7 @@ def take_second_step() -> ResponseReturnValue:
     user = _find_half()
     if user is None:
         return show_first_step(target, "", [TOO_LATE], kept), 422
-    tries = [of_codes(each) for each in list_tries(user.email)]
+    tries = [of_all_codes(user.email), *(of_codes(each) for each in list_tries(user.email))]
     wait = take(tries)
     if wait:
         text = f"Too many wrong codes. Wait {wait} s, then try again."

@@ -7,11 +7,13 @@ from markupsafe import Markup
 
 from app.console.account import show_page
 from app.console.guards import signed_in_user
+from app.console.known_browsers import know_browser, set_browser_cookie
 from app.workspaces.mistakes import RefusedError
 from app.workspaces.own_password import confirm_password
 from app.workspaces.two_factor import is_on, make_offer, renew_codes, turn_off, turn_on
 
 blueprint = Blueprint("two_factor", __name__)
+blueprint.after_request(set_browser_cookie)
 
 
 @blueprint.get("/account/two-factor")
@@ -27,10 +29,11 @@ def switch_on() -> ResponseReturnValue:
         flash("Two-factor sign-in is on already.")
         return _to_account()
     try:
-        codes = turn_on(user, sealed, request.form.get("code", ""))
+        codes = turn_on(user, sealed, request.form.get("code", ""), user.get_id())
     except RefusedError as error:
         return _show_offer(sealed, error.errors), 422
-    return _show_codes(codes, "Two-factor sign-in is on")
+    know_browser(user)
+    return _show_codes(codes, "Two-factor sign-in is on", "All other sessions have ended.")
 
 
 @blueprint.post("/account/two-factor/codes")
@@ -47,6 +50,7 @@ def switch_off() -> ResponseReturnValue:
     except RefusedError as error:
         return show_page(error.errors), 422
     turn_off(user)
+    know_browser(user)
     flash("Two-factor sign-in is off. The password alone signs you in.", "success")
     return _to_account()
 
@@ -62,8 +66,8 @@ def _show_offer(sealed: str | None = None, errors: dict[str, list[str]] | None =
     )
 
 
-def _show_codes(codes: list[str], title: str) -> str:
-    return render_template("console/recovery_codes.html", codes=codes, title=title)
+def _show_codes(codes: list[str], title: str, note: str = "") -> str:
+    return render_template("console/recovery_codes.html", codes=codes, title=title, note=note)
 
 
 def draw_code(text: str) -> Markup:

@@ -116,8 +116,15 @@ def add_member(email: str, role: str, workspace: Workspace) -> Membership:
 
 def find_by_password(email: str, password: str) -> User | None:
     """The user, if the password is right; an unknown address takes as long."""
-    user = db.session.scalar(select(User).where(User.email == email.strip().lower()))
-    return user if is_right(password, user.password_hash if user else None) else None
+    named = User.email == email.strip().lower()
+    found = db.session.execute(select(User.id, User.password_hash).where(named)).one_or_none()
+    user_id, password_hash = found or (None, None)
+    db.session.rollback()  # Whoever queues for the hash holds no connection meanwhile.
+    if not is_right(password, password_hash):
+        return None
+    still = (User.id == user_id) & (User.password_hash == password_hash)
+    user: User | None = db.session.scalar(select(User).where(still))
+    return user
 
 
 def names_of(user: User) -> list[str]:

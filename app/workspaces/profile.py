@@ -13,6 +13,7 @@ from app.workspaces.mistakes import Mistakes, RefusedError
 from app.workspaces.own_password import confirm_password
 from app.workspaces.people import clean_email, clean_field, make_hash, names_of
 from app.workspaces.sessions import end_others_in, rotate_in
+from app.workspaces.tries import of_session, take
 
 MAX_NAME = 120
 TAKEN = "Another user has this address."
@@ -67,10 +68,9 @@ def change_profile(user: User, name: str, email: str, password: str) -> None:
         shown = clean_field("name", name, MAX_NAME) if name.strip() else None
     with mistakes.noted():
         email = clean_email(email)
-        with mistakes.noted():
-            _refuse_taken(email, user.id)
         if email != user.email:
             confirm_password(user, password, "password")
+            _refuse_taken(email, user)  # Nobody is told without the password.
     mistakes.refuse()
     try:
         with writing() as session:
@@ -84,9 +84,11 @@ def change_profile(user: User, name: str, email: str, password: str) -> None:
         raise RefusedError("email", TAKEN) from error
 
 
-def _refuse_taken(email: str, user_id: int) -> None:
-    taken = select(User.id).where(User.email == email, User.id != user_id)
+def _refuse_taken(email: str, user: User) -> None:
+    """It counts as a wrong try: else whoever is signed in could look up who has an account."""
+    taken = select(User.id).where(User.email == email, User.id != user.id)
     if db.session.scalar(taken) is not None:
+        take([of_session(user.get_id())])
         raise RefusedError("email", TAKEN)
 
 

@@ -7,7 +7,7 @@ from app.models import User
 from app.workspaces.audit import note_account
 from app.workspaces.people import RefusedError, clean_email, make_hash, names_of
 from app.workspaces.sessions import end_all_in
-from app.workspaces.tries import forget_in, of_account
+from app.workspaces.tries import forget_person_in
 from app.workspaces.two_factor import turn_off_in
 
 
@@ -29,7 +29,7 @@ def reset_password(email: str, password: str) -> User:
         user.password_hash = password_hash
         note_account(session, "password_changed", user)
         end_all_in(session, user_id, "reset")
-        forget_in(session, of_account(email))
+        forget_person_in(session, user.email)
     return user
 
 
@@ -41,4 +41,5 @@ def reset_two_factor(email: str) -> User:
         turn_off_in(session, user_id)
         note_account(session, "two_factor_off", user)
         end_all_in(session, user_id, "reset")
+        forget_person_in(session, user.email)
     return user

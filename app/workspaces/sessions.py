@@ -23,6 +23,7 @@ ENDINGS = {
     "role": "Your role has changed, so you were signed out. Sign in again: it counts from now on.",
     "removed": "You were removed from the workspace, so you were signed out.",
     "password": "Your password was changed in another browser, so this one was signed out.",
+    "two_factor": "Two-factor sign-in was turned on in another browser. Sign in again with a code.",
     "ended": "This session was ended from another browser of yours.",
     "reset": "The server's admin has changed how you sign in, so you were signed out.",
 }

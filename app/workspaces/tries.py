@@ -18,6 +18,8 @@ MINUTE = 60.0
 ACCOUNT_SECONDS = 15 * MINUTE
 """So long it takes until all tries at one account are forgotten."""
 _MAX_KNOWN = 10_000
+_BELIEVED_SECONDS = 5.0
+"""So long a process goes by what it knows to be full, and doesn't ask the database."""
 _FULL = "flowpulse_full_buckets"
 
 
@@ -31,6 +33,17 @@ class Allowance(NamedTuple):
     def wait(self, level: float) -> float:
         """Seconds until there is room for one more."""
         return max(0.0, (level + 1 - self.most) * self.seconds / self.most)
+
+
+class _Full(NamedTuple):
+    """When it was looked at, and until when there is no room, in seconds of Unix time."""
+
+    at: float
+    until: float
+
+    def wait(self, at: float) -> float:
+        """Seconds, while it is believed: others may forget it, and the clock may be set back."""
+        return self.until - at if 0 <= at - self.at < _BELIEVED_SECONDS else 0.0
 
 
 def of_address(address: str) -> Allowance:
@@ -58,6 +71,14 @@ def of_codes(allowance: Allowance) -> Allowance:
     return allowance._replace(name=f"code-{allowance.name}")
 
 
+def of_all_codes(email: str) -> Allowance:
+    """The codes of a person over all browsers, known or not: so many can't be guessed.
+
+    Three times what unknown browsers may try, who so can't use it up and lock the person out.
+    """
+    return Allowance(f"code-all:{_hash(email)}", 3 * _limit(), ACCOUNT_SECONDS)
+
+
 def take(allowances: Sequence[Allowance]) -> int:
     """Count a try at once, before it is known to be wrong: many at the same moment are as many.
 
@@ -65,8 +86,8 @@ def take(allowances: Sequence[Allowance]) -> int:
     """
     if not _limit():
         return 0
-    at, full = timestamp(), _full_until()
-    wait = max(full.get(each.name, 0.0) - at for each in allowances)
+    at, full = timestamp(), _known_full()
+    wait = max(full[each.name].wait(at) if each.name in full else 0.0 for each in allowances)
     if wait <= 0:
         with writing() as session:
             levels = {each: _lock(session, each, at) for each in sorted(allowances)}
@@ -75,7 +96,7 @@ def take(allowances: Sequence[Allowance]) -> int:
             if not wait:
                 for each, level in levels.items():
                     _set(session, each, level + 1, at)
-        _remember(full, {each.name: at + more for each, more in waits.items() if more})
+        _remember(full, {each.name: _Full(at, at + more) for each, more in waits.items() if more})
     return math.ceil(wait)
 
 
@@ -87,6 +108,13 @@ def give_back(allowances: Sequence[Allowance]) -> None:
     with writing() as session:
         for each in sorted(allowances):
             _set(session, each, max(0.0, _lock(session, each, at) - 1), at)
+
+
+def forget_person_in(session: Session, email: str) -> None:
+    """Whoever guessed at a person's account has no say any more."""
+    account = of_account(email)
+    for each in (account, of_codes(account), of_all_codes(email)):
+        forget_in(session, each)
 
 
 def forget_in(session: Session, allowance: Allowance) -> None:
@@ -118,13 +146,13 @@ def _set(session: Session, allowance: Allowance, level: float, at: float) -> Non
     session.execute(changed.values(level=level, updated_at=at))
 
 
-def _full_until() -> dict[str, float]:
-    """What this process knows to be full: who goes on trying costs the database nothing."""
-    known: dict[str, float] = current_app.extensions.setdefault(_FULL, {})
+def _known_full() -> dict[str, _Full]:
+    """What this process knows to be full: who goes on trying costs the database little."""
+    known: dict[str, _Full] = current_app.extensions.setdefault(_FULL, {})
     return known
 
 
-def _remember(full: dict[str, float], more: dict[str, float]) -> None:
+def _remember(full: dict[str, _Full], more: dict[str, _Full]) -> None:
     if len(full) + len(more) > _MAX_KNOWN:
         full.clear()
     full.update(more)

@@ -17,7 +17,7 @@ from app.extensions import db, writing
 from app.models import RecoveryCode, User
 from app.workspaces.audit import note_account
 from app.workspaces.mistakes import RefusedError
-from app.workspaces.sessions import hash_token
+from app.workspaces.sessions import end_others_in, hash_token
 
 ISSUER = "FlowPulse"
 STEP_SECONDS = 30
@@ -59,8 +59,11 @@ def make_offer(user: User, sealed: str | None = None) -> Offer:
     )
 
 
-def turn_on(user: User, sealed: str, code: str) -> list[str]:
-    """Use the offered secret from now on; returns the recovery codes. Raises RefusedError."""
+def turn_on(user: User, sealed: str, code: str, token: str) -> list[str]:
+    """Use the offered secret from now on; returns the recovery codes. Raises RefusedError.
+
+    All sessions but the one with this token end: the password alone has opened them.
+    """
     secret = _open_offer(user, sealed)
     if secret is None:
         raise RefusedError("code", "This page is out of date. Start again from your account.")
@@ -75,6 +78,7 @@ def turn_on(user: User, sealed: str, code: str) -> list[str]:
             raise RefusedError("code", "Two-factor sign-in is on already.")
         _keep_codes(session, user_id, codes)
         note_account(session, "two_factor_on", user)
+        end_others_in(session, user, token, "two_factor")
     return codes
 
 

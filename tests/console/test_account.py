@@ -68,6 +68,25 @@ def test_the_address_of_somebody_else_is_refused(
     assert answer.status_code == 422 and "Another user has this address." in answer.text
 
 
+def test_who_has_an_account_is_told_with_the_password_alone_and_not_without_end(
+    owner: FlaskClient, colleague: Callable[[str], FlaskClient]
+) -> None:
+    colleague("member")
+    refusals = {"": "Enter your password.", "wrong": "This is not your password."}
+    for email in ("member@example.org", "nobody@example.org"):
+        for password, refusal in refusals.items():
+            values = {"email": email, "password": password}
+            answer = send_form(owner, "/account", "/account/profile", **values)
+            assert answer.status_code == 422 and refusal in answer.text
+            assert "Another user has this address." not in answer.text
+    values = {"email": "member@example.org", "password": PASSWORD}
+    for _ in range(8):  # Two tries went for the wrong passwords.
+        answer = send_form(owner, "/account", "/account/profile", **values)
+        assert "Another user has this address." in answer.text
+    answer = send_form(owner, "/account", "/account/profile", **values)
+    assert "Too many wrong passwords." in answer.text
+
+
 def test_a_new_password_ends_all_other_sessions(app: Flask, owner: FlaskClient, team: Team) -> None:
     other = app.test_client()
     sign_in(other, team.email)

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from app.models import ApiKey, Channel, UserSession
 from tests.console.pages import Page, open_page, send_form, sign_in, submit
 from tests.factories import PASSWORD, Team
 from tests.sessions import make_client
+from tests.simulated_time import simulated_time
 
 SOME_ID = "a" * 24
 SECRET = "s3cr3t-of-a-channel"
@@ -82,6 +83,8 @@ def test_lately_is_fifteen_minutes(owner: FlaskClient, team: Team) -> None:
     assert submit(owner, form, name="Second").status_code == 200
     let_pass(15)
     assert submit(owner, form, name="Third").status_code == 403
+    let_pass(-5)  # As a clock says that has been set back since.
+    assert submit(owner, form, name="Fourth").status_code == 403
 
 
 def test_signing_in_counts_and_each_browser_by_itself(
@@ -156,6 +159,39 @@ def test_what_goes_on_outlives_the_session_too(owner: FlaskClient, team: Team) -
     answer = submit(owner, form, email=team.email, password=PASSWORD)
     answer = submit(owner, Page(answer.text).form("/keys"))
     assert answer.status_code == 200 and keys() == ["n8n-prod", "Second"]
+
+
+def test_a_sealed_form_is_shown_to_nobody_else_once_the_session_is_over(
+    app: Flask, owner: FlaskClient, colleague: Any, team: Team
+) -> None:
+    """Neither to a stranger, nor to who had signed in as somebody else, nor to them signed in."""
+    admin = colleague("admin")
+    form = open_page(owner, "/keys").form("/keys")
+    let_pass()
+    held = Page(submit(owner, form, name="Not for strangers").text).form("/keys").fields
+    form = open_page(admin, "/keys").form("/keys")
+    answer = submit(admin, form, sealed_form=held["sealed_form"], csrf_token="old")
+    assert answer.status_code == 400 and "Not for strangers" not in answer.text
+    with writing() as session:
+        session.execute(delete(UserSession))
+    for client in (app.test_client(), admin):
+        answer = client.post("/keys", data=held)
+        assert "Not for strangers" not in answer.text
+        assert held["sealed_form"] not in answer.text
+    assert "Not for strangers" in owner.post("/keys", data=held).text
+
+
+@pytest.mark.once
+def test_a_sealed_form_is_good_for_a_day(owner: FlaskClient, team: Team) -> None:
+    form = open_page(owner, "/keys").form("/keys")
+    let_pass()
+    page = Page(submit(owner, form, name="Second").text)
+    for hours, is_good in ((23, True), (25, False)):
+        with simulated_time(datetime.now(UTC) + timedelta(hours=hours)), writing() as session:
+            session.execute(update(UserSession).values(seen_at=now(), password_at=None))
+        with simulated_time(datetime.now(UTC) + timedelta(hours=hours)):
+            answer = submit(owner, page.form("/keys"), password_again="no")
+        assert answer.status_code == (422 if is_good else 403)
 
 
 @pytest.mark.once

@@ -10,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.console.known_browsers import NAME
+from app.extensions import db
 from app.workspaces import passwords
 from app.workspaces.tries import Allowance, of_account, of_address, take
 from tests.console.pages import Page, open_page, send_form, sign_in
@@ -206,3 +207,23 @@ def test_an_unknown_person_costs_the_same_work(
         texts.append((answer.status_code, Page(answer.text).text))
     assert work == [["hash", "verify"]] * 3
     assert len(set(texts)) == 1
+
+
+def test_no_connection_is_held_while_a_password_is_hashed(
+    client: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few hashes are worked out at once: those that queue would hold the pool's connections."""
+    hasher, held = passwords._HASHER, []
+
+    class Watching:
+        def hash(self, password: str) -> str:
+            return hasher.hash(password)
+
+        def verify(self, password_hash: str, password: str) -> bool:
+            held.append(db.session().in_transaction())
+            return hasher.verify(password_hash, password)
+
+    monkeypatch.setattr(passwords, "_HASHER", Watching())
+    for email in ("nobody@example.org", team.email):
+        send_form(client, "/sign-in", email=email, password=PASSWORD)
+    assert held == [False, False]

@@ -28,6 +28,7 @@ from app.workspaces.two_factor import (
 )
 from tests.console.pages import Page, open_page, send_form, sign_in, submit
 from tests.factories import PASSWORD, Team
+from tests.sessions import make_client
 from tests.simulated_time import simulated_time
 
 CODE_PATH = "/sign-in/code"
@@ -38,6 +39,13 @@ def code_of(secret: str, steps: int = 0) -> str:
     """What an app shows so many half minutes from now; it is told the secret as text."""
     key = b32decode(secret.replace(" ", ""))
     return TOTP(key, 6, SHA1(), 30).generate(int(timestamp()) + 30 * steps).decode()  # noqa: S303
+
+
+def offered_key(page: Page) -> str:
+    """What the page tells the app."""
+    found = re.search(r"((?:[A-Z2-7]{4} ){7}[A-Z2-7]{4})", page.text)
+    assert found
+    return found[1]
 
 
 def person(email: str) -> User:
@@ -54,8 +62,11 @@ def forget_step() -> None:
 def switch_on(email: str) -> tuple[str, list[str]]:
     """The secret, and the recovery codes, of a person who has turned it on before."""
     offer = make_offer(person(email))
-    codes = turn_on(person(email), offer.sealed, code_of(offer.secret))
+    codes = turn_on(person(email), offer.sealed, code_of(offer.secret), "")
     forget_step()
+    own = update(UserSession).where(UserSession.user_id == person(email).id)
+    with writing() as session:  # Whoever is signed in has done it since.
+        session.execute(own.values(end_reason=None))
     return offer.secret, codes
 
 
@@ -78,23 +89,37 @@ def test_it_is_turned_on_with_a_code_and_shows_the_recovery_codes_once(
     app: Flask, owner: FlaskClient, team: Team
 ) -> None:
     page = open_page(owner, OFFER_PATH)
-    key = re.search(r"((?:[A-Z2-7]{4} ){7}[A-Z2-7]{4})", page.text)
-    assert key and any(tag == "svg" for tag, _ in page.tags)
+    key = offered_key(page)
+    assert any(tag == "svg" for tag, _ in page.tags)
     wrong = send_form(owner, OFFER_PATH, code="12 34")
     assert wrong.status_code == 422 and "Enter the 6 digits" in wrong.text
     page = Page(submit(owner, page.form(OFFER_PATH), code="000000").text)
-    assert page.has_id("field-code-error") and key[1] in page.text
+    assert page.has_id("field-code-error") and key in page.text
     assert not is_on(person(team.email))
-    shown = submit(owner, page.form(OFFER_PATH), code=code_of(key[1]))
+    shown = submit(owner, page.form(OFFER_PATH), code=code_of(key))
     codes = re.findall(r"(?:[a-z2-9]{4}-){3}[a-z2-9]{4}", shown.text)
     assert len(set(codes)) == 10 and is_on(person(team.email))
     account = open_page(owner, "/account").text
     assert "10 of 10 recovery codes" in account and codes[0] not in account
     kept = db.session.scalars(select(RecoveryCode.code_hash)).all()
     held = f"{kept} {person(team.email).totp_sealed}".lower()
-    assert key[1].replace(" ", "").lower() not in held
+    assert key.replace(" ", "").lower() not in held
     assert not any(code in held or code.replace("-", "") in held for code in codes)
     assert owner.get(OFFER_PATH).location == "/account#two-factor"
+
+
+def test_turning_it_on_ends_all_other_sessions(app: Flask, owner: FlaskClient, team: Team) -> None:
+    """They were opened by the password alone: by whoever had it."""
+    thief = make_client(app, team.email)
+    page = open_page(owner, OFFER_PATH)
+    assert "All other sessions end" in page.text
+    submit(owner, page.form(OFFER_PATH), code="000000")
+    assert thief.get("/account").status_code == 200
+    answer = submit(owner, page.form(OFFER_PATH), code=code_of(offered_key(page)))
+    assert "All other sessions have ended" in Page(answer.text).text
+    assert thief.get("/account").status_code == 302
+    assert owner.get("/account").status_code == 200
+    assert "turned on in another browser" in open_page(thief, "/sign-in").text
 
 
 @pytest.mark.once
@@ -104,7 +129,7 @@ def test_an_offer_is_for_one_person(
     colleague("admin")
     offer = make_offer(person("admin@example.org"))
     with pytest.raises(RefusedError, match="out of date"):
-        turn_on(person(team.email), offer.sealed, code_of(offer.secret))
+        turn_on(person(team.email), offer.sealed, code_of(offer.secret), "")
     form = open_page(owner, OFFER_PATH).form(OFFER_PATH)
     answer = submit(owner, form, offer="forged", code="123456")
     assert answer.status_code == 422 and "out of date" in answer.text
@@ -230,9 +255,10 @@ def test_who_guesses_codes_has_to_wait_and_locks_nobody_out(
     app: Flask, client: FlaskClient, team: Team
 ) -> None:
     own = app.test_client()
-    sign_in(own, team.email)
-    send_form(own, "/account", "/sign-out")
     secret, codes = switch_on(team.email)
+    second_step(own, first_step(own, team.email), code=code_of(secret))
+    send_form(own, "/account", "/sign-out")
+    forget_step()
     page = first_step(client, team.email)
     tried = [second_step(client, page, code="000000")[0] for _ in range(11)]
     assert tried == [422] * 10 + [429]
