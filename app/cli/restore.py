@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 from alembic.script import ScriptDirectory
 from flask_migrate import upgrade
-from sqlalchemy import delete
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from app.backups.contents import BackupError, Contents
 from app.backups.making import EXAMINERS, kind_of
@@ -16,8 +17,9 @@ from app.cli.options import json_option
 from app.cli.restoring import PLACES
 from app.cli.text import dump, escape
 from app.extensions import db, writing
-from app.models import UserSession
+from app.models import UserSession, Workspace
 from app.processing.secret_mark import EXPLANATION, adopt_secret, is_ours
+from app.workspaces.audit import note
 
 NEWER = "It was made by a newer FlowPulse than this one: restore it with that."
 NOT_OURS = "It is no backup of FlowPulse's: there is no migration in it."
@@ -57,6 +59,7 @@ def restore(file: Path, force: bool, new_secret_key: bool, as_json: bool) -> Non
     adopt_secret(new_secret_key)
     with writing() as session:  # A session that was ended since the backup must not live again.
         session.execute(delete(UserSession))
+        _note(session, file, contents, is_kept)
     found = place.count()
     _ensure_same(contents, found)
     if as_json:
@@ -82,6 +85,18 @@ def _look_through(file: Path, is_new_key: bool) -> Contents:
     if not (is_new_key or is_ours(contents.secret_mark)):
         raise BackupError(f"{EXPLANATION} The one that is needed is aside of {file}. {NEW_KEY}")
     return contents
+
+
+def _note(session: Session, file: Path, backup: Contents, is_kept: bool) -> None:
+    """In each workspace's audit log, or where there is none: all of them were set back in time.
+
+    The restored log ends before this entry, and tells nothing of what it had in between.
+    """
+    name = file.name.encode(errors="replace").decode()
+    details = {"backup_migration": backup.revision, "kept_before": is_kept}
+    workspaces: list[int | None] = [*session.scalars(select(Workspace.id).order_by(Workspace.id))]
+    for workspace_id in workspaces or [None]:
+        note(session, "backup_restored", workspace_id, name, details)
 
 
 def _ensure_same(backup: Contents, restored: Contents) -> None:

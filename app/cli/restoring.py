@@ -83,7 +83,8 @@ class SqlitePlace:
 
 
 class PostgresPlace:
-    """A schema: the tables that are there go to another one, and pg_restore makes them anew."""
+    """A schema: our tables and the functions of their triggers go to another one, and pg_restore
+    makes them anew."""
 
     def __init__(self) -> None:
         self.name = mask_database_url(
@@ -134,21 +135,33 @@ _TABLES = (
 )
 
 
+_FUNCTIONS = (
+    "SELECT DISTINCT proname FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid"
+    " WHERE tgrelid = ANY(SELECT oid FROM pg_class WHERE relnamespace = to_regnamespace(%(old)s)"
+    " AND relname = ANY(%(tables)s)) AND pronamespace = to_regnamespace(%(old)s)"
+)
+"""Those that the tables' triggers call: they are in the backup as well. None has parameters."""
+
+
 def _change_schema(connection: psycopg.Connection[Any], old: str, new: str) -> None:
-    """Take our tables, with their indexes and sequences, from one schema to another."""
+    """Take our tables, with their indexes, sequences and triggers, from one schema to another."""
     ours = {*Model.metadata.tables, "alembic_version"}
+    schema = sql.Identifier(old).as_string(connection)
     with connection.transaction():
-        found = connection.execute(_TABLES, (sql.Identifier(old).as_string(connection),))
-        tables = [name for (name,) in found.fetchall() if table_of(str(name)) in ours]
+        found = connection.execute(_TABLES, (schema,)).fetchall()
+        tables = [str(name) for (name,) in found if table_of(str(name)) in ours]
         if not tables:
             return
-        create = sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(new))
-        connection.execute(create)
-        for table in tables:
-            move = sql.SQL("ALTER TABLE {} SET SCHEMA {}").format(
-                sql.Identifier(old, str(table)), sql.Identifier(new)
-            )
-            connection.execute(move)
+        functions = connection.execute(_FUNCTIONS, {"old": schema, "tables": tables}).fetchall()
+        target = sql.Identifier(new)
+        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(target))
+        for kind, names in (
+            ("TABLE {}", tables),
+            ("FUNCTION {}()", [str(name) for (name,) in functions]),
+        ):
+            move = sql.SQL(f"ALTER {kind} SET SCHEMA {{}}")
+            for name in names:
+                connection.execute(move.format(sql.Identifier(old, name), target))
 
 
 def _run_restore(program: str, schema: str, backup: Path) -> None:
@@ -168,7 +181,8 @@ def _is_used(contents: Contents) -> bool:
 
 
 def _name_kept() -> str:
-    return f"before_{now():%Y%m%d_%H%M%S}"
+    """Two restores within one second keep both."""
+    return f"before_{now():%Y%m%d_%H%M%S_%f}"
 
 
 PLACES: dict[str, Callable[[], Place]] = {SQLITE: SqlitePlace, POSTGRESQL: PostgresPlace}

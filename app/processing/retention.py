@@ -172,6 +172,7 @@ BY_AGE = frozenset(
         Silence,
         Downtime,
         Purge,
+        AuditEntry,
         Rollup,
         WorkspaceRollup,
     }

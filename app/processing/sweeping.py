@@ -16,6 +16,7 @@ from app.models import Event, Purge, UnstoredCount
 from app.processing.many_rows import insert_rows
 from app.processing.retention import Removal, find_past
 from app.processing.size_limit import find_too_much
+from app.processing.unstored_counts import CountMerger
 
 AIM_SECONDS = 0.01
 """How long the rows of a batch should take, without the commit, which takes about as long again."""
@@ -78,6 +79,7 @@ class Sweeper:
         self._clock = clock
         self._paces: dict[type[Any], RowPace] = defaultdict(RowPace)
         self._removed: Counter[type[Any]] = Counter()
+        self._merger = CountMerger()
         self._under_way: Generator[Batch, None, None] | None = None
         self._rests_until = 0.0
 
@@ -119,7 +121,14 @@ class Sweeper:
             if is_alone:
                 yield from self._remove_all(find_past())
                 yield from self._remove_all(find_too_much(self._removed))
+                yield from self._merge_counts()
         db.session.rollback()
+
+    def _merge_counts(self) -> Iterator[Batch]:
+        started = self._clock()
+        for rows in self._merger.merge():
+            yield Batch(rows, self._clock() - started)
+            started = self._clock()
 
     def _remove_all(self, removals: Iterable[Removal]) -> Iterator[Batch]:
         for removal in removals:

@@ -71,6 +71,7 @@ ACTIONS = {
     "retention_changed": Action("settings", "changed how long things are kept"),
     "demo_made": Action("settings", "made the demo data"),
     "demo_removed": Action("settings", "removed the demo data"),
+    "backup_restored": Action("settings", "put the server back to the backup"),
     "audit_exported": Action("exports", "exported the audit log"),
     "event_downloaded": Action("exports", "downloaded a part of"),
     "run_downloaded": Action("exports", "downloaded the texts of"),

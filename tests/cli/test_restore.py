@@ -3,9 +3,10 @@
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from contextvars import Context
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -15,8 +16,9 @@ from flask_migrate import downgrade
 from sqlalchemy import func, inspect, make_url, select, text
 
 from app.cli import move_source, restoring
+from app.cli.audit_health import check_audit_log
 from app.extensions import db, is_sqlite
-from app.models import Event, User
+from app.models import AuditEntry, Event, User
 from app.workspaces.people import is_set_up
 from app.workspaces.sessions import find_user, start_session
 from tests.apps import close_app, make_app
@@ -127,15 +129,39 @@ def test_what_is_in_use_is_left_alone_unless_forced_and_kept_even_then(
 
 
 def count_kept(url: str, kept: str) -> int:
-    statement = "SELECT count(*) FROM {}events"
+    """Its events, after it was seen that its audit log is kept from being changed as before."""
+    with open_kept(url, kept) as connection:
+        found = connection.execute("SELECT count(*) FROM events").fetchone()
+        for change in ("UPDATE audit_entries SET at = at", "DELETE FROM audit_entries"):
+            with pytest.raises((psycopg.Error, sqlite3.Error), match="log is never changed"):
+                connection.execute(change)
+        return int(found[0])
+
+
+@contextmanager
+def open_kept(url: str, kept: str) -> Iterator[Any]:
+    """A connection to what was there before."""
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(kept)) as connection:
-            return int(connection.execute(statement.format("")).fetchone()[0])
-    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(plain) as server:
+            yield connection
+        return
+    with connect(url) as server:
         schema = kept.removeprefix("the schema ")
-        row = server.execute(statement.format(f"{schema}.").encode()).fetchone()
-        return int(row[0]) if row else 0
+        server.execute(f"SET search_path TO {schema}".encode())
+        found = server.execute(_FUNCTIONS).fetchall()
+        assert found == [("public", "audit_entries_keep"), (schema, "audit_entries_keep")]
+        yield server
+
+
+_FUNCTIONS = (
+    "SELECT nspname, proname FROM pg_proc JOIN pg_namespace n ON n.oid = pronamespace"
+    " WHERE proname LIKE 'audit%' ORDER BY nspname = 'public' DESC"
+)
+
+
+def connect(url: str) -> psycopg.Connection[Any]:
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    return psycopg.connect(plain, autocommit=True)
 
 
 def test_a_server_that_runs_must_be_stopped_first(file: Path, database_url: str) -> None:
@@ -172,14 +198,68 @@ def test_a_former_secret_key_will_do(file: Path, elsewhere: str, tmp_path: Path)
 def test_an_older_backup_is_migrated(
     app: Flask, file: Path, elsewhere: str, tmp_path: Path
 ) -> None:
-    downgrade(revision="0013")
-    db.session.remove()
-    old = tmp_path / "old"
-    assert app.test_cli_runner().invoke(args=["backup", str(old)]).exit_code == 0
+    old = back_up_at(app, "0013", tmp_path / "old")
     done = restore(elsewhere, old)
     assert done.exit_code == 0, done.output
     assert "the backup was at 0013" in done.stderr
     assert count_events(elsewhere, tmp_path) == 3
+
+
+def back_up_at(app: Flask, revision: str, place: Path) -> Path:
+    downgrade(revision=revision)
+    db.session.remove()
+    done = app.test_cli_runner().invoke(args=["backup", str(place)])
+    assert done.exit_code == 0, done.output
+    return place
+
+
+def test_a_backup_from_before_the_audit_log_takes_the_place_of_a_newer_database(
+    app: Flask, file: Path, elsewhere: str, tmp_path: Path
+) -> None:
+    """Once over one in use, and once over one at that migration itself."""
+    assert restore(elsewhere, file).exit_code == 0
+    old = back_up_at(app, "0016", tmp_path / "old")
+    done = restore(elsewhere, old, "--force", "--json")
+    assert done.exit_code == 0, done.output
+    assert count_kept(elsewhere, json.loads(done.stdout)["kept"]) == 3
+    with opened(elsewhere, tmp_path):
+        assert db.session.scalar(select(func.count(Event.id))) == 3
+        assert check_audit_log().state == "ok"
+        downgrade(revision="0016")
+    done = restore(elsewhere, old, "--force")
+    assert done.exit_code == 0, done.output
+    with opened(elsewhere, tmp_path):
+        assert check_audit_log().state == "ok"
+
+
+def test_where_it_fails_what_was_there_is_back_and_its_audit_log_is_kept(
+    file: Path, databases: Databases, tmp_path: Path
+) -> None:
+    url = databases.create()
+    if url.startswith("sqlite"):
+        pytest.skip("There the copy is complete before it takes the name: see _held.")
+    with connect(url) as server:
+        server.execute("ALTER INDEX pk_runs RENAME TO pk_of_runs")
+        server.execute("CREATE VIEW pk_runs AS SELECT 1 AS one")
+    failed = restore(url, file)
+    assert failed.exit_code == 1 and 'relation "pk_runs" already exists' in failed.stderr
+    with connect(url) as server:
+        assert server.execute(_FUNCTIONS).fetchall() == [("public", "audit_entries_keep")]
+        server.execute("DROP VIEW pk_runs")
+    assert restore(url, file).exit_code == 0
+    assert count_events(url, tmp_path) == 3
+    databases.drop(url)
+
+
+def test_it_is_noted_in_the_audit_log_that_it_brings(
+    file: Path, elsewhere: str, tmp_path: Path
+) -> None:
+    assert restore(elsewhere, file).exit_code == 0
+    with opened(elsewhere, tmp_path):
+        last = db.session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc())).first()
+        assert last and (last.actor, last.what) == ("command line", "backup_restored")
+        assert (last.workspace_id, last.about) == (1, "copy")
+        assert last.details and last.details["kept_before"] is False
 
 
 def test_what_is_no_backup_of_this_is_told(

@@ -1,6 +1,6 @@
 """A clock that is set ahead or back, over simulated time: nothing goes at once, nothing waits."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -11,6 +11,7 @@ from app.cli.database_health import check_retention
 from app.clock import now
 from app.extensions import db, writing
 from app.models import (
+    AuditEntry,
     Delivery,
     Downtime,
     Event,
@@ -91,6 +92,29 @@ def test_what_is_past_goes_a_day_after_a_long_downtime(
         worker.beat()
     prune()
     assert (count(Event), count(Run)) == (0, 0)
+
+
+def test_refused_sign_ins_that_are_noted_stay_while_the_clock_may_be_wrong(
+    team: Team, time: SimulatedTime
+) -> None:
+    """One whose time is over by any clock that the database may have: else that would refuse."""
+    with writing() as session:
+        until = datetime(2020, 1, 1, tzinfo=UTC)
+        row = {"actor": "nobody", "what": "sign_in_refused", "workspace_id": None}
+        session.add(AuditEntry(about="ada@example.org", keep_until=until, **row))
+    noted = select(func.count(AuditEntry.id)).where(AuditEntry.what == "sign_in_refused")
+    worker = Worker()
+    time.at += YEAR
+    worker.beat()
+    prune()
+    db.session.rollback()
+    assert db.session.scalar(noted) == 1
+    for _ in range(26):
+        time.forward(minutes=59)
+        worker.beat()
+    prune()
+    db.session.rollback()
+    assert db.session.scalar(noted) == 0
 
 
 def test_a_short_downtime_holds_nothing_up(
