@@ -114,7 +114,7 @@ def test_each_hidden_part_of_an_address_is_sent_as_it_came(document: dict[str, s
 @pytest.mark.parametrize(("old", "new"), [("lines with", "words with"), ("a%3D1", "a%3D2")])
 def test_what_was_typed_into_what_is_hidden_as_a_whole_is_refused(old: str, new: str) -> None:
     draft = hide_always(json.dumps(ADDRESSED))
-    with pytest.raises(RefusedError, match="hidden value .* was changed"):
+    with pytest.raises(RefusedError, match=r"hidden value .* was changed"):
         draft.put_back(draft.shown.replace(old, new))
 
 
