@@ -57,7 +57,12 @@ def test_a_member_can_t_send_it_to_where_it_would_be_seen(
     path = f"/events/{event_id}/resend"
     answer = send_form(client, path, body=body, kind="run-success", do="send")
     assert answer.status_code == 422 and "A hidden value stands where" in answer.text
+    assert "It would be accepted" not in answer.text
     assert SECRET not in answer.text and SECRET not in client.get("/runs").text
+    # A check swaps the verdict alone, so that must say it too.
+    checked = send_form(client, path, body=body, kind="run-success", do="check")
+    verdict = checked.text.partition('id="verdict"')[2]
+    assert checked.status_code == 422 and "A hidden value stands where" in verdict
 
 
 def test_addresses_are_sent_again_as_they_came(owner: FlaskClient, team: Team) -> None:
@@ -66,6 +71,7 @@ def test_addresses_are_sent_again_as_they_came(owner: FlaskClient, team: Team) -
     path = f"/events/{event_id}/resend"
     page = owner.get(path).text
     assert f"https://{STARS}1@host/?token={STARS}2" in page and "pw1" not in page
+    assert "with a number is a hidden value" in page
     typed = page[page.index("<textarea") :].partition(">")[2].partition("</textarea>")[0]
     sent = send_form(owner, path, body=typed.strip("\n"), kind="run-success", do="send")
     assert sent.status_code == 303
