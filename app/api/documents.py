@@ -111,10 +111,10 @@ class RunDocument(Schema):
     duration_ms = fields.Float(
         allow_none=True, metadata={"description": "Duration in ms.", "example": 1250.5}
     )
-    external_execution_id = _text("Id on the source platform.", "4711", allow_none=True)
-    source_platform = _text("Source platform, in lower case.", "n8n", allow_none=True)
-    source_workflow_id = _text("Workflow id there.", "12", allow_none=True)
-    correlation_id = _text("Links related runs.", "order-1", allow_none=True)
+    external_execution_id = _free_text("Id on the source platform.", "4711")
+    source_platform = _free_text("Source platform, in lower case.", "n8n")
+    source_workflow_id = _free_text("Workflow id there.", "12")
+    correlation_id = _free_text("Links related runs.", "order-1")
     error_type = _free_text("Kind of the failure.", "RateLimitError")
     error_message = _free_text("What went wrong.", "429 from the CRM")
     error_group = _text(

@@ -55,7 +55,7 @@ from app.console.examples import curl_command
 from app.console.formatting import FILTERS
 from app.console.guards import PublicIdConverter, guard, may, protect_forms
 from app.console.headers import init_headers
-from app.console.hidden import visible, without_url_secrets
+from app.console.hidden import holds_secrets, visible, without_url_secrets
 from app.console.kept_forms import keep_form, show_kept
 from app.console.navigation import list_navigation
 from app.console.origins import init_origins
@@ -130,6 +130,7 @@ def init_console(app: Flask) -> None:
     app.url_map.converters["public_id"] = PublicIdConverter
     app.jinja_env.filters.update(FILTERS, summary=summarise, visible=visible, bar_path=bar_path)
     app.jinja_env.filters.update(mask_url_secrets=without_url_secrets)
+    app.jinja_env.tests.update(holding_secrets=holds_secrets)
     app.jinja_env.filters.update(span=span_in_words, outcome_to_filter_by=filter_by_outcome)
     app.jinja_env.globals.update(current_user=current_user, may=may, curl_command=curl_command)
     app.jinja_env.globals.update(why_signed_out=why_signed_out)

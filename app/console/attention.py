@@ -172,7 +172,7 @@ def _describe_sender(event: Event) -> str:
         ("key", event.api_key.name if event.api_key else None),
         ("for", workflow_of(event)),
     )
-    return show_signs(", ".join(f"{word} {value}" for word, value in said if value))
+    return ", ".join(f"{word} {visible(value)}" for word, value in said if value)
 
 
 def _look_at_silent(situation: Situation) -> list[Line]:

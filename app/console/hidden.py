@@ -62,6 +62,11 @@ def without_secrets(text: str) -> str:
     return text if is_revealed() else mask_text(text)
 
 
+def holds_secrets(text: str | None) -> bool:
+    """The test of what must not stand in a link as it came."""
+    return text is not None and without_secrets(text) != text
+
+
 def without_url_secrets(text: str) -> str:
     return text if is_revealed() else mask_url_secrets(text)
 

@@ -16,6 +16,7 @@ from app.identifiers import is_id, new_id
 from app.ingest.schemas import EVENT_KINDS
 from app.models import Event
 from app.secret_texts import MASK
+from app.url_secrets import STARS
 
 MOST_EDITED = 40_000
 """Bytes of the HTML that holds a body to be edited: beside it, a page has what is wrong with it."""
@@ -90,7 +91,7 @@ def read_typed(event: Event) -> ResendForm:
 
 
 def _put_back(event: Event, typed: str) -> str:
-    if MASK not in typed:
+    if MASK not in typed and STARS not in typed:
         return typed
     message, _ = draft_message(event)
     return hide_always(message.text).put_back(typed)

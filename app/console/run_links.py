@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from app.models import Run
+from app.redaction import mask_text
 from app.workspaces.run_urls import PLACEHOLDER
 
 NAMES = ("execution_url", "executionUrl", "run_url", "runUrl")
@@ -23,7 +24,7 @@ class SourceLink(NamedTuple):
 
 def find_source_link(run: Run, details: Mapping[str, Any] | None) -> SourceLink | None:
     """What the metadata gives for the execution, or else the workflow's template, or else what the
-    metadata gives for anything; only ever http or https."""
+    metadata gives for anything; only ever http or https, and none that holds a secret."""
     told = details or {}
     candidates = (*(told.get(name) for name in NAMES), _fill_template(run), told.get(GENERIC_NAME))
     return next((link for each in candidates if (link := _read_link(each))), None)
@@ -31,8 +32,8 @@ def find_source_link(run: Run, details: Mapping[str, Any] | None) -> SourceLink 
 
 def _fill_template(run: Run) -> str | None:
     template, execution_id = run.workflow.run_url, run.external_execution_id
-    if not template or not execution_id:
-        return None
+    if not template or not execution_id or mask_text(execution_id) != execution_id:
+        return None  # Within the address, with its signs encoded, a secret would not be known.
     return template.replace(PLACEHOLDER, quote(execution_id, safe=""))
 
 
@@ -48,5 +49,7 @@ def _read_link(value: object) -> SourceLink | None:
     except ValueError:
         return None
     if parts.scheme.lower() not in ("http", "https") or not host or "@" in parts.netloc:
+        return None
+    if mask_text(value) != value:
         return None
     return SourceLink(value, host)
