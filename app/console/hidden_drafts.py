@@ -6,7 +6,7 @@ from itertools import count
 from typing import NamedTuple
 
 from app.console.hidden import is_revealed
-from app.json_tokens import Paths
+from app.console.member_paths import Paths
 from app.redaction import redact
 from app.secret_texts import MASK
 from app.url_secrets import STARS
