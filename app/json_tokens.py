@@ -27,9 +27,9 @@ class Token(NamedTuple):
     end: int
 
 
-def scan(text: str) -> list[Token]:
-    """All pieces of a text, without gaps, in linear time; it never fails."""
-    return [Token(match.lastgroup or "", *match.span()) for match in _TOKEN.finditer(text)]
+def scan(text: str, at: int = 0) -> list[Token]:
+    """All pieces of a text from a place on, without gaps, in linear time; it never fails."""
+    return [Token(match.lastgroup or "", *match.span()) for match in _TOKEN.finditer(text, at)]
 
 
 def scan_form(text: str) -> list[Token]:
