@@ -104,12 +104,25 @@ def _find_in_body(text: str) -> list[Change]:
     if _is_json(text):
         return changes
     changes += find_secrets(text)
-    for token in tokens:
-        if token.kind in _QUOTED and (opens := _OPENS.search(text, token.start, token.end)):
-            # An odd quote among words turns round what is within texts and what is between.
-            changes += _find_in_json(text, scan(text, opens.start()), is_deep=False)
-            break
+    at = _find_turned(text, tokens)
+    if at is not None:
+        changes += _find_in_json(text, scan(text, at), is_deep=False)
     return join(changes)
+
+
+def _find_turned(text: str, tokens: Sequence[Token]) -> int | None:
+    """Where JSON may begin that an odd quote among the words before it turned round, so that it
+    seems to be within a text."""
+    depth = 0
+    for token in tokens:
+        if token.kind == "punctuation":
+            sign = text[token.start]
+            depth = max(0, depth + (sign in _OPENING) - (sign in _CLOSING))
+        elif not depth and token.kind in _QUOTED:
+            opens = _OPENS.search(text, token.start, token.end)
+            if opens:
+                return opens.start()
+    return None
 
 
 def _find_in_json(text: str, tokens: Sequence[Token], *, is_deep: bool = True) -> list[Change]:
