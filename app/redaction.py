@@ -7,8 +7,9 @@ pieces, so that broken JSON is masked alike and whole JSON stays whole.
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
@@ -104,25 +105,27 @@ def _find_in_body(text: str) -> list[Change]:
     if _is_json(text):
         return changes
     changes += find_secrets(text)
-    at = _find_turned(text, tokens)
-    if at is not None:
-        changes += _find_in_json(text, scan(text, at), is_deep=False)
+    turned = [*_find_turned(text, tokens), len(text)]
+    for start, end in pairwise(turned):
+        changes += _find_in_json(text, scan(text, start, end), is_deep=False)
     return join(changes)
 
 
-def _find_turned(text: str, tokens: Sequence[Token]) -> int | None:
+def _find_turned(text: str, tokens: Sequence[Token]) -> Iterator[int]:
     """Where JSON may begin that an odd quote among the words before it turned round, so that it
-    seems to be within a text."""
-    depth = 0
+    seems to be within a text; a line's end turns all back."""
+    depth, is_turned = 0, False
     for token in tokens:
         if token.kind == "punctuation":
             sign = text[token.start]
             depth = max(0, depth + (sign in _OPENING) - (sign in _CLOSING))
-        elif not depth and token.kind in _QUOTED:
+        elif token.kind in _QUOTED and not depth and not is_turned:
             opens = _OPENS.search(text, token.start, token.end)
             if opens:
-                return opens.start()
-    return None
+                yield opens.start()
+                is_turned = token.kind != "open"
+        elif token.kind == "open" or "\n" in text[token.start : token.end]:
+            is_turned = False
 
 
 def _find_in_json(text: str, tokens: Sequence[Token], *, is_deep: bool = True) -> list[Change]:

@@ -38,6 +38,8 @@ TEXTS = {
     f"Request failed: {HEADERS}": f"Request failed: {HIDDEN}",
     f'The node "HTTP" said: {HEADERS}, stopped': f'The node "HTTP" said: {HIDDEN}, stopped',
     f'A 5" pipe: {HEADERS}': f'A 5" pipe: {HIDDEN}',
+    f'5" pipe [a] \n5" pipe {HEADERS}': f'5" pipe [a] \n5" pipe {HIDDEN}',
+    f'5" pipe [a] 5" pipe \n5" pipe {HEADERS}': f'5" pipe [a] 5" pipe \n5" pipe {HIDDEN}',
     f"400 - {json.dumps(HEADERS)}": f"400 - {json.dumps(HIDDEN, ensure_ascii=False)}",
     'failed {"secret": {"a": ["hunter2"]}}': f'failed {{"secret": {{"a": ["{MASK}"]}}}}',
     'failed {"secret": {"a": ["hunt': f'failed {{"secret": {{"a": ["{MASK}',
