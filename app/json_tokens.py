@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from typing import NamedTuple
 
 _STRING = r'"(?:[^"\\\n]++|\\[^\n])*+'
@@ -27,9 +28,10 @@ class Token(NamedTuple):
     end: int
 
 
-def scan(text: str) -> list[Token]:
-    """All pieces of a text, without gaps, in linear time; it never fails."""
-    return [Token(match.lastgroup or "", *match.span()) for match in _TOKEN.finditer(text)]
+def scan(text: str, start: int = 0, end: int = sys.maxsize) -> list[Token]:
+    """All pieces of a text or of a part of it, without gaps, in linear time; it never fails."""
+    found = _TOKEN.finditer(text, start, end)
+    return [Token(match.lastgroup or "", *match.span()) for match in found]
 
 
 def scan_form(text: str) -> list[Token]:

@@ -6,93 +6,51 @@ pieces, so that broken JSON is masked alike and whole JSON stays whole.
 """
 
 import json
-from bisect import bisect_right
-from collections.abc import Sequence
-from functools import cached_property, lru_cache
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
 from app.json_tokens import Token, read_name, scan
 from app.secret_names import is_secret_name, is_secret_parameter, may_be_count
-from app.secret_texts import MASK, Change, apply, find_secrets, join
+from app.secret_texts import MASK, Change, Redacted, apply, find_secrets, join
 from app.url_secrets import STARS
 
 _OPENING, _CLOSING = frozenset("{["), frozenset("}]")
+_OPENS = re.compile(r"[{\[]")
+_QUOTED = frozenset({"key", "string", "open"})
 _NAMING = frozenset({"name", "key", "header", "field", "id", "param", "parameter"})
 _NAMED = frozenset({"value", "values", "content", "val", "received"})
 """`{"name": "Authorization", "value": …}`, as tools write the headers of a request, and `received`,
 as we write what is wrong with a field."""
 _ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _SHORT = 200
+_APART = 40
+"""Characters between words that are one value."""
 _NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
 """What Python reads and writes as if it were JSON."""
 
 
-class Redacted:
-    """A text, what is shown of it, and where what stood in the one stands in the other."""
-
-    def __init__(self, text: str, changes: Sequence[Change]) -> None:
-        self.text, self.changes = text, changes
-
-    @cached_property
-    def shown(self) -> str:
-        return apply(self.text, self.changes)
-
-    @property
-    def hides(self) -> bool:
-        return bool(self.changes)
-
-    def shift(self, at: int, *, is_end: bool = False) -> int:
-        """The place in what is shown of a place in the text; one within what is hidden is where
-        that begins, or ends."""
-        index = bisect_right(self._starts, at) - 1
-        if index < 0:
-            return at
-        change, shifted = self.changes[index], self._shifts[index]
-        if at >= change.end:
-            return at + shifted
-        if at == change.start or not is_end:
-            return change.start + shifted - (len(change.shown) - (change.end - change.start))
-        return change.end + shifted
-
-    def find(self, at: int) -> Change | None:
-        """What hides this place."""
-        index = bisect_right(self._starts, at) - 1
-        return self.changes[index] if index >= 0 and at < self.changes[index].end else None
-
-    @cached_property
-    def _starts(self) -> list[int]:
-        return [change.start for change in self.changes]
-
-    @cached_property
-    def _shifts(self) -> list[int]:
-        """By how much all moves behind each change."""
-        shifts, shifted = [], 0
-        for change in self.changes:
-            shifted += len(change.shown) - (change.end - change.start)
-            shifts.append(shifted)
-        return shifts
-
-
 def mask_text(text: str) -> str:
-    """A free text without its secrets."""
-    return _mask_short(text) if len(text) <= _SHORT else apply(text, find_secrets(text))
+    """A free text without its secrets; JSON in it is masked as JSON."""
+    return _mask_short(text) if len(text) <= _SHORT else _mask(text)
 
 
 @lru_cache(maxsize=2048)
 def _mask_short(text: str) -> str:
     """A list says the same of many rows."""
-    return apply(text, find_secrets(text))
+    return _mask(text)
+
+
+def _mask(text: str) -> str:
+    return apply(text, _find_in_text(text))
 
 
 def redact(text: str, *, is_form: bool = False) -> Redacted:
     """A body, as JSON or, as far as it is none, as free text; or as fields of a form."""
-    if is_form:
-        return Redacted(text, _find_in_form(text))
-    changes = _find_in_json(text, scan(text))
-    if not _is_json(text):
-        changes = join([*changes, *find_secrets(text)])
-    return Redacted(text, changes)
+    return Redacted(text, _find_in_form(text) if is_form else _find_in_body(text))
 
 
 def mask_body(raw: bytes, *, is_form: bool = False) -> bytes:
@@ -110,9 +68,21 @@ def mask_value(value: Any) -> Any:
     """What JSON stands for, such as metadata, masked as its text would be."""
     if value is None:
         return None
-    text = json.dumps(value, ensure_ascii=False)
-    changes = _find_in_json(text, scan(text))
-    return json.loads(apply(text, changes)) if changes else value
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+        changes = _find_in_json(text, scan(text))
+        return json.loads(apply(text, changes)) if changes else value
+    except (ValueError, RecursionError):  # One row must not break the list that it is in.
+        return _hide_leaves(value)
+
+
+def _hide_leaves(value: Any, most: int = 4) -> Any:
+    """The outline alone of what can't be masked as JSON: at `most` as many levels."""
+    if most and isinstance(value, dict):
+        return {mask_text(name): _hide_leaves(each, most - 1) for name, each in value.items()}
+    if most and isinstance(value, list):
+        return [_hide_leaves(each, most - 1) for each in value]
+    return value if value is None or isinstance(value, bool) else MASK
 
 
 def _is_json(text: str) -> bool:
@@ -123,8 +93,45 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _find_in_json(text: str, tokens: Sequence[Token]) -> list[Change]:
-    reading = _Reading(text)
+def _find_in_text(text: str) -> list[Change]:
+    """Most texts, of which lists show many, hold no JSON."""
+    return _find_in_body(text) if _OPENS.search(text) else find_secrets(text)
+
+
+def _find_in_body(text: str) -> list[Change]:
+    """JSON, or a text that is broken JSON or holds some among words."""
+    tokens = scan(text)
+    changes = _find_in_json(text, tokens)
+    if _is_json(text):
+        return changes
+    changes += find_secrets(text)
+    turned = [*_find_turned(text, tokens), len(text)]
+    for start, end in pairwise(turned):
+        changes += _find_in_json(text, scan(text, start, end), is_deep=False)
+    return join(changes)
+
+
+def _find_turned(text: str, tokens: Sequence[Token]) -> Iterator[int]:
+    """Where JSON may begin that an odd quote among the words before it turned round, so that it
+    seems to be within a text; a line's end turns all back."""
+    depth, is_turned = 0, False
+    for token in tokens:
+        if token.kind == "punctuation":
+            sign = text[token.start]
+            depth = max(0, depth + (sign in _OPENING) - (sign in _CLOSING))
+        elif token.kind in _QUOTED and not depth and not is_turned:
+            opens = _OPENS.search(text, token.start, token.end)
+            if opens:
+                yield opens.start()
+                is_turned = token.kind != "open"
+        elif token.kind == "open" or "\n" in text[token.start : token.end]:
+            is_turned = False
+
+
+def _find_in_json(text: str, tokens: Sequence[Token], *, is_deep: bool = True) -> list[Change]:
+    """`is_deep`: texts in it may hold JSON again. Of two readings of a text only one may be, or
+    time would double with each level."""
+    reading = _Reading(text, _find_in_text if is_deep else find_secrets)
     for index, token in enumerate(tokens):
         if token.kind != "space":
             is_name = token.kind == "key" or (
@@ -157,9 +164,9 @@ class _Level:
 class _Reading:
     """Goes through the pieces of JSON, and notes what must not be shown."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, find: Callable[[str], list[Change]]) -> None:
         self.changes: list[Change] = []
-        self._text = text
+        self._text, self._find_within = text, find
         self._levels = [_Level("", is_secret=False)]
         self._name = ""
         self._is_secret = False
@@ -227,10 +234,13 @@ class _Reading:
             if not (self._levels[-1].counts or may_be_count(self._name)):
                 self.changes.append(Change(start, end, f'"{MASK}"'))
         elif token.kind == "bad" and self._text[start:end] not in _NO_NUMBERS:
-            last = self.changes[-1] if self.changes else None
-            if last and not self._text[last.end : start].strip():
+            if self.changes and self._is_beside(self.changes[-1].end, start):
                 start = self.changes.pop().start  # Several words are one value.
             self.changes.append(Change(start, end))
+
+    def _is_beside(self, end: int, start: int) -> bool:
+        """What was held back is hidden after what stands behind it, which it is not beside."""
+        return 0 <= start - end <= _APART and not self._text[end:start].strip()
 
     def _note_forms(self, token: Token) -> None:
         """Secrets that show by themselves, in a text or a number."""
@@ -240,30 +250,30 @@ class _Reading:
             if find_secrets(piece):
                 self.changes.append(Change(start, end, f'"{MASK}"'))
         elif token.kind in ("string", "key"):
-            self._note_in_string(piece, start)
+            self._note_in_string(piece[1:-1], start + 1)
+        elif token.kind == "open" and _OPENS.search(piece):  # Others are read as free text.
+            self._note_in_string(piece[1:], start + 1)
 
-    def _note_in_string(self, piece: str, start: int) -> None:
-        if "\\" not in piece:
-            for change in _find_in_string(piece[1:-1]):
-                self.changes.append(
-                    change._replace(start=start + 1 + change.start, end=start + 1 + change.end)
-                )
-            return
+    def _note_in_string(self, written: str, start: int) -> None:
+        """`written`: what stands within the quotes."""
         try:
-            plain = json.loads(piece, strict=False)
+            plain = json.loads(f'"{written}"', strict=False) if "\\" in written else written
         except ValueError:
             return
-        changes = _find_in_string(plain)
-        if changes:
-            shown = json.dumps(apply(plain, changes), ensure_ascii=False)[1:-1]
-            self.changes.append(Change(start + 1, start + len(piece) - 1, shown))
+        changes = self._find_within(plain)
+        if "\\" not in written and not any('"' in change.shown for change in changes):
+            self.changes += [
+                change._replace(start=start + change.start, end=start + change.end)
+                for change in changes
+            ]
+        elif changes:
+            shown = _write_within_quotes(apply(plain, changes))
+            self.changes.append(Change(start, start + len(written), shown))
 
 
-def _find_in_string(plain: str) -> list[Change]:
-    """A text of JSON may hold JSON again, as it is often sent."""
-    if plain[:1] in _OPENING and _is_json(plain):
-        return _find_in_json(plain, scan(plain))
-    return find_secrets(plain)
+def _write_within_quotes(plain: str) -> str:
+    """As JSON, readable; halves of signs, which no encoding can write, stay escaped."""
+    return json.dumps(plain, ensure_ascii=False)[1:-1].encode("utf-8", "backslashreplace").decode()
 
 
 def _find_in_form(text: str) -> list[Change]:

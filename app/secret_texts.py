@@ -6,7 +6,9 @@ twice from the same place.
 
 import base64
 import re
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from app.keys import PREFIX_LENGTH, is_secret
@@ -91,7 +93,7 @@ def find_secrets(text: str) -> list[Change]:
 def join(changes: Iterable[Change]) -> list[Change]:
     """In their order; those that overlap become one."""
     joined: list[Change] = []
-    for each in sorted(changes):
+    for each in sorted(set(changes)):
         if not joined or each.start >= joined[-1].end:
             joined.append(each)
         elif each.end > joined[-1].end or joined[-1].shown not in (MASK, STARS):
@@ -107,6 +109,52 @@ def apply(text: str, changes: Iterable[Change]) -> str:
         parts += [text[at : change.start], change.shown]
         at = change.end
     return "".join([*parts, text[at:]]) if parts else text
+
+
+class Redacted:
+    """A text, what is shown of it, and where what stood in the one stands in the other."""
+
+    def __init__(self, text: str, changes: Sequence[Change]) -> None:
+        self.text, self.changes = text, changes
+
+    @cached_property
+    def shown(self) -> str:
+        return apply(self.text, self.changes)
+
+    @property
+    def hides(self) -> bool:
+        return bool(self.changes)
+
+    def shift(self, at: int, *, is_end: bool = False) -> int:
+        """The place in what is shown of a place in the text; one within what is hidden is where
+        that begins, or ends."""
+        index = bisect_right(self._starts, at) - 1
+        if index < 0:
+            return at
+        change, shifted = self.changes[index], self._shifts[index]
+        if at >= change.end:
+            return at + shifted
+        if at == change.start or not is_end:
+            return change.start + shifted - (len(change.shown) - (change.end - change.start))
+        return change.end + shifted
+
+    def find(self, at: int) -> Change | None:
+        """What hides this place."""
+        index = bisect_right(self._starts, at) - 1
+        return self.changes[index] if index >= 0 and at < self.changes[index].end else None
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [change.start for change in self.changes]
+
+    @cached_property
+    def _shifts(self) -> list[int]:
+        """By how much all moves behind each change."""
+        shifts, shifted = [], 0
+        for change in self.changes:
+            shifted += len(change.shown) - (change.end - change.start)
+            shifts.append(shifted)
+        return shifts
 
 
 def _find_tokens(text: str) -> Iterator[Change]:

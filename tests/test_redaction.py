@@ -231,7 +231,8 @@ def test_no_card_number_is_shown(number: int, issuer: str, between: str) -> None
 @pytest.mark.parametrize(
     "piece",
     ["44 ", "pass", "eyJ", "sk-", '"', 'password:"', "//", '\\"', "a=", "{", '[{"a":', "token: ",
-     "Basic ", "fp_", "4", "?token=", "pwd:'", "-----BEGIN PRIVATE KEY-----"],
+     "Basic ", "fp_", "4", "?token=", "pwd:'", '"{\n', '{"value": a,', '\\"[ "', "[",
+     '"[4111111111111111]",', "-----BEGIN PRIVATE KEY-----"],
 )  # fmt: skip
 def test_time_grows_with_the_text_alone(piece: str) -> None:
     def take(size: int) -> float:

@@ -12,7 +12,8 @@ from app.ingest.service import ingest_service
 from app.ingest.slips import is_form
 from app.json_tokens import Token, scan, scan_form
 from app.problems import ProblemError, presentable, shorten
-from app.redaction import Redacted, redact
+from app.redaction import redact
+from app.secret_texts import Redacted
 
 _FORM = "application/x-www-form-urlencoded"
 _LONGEST_SLIP = 80

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from app.problems import Position, presentable
-from app.redaction import Redacted, redact
-from app.secret_texts import MASK
+from app.redaction import redact
+from app.secret_texts import MASK, Redacted
 
 WINDOW = 2000
 LONGEST_QUOTED = 40

@@ -132,6 +132,36 @@ def test_what_was_wrong_with_a_secret_field_does_not_tell_it(
             assert not list_shown(owner.get(address).text), (body, address)
 
 
+POISON = {
+    "metadata": {"a": "[4111111111111111]", "name": "password", "value": 4111111111111111},
+    "error_message": {"headers": [{"name": "Authorization", "value": "hunter2"}]},
+}
+
+
+def test_json_in_texts_of_a_sender_breaks_no_page_and_shows_none(
+    app: Flask, owner: FlaskClient, team: Team
+) -> None:
+    refused, event = send(owner, team, ended_at="[4111111111111111]"), send(owner, team, **POISON)
+    process_batch(100)
+    db.session.rollback()
+    run_id = db.session.scalars(select(Run.public_id)).one()
+    pages = ["/", "/events", "/runs", "/runs/errors", "/problems", f"/runs/{run_id}"]
+    pages += [f"/runs/{run_id}/texts", f"/events/{event}", f"/events/{refused}"]
+    for path in (*pages, "/api/v1/runs", f"/api/v1/runs/{run_id}", "/api/v1/events"):
+        answer = owner.get(path, headers=team.headers if "/api/" in path else None)
+        assert answer.status_code == 200, path
+        assert "hunter2" not in answer.text and "4111111111111111" not in answer.text, path
+    done = app.test_cli_runner().invoke(args=["events", "tail", "--json"])
+    assert done.exit_code == 0 and "4111111111111111" not in done.output
+    told = json.dumps(POISON["error_message"])
+    assert (
+        "hunter2" not in detail_of(SeenRun(1, 1, "failure", now(), None, "", told, told))["error"]
+    )
+    post_to(make_channel(team, "webhook"), title=told, text=told, facts=(("Error", told),))
+    (row,) = db.session.execute(select(OutboxMessage.__table__)).all()
+    assert MASK in row.text and "hunter2" not in str(row)
+
+
 def test_what_is_stored_and_sent_again_is_what_came(
     owner: FlaskClient, team: Team, event_id: str
 ) -> None:
