@@ -172,6 +172,7 @@ LISTS: dict[str, tuple[Callable[[FlaskClient, Team], None], str]] = {
 EXCEPTIONS = {
     "account.show_account": "Sessions are listed while they last.",
     "alert_rules.show_rules": "Rules stay until somebody removes them.",
+    "audit.show_log": "It says below what is kept for how long: nearly all of it for good.",
     "channel.show_new": "A form.",
     "channels.show_channels": "Channels stay until somebody removes them.",
     "connect.show_connect": "Instructions.",
@@ -189,6 +190,7 @@ EXCEPTIONS = {
     "runs.show_run": "One run; where its events are gone, it says so.",
     "settings.show_settings": "It says of each period from when the oldest is.",
     "troubleshooting.show_table": "A text; its counts say of which days they are.",
+    "two_factor.show_offer": "A form.",
     "workflows.show_workflows": "Workflows stay.",
 }
 """Pages without the line, and why they need none."""
