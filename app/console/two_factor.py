@@ -1,6 +1,7 @@
 """The second factor of one's own account: on, off, and the codes for when it is lost."""
 
-import segno
+from importlib import import_module
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
@@ -72,5 +73,6 @@ def _show_codes(codes: list[str], title: str, note: str = "") -> str:
 
 def draw_code(text: str) -> Markup:
     """A QR code as an SVG that needs neither a script nor a style sheet of its own."""
+    segno = import_module("segno")  # Half a megabyte of each process, for a page that few open.
     code = segno.make(text, error="m", micro=False)
     return Markup(code.svg_inline(scale=5, border=3, svgclass=None, lineclass=None, omitsize=True))  # noqa: S704
