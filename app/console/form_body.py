@@ -16,8 +16,8 @@ MAX_FORM_BYTES = 256 * 1024
 """Room for thousands of fields. Werkzeug takes 20 ms for as many escapes, in which nobody else is
 served."""
 MAX_EVENT_FORM_BYTES = 2 * 1024 * 1024
-"""Room for the largest body that an event may have, half of its bytes escaped: all of them, in 3 MB,
-would keep everybody else waiting for over 200 ms."""
+"""Room for the largest body that an event may have, half of its bytes escaped: all of them, in
+3 MB, would keep everybody else waiting for over 200 ms."""
 MAX_STRANGERS_BYTES = 1024 * 1024
 """Of those, from whoever was never signed in: twice as much keeps all others waiting."""
 TAKE_EVENTS = frozenset(
