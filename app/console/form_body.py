@@ -2,13 +2,12 @@
 
 import logging
 from contextlib import suppress
-from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from flask import abort, current_app, request, session
 from werkzeug.wsgi import get_input_stream
 
-from app.ingest.remainders import HELD_BYTES
+from app.ingest.remainders import Remainder
 from app.ingest.slips import has_stray_percent_signs
 from app.time_limit import TimeIsUp, time_limit
 
@@ -71,7 +70,7 @@ def _read_all() -> Any:
     too_large = _TooLargeError(f"The form is larger than {most // 1024} KB.")
     if (request.content_length or 0) > most:
         raise too_large
-    stream, form = get_input_stream(request.environ), _new_file()
+    stream, form = get_input_stream(request.environ), Remainder()
     size, fields, signs = 0, 1, 0
     while piece := stream.read(_CHUNK):
         size, fields = size + len(piece), fields + piece.count(b"&")
@@ -91,10 +90,6 @@ def _find_most() -> int:
     if request.endpoint not in TAKE_EVENTS:
         return MAX_FORM_BYTES
     return MAX_EVENT_FORM_BYTES if "_user_id" in session else MAX_STRANGERS_BYTES
-
-
-def _new_file() -> Any:
-    return SpooledTemporaryFile(HELD_BYTES)
 
 
 def _end_connection() -> None:
