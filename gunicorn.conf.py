@@ -120,6 +120,7 @@ OBJECTS_UNTIL_COLLECTION = 4_000
 
 
 def when_ready(server: Any) -> None:
+    server.app.wsgi().extensions["flowpulse_warm_up"]()
     gc.collect()
     gc.freeze()  # A collection writes into what it goes over, which ends the sharing.
     give_up_slow_readers(server.LISTENERS, server.cfg.keepalive + 3)  # We come first.

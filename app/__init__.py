@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from app.ingest.service import init_ingest
 from app.postgres import REPLICA_NOTICES, engine_options
 from app.processing.web_beat import WebBeat
 from app.secret_key import resolve_secret_key
+from app.warm_up import warm_up
 
 __version__ = "0.1.0"
 __all__ = ["create_app", "models"]
@@ -49,6 +51,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> FlowPulse:
     app.register_blueprint(batch_blueprint)
     app.register_blueprint(pings_blueprint)
     app.extensions["flowpulse_web_beat"] = WebBeat(app)
+    app.extensions["flowpulse_warm_up"] = partial(warm_up, app)
     return app
 
 

@@ -18,6 +18,7 @@ class Nothing:
 
 app = Flask(__name__)
 app.extensions["flowpulse_hurry"] = lambda seconds: None
+app.extensions["flowpulse_warm_up"] = lambda: None
 app.extensions["flowpulse_ingest"] = app.extensions["flowpulse_web_beat"] = Nothing()
 
 

@@ -10,6 +10,9 @@ from types import FrameType
 from typing import Any
 
 import gevent
+import gevent.os
+import gevent.signal
+import gevent.subprocess  # What a process patches with is loaded before the fork, for all.
 from gevent import monkey
 from gunicorn.http import errors
 from gunicorn.http.unreader import SocketUnreader

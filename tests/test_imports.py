@@ -54,6 +54,7 @@ LEVELS = {
     "errors": 8,
     "api": 9,
     "console": 10,
+    "warm_up": 10,
     "cli": 11,
     "": 12,
 }
