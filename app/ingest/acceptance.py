@@ -133,12 +133,18 @@ def take_in(
 ) -> tuple[dict[str, Any], bool]:
     """Validate the body and put the event on disk.
 
-    Returns the answer, and whether it is the first answer to the same Idempotency-Key. Raises
-    ProblemError for what can't be accepted.
+    Returns the answer, and whether it is the first answer to the same Idempotency-Key: what was
+    accepted once is so whatever has become of its workflow since. Raises ProblemError for what
+    can't be accepted.
     """
-    answer, event, claim = prepare(service, intake, kind, raw, claim, workflows)
-    first = service.recorder.record(event, claim)
-    return first or answer, first is not None
+    try:
+        answer, event, claim = prepare(service, intake, kind, raw, claim, workflows)
+        first = service.recorder.record(event, claim)
+    except ProblemError:  # To look before would cost every request with a key a tenth more.
+        first = find_first_answer(service, claim)
+        if first is None:
+            raise
+    return (answer if first is None else first), first is not None
 
 
 def prepare(

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.ingest.acceptance import (
-    find_first_answer,
     make_claim,
     read_claim,
     read_event,
@@ -126,9 +125,6 @@ def _accept(attempt: Attempt, intake: Intake) -> Outcome:
     claim = read_claim(intake, workspace_id, kind, raw)
     if claim is None and attempt.idempotency_key:
         claim = make_claim(intake, workspace_id, attempt.idempotency_key, kind, raw)
-    first = find_first_answer(service, claim)
-    if first:
-        return Outcome(first["event_id"], is_repeat=True)
     answer, is_repeat = take_in(service, intake, kind, raw, claim, attempt.workflows)
     return Outcome(answer["event_id"], is_repeat=is_repeat)
 

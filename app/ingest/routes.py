@@ -7,7 +7,7 @@ from flask import Blueprint, request
 
 from app.answers import JSON, JsonAnswer
 from app.flask_app import Environ, FlowPulse
-from app.ingest.acceptance import find_first_answer, read_claim, refuse_encoding, take_in
+from app.ingest.acceptance import read_claim, refuse_encoding, take_in
 from app.ingest.authentication import require_key
 from app.ingest.intake import open_intake
 from app.ingest.schemas import EVENT_KINDS, EventKind
@@ -23,9 +23,6 @@ def accept(service: IngestService, kind: EventKind, environ: Environ) -> JsonAns
     refuse_encoding(intake)
     raw = intake.read_body(service.max_body_bytes, service.body_timeout_seconds)
     claim = read_claim(intake, key.workspace_id, kind, raw)
-    first = find_first_answer(service, claim)
-    if first:
-        return answer_accepted(first, replayed=True)
     answer, is_replayed = take_in(service, intake, kind, raw, claim)
     return answer_accepted(answer, replayed=is_replayed)
 

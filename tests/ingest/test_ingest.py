@@ -398,6 +398,27 @@ def test_a_retry_with_the_same_idempotency_key_gets_the_first_answer(
     assert len(logged()) == 1
 
 
+def test_a_retry_gets_the_first_answer_whatever_became_of_its_workflow(
+    client: FlaskClient, team: Team
+) -> None:
+    headers = {**team.headers, "Idempotency-Key": "run-1"}
+    first = client.post(SUCCESS, json=success(team), headers=headers)
+    archive_workflow(db.session.get_one(Workflow, team.workflow_id))
+    again = client.post(SUCCESS, json=success(team), headers=headers)
+    assert (again.status_code, again.json) == (202, first.json)
+    assert again.headers["Idempotent-Replayed"] == "true"
+
+
+@pytest.mark.parametrize("body", ["{", "{}", "[]"])
+def test_a_used_idempotency_key_with_a_bad_body_is_422(
+    client: FlaskClient, team: Team, body: str
+) -> None:
+    headers = {**team.headers, "Idempotency-Key": "run-1"}
+    assert client.post(SUCCESS, json=success(team), headers=headers).status_code == 202
+    answer = client.post(SUCCESS, data=body, headers=headers)
+    assert (answer.status_code, answer.json["code"]) == (422, "idempotency_key_reused")
+
+
 def test_the_same_idempotency_key_with_another_body_or_endpoint_is_422(
     client: FlaskClient, team: Team
 ) -> None:
