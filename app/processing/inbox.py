@@ -1,12 +1,13 @@
 """The queue side of the events table: claim what is due, put off what failed, give up at last."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, func, select, type_coerce, update
+from sqlalchemy import Table, bindparam, func, select, text, type_coerce, update
 from sqlalchemy.orm import Session
 from sqlalchemy.types import Text
 
@@ -26,6 +27,7 @@ _DUE = (
     .limit(1)
 )
 """Made once: an idle worker asks this ten times a second, and little else."""
+_SORT_NOTHING, _SORT_AGAIN = (text(f"SET LOCAL enable_sort = {it}") for it in ("off", "on"))
 _KEYS = {True: ("id",), False: ("id", "received_at")}
 """What finds an event on SQLite, and on PostgreSQL, where the time tells the month's table."""
 
@@ -76,7 +78,20 @@ def claim(session: Session, now: datetime, limit: int) -> list[ClaimedEvent]:
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return [ClaimedEvent(*row) for row in session.execute(due)]  # type: ignore[arg-type]
+    with _by_index(session):
+        return [ClaimedEvent(*row) for row in session.execute(due)]  # type: ignore[arg-type]
+
+
+@contextmanager
+def _by_index(session: Session) -> Iterator[None]:
+    """PostgreSQL takes the queue to be as short as when it was last counted, and would sort a whole
+    backlog for each claim: 50 ms with 15,000 waiting, and more the longer it gets."""
+    if is_sqlite():
+        yield
+        return
+    session.execute(_SORT_NOTHING)
+    yield
+    session.execute(_SORT_AGAIN)
 
 
 def finish(
