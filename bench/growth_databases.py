@@ -1,5 +1,6 @@
 """The databases of `python -m bench.growth`: each filled quickly, then opened as it is served."""
 
+import os
 import signal
 import time
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ from app.extensions import db, is_sqlite, writing
 from app.processing.partition_list import month_of, next_month
 from app.processing.partition_making import make_months
 from bench.events import DAYS
-from bench.multiply import STRETCH, fill_many
+from bench.multiply import fill_many
 from tests.apps import close_app, make_app
 from tests.channels.deliveries import store_channels
 from tests.factories import Team, make_alert, make_team
@@ -63,6 +64,7 @@ def fill(kind: str, count: int, folder: Path, stack: ExitStack) -> Filled:
         db.engine.dispose()
     if cluster:
         _restart(cluster)
+    os.sync()  # What was written in haste must not be in the way of what is measured.
     seconds = time.monotonic() - started
     print(f"{kind}: {count:,} events in {seconds:.0f} s", flush=True)
     return Filled(kind, count, app, team, seconds)
@@ -74,7 +76,7 @@ def _fill(count: int) -> Team:
     if not is_sqlite():
         with writing() as session:  # As if a worker had been there all the time.
             make_months(session, _list_months(until - timedelta(days=DAYS), until))
-    fill_many(team, count, until, stretch=min(STRETCH, max(count // 10, 10)))
+    fill_many(team, count, until)
     store_channels(team.workspace_id, ["On call"])
     make_alert(team.workspace_id, team.workflow_id)
     return team

@@ -70,10 +70,17 @@ class Noting(NamedTuple):
         time.sleep(WARM_SECONDS)
 
     def read(self, since: float = 0.0) -> list[Note]:
-        """What began then or later; a line that is being written is left for the next time."""
+        """What began then or later; a line that is being written is left for the next time. From
+        the end on, as whoever asks shares the machine, and this process, with the senders."""
         lines = self.notes.read_text().splitlines() if self.notes.exists() else []
-        notes = [Note(*json.loads(line)) for line in lines if line.endswith("]")]
-        return [each for each in notes if each.began >= since]
+        found = []
+        for line in reversed(lines):
+            if line.endswith("]"):
+                note = Note(*json.loads(line))
+                if note.ended < since:
+                    break
+                found.append(note)
+        return [each for each in reversed(found) if each.began >= since]
 
 
 @contextmanager

@@ -34,8 +34,8 @@ SLICE_SECONDS = {SQLITE: 25.0, POSTGRESQL: 40.0}
 """Of removing, between two calm spans: five or so until all is gone."""
 LEAST_SHARE = 0.25
 """A last span that is shorter than so much of a whole one is no pair."""
-SETTLE_SECONDS = 1.0
-"""After each change."""
+SETTLE_SECONDS, LOOK_SECONDS = 1.0, 0.5
+"""After each change; and how often it looks whether all are gone."""
 LONGEST_SECONDS = 900
 KEPT_DAYS = ("FLOWPULSE_EVENT_DAYS", "FLOWPULSE_FAILURE_DAYS", "FLOWPULSE_REJECTED_DAYS")
 NO_SIZE = {"FLOWPULSE_REJECTED_ROWS": "100000000"}
@@ -142,7 +142,7 @@ def take_pair(
     time.sleep(calm_seconds)
     went = noting.go()
     while not _are_gone(noting.read(went), left):
-        time.sleep(0.2)
+        time.sleep(LOOK_SECONDS)
         if time.monotonic() >= went + seconds:
             break
     ended = noting.rest()
