@@ -30,7 +30,7 @@ from bench.subjects import POSTGRESQL, SQLITE, FlowPulse, databases, flowpulse
 COUNT = 1_000_000
 PAST_SHARE = 0.9
 CALM_SECONDS = 10.0
-SLICE_SECONDS = {SQLITE: 25.0, POSTGRESQL: 40.0}
+SLICE_SECONDS = {SQLITE: 20.0, POSTGRESQL: 30.0}
 """Of removing, between two calm spans: five or so until all is gone."""
 LEAST_SHARE = 0.25
 """A last span that is shorter than so much of a whole one is no pair."""
