@@ -151,6 +151,14 @@ bench-growth: $(DEV_READY) ## Time what grows, up to ten million events, and rew
 bench-purge: $(DEV_READY) ## Remove nine tenths of a million events under load and rewrite docs/performance-purge.md
 	@$(PY) -m bench.purge
 
+.PHONY: bench-purge-months
+bench-purge-months: $(DEV_READY) ## Drop two months of a million events each under load, for docs/performance-purge.md
+	@$(PY) -m bench.purge --months
+
+.PHONY: bench-check
+bench-check: $(DEV_READY) ## Judge the last results: each goal that is missed has its reason
+	@$(PY) -m bench --check
+
 .PHONY: bench-move
 bench-move: $(DEV_READY) ## Move a million events to PostgreSQL and rewrite docs/performance-move.md
 	@$(PY) -m bench.move

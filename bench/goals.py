@@ -3,7 +3,9 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
-from bench import drain, growth, move
+from bench import drain, growth, growth_inserts, move, purge_months, purge_report
+from bench.growth_inserts import CLAIM_AN_EVENT, CLAIM_OF_ONE, COMMITS, insert_of
+from bench.growth_report import ADDRESSES, FEWEST, LIMITS, find_slowest, name_of
 from bench.ingest import REJECTED, SUCCESS, WITH_KEY
 from bench.live import ALONE, WATCHED
 from bench.measured import Measured
@@ -71,9 +73,109 @@ def _most(part: str, subject: str, figures: Collection[str]) -> Callable[[Result
     return find
 
 
+def _highest(part: str, subject: str, figure: str) -> Callable[[Results], float | None]:
+    """Of all rounds."""
+
+    def find(results: Results) -> float | None:
+        return max(results[part].all(subject, figure), default=None) if part in results else None
+
+    return find
+
+
+def _slowest(subject: str, of: Callable[[str], bool]) -> Callable[[Results], float | None]:
+    """The highest median of all addresses of a kind."""
+
+    def find(results: Results) -> float | None:
+        rounds = results["growth"].subjects.get(subject) if "growth" in results else None
+        slowest = find_slowest(rounds[0], of) if rounds else None
+        return slowest.median if slowest else None
+
+    return find
+
+
+def _grown(kind: str, count: int) -> str:
+    return name_of(IN_GROWTH[kind], count)
+
+
 KINDS = (SQLITE, POSTGRESQL)
 IN_GROWTH = dict(zip(KINDS, growth.KINDS, strict=True))
 PAGES = ("`/events`", "`/events/{event}`", "`/`", "`/workflows/{workflow}`")
+MOST = max(growth.COUNTS)
+GROWTH = (
+    *(
+        Goal(
+            f"p50 of an insert of {size} with {count:,} events, {kind}, of with {FEWEST:,}",
+            1.2,
+            _ratio(growth_inserts.PART, _grown(kind, count), _grown(kind, FEWEST), insert_of(size)),
+        )
+        for size in COMMITS
+        for kind in KINDS
+        for count in growth.COUNTS
+        if count > FEWEST
+    ),
+    *(
+        Goal(
+            f"{figure}, with {MOST:,} events, {kind}, ms",
+            1,
+            _median(growth_inserts.PART, _grown(kind, MOST), figure),
+            form=".3f",
+        )
+        for figure in (CLAIM_OF_ONE, CLAIM_AN_EVENT)
+        for kind in KINDS
+    ),
+    *(
+        Goal(
+            f"the worker with {MOST:,} events, {kind}, events/s",
+            least,
+            _median("growth", _grown(kind, MOST), "worker, events/s"),
+            True,
+            ",.0f",
+        )
+        for kind, least in zip(KINDS, (2_000, 3_000), strict=True)
+    ),
+    *(
+        Goal(
+            f"log, event, overview, workflow with {count:,} events, {kind}, the slowest, ms",
+            limit,
+            _most("growth", _grown(kind, count), PAGES),
+            form=".0f",
+        )
+        for count, limit in LIMITS.items()
+        for kind in KINDS
+    ),
+    *(
+        Goal(
+            f"the slowest {what} with {count:,} events, {kind}, ms",
+            limit,
+            _slowest(_grown(kind, count), of),
+            form=".0f",
+        )
+        for what, of in ADDRESSES.items()
+        for count, limit in LIMITS.items()
+        for kind in KINDS
+    ),
+)
+PURGE = (
+    Goal(
+        "the write lock while old rows go, SQLite (PostgreSQL has none), the longest, ms",
+        50,
+        _highest(purge_report.PART, purge_report.during(SQLITE), "held_longest_ms"),
+        form=".0f",
+    ),
+    *(
+        Goal(
+            f"p99 of 202 while nine tenths of 1,000,000 events go, {kind}, of calm",
+            2,
+            _ratio(purge_report.PART, purge_report.during(kind), purge_report.calm(kind), "p99_ms"),
+        )
+        for kind in KINDS
+    ),
+    Goal(
+        "p99 of 202 from when a month of 1,000,000 events is dropped, PostgreSQL, of calm",
+        2,
+        _ratio(purge_months.PART, purge_months.DURING, purge_months.CALM, "p99_ms"),
+    ),
+)
 GOALS = (
     *(
         Goal(f"throughput, {subject}, of bare", least, _of_bare(subject, "rate"), True)
@@ -126,51 +228,8 @@ GOALS = (
         )
         for kind in KINDS
     ),
-    *(
-        Goal(
-            f"an insert's p50 with 10,000,000 events, {kind}, of with 10,000",
-            1.2,
-            _ratio(
-                "growth",
-                growth.name_of(IN_GROWTH[kind], 10_000_000),
-                growth.name_of(IN_GROWTH[kind], 10_000),
-                "insert of 1",
-            ),
-        )
-        for kind in KINDS
-    ),
-    *(
-        Goal(
-            f"a claim with 10,000,000 events, {kind}, ms",
-            1,
-            _median("growth", growth.name_of(IN_GROWTH[kind], 10_000_000), "claim of 1"),
-        )
-        for kind in KINDS
-    ),
-    *(
-        Goal(
-            f"log, event, overview, workflow with {count:,} events, {kind}, the slowest, ms",
-            limit,
-            _most("growth", growth.name_of(IN_GROWTH[kind], count), PAGES),
-            form=".0f",
-        )
-        for count, limit in {1_000_000: 100, 10_000_000: 300}.items()
-        for kind in KINDS
-    ),
-    Goal(
-        "the write lock while old rows go, SQLite, the longest, ms",
-        50,
-        _median("purge", SQLITE, "held_longest_ms"),
-        form=".0f",
-    ),
-    *(
-        Goal(
-            f"p99 of 202 while nine tenths of 1,000,000 events go, {kind}, of before and after",
-            2,
-            _median("purge", kind, "p99_ratio"),
-        )
-        for kind in KINDS
-    ),
+    *GROWTH,
+    *PURGE,
     Goal(
         "a move of 1,000,000 events to PostgreSQL, s",
         300,
@@ -178,6 +237,12 @@ GOALS = (
         form=".0f",
     ),
 )
+
+
+def missed(results: Results) -> list[str]:
+    """The names of the goals whose last figures don't hold them."""
+    found = ((goal, goal.find(results)) for goal in GOALS)
+    return [goal.name for goal, figure in found if figure is not None and not goal.holds(figure)]
 
 
 def rows(results: Results) -> list[tuple[str, str, str, str]]:

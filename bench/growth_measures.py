@@ -1,12 +1,11 @@
 """What `python -m bench.growth` measures in a filled database: figures by name."""
 
-import json
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from flask import Flask
 from sqlalchemy import func, select
@@ -18,23 +17,21 @@ from app.console.run_filter import RunFilter
 from app.console.run_search import Place as RunPlace
 from app.console.run_search import find_page as find_run_page
 from app.console.tail import Tail
-from app.extensions import db, writing
-from app.identifiers import new_id
-from app.ingest.records import NewEvent
+from app.extensions import db
 from app.ingest.stores import open_store
 from app.models import Event, Run
 from app.processing.batch import process_batch
-from app.processing.inbox import claim, has_due
+from app.processing.inbox import has_due
 from app.processing.pace import ALONE
 from bench.events import list_filters
 from bench.growth_report import HIGH
+from bench.new_events import Batch, make_event
 from bench.pages import find_ids
 from tests.console.pages import sign_in
 from tests.factories import Team
 from tests.pages_map import addresses
 
-BATCHES = {1: 300, 16: 300}
-"""How many commits of so many events are timed."""
+COMMITS, EVENTS_A_COMMIT = 320, 16
 ROUNDS = 15
 LOOKS = 200
 SEARCHED_SECONDS = 30.0
@@ -86,41 +83,16 @@ class Subject(NamedTuple):
     team: Team
 
 
-class Batch(NamedTuple):
-    """Events that one commit writes."""
-
-    events: Sequence[NewEvent]
-
-    def take(self) -> Sequence[NewEvent]:
-        return self.events
-
-    def give_back(self) -> None:
-        raise RuntimeError("nobody else writes")
-
-
 Figures = Iterator[tuple[str, float]]
 
 
-def insert(subject: Subject) -> Figures:
-    """Commits on the ingest service's own road, each on disk; what is inserted is then claimed."""
+def backlog(subject: Subject) -> Figures:
+    """Events on the ingest service's own road, for the looks and the worker that follow."""
     with closing(open_store(db.engine.url)) as store:
-        for size, rounds in BATCHES.items():
-            batches = [
-                Batch([make_event(subject.team) for _ in range(size)]) for _ in range(rounds)
-            ]
-            times = [_time(lambda batch=batch: store.append_events(batch)) for batch in batches]  # type: ignore[misc]
-            yield f"insert of {size}", statistics.median(times)
-            yield f"insert of {size}{HIGH}", statistics.quantiles(times, n=100)[-1]
-
-
-def claims(subject: Subject) -> Figures:
-    """Whether anything is due, and claims that are then given back."""
+        for _ in range(COMMITS):
+            store.append_events(Batch([make_event(subject.team) for _ in range(EVENTS_A_COMMIT)]))
     looks = [_time(lambda: has_due(db.session(), now())) for _ in range(LOOKS)]
     yield "has_due", statistics.median(looks)
-    for size in (1, ALONE[db.engine.dialect.name]):
-        with writing() as session:
-            times = [_time(lambda: claim(session, now(), size)) for _ in range(LOOKS // 4)]  # noqa: B023
-        yield f"claim of {size}", statistics.median(times)
 
 
 def worker(subject: Subject) -> Figures:
@@ -159,7 +131,7 @@ def pages(subject: Subject) -> Figures:
                 found.append((clock.now() - started) * 1_000)
     for path, template in zip(own, PAGES, strict=True):
         yield f"`{template}`", statistics.median(times[path])
-        yield f"`{template}`{HIGH}", statistics.quantiles(times[path], n=20)[-1]
+        yield f"`{template}`{HIGH}", statistics.quantiles(times[path], n=20, method="inclusive")[-1]
     for path, name in filters.items():
         yield f"`/events`, {name}", statistics.median(times[path])
 
@@ -225,8 +197,7 @@ def _count(table: Any, *conditions: Any) -> int:
 
 
 MEASURES: tuple[Callable[[Subject], Figures], ...] = (
-    insert,
-    claims,
+    backlog,
     worker,
     tail,
     pages,
@@ -239,30 +210,3 @@ def _time(function: Callable[[], object]) -> float:
     started = clock.now()
     function()
     return (clock.now() - started) * 1_000
-
-
-def make_event(team: Team) -> NewEvent:
-    moment, execution = now(), f"bench-{new_id()}"
-    fields = {"ended_at": moment.isoformat(), "external_execution_id": execution}
-    payload = json.dumps({**fields, "note": "x" * 200})
-    row = dict.fromkeys(NewEvent._fields) | {
-        "public_id": new_id(),
-        "workspace_id": team.workspace_id,
-        "api_key_id": team.api_key_id,
-        "workflow_id": team.workflow_id,
-        "received_at": moment,
-        "state": "accepted",
-        "kind": "run-success",
-        "platform": "n8n",
-        "method": "POST",
-        "path": "/api/v1/ingest/run-success",
-        "headers": '[["Content-Type","application/json"]]',
-        "body": payload.encode(),
-        "remote_addr": "10.0.0.7",
-        "user_agent": "n8n",
-        "status": 202,
-        "took_ms": 1.5,
-        "payload": payload,
-        "next_attempt_at": moment,
-    }
-    return NewEvent(**cast(dict[str, object], row))  # type: ignore[arg-type]

@@ -56,11 +56,13 @@ POSTGRESQL = Dialect(
 )
 
 
-def fill_many(team: Team, count: int, until: datetime, stretch: int = STRETCH) -> None:
-    """Fill an empty database with about so many events of the last 30 days: a few thousand made one
-    by one, and as many copies of those as it takes."""
+def fill_many(
+    team: Team, count: int, until: datetime, stretch: int = STRETCH, days: int = DAYS
+) -> None:
+    """Fill an empty database with about so many events of the last days: a few thousand made one by
+    one, and as many copies of those as it takes."""
     copies = max(count // stretch, 1)
-    span = timedelta(minutes=max(DAYS * 24 * 60 // copies, 1))
+    span = timedelta(minutes=max(days * 24 * 60 // copies, 1))
     fill(team, min(count, stretch), until=until - span * (copies - 1), span=span)
     if copies == 1:
         return

@@ -1,121 +1,97 @@
-"""`python -m bench.purge`: what senders notice while nine tenths of a million events are removed.
+"""`python -m bench.purge`: what senders notice while nine tenths of a million events are removed,
+or, with `--months`, while PostgreSQL drops months of a million events each.
 
 Writes docs/performance-purge.md.
 """
 
 import argparse
-import http.client
-import json
-import os
 import statistics
-import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
-from itertools import count
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from flask.cli import cli
 from sqlalchemy import func, select
 
+from app.clock import now
 from app.extensions import db
-from app.models import Event, Run
-from app.processing.sweeping import Batch, Sweeper
-from bench import events
+from app.models import Event
+from bench import purge_months
+from bench.events import DAYS
 from bench.measured import Measured, Round, keep, last
-from bench.servers import PYTHON, ROOT
+from bench.multiply import fill_many
+from bench.noting import BATCHES, BEGUN, Note, Noting, noting_worker
+from bench.purge_report import PART, calm, during, write
+from bench.senders import RATE, Senders, percentile, sum_up
 from bench.subjects import POSTGRESQL, SQLITE, FlowPulse, databases, flowpulse
-from bench.tables import draw_table
-from tests.together import Meanwhile
 
-REPORT = ROOT / "docs" / "performance-purge.md"
 COUNT = 1_000_000
 PAST_SHARE = 0.9
-CONNECTIONS, RATE = 16, 200
-CALM_SECONDS = 30
-QUIET_SECONDS = 6.0
-"""When nothing has been removed for so long, all is removed."""
-LONGEST_SECONDS = 1_800
-NOTES = "FLOWPULSE_BENCH_NOTES"
+CALM_SECONDS = 10.0
+SLICE_SECONDS = {SQLITE: 20.0, POSTGRESQL: 30.0}
+"""Of removing, between two calm spans: five or so until all is gone."""
+LEAST_SHARE = 0.25
+"""A last span that is shorter than so much of a whole one is no pair."""
+SETTLE_SECONDS, LOOK_SECONDS = 1.0, 0.5
+"""After each change; and how often it looks whether all are gone."""
+LONGEST_SECONDS = 900
 KEPT_DAYS = ("FLOWPULSE_EVENT_DAYS", "FLOWPULSE_FAILURE_DAYS", "FLOWPULSE_REJECTED_DAYS")
-NOTHING_PAST = {**dict.fromkeys(KEPT_DAYS, "3650"), "FLOWPULSE_REJECTED_ROWS": "100000000"}
+NO_SIZE = {"FLOWPULSE_REJECTED_ROWS": "100000000"}
 
-
-class Answer(NamedTuple):
-    """When a request was due (monotonic seconds), how long after that its answer was there, and
-    whether it was a 202."""
-
-    due: float
-    took_ms: float
-    is_good: bool
-
-
-class Note(NamedTuple):
-    """A batch that was removed: its end (monotonic seconds), its rows, and how long the write lock
-    was held."""
-
-    at: float
-    rows: int
-    held_ms: float
-
-
-class Figures(NamedTuple):
-    """Of one database."""
-
-    before: list[Answer]
-    during: list[Answer]
-    after: list[Answer]
-    notes: list[Note]
-    left: int
-
-    @property
-    def seconds(self) -> float:
-        return self.notes[-1].at - self.notes[0].at
-
-    @property
-    def rows(self) -> int:
-        return sum(each.rows for each in self.notes)
+Pair = tuple[Round, Round]
+"""What a calm span came to, and the span of removing after it."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.purge", description=__doc__)
-    parser.add_argument("--count", type=int, default=COUNT, help="number of events")
+    parser.add_argument("--count", type=int, default=COUNT, help="number of events (of a month)")
     parser.add_argument("--rate", type=int, default=RATE, help="requests a second")
+    parser.add_argument("--calm", type=float, default=CALM_SECONDS, help="seconds of a calm span")
+    parser.add_argument("--slice", type=float, help="seconds of removing between two calm spans")
     parser.add_argument("--no-postgresql", action="store_true", help="measure SQLite alone")
     parser.add_argument("--only", choices=(SQLITE, POSTGRESQL), help="measure one of them")
-    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--months", type=int, nargs="?", const=2, help="drop so many months (2)")
     options = parser.parse_args()
-    if options.worker:
-        run_noting_worker()
+    if options.months:
+        for measured in purge_months.measure(options):
+            keep(purge_months.PART, measured)
+            write()
         return
-    last_time = last("purge")
-    results = last_time.subjects if last_time else {}
     for flow in make_flows(not options.no_postgresql):
-        if options.only in (None, flow.database.kind):
-            figures = measure(flow, options.count, options.rate)
-            results[flow.database.kind] = [{"events": options.count, **sum_up(figures)}]
-            measured = Measured(1, round(figures.seconds), results)
-            keep("purge", measured)
-            REPORT.write_text(describe(measured, options.rate))
-    print(REPORT.read_text())
+        kind = flow.database.kind
+        if options.only in (None, kind):
+            pairs: list[Pair] = []
+            for pair in measure(flow, options):
+                pairs.append(pair)
+                keep_pairs(kind, pairs, options.calm)
+                say(kind, pairs)
+            write()
 
 
-def run_noting_worker() -> None:
-    """The real worker, which writes down what each batch came to."""
-    remove = Sweeper._remove
-    with open(os.environ[NOTES], "a", buffering=1) as notes:
+def keep_pairs(kind: str, pairs: list[Pair], seconds: float) -> None:
+    """Beside what was measured of the other database."""
+    before = last(PART)
+    subjects = {
+        name: rounds
+        for name, rounds in (before.subjects.items() if before else ())
+        if name in [made for each in (SQLITE, POSTGRESQL) for made in (calm(each), during(each))]
+    }
+    subjects[calm(kind)] = [each for each, _ in pairs]
+    subjects[during(kind)] = [each for _, each in pairs]
+    keep(PART, Measured(len(pairs), round(seconds), subjects))
 
-        def note(*given: Any) -> Batch:
-            batch = remove(*given)
-            line = Note(time.monotonic(), batch.rows, batch.seconds * 1_000)
-            notes.write(json.dumps(line) + "\n")
-            return batch
 
-        Sweeper._remove = note  # type: ignore[method-assign]
-        cli.main(["--app", "wsgi", "worker"])
+def say(kind: str, pairs: list[Pair]) -> None:
+    before, going = pairs[-1]
+    print(
+        f"{len(pairs)} {kind}: p99 {before.get('p99_ms', 0):.1f} ms calm, "
+        f"{going.get('p99_ms', 0):.1f} ms while {going['rows']:,.0f} rows go "
+        f"({going['gone']:,.0f} of {going['past']:,.0f} events are gone), "
+        f"lock {going.get('held_longest_ms', 0):.1f} ms at most",
+        flush=True,
+    )
 
 
 def make_flows(with_postgresql: bool) -> Iterator[FlowPulse]:
@@ -124,180 +100,89 @@ def make_flows(with_postgresql: bool) -> Iterator[FlowPulse]:
             yield flowpulse(database)
 
 
-def measure(flow: FlowPulse, number: int, rate: int) -> Figures:
-    """Calm, then while it is removed, then calm again; each time the same senders."""
-    fill(flow, number)
-    days = str(round(events.DAYS * (1 - PAST_SHARE)))
-    before, _ = send_while_working(flow, NOTHING_PAST, rate)
-    during, notes = send_while_working(
-        flow, dict.fromkeys(KEPT_DAYS, days), rate, until_removed=True
-    )
-    after, _ = send_while_working(flow, NOTHING_PAST, rate)
-    span = [each for each in during if notes[0].at <= each.due <= notes[-1].at]
-    return Figures(before, span, after, notes, count_left(flow))
+def measure(flow: FlowPulse, options: argparse.Namespace) -> Iterator[Pair]:
+    """Calm, removing, calm, removing … until all events that are past their time are gone."""
+    seconds = options.slice or SLICE_SECONDS[flow.database.kind]
+    days = round(DAYS * (1 - PAST_SHARE))
+    past = fill(flow, options.count, days)
+    kept = {**dict.fromkeys(KEPT_DAYS, str(days)), **NO_SIZE}
+    gone, end = 0.0, time.monotonic() + LONGEST_SECONDS
+    with (
+        flow.server.running(),
+        Senders(flow, options.rate) as senders,
+        noting_worker(flow, BATCHES, kept) as noting,
+    ):
+        noting.wait()
+        while time.monotonic() < end:
+            pair, is_over = take_pair(senders, noting, options.calm, seconds, past - gone)
+            gone += pair[1]["event_rows"]
+            yield pair[0], pair[1] | {"past": past, "gone": gone, "events": options.count}
+            if is_over:
+                return
+    print("They are not all gone in the longest time that this waits for.")
 
 
-def fill(flow: FlowPulse, number: int) -> None:
+def fill(flow: FlowPulse, number: int, days: int) -> int:
+    """Returns how many events are past their time."""
     with flow.app():
         started = time.monotonic()
-        events.fill(flow.team, number)
+        fill_many(flow.team, number, now(), stretch=min(10_000, max(number // 100, 10)))
+        past = Event.received_at < now() - timedelta(days=days)
+        count = db.session.scalar(select(func.count()).select_from(Event).where(past)) or 0
         took = time.monotonic() - started
         print(f"{flow.database.kind}: {number:,} events in {took:.0f} s", flush=True)
+        return count
 
 
-def count_left(flow: FlowPulse) -> int:
-    with flow.app():
-        rows = (db.session.scalar(select(func.count()).select_from(each)) for each in (Event, Run))
-        return sum(each or 0 for each in rows)
+def take_pair(
+    senders: Senders, noting: Noting, calm_seconds: float, seconds: float, left: float
+) -> tuple[Pair, bool]:
+    """And whether the events that were left are gone: then it is their runs' turn."""
+    began = time.monotonic()
+    time.sleep(calm_seconds)
+    went = noting.go()
+    while not _are_gone(noting.read(went), left):
+        time.sleep(LOOK_SECONDS)
+        if time.monotonic() >= went + seconds:
+            break
+    ended = noting.rest()
+    time.sleep(SETTLE_SECONDS)  # What it has begun is over by then.
+    notes = noting.read(went)
+    pair = sum_up(senders.between(began, went)), sum_up(senders.between(went, ended))
+    if ended - went < seconds * LEAST_SHARE:
+        pair = without_times(pair[0]), without_times(pair[1])
+    return (pair[0], pair[1] | sum_up_notes(notes, ended - went)), _are_gone(notes, left)
 
 
-def send_while_working(
-    flow: FlowPulse, kept: Mapping[str, str], rate: int, until_removed: bool = False
-) -> tuple[list[Answer], list[Note]]:
-    with tempfile.TemporaryDirectory() as folder:
-        notes = Path(folder) / "notes"
-        server = replace(flow.server, environment={**flow.server.environment, **kept})
-        environment = {**server.environment, NOTES: str(notes)}
-        command = [PYTHON, "-m", "bench.purge", "--worker"]
-        with server.running(), Senders(flow, rate) as senders:
-            time.sleep(3)  # Connections and caches are warm.
-            started = time.monotonic()
-            worker = subprocess.Popen(command, cwd=ROOT, env=environment)
-            try:
-                if until_removed:
-                    wait_until_quiet(notes)
-                else:
-                    time.sleep(CALM_SECONDS)
-            finally:
-                worker.terminate()
-                worker.wait(60)
-        found = read_notes(notes)
-    return [each for each in senders.answers if each.due >= started], found
+def without_times(found: Round) -> Round:
+    """Of a last span that was too short to be compared."""
+    return {name: each for name, each in found.items() if not name.endswith("_ms")}
 
 
-def read_notes(path: Path) -> list[Note]:
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [Note(*json.loads(line)) for line in lines if line.endswith("]")]
+def _are_gone(notes: list[Note], left: float) -> bool:
+    """Runs follow events, workspace by workspace."""
+    rows = sum(each.rows for each in notes if each.what == "events")
+    return rows >= left or any(each.what == "runs" for each in notes)
 
 
-def wait_until_quiet(path: Path) -> None:
-    end = time.monotonic() + LONGEST_SECONDS
-    while time.monotonic() < end:
-        time.sleep(1)
-        notes = read_notes(path)
-        if notes and time.monotonic() - notes[-1].at > QUIET_SECONDS:
-            return
-    print("It is not all removed in the longest time that this waits for.")
-
-
-class Senders(Meanwhile):
-    """So many requests a second, whatever becomes of the ones before: each is timed from when it
-    was due, not from when a connection was free for it."""
-
-    def __init__(self, flow: FlowPulse, rate: int) -> None:
-        super().__init__(self._send for _ in range(CONNECTIONS))
-        self._rate = rate
-        self.answers: list[Answer] = []
-        self._port = int(flow.server.environment["PORT"])
-        self._request, self._numbers = flow.success(), count()
-        self._begun = time.monotonic()
-
-    def _send(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
-        path, body = self._request.path, self._request.body
-        headers = {**self._request.headers, "Content-Type": "application/json"}
-        while not self.is_over.is_set():
-            due = self._begun + next(self._numbers) / self._rate
-            time.sleep(max(due - time.monotonic(), 0))
-            try:
-                connection.request("POST", path, body, headers)
-                answer = connection.getresponse()
-                answer.read()
-                is_good = answer.status == self._request.expected
-            except OSError:
-                connection.close()
-                is_good = False
-            self.answers.append(Answer(due, (time.monotonic() - due) * 1_000, is_good))
-
-
-def describe(measured: Measured, rate: int = RATE) -> str:
-    return "\n".join(
-        (
-            "# Performance while events are removed",
-            "",
-            "Written by `python -m bench.purge`: events (and a run for nearly each), of which "
-            f"{PAST_SHARE:.0%} are past their time. Two web processes and a worker on the "
-            f"same machine as the senders: {rate} requests a second on {CONNECTIONS} connections, "
-            "each timed from when it was due. First with nothing to remove (before), then while "
-            "all of it is removed, then again with nothing to remove (after). A batch holds the "
-            "write lock from when it has it until its commit is on disk (on PostgreSQL there is no "
-            "such lock: it is the time of the transaction). Every feature is on, and each 202 is "
-            "on disk.",
-            "",
-            f"Machine: {measured.machine}. Date: {measured.date}.",
-            "",
-            draw_table(["", *measured.subjects], list_rows(measured)),
-            "",
-        )
-    )
-
-
-def list_rows(measured: Measured) -> list[tuple[str, ...]]:
-    kinds = measured.subjects
-    return [
-        (label, *(f"{measured.median(kind, name):{form}}" for kind in kinds))
-        for name, (label, form) in ROWS.items()
-    ]
-
-
-def sum_up(figures: Figures) -> Round:
-    held = sorted(each.held_ms for each in figures.notes)
-    found: Round = {}
-    spans = {"before": figures.before, "while": figures.during, "after": figures.after}
-    for name, answers in spans.items():
-        times = [each.took_ms for each in answers]
-        found |= {f"{name}_p50_ms": statistics.median(times), f"{name}_p99_ms": percentile(times)}
-    calm = percentile([each.took_ms for each in (*figures.before, *figures.after)])
-    answers = [each for span in spans.values() for each in span]
-    return found | {
-        "p99_ratio": found["while_p99_ms"] / calm,
-        "errors": sum(not each.is_good for each in answers),
-        "held_p50_ms": statistics.median(held),
-        "held_p99_ms": percentile(held),
-        "held_longest_ms": held[-1],
+def sum_up_notes(notes: list[Note], seconds: float) -> Round:
+    held = sorted(each.held_ms for each in notes if each.what != BEGUN)
+    rows = sum(each.rows for each in notes)
+    found: Round = {
         "batches": len(held),
         "batches_over_50_ms": sum(each > 50 for each in held),
-        "rows": figures.rows,
-        "seconds": figures.seconds,
-        "rate": figures.rows / max(figures.seconds, 0.001),
-        "left": figures.left,
+        "rows": rows,
+        "event_rows": sum(each.rows for each in notes if each.what == "events"),
+        "seconds": seconds,
+        "removed_rate": rows / max(seconds, 0.001),
     }
-
-
-ROWS = {
-    "events": ("events", ",.0f"),
-    **{
-        f"{span}_{part}_ms": (f"202, {span}: {part} ms", ".1f")
-        for span in ("before", "while", "after")
-        for part in ("p50", "p99")
-    },
-    "p99_ratio": ("p99 while, of before and after", ".2f"),
-    "errors": ("answers other than 202", ",.0f"),
-    "held_p50_ms": ("write lock held: median ms", ".1f"),
-    "held_p99_ms": ("write lock held: p99 ms", ".1f"),
-    "held_longest_ms": ("write lock held: longest ms", ".1f"),
-    "batches": ("batches", ",.0f"),
-    "batches_over_50_ms": ("batches over 50 ms", ",.0f"),
-    "rows": ("rows removed", ",.0f"),
-    "seconds": ("seconds until all were removed", ",.0f"),
-    "rate": ("rows removed a second", ",.0f"),
-    "left": ("rows left", ",.0f"),
-}
-"""A figure's name in the table, and its form."""
-
-
-def percentile(values: list[float], percent: int = 99) -> float:
-    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+    if held:
+        found |= {
+            "held_p50_ms": statistics.median(held),
+            "held_p99_ms": percentile(held),
+            "held_longest_ms": held[-1],
+        }
+    return found
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bench import drain, goals, live, reading
+from bench import drain, goals, live, reading, reasons
 from bench.goals import Results
 from bench.ingest import LOOK_SECONDS
 from bench.load import CONNECTIONS
@@ -161,7 +161,8 @@ def render(results: Results) -> str:
 
 
 def _draw_goals(results: Results) -> str:
-    return "## Goals\n\n" + draw_table(["", "limit", "measured", "held"], goals.rows(results))
+    table = draw_table(["", "limit", "measured", "held"], goals.rows(results))
+    return "\n\n".join(filter(None, ["## Goals", table, reasons.draw(results)]))
 
 
 def _draw_ingest(measured: Measured) -> str:

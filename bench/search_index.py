@@ -25,10 +25,10 @@ from app.extensions import db, writing
 from app.ingest.stores import open_store
 from app.windows import LARGEST_WINDOW
 from bench.events import ERRORS, NEEDLE
-from bench.growth_measures import Batch, make_event
 from bench.growth_report import NAMES
 from bench.measured import machine
 from bench.multiply import fill_many
+from bench.new_events import Batch, make_event
 from bench.servers import ROOT
 from tests.apps import close_app, make_app
 from tests.factories import Team, make_team

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 import bench
-from bench import bare, drain, goals, growth, ingest, live, purge, reading
+from bench import bare, drain, goals, ingest, live, reading
 from bench.__main__ import PARTS, last_results
-from bench.growth_report import Step
 from bench.live import Scene, Stage, play, set_up
 from bench.live_logs import Log, Readers, connect
 from bench.load import Load, NoLoadGenerator, Request, read, run_round, send
@@ -213,37 +212,5 @@ def test_no_two_goals_have_one_name() -> None:
     assert sorted(set(names)) == sorted(names)
 
 
-def test_growth_is_kept_and_read_again() -> None:
-    figures = {"insert of 1": 0.25, "claim of 1": 0.5, "`/events`": 21.0}
-    steps = [
-        Step(kind, count, count, count - 1, 2.0, 23.5, figures | {"`/`": count / 1e4})
-        for kind in growth.KINDS
-        for count in (10_000, 1_000_000)
-    ]
-    measured = growth.as_measured(steps)
-    assert growth.read_steps(measured) == steps
-    found = judgements({"growth": measured})
-    slowest = "log, event, overview, workflow with 1,000,000 events, SQLite, the slowest, ms"
-    assert list(found[slowest]) == ["≤ 100", "100", "yes"]
-
-
 def test_figures_are_kept_short() -> None:
     assert _rounded({"a": [1.23456789, 7]}) == {"a": [1.23457, 7]}
-
-
-def test_the_report_on_purging_tells_what_senders_notice_and_how_long_the_lock_is_held() -> None:
-    answers = [purge.Answer(number, 5.0 + number, True) for number in range(10)]
-    slow = [purge.Answer(number, 10.0 + number, number > 0) for number in range(10)]
-    notes = [purge.Note(number, 100, 60.0 if number == 4 else 10.0) for number in range(5)]
-    figures = purge.Figures(answers, slow, answers, notes, 42)
-    rounds = [{"events": 1_000.0, **purge.sum_up(figures)}]
-    report = purge.describe(Measured(1, 9, {"SQLite": rounds, "PostgreSQL": rounds}))
-    assert "|  | SQLite | PostgreSQL |" in report
-    for row in (
-        "answers other than 202 | 1 | 1",
-        "write lock held: longest ms | 60.0 | 60.0",
-        "batches over 50 ms | 1 | 1",
-        "rows removed a second | 125 | 125",
-        "rows left | 42 | 42",
-    ):
-        assert f"| {row} |" in report

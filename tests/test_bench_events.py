@@ -54,11 +54,11 @@ def test_what_grows_can_be_measured(app: Flask, monkeypatch: pytest.MonkeyPatch)
     """All but the pages, which another benchmark's test opens."""
     monkeypatch.setattr(growth_measures, "LOOKS", 8)
     monkeypatch.setattr(growth_measures, "ALONE", dict.fromkeys(growth_measures.ALONE, 5))
-    monkeypatch.setattr(growth_measures, "BATCHES", {1: 4, 16: 2})
+    monkeypatch.setattr(growth_measures, "COMMITS", 4)
     team = make_team()
     fill_many(team, 300, now(), stretch=100)
     subject = Subject(app, team)
-    for measure in (growth_measures.insert, growth_measures.claims, growth_measures.worker):
+    for measure in (growth_measures.backlog, growth_measures.worker):
         assert all(figure > 0 for _, figure in measure(subject))
     assert all(figure > 0 for _, figure in growth_measures.tail(subject))
 

@@ -1,0 +1,65 @@
+"""Why a goal is missed, in words, for whoever reads the report."""
+
+from collections.abc import Mapping, Sequence
+
+from bench.goals import GOALS, KINDS, Results, missed
+from bench.subjects import POSTGRESQL
+
+REASONS: Mapping[str, str] = {
+    "throughput, with Idempotency-Key, SQLite, of bare": (
+        "A key is looked up, and stored in the same commit, in a table with an index of its own: "
+        "that takes about a tenth of the throughput."
+    ),
+    f"p99, run-success, {POSTGRESQL}, of bare": (
+        "PostgreSQL's processes and the load generator share two cores with the web processes, and "
+        "whoever waits for a core is in the p99: it differed twofold from round to round."
+    ),
+    **{
+        f"memory of two web processes, {kind}, MB": (
+            "The figure is taken after load. At rest they take less (see the table below); what is "
+            "over the limit is what 32 connections at full speed leave behind."
+        )
+        for kind in KINDS
+    },
+    **{
+        f"the slowest list of the API with 1,000,000 events, {kind}, ms": (
+            "A list looks for what is rare for 0.1 s, then answers with what it has and a cursor "
+            "to go on from. It takes no longer with 10,000,000 events."
+        )
+        for kind in KINDS
+    },
+}
+"""By the goal's name. A reason may stay while its goal is held: the machine's speed varies."""
+
+
+def unexplained(results: Results) -> list[str]:
+    """The goals that are missed without a reason that is written down."""
+    return [name for name in missed(results) if name not in REASONS]
+
+
+def stale() -> list[str]:
+    """Reasons of goals that there are not."""
+    names = {goal.name for goal in GOALS}
+    return [name for name in REASONS if name not in names]
+
+
+def draw(results: Results) -> str:
+    """Of each goal that is missed its reason; empty where all are held."""
+    names = missed(results)
+    return "\n".join(["Missed:", "", *map(_line, names)]) if names else ""
+
+
+def _line(name: str) -> str:
+    return f"- {name}: {REASONS.get(name, NO_REASON)}"
+
+
+NO_REASON = "no reason is known yet."
+
+
+def check(results: Results) -> tuple[Sequence[str], int]:
+    """Lines to print, and the exit code: 1 where a goal is missed for no written reason."""
+    new = unexplained(results)
+    lines = [draw(results) or "All goals that were measured are held."]
+    if new:
+        lines += ["", f"Missed without a reason in bench/reasons.py: {len(new)}"]
+    return lines, int(bool(new))

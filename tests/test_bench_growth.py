@@ -1,0 +1,140 @@
+"""The benchmark of what grows measures in turn, and shows which address is the slowest."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from app.extensions import db, is_sqlite
+from app.models import Event
+from bench import goals, growth, growth_databases, growth_inserts
+from bench.growth_databases import HASTY
+from bench.growth_inserts import CLAIM_AN_EVENT, CLAIM_OF_ONE, Grown, insert_of
+from bench.growth_report import HIGH, Step, is_list, is_page, name_of, render
+from bench.measured import Measured, Round
+from tests.factories import make_team
+from tests.postgres import SETTINGS
+
+
+def make_steps() -> list[Step]:
+    figures = {"has_due": 0.05, "worker, events/s": 5_000.0, "`/events`": 21.0}
+    figures |= {f"`/events`{HIGH}": 900.0, "`/events`, code": 90.0, "`/api/v1/runs`": 107.0}
+    return [
+        Step(kind, count, count, count - 1, 2.0, 23.5, figures | {"`/`": count / 1e4})
+        for kind in growth.KINDS
+        for count in (10_000, 1_000_000)
+    ]
+
+
+def judgements(results: dict[str, Measured]) -> dict[str, tuple[str, ...]]:
+    return {name: rest for name, *rest in goals.rows(results)}  # type: ignore[misc]
+
+
+def test_growth_is_kept_and_read_again() -> None:
+    measured = growth.as_measured(make_steps())
+    assert growth.read_steps(measured) == make_steps()
+
+
+def test_the_slowest_address_of_a_size_is_judged() -> None:
+    found = judgements({"growth": growth.as_measured(make_steps())})
+    four = "log, event, overview, workflow with 1,000,000 events, SQLite, the slowest, ms"
+    assert list(found[four]) == ["≤ 100", "100", "yes"]
+    pages = found["the slowest page with 1,000,000 events, PostgreSQL, ms"]
+    assert list(pages) == ["≤ 100", "100", "yes"]
+    lists = found["the slowest list of the API with 1,000,000 events, SQLite, ms"]
+    assert list(lists) == ["≤ 100", "107", "**no**"]
+    assert found["the slowest page with 10,000,000 events, SQLite, ms"][1] == "not measured"
+
+
+def test_the_report_names_the_slowest_addresses_and_makes_bold_what_is_over_its_limit() -> None:
+    page = render(make_steps(), None, False)
+    row = "SQLite, 1,000,000 events | 100 | `/` | 100 | `/api/v1/runs` | **107**"
+    assert f"| {row} |" in page
+    assert "| `/api/v1/runs` | 107 | **107** | 1.00 |" in page
+    assert "**Bold**: an address whose median is over its limit,\n100 ms with 1,000,000" in page
+    assert "Inserts and claims" not in page
+
+
+@pytest.mark.parametrize(
+    ("name", "page", "listed"),
+    [
+        ("`/`", True, False),
+        ("`/events`, code", True, False),
+        (f"`/events`{HIGH}", False, False),
+        ("`/api/v1/runs`", False, True),
+        ("search of events: a page", False, False),
+        ("has_due", False, False),
+    ],
+)
+def test_pages_and_lists_are_told_from_other_figures(name: str, page: bool, listed: bool) -> None:
+    assert (is_page(name), is_list(name)) == (page, listed)
+
+
+def make_inserts(*ratios: float) -> Measured:
+    """Of rounds in which the machine gets slower and slower."""
+    few: list[Round] = [{insert_of(1): 0.1 * number} for number in range(1, len(ratios) + 1)]
+    many = [{insert_of(1): few[number][insert_of(1)] * each} for number, each in enumerate(ratios)]
+    subjects = {name_of("sqlite", 10_000): few, name_of("sqlite", 100_000): many}
+    return Measured(len(ratios), 0, subjects, "2 cores", "2026-01-15")
+
+
+def test_inserts_are_judged_by_the_median_of_the_rounds_ratios() -> None:
+    name = "p50 of an insert of 1 with 100,000 events, SQLite, of with 10,000"
+    for ratios, told in (((1.0, 1.1, 9.0), ("1.10", "yes")), ((1.3, 1.0, 1.3), ("1.30", "**no**"))):
+        found = judgements({growth_inserts.PART: make_inserts(*ratios)})
+        assert tuple(found[name][1:]) == told
+
+
+def test_inserts_in_turn_have_a_table_of_their_own() -> None:
+    page = render(make_steps(), make_inserts(1.0, 1.1, 1.3), False)
+    assert "| SQLite, 100,000 events | 0.220 | 1.10 | 1.00 – 1.30 |" in page
+
+
+def test_databases_take_turns(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth_inserts, "COMMITS", {1: 3, 16: 2})
+    monkeypatch.setattr(growth_inserts, "CLAIMS", 3)
+    make_team()
+    told: list[str] = []
+    grown = [Grown(name, app) for name in ("A", "B")]
+    found = list(growth_inserts.measure(grown, 2, told.append))[-1]
+    assert [line[:3] for line in told] == ["1 A", "1 B", "2 A", "2 B"]
+    for rounds in found.values():
+        assert len(rounds) == 2
+        for each in rounds:
+            assert set(each) == {insert_of(1), insert_of(16), CLAIM_OF_ONE, CLAIM_AN_EVENT}
+            assert all(figure > 0 for figure in each.values())
+    waiting = select(func.count()).where(Event.state == "accepted")
+    assert db.session.scalar(waiting) == 3 * 2 * (3 + 2 * 16), "a warming round, and two"
+
+
+def test_of_a_kind_that_is_measured_anew_no_former_round_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept: dict[str, Any] = {growth_inserts.PART: make_inserts(1.0, 1.0)}
+    kept[growth_inserts.PART].subjects["postgresql, 10,000 events"] = [{"insert of 1": 0.2}]
+    monkeypatch.setattr(growth, "last", kept.get)
+    monkeypatch.setattr(growth, "keep", kept.__setitem__)
+    growth.keep_inserts("sqlite", {name_of("sqlite", 10_000): [{"insert of 1": 0.3}]}, 1)
+    names = ["postgresql, 10,000 events", "sqlite, 10,000 events"]
+    assert list(kept[growth_inserts.PART].subjects) == names
+
+
+@pytest.mark.once
+def test_a_database_that_was_filled_in_haste_is_opened_as_all_others_are(tmp_path: Any) -> None:
+    with growth_databases.ExitStack() as stack:
+        filled = growth_databases.fill("postgresql", 300, tmp_path / "300", stack)
+        with filled.app.app_context():
+            shown = {name: _show(name) for name in HASTY}
+            assert not is_sqlite()
+            assert (db.session.scalar(select(func.count(Event.id))) or 0) > 250
+            assert growth_databases.size_mb() > 5
+            db.session.remove()
+    assert [shown[name] for name in ("fsync", "synchronous_commit", "full_page_writes")] == [
+        "on"
+    ] * 3
+    assert (shown["autovacuum"], shown["shared_buffers"]) == ("on", SETTINGS["shared_buffers"])
+
+
+def _show(name: str) -> Any:
+    return db.session.connection().exec_driver_sql(f"SHOW {name}").scalar()
