@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
-from bench import drain, growth, move
+from bench import drain, growth, move, steady
 from bench.ingest import REJECTED, SUCCESS, WITH_KEY
 from bench.live import ALONE, WATCHED
 from bench.measured import Measured
@@ -71,6 +71,16 @@ def _most(part: str, subject: str, figures: Collection[str]) -> Callable[[Result
     return find
 
 
+def _worst(part: str, subjects: Collection[str], figure: str) -> Callable[[Results], float | None]:
+    """The highest of the subjects' medians."""
+
+    def find(results: Results) -> float | None:
+        found = (_median(part, subject, figure)(results) for subject in subjects)
+        return max((each for each in found if each is not None), default=None)
+
+    return find
+
+
 KINDS = (SQLITE, POSTGRESQL)
 IN_GROWTH = dict(zip(KINDS, growth.KINDS, strict=True))
 PAGES = ("`/events`", "`/events/{event}`", "`/`", "`/workflows/{workflow}`")
@@ -120,9 +130,25 @@ GOALS = (
     ),
     *(
         Goal(
-            f"p99 of 202 while the worker drains, {kind}, of before",
+            f"p99 of 202 while the worker drains at half of full load, {kind}, of before",
             2,
             _ratio("worker", drain.during(kind), drain.before(kind), "p99_ms"),
+        )
+        for kind in KINDS
+    ),
+    *(
+        Goal(
+            f"p99 of 202 beside a drained backlog of {drain.EVENTS:,}, {kind}, of calm",
+            2,
+            _median("worker", steady.as_the_worker_is(kind), "p99_ratio"),
+        )
+        for kind in KINDS
+    ),
+    *(
+        Goal(
+            f"the same with little patience, {kind}, the worst of its shares",
+            2,
+            _worst("worker", steady.shares(kind), "p99_ratio"),
         )
         for kind in KINDS
     ),

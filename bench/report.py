@@ -1,15 +1,17 @@
 """docs/performance.md, drawn from the last results of each part."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from bench import drain, goals, live, reading
+from app.processing.pace import PATIENCE_SECONDS, SHARES
+from bench import drain, goals, live, reading, steady
 from bench.goals import Results
 from bench.ingest import LOOK_SECONDS
 from bench.load import CONNECTIONS
 from bench.measured import Measured
 from bench.servers import ROOT
 from bench.subjects import BARE, BODY_BYTES, POSTGRESQL, SQLITE, kind_of
-from bench.tables import Column, by_round, draw_table, number, ratio, spread, table, total
+from bench.tables import Column, by_round, count, draw_table, number, ratio, spread, table, total
 
 FILE = ROOT / "docs" / "performance.md"
 
@@ -116,14 +118,47 @@ WORKER_COLUMNS = (
     Column("seconds", number("seconds", ".1f")),
     Column("CPU µs/event", number("cpu_us", ".0f")),
     Column("PostgreSQL's CPU µs/event", number("database_cpu_us", ".0f")),
+    Column("worker MB", number("worker_mb", ".0f")),
+)
+STEADY = f"""\
+What steady senders notice of a backlog that is drained to its end: {steady.RATE} requests a second
+over {CONNECTIONS} connections that pause, which is less than what the worker does beside them. The
+worker is halted and let go in turn, so that each round with it is held against one without it just
+before ("calm"; "as the worker is", {steady.ROUNDS_BY_CALM} rounds have it in common). The worker
+leaves most of the time to senders; where more waits than one batch takes for
+{PATIENCE_SECONDS:.0f} s on end, it takes its next share, and the greatest after
+{PATIENCE_SECONDS * (len(SHARES) - 1) / 60:.0f} minutes. A backlog of {steady.EVENTS:,} is over
+before that. So it is drained twice: as the worker is, and {steady.HURRIED_PART:.0%} of it with so
+little patience that it comes to each of its shares. Seconds and events/s are those in which the
+worker was let go."""
+ENDS_COLUMNS = (
+    Column("events", number("events", ",.0f")),
+    Column("patience s", number("patience_seconds", ",.0f")),
+    Column("seconds", number("seconds", ",.0f")),
+    Column("events/s", number("rate", ",.0f")),
+    Column("left", number("left", ",.0f")),
+    Column("CPU µs/event", number("cpu_us", ".0f")),
+    Column("worker MB", number("worker_mb", ".0f")),
+)
+STEADY_COLUMNS = (
+    Column("rounds", count("p99_ms")),
+    Column("drained/s", number("drained", ",.0f")),
+    Column("requests/s", number("rate", ",.0f")),
+    Column("p50 ms, calm", number("calm_p50_ms", ".1f")),
+    Column("p50 ms", number("p50_ms", ".1f")),
+    Column("p99 ms, calm", number("calm_p99_ms", ".1f")),
+    Column("p99 ms", number("p99_ms", ".1f")),
+    Column("of calm", number("p99_ratio", ".2f")),
+    Column("by round", spread("p99_ratio", ".2f")),
+    Column("errors", total("errors")),
 )
 MEANWHILE = f"""\
-What whoever sends notices of it: rounds without and with the worker in turn, beginning with a
-backlog of {drain.EVENTS:,} events. wrk has no fixed rate, so connections pause before each
-request, {drain.PAUSE_MS} ms in the mean and not all at once, and there are as many as it takes to
-send {drain.SHARE:.0%} of what the server took in alone just before with {CONNECTIONS} connections
-that never paused. Where answers take much less than the pause, the rate hardly depends on them;
-the first column shows how far it did."""
+What senders notice whose rate the worker doesn't outrun: rounds without and with the worker in
+turn, beginning with a backlog of {drain.EVENTS // drain.PARTS:,} events. wrk has no fixed rate, so
+connections pause before each request, {drain.PAUSE_MS} ms in the mean and not all at once, and
+there are as many as it takes to send {drain.SHARE:.0%} of what the server took in alone just before
+with {CONNECTIONS} connections that never paused. Where answers take much less than the pause, the
+rate hardly depends on them; the first column shows how far it did."""
 MEANWHILE_COLUMNS = (
     Column("requests/s", number("rate", ",.0f")),
     Column("p50 ms", number("p50_ms", ".1f")),
@@ -176,16 +211,24 @@ def _draw_live(measured: Measured) -> str:
 
 
 def _draw_worker(measured: Measured) -> str:
-    alone = [name for name in measured.subjects if name == drain.alone(kind_of(name))]
-    others = [name for name in measured.subjects if name not in alone]
+    kinds = {kind_of(name): None for name in measured.subjects}
+
+    def rows(*names: Callable[[str], Iterable[str]]) -> Measured:
+        wanted = [name for kind in kinds for find in names for name in find(kind)]
+        return _part(measured, [name for name in wanted if measured.subjects.get(name)])
+
+    ends, phases = rows(steady.ends), rows(steady.phases)
+    meanwhile = rows(lambda kind: [drain.before(kind), drain.during(kind)])
+    steadily = [STEADY, table(ends, ENDS_COLUMNS), table(phases, STEADY_COLUMNS)]
     return "\n\n".join(
         [
             "## The worker",
             WORKER,
-            table(_part(measured, alone), WORKER_COLUMNS),
+            table(rows(lambda kind: [drain.alone(kind)]), WORKER_COLUMNS),
+            *(steadily if phases.subjects else []),
             MEANWHILE,
             _when(measured),
-            table(_part(measured, others), MEANWHILE_COLUMNS),
+            table(meanwhile, MEANWHILE_COLUMNS),
         ]
     )
 

@@ -60,10 +60,10 @@ class Web:
 
     def web_mb(self) -> float:
         """PSS of the processes that serve: pages that processes share are counted once."""
-        return sum(map(_pss_mb, self.master.children()))
+        return sum(map(pss_mb, self.master.children()))
 
     def master_mb(self) -> float:
-        return _pss_mb(self.master)
+        return pss_mb(self.master)
 
     def wait_until_idle(self) -> None:
         """Until all processes have loaded the application, or have done what they had to do."""
@@ -100,8 +100,13 @@ class Server:
 
     @contextmanager
     def worker(self) -> Iterator[psutil.Process]:
-        command = [PYTHON, "-m", "flask", "--app", "wsgi", "worker"]
-        with ended_at_last(command, self.environment) as started:
+        with self.process("-m", "flask", "--app", "wsgi", "worker") as worker:
+            yield worker
+
+    @contextmanager
+    def process(self, *command: str) -> Iterator[psutil.Process]:
+        """Python with these arguments, in the server's environment."""
+        with ended_at_last([PYTHON, *command], self.environment) as started:
             yield psutil.Process(started.pid)
 
 
@@ -171,5 +176,5 @@ def _cpu_seconds(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def _pss_mb(process: psutil.Process) -> float:
+def pss_mb(process: psutil.Process) -> float:
     return float(process.memory_full_info().pss / 2**20)
