@@ -58,8 +58,8 @@ def run(name: str, options: argparse.Namespace) -> None:
         keep(name, part.measure(Path(folder), rounds, seconds, not options.no_postgresql, _say))
 
 
-OTHERS = ("growth", "purge", "move")
-"""What takes longer, and has a program and a document of its own; only its goals stand here."""
+OTHERS = ("growth", "purge", "move", "batch", "pages", "charts")
+"""What has a program and a document of its own; only its goals and errors stand here."""
 
 
 def last_results() -> dict[str, Measured]:

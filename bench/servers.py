@@ -47,6 +47,13 @@ class Database:
         ended = postmaster.cpu_times()
         return cpu_seconds(postmaster) + ended.children_user + ended.children_system
 
+    def mb(self) -> float:
+        """PSS of PostgreSQL's processes, with the pages of `shared_buffers` that they use."""
+        if self.cluster is None or self.cluster.process is None:
+            return 0.0
+        postmaster = psutil.Process(self.cluster.process.pid)
+        return sum(map(pss_mb, [postmaster, *postmaster.children(recursive=True)]))
+
 
 @dataclass(frozen=True)
 class Web:
@@ -177,4 +184,8 @@ def _cpu_seconds(process: psutil.Process) -> float:
 
 
 def pss_mb(process: psutil.Process) -> float:
-    return float(process.memory_full_info().pss / 2**20)
+    """Nothing for one that has ended meanwhile."""
+    try:
+        return float(process.memory_full_info().pss / 2**20)
+    except psutil.NoSuchProcess:
+        return 0.0
