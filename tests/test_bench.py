@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 
 import bench
-from bench import bare, drain, goals, growth, ingest, live, purge, reading, steady
+from bench import (
+    bare,
+    drain,
+    goals,
+    growth,
+    ingest,
+    live,
+    purge,
+    reading,
+    steady,
+)
 from bench.__main__ import PARTS, last_results
 from bench.growth_report import Step
 from bench.live import Scene, Stage, play, set_up
@@ -102,14 +112,6 @@ def test_a_backlog_is_drained_to_its_end_beside_steady_senders(flow: FlowPulse) 
         assert each["p99_ratio"] == each["p99_ms"] / each["calm_p99_ms"]
     assert found[steady.as_the_worker_is(kind)]
     assert any(found[name] for name in steady.shares(kind))
-
-
-def test_the_worst_share_is_judged_and_not_the_mean_of_all() -> None:
-    shares = steady.shares(SQLITE)
-    rounds = {name: [{"p99_ratio": 1.0 + number}] * 3 for number, name in enumerate(shares)}
-    found = judgements({"worker": Measured(3, 4, rounds, "2 cores", "")})
-    name = "the same with little patience, SQLite, the worst of its shares"
-    assert list(found[name]) == ["≤ 2.00", f"{len(shares):.2f}", "**no**"]
 
 
 def sees_events(stage: Stage, flow: FlowPulse) -> None:
