@@ -54,7 +54,7 @@ def test_errors_of_every_part_are_counted() -> None:
         "pages": Measured(1, 0, {"`/`": [page]}, "", ""),
         "charts": Measured(1, 0, {"`/`": [chart]}, "", ""),
     }
-    assert judgements(results)["errors, all parts"][1:] == ["4", "**no**"]
+    assert list(judgements(results)["errors, all parts"])[1:] == ["4", "**no**"]
     assert results.keys() <= set(OTHERS)
 
 

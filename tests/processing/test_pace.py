@@ -1,6 +1,7 @@
 """The worker takes its time where events come in, and none where they only wait."""
 
 import time
+from collections.abc import Mapping
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -49,7 +50,7 @@ def let_wait() -> None:
         session.execute(update(Event).values(state="accepted", next_attempt_at=now()))
 
 
-def size_of(sizes: dict[str, int]) -> int:
+def size_of(sizes: Mapping[str, int]) -> int:
     return sizes[db.engine.dialect.name]
 
 
