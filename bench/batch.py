@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.ingest import WARM_UP_SECONDS
 from bench.load import CONNECTIONS, Load, Request, run_round
-from bench.measured import Measured, Round
+from bench.measured import Measured, Round, keep
 from bench.servers import ROOT
 from bench.subjects import BODY_BYTES, FlowPulse, databases, flowpulse
 from bench.tables import Column, number, ratio, spread, table, total
@@ -50,9 +50,21 @@ def main() -> None:
         measured = {
             flow.database.kind: measure(flow, options.rounds, options.seconds) for flow in flows
         }
+    keep("batch", together(measured))
     report = describe(measured)
     REPORT.write_text(report)
     print(report)
+
+
+def together(measured: dict[str, Measured]) -> Measured:
+    """As it is kept: both databases' subjects, each named with its database."""
+    first = next(iter(measured.values()))
+    subjects = {
+        f"{kind}, {name}": rounds
+        for kind, each in measured.items()
+        for name, rounds in each.subjects.items()
+    }
+    return replace(first, subjects=subjects)
 
 
 def list_requests(single: Request) -> Iterator[tuple[str, Request, int]]:

@@ -4,15 +4,16 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from bench import steady
 from bench.backlog import Backlog, backlog_of
 from bench.load import Load, run_round
 from bench.measured import Measured, Progress, Round
-from bench.servers import Web, cpu_seconds
+from bench.servers import Web, cpu_seconds, pss_mb
 from bench.subjects import FlowPulse, databases, flowpulse
 
-EVENTS = 100_000
+EVENTS = steady.EVENTS
 PARTS = 5
-"""The worker alone is given so many parts of that, one a round."""
+"""The worker alone, and half of full load, are given so many parts of that, one a round."""
 LONGEST_SECONDS = 600
 PROBE_SECONDS = 3
 PAUSE_MS = 150
@@ -46,9 +47,8 @@ def measure(
         for database in databases(folder, stack, with_postgresql):
             flow = flowpulse(database)
             with backlog_of(flow) as backlog:
-                backlog.fill_up(events)
-                beside = send_meanwhile(flow, backlog, rounds, seconds, say)
-                results |= {alone(database.kind): [], **beside}
+                results |= send_beside(flow, backlog, rounds, seconds, say, events)
+                results[alone(database.kind)] = []
                 for number in range(1, rounds + 1):
                     backlog.fill_up(events // PARTS)
                     drained = drain(flow, backlog)
@@ -70,6 +70,7 @@ def drain(flow: FlowPulse, backlog: Backlog) -> Round:
             "seconds": took,
             "rate": count / took,
             "cpu_us": (cpu_seconds(worker) - cpu) * 1e6 / count,
+            "worker_mb": pss_mb(worker),
         }
         if flow.database.cluster:
             used = flow.database.cpu_seconds() - database_cpu
@@ -77,24 +78,34 @@ def drain(flow: FlowPulse, backlog: Backlog) -> Round:
     return found
 
 
+def send_beside(
+    flow: FlowPulse, backlog: Backlog, rounds: int, seconds: int, say: Progress, events: int
+) -> dict[str, list[Round]]:
+    """What senders notice: steady ones until nothing waits, then those at half of full load."""
+    with flow.server.running() as web:
+        steadily = steady.measure_both(backlog, web, seconds, say, events)
+        backlog.fill_up(events // PARTS)
+        return steadily | send_meanwhile(backlog, web, rounds, seconds, say)
+
+
 def send_meanwhile(
-    flow: FlowPulse, backlog: Backlog, rounds: int, seconds: int, say: Progress
+    backlog: Backlog, web: Web, rounds: int, seconds: int, say: Progress
 ) -> dict[str, list[Round]]:
     """Rounds without and with the worker in turn, at half of the rate that the server can take."""
-    kind = flow.database.kind
+    flow, kind = backlog.flow, backlog.flow.database.kind
     results: dict[str, list[Round]] = {before(kind): [], during(kind): []}
-    with flow.server.running() as web:
-        load = find_load(flow, web, seconds)
-        for number in range(1, rounds + 1):
-            results[before(kind)].append(run_round(web, flow.success(), load, flow.database))
-            with flow.server.worker():
-                backlog.wait_until_it_shrinks()
-                waiting, began = backlog.count(), time.monotonic()
-                measured = run_round(web, flow.success(), load, flow.database)
-                drained = waiting + measured["requests"] - backlog.count()
-                measured["drained"] = drained / (time.monotonic() - began)
-                results[during(kind)].append(measured)
-            say(f"{number} {during(kind)}: p99 {measured['p99_ms']:.1f} ms")
+    load = find_load(flow, web, seconds)
+    for number in range(1, rounds + 1):
+        results[before(kind)].append(run_round(web, flow.success(), load, flow.database))
+        with flow.server.worker() as worker:
+            backlog.wait_until_it_shrinks()
+            waiting, began = backlog.count(), time.monotonic()
+            measured = run_round(web, flow.success(), load, flow.database)
+            drained = waiting + measured["requests"] - backlog.count()
+            measured["drained"] = drained / (time.monotonic() - began)
+            measured["worker_mb"] = pss_mb(worker)
+            results[during(kind)].append(measured)
+        say(f"{number} {during(kind)}: p99 {measured['p99_ms']:.1f} ms")
     return results
 
 

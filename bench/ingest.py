@@ -1,8 +1,9 @@
 """What a request costs: rounds in turn over all subjects, then a close look at each alone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
@@ -21,8 +22,11 @@ from bench.subjects import (
 )
 
 SUCCESS = {SQLITE: "run-success, SQLite", POSTGRESQL: "run-success, PostgreSQL"}
-WITH_KEY = "with Idempotency-Key, SQLite"
-REJECTED = ("rejected with 401", "rejected with 400")
+WITH_KEY = {kind: f"with Idempotency-Key, {kind}" for kind in SUCCESS}
+STATUSES = (401, 400)
+REJECTED = {
+    (kind, status): f"rejected with {status}, {kind}" for status in STATUSES for kind in SUCCESS
+}
 WARM_UP_SECONDS = 1
 LOOK_SECONDS = 3
 _SYNCS = {
@@ -48,20 +52,28 @@ def make_subjects(folder: Path, stack: ExitStack, with_postgresql: bool) -> Iter
     yield bare_view(folder)
     found = [flowpulse(each) for each in databases(folder, stack, with_postgresql)]
     yield from (run_success(each) for each in found)
-    sqlite = run_success(found[0])
-    own_key = replace(sqlite.request, with_idempotency_key=True)
-    yield sqlite._replace(name=WITH_KEY, request=own_key)
-    unknown = {"X-API-Key": "fp_not-a-key"}
-    refused = (
-        replace(sqlite.request, headers=unknown, expected=401),
-        replace(sqlite.request, body="{}", expected=400),
-    )
-    for name, request in zip(REJECTED, refused, strict=True):
-        yield sqlite._replace(name=name, request=request)
+    makers: list[Callable[[FlowPulse], Subject]] = [with_key]
+    makers += [partial(rejected, status=status) for status in STATUSES]
+    for make in makers:
+        yield from (make(each) for each in found)
 
 
 def run_success(flow: FlowPulse) -> Subject:
     return Subject(SUCCESS[flow.database.kind], flow.server, flow.success(), flow.database)
+
+
+def with_key(flow: FlowPulse) -> Subject:
+    """Each request with an Idempotency-Key of its own."""
+    subject = run_success(flow)
+    request = replace(subject.request, with_idempotency_key=True)
+    return subject._replace(name=WITH_KEY[flow.database.kind], request=request)
+
+
+def rejected(flow: FlowPulse, status: int) -> Subject:
+    subject = run_success(flow)
+    changed = {401: {"headers": {"X-API-Key": "fp_not-a-key"}}, 400: {"body": "{}"}}[status]
+    request = replace(subject.request, expected=status, **changed)  # type: ignore[arg-type]
+    return subject._replace(name=REJECTED[flow.database.kind, status], request=request)
 
 
 def take_turns(
@@ -101,8 +113,10 @@ def look_closely(subject: Subject, folder: Path, seconds: int = LOOK_SECONDS) ->
         measured = run_round(web, subject.request, Load(seconds), subject.database)
         web.wait_until_idle()
         after = count_syncs(trace) if trace else 0
+        database_mb = subject.database.mb()
         found = {"start_mb": start_mb, "web_mb": web.web_mb(), "master_mb": web.master_mb()}
     if subject.database.cluster:
+        found["database_mb"] = database_mb
         before, after = syncs, count_database_syncs(subject.database)
     if trace or subject.database.cluster:
         found["syncs"] = (after - before) / max(measured["requests"], 1)

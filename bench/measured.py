@@ -1,30 +1,19 @@
 """What was measured, where and when; the last of each part is kept under bench/results/."""
 
 import json
-import os
-import platform
 import statistics
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
+from bench.machine import machine as machine
 
 FOLDER = Path(__file__).parent / "results"
 
 Round = dict[str, float]
 """One round's figures by name. `_ms`: milliseconds, `_mb`: MB, `rate`: per second."""
 Progress = Callable[[str], None]
-
-
-def machine() -> str:
-    """In words, for the reports."""
-    memory = psutil.virtual_memory().total / 2**30
-    return (
-        f"{os.cpu_count()} cores, {memory:.0f} GiB memory, {platform.system()}, "
-        f"Python {platform.python_version()}"
-    )
 
 
 def today() -> str:

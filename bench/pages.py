@@ -8,9 +8,10 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from sqlalchemy import select
 from app.extensions import db
 from app.models import Alert, AlertRule, ApiKey, Channel, Delivery, Event, Run, Workflow
 from bench.events import fill, list_filters
-from bench.measured import machine
+from bench.machine import machine
+from bench.measured import Measured, Round, keep
 from bench.servers import ROOT, collect_as_served
 from tests.apps import close_app, make_app
 from tests.channels.deliveries import store_channels
@@ -45,6 +47,11 @@ class Timing:
     median_ms: float
     p95_ms: float
     size_kb: float
+    errors: int
+
+    def as_round(self) -> Round:
+        """All but the path."""
+        return {name: value for name, value in asdict(self).items() if name != "path"}
 
 
 def main() -> None:
@@ -52,8 +59,10 @@ def main() -> None:
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS, help="numbers of events")
     parser.add_argument("--no-postgresql", action="store_true", help="measure SQLite alone")
     options = parser.parse_args()
-    sections = []
+    sections, kept = [], dict[str, list[Round]]()
     for kind, count, timings in measure_all(options.counts, not options.no_postgresql):
+        kept |= {f"{kind}, {count:,} events, `{each.path}`": [each.as_round()] for each in timings}
+        keep("pages", Measured(ROUNDS, 0, kept))
         sections.append(describe(kind, count, timings))
         print(sections[-1], flush=True)
         REPORT.write_text("\n\n".join([introduction(), *sections]) + "\n")
@@ -113,19 +122,24 @@ def open_pages(app: Flask, team: Team, paths: list[str]) -> list[Timing]:
     client = app.test_client()
     sign_in(client, team.email)
     times: dict[str, list[float]] = {path: [] for path in paths}
-    sizes = {}
+    sizes, errors = {}, Counter[str]()
     collect_as_served()
     for number in range(ROUNDS + 1):
         for path in paths:
             started = time.perf_counter()
             answer = client.get(path, follow_redirects=True)
-            if answer.status_code != 200:
-                raise SystemExit(f"{path}: {answer.status_code}")
+            errors[path] += answer.status_code != 200
             if number:  # The first round warms caches up.
                 times[path].append((time.perf_counter() - started) * 1_000)
             sizes[path] = len(answer.data) / 1024
     return [
-        Timing(path, statistics.median(each), statistics.quantiles(each, n=20)[-1], sizes[path])
+        Timing(
+            path,
+            statistics.median(each),
+            statistics.quantiles(each, n=20)[-1],
+            sizes[path],
+            errors[path],
+        )
         for path, each in times.items()
     ]
 
@@ -146,14 +160,14 @@ def describe(kind: str, count: int, timings: list[Timing]) -> str:
     lines = [
         f"## {kind}, {count:,} events",
         "",
-        "| page | median ms | p95 ms | HTML KB | |",
-        "|---|---:|---:|---:|---|",
+        "| page | median ms | p95 ms | HTML KB | errors | |",
+        "|---|---:|---:|---:|---:|---|",
     ]
     for each in timings:
         verdict = "over" if limit and each.p95_ms > limit else ""
         lines.append(
             f"| `{each.path}` | {each.median_ms:.0f} | {each.p95_ms:.0f} | {each.size_kb:.0f} "
-            f"| {verdict} |"
+            f"| {each.errors} | {verdict} |"
         )
     return "\n".join(lines)
 

@@ -6,10 +6,6 @@ from bench.goals import GOALS, KINDS, Results, missed
 from bench.subjects import POSTGRESQL
 
 REASONS: Mapping[str, str] = {
-    "throughput, with Idempotency-Key, SQLite, of bare": (
-        "A key is looked up, and stored in the same commit, in a table with an index of its own: "
-        "that takes about a tenth of the throughput."
-    ),
     f"p99, run-success, {POSTGRESQL}, of bare": (
         "PostgreSQL's processes and the load generator share two cores with the web processes, and "
         "whoever waits for a core is in the p99: it differed twofold from round to round."

@@ -1,15 +1,17 @@
 """docs/performance.md, drawn from the last results of each part."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from bench import drain, goals, live, reading, reasons
+from app.processing.pace import PATIENCE_SECONDS, SHARES
+from bench import drain, goals, live, reading, reasons, steady
 from bench.goals import Results
 from bench.ingest import LOOK_SECONDS
 from bench.load import CONNECTIONS
 from bench.measured import Measured
 from bench.servers import ROOT
 from bench.subjects import BARE, BODY_BYTES, POSTGRESQL, SQLITE, kind_of
-from bench.tables import Column, by_round, draw_table, number, ratio, spread, table, total
+from bench.tables import Column, by_round, count, draw_table, number, ratio, spread, table, total
 
 FILE = ROOT / "docs" / "performance.md"
 
@@ -29,20 +31,32 @@ least and the most of them. The machine's speed varied twofold from one minute t
 figures of different parts, dates and pages can't be compared; ratios within a round can. CPU is
 what the processes' own accounts say.
 
+For comparison, under the same kind of server on two cores: of the durable requests of its kind that
+a bare Flask view could answer meanwhile, Healthchecks answered 0.03 to 0.06 and Bugsink 0.03 to
+0.055. Ten times the best of them is 0.6. They were measured once, at the start of this project, and
+are not part of these runs.
+
 What grows with the log, the removal of old rows, and the move from SQLite to PostgreSQL take longer
 and are measured by themselves: [growth](performance-growth.md), [removal](performance-purge.md),
-[move](performance-move.md), [batches](performance-batch.md). The goals of the first three stand
-here, too."""
+[move](performance-move.md), [batches](performance-batch.md), [pages](performance-pages.md),
+[charts](performance-charts.md). The goals of the first three stand here, too, and the errors of
+all."""
 
 INGEST = f"""\
-Five kinds of request beside a bare Flask view, which reads nothing and stores nothing. The worker
-is not running. CPU is that of the web processes; that of PostgreSQL's comes on top. Memory (PSS:
-what processes share is counted once) and fsyncs are taken apart from the times, from a server
-that runs alone: at rest after its start, and after {LOOK_SECONDS} s of load. The master, which
-serves nothing, comes on top of the two web processes. With SQLite, `fsync` and `fdatasync` of the
-web processes are counted by strace; with PostgreSQL, `wal_sync` by its own statistics. Of the
+Kinds of request on both databases beside a bare Flask view, which reads nothing and stores nothing.
+The worker is not running. CPU is that of the web processes; that of PostgreSQL's comes on top.
+Memory (PSS: what processes share is counted once) and fsyncs are taken apart from the times, from a
+server that runs alone: at rest after its start, and after {LOOK_SECONDS} s of load. The master,
+which serves nothing, comes on top of the two web processes, and so does PostgreSQL with all its
+processes. With SQLite, `fsync` and `fdatasync` of the web processes are counted by strace; with
+PostgreSQL, `wal_sync` by its own statistics. Of the
 rejected requests FLOWPULSE_REJECTED_RATE a second are stored, as by default; the rest is
 counted."""
+
+WITH_KEYS = """\
+The goals of ingest are set for requests without an `Idempotency-Key`: the feature is on, as all
+features are, and the sender does without it. A request that has one of its own writes a second row,
+which is remembered for a day; beside the same limits, for information:"""
 
 
 def _bare(subject: str) -> str:
@@ -78,6 +92,7 @@ INGEST_COSTS = (
     Column("two web processes MB, at rest", number("start_mb", ".0f")),
     Column("after load", number("web_mb", ".0f")),
     Column("master MB", number("master_mb", ".0f")),
+    Column("PostgreSQL MB", number("database_mb", ".0f")),
 )
 
 LIVE = f"""\
@@ -116,14 +131,47 @@ WORKER_COLUMNS = (
     Column("seconds", number("seconds", ".1f")),
     Column("CPU µs/event", number("cpu_us", ".0f")),
     Column("PostgreSQL's CPU µs/event", number("database_cpu_us", ".0f")),
+    Column("worker MB", number("worker_mb", ".0f")),
+)
+STEADY = f"""\
+What steady senders notice of a backlog that is drained to its end: {steady.RATE} requests a second
+over {CONNECTIONS} connections that pause, which is less than what the worker does beside them. The
+worker is halted and let go in turn, so that each round with it is held against one without it just
+before ("calm"; "as the worker is", {steady.ROUNDS_BY_CALM} rounds have it in common). The worker
+leaves most of the time to senders; where more waits than one batch takes for
+{PATIENCE_SECONDS:.0f} s on end, it takes its next share, and the greatest after
+{PATIENCE_SECONDS * (len(SHARES) - 1) / 60:.0f} minutes. A backlog of {steady.EVENTS:,} is over
+before that. So it is drained twice: as the worker is, and {steady.HURRIED_PART:.0%} of it with so
+little patience that it comes to each of its shares. Seconds and events/s are those in which the
+worker was let go."""
+ENDS_COLUMNS = (
+    Column("events", number("events", ",.0f")),
+    Column("patience s", number("patience_seconds", ",.0f")),
+    Column("seconds", number("seconds", ",.0f")),
+    Column("events/s", number("rate", ",.0f")),
+    Column("left", number("left", ",.0f")),
+    Column("CPU µs/event", number("cpu_us", ".0f")),
+    Column("worker MB", number("worker_mb", ".0f")),
+)
+STEADY_COLUMNS = (
+    Column("rounds", count("p99_ms")),
+    Column("drained/s", number("drained", ",.0f")),
+    Column("requests/s", number("rate", ",.0f")),
+    Column("p50 ms, calm", number("calm_p50_ms", ".1f")),
+    Column("p50 ms", number("p50_ms", ".1f")),
+    Column("p99 ms, calm", number("calm_p99_ms", ".1f")),
+    Column("p99 ms", number("p99_ms", ".1f")),
+    Column("of calm", number("p99_ratio", ".2f")),
+    Column("by round", spread("p99_ratio", ".2f")),
+    Column("errors", total("errors")),
 )
 MEANWHILE = f"""\
-What whoever sends notices of it: rounds without and with the worker in turn, beginning with a
-backlog of {drain.EVENTS:,} events. wrk has no fixed rate, so connections pause before each
-request, {drain.PAUSE_MS} ms in the mean and not all at once, and there are as many as it takes to
-send {drain.SHARE:.0%} of what the server took in alone just before with {CONNECTIONS} connections
-that never paused. Where answers take much less than the pause, the rate hardly depends on them;
-the first column shows how far it did."""
+What senders notice whose rate the worker doesn't outrun: rounds without and with the worker in
+turn, beginning with a backlog of {drain.EVENTS // drain.PARTS:,} events. wrk has no fixed rate, so
+connections pause before each request, {drain.PAUSE_MS} ms in the mean and not all at once, and
+there are as many as it takes to send {drain.SHARE:.0%} of what the server took in alone just before
+with {CONNECTIONS} connections that never paused. Where answers take much less than the pause, the
+rate hardly depends on them; the first column shows how far it did."""
 MEANWHILE_COLUMNS = (
     Column("requests/s", number("rate", ",.0f")),
     Column("p50 ms", number("p50_ms", ".1f")),
@@ -161,8 +209,11 @@ def render(results: Results) -> str:
 
 
 def _draw_goals(results: Results) -> str:
-    table = draw_table(["", "limit", "measured", "held"], goals.rows(results))
-    return "\n\n".join(filter(None, ["## Goals", table, reasons.draw(results)]))
+    held = draw_table(["", "limit", "measured", "held"], goals.rows(results))
+    titles = ["", "limit without the header", "measured"]
+    with_keys = draw_table(titles, goals.rows_with_keys(results))
+    parts = ["## Goals", held, reasons.draw(results), WITH_KEYS, with_keys]
+    return "\n\n".join(filter(None, parts))
 
 
 def _draw_ingest(measured: Measured) -> str:
@@ -177,16 +228,24 @@ def _draw_live(measured: Measured) -> str:
 
 
 def _draw_worker(measured: Measured) -> str:
-    alone = [name for name in measured.subjects if name == drain.alone(kind_of(name))]
-    others = [name for name in measured.subjects if name not in alone]
+    kinds = {kind_of(name): None for name in measured.subjects}
+
+    def rows(*names: Callable[[str], Iterable[str]]) -> Measured:
+        wanted = [name for kind in kinds for find in names for name in find(kind)]
+        return _part(measured, [name for name in wanted if measured.subjects.get(name)])
+
+    ends, phases = rows(steady.ends), rows(steady.phases)
+    meanwhile = rows(lambda kind: [drain.before(kind), drain.during(kind)])
+    steadily = [STEADY, table(ends, ENDS_COLUMNS), table(phases, STEADY_COLUMNS)]
     return "\n\n".join(
         [
             "## The worker",
             WORKER,
-            table(_part(measured, alone), WORKER_COLUMNS),
+            table(rows(lambda kind: [drain.alone(kind)]), WORKER_COLUMNS),
+            *(steadily if phases.subjects else []),
             MEANWHILE,
             _when(measured),
-            table(_part(measured, others), MEANWHILE_COLUMNS),
+            table(meanwhile, MEANWHILE_COLUMNS),
         ]
     )
 

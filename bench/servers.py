@@ -47,6 +47,13 @@ class Database:
         ended = postmaster.cpu_times()
         return cpu_seconds(postmaster) + ended.children_user + ended.children_system
 
+    def mb(self) -> float:
+        """PSS of PostgreSQL's processes, with the pages of `shared_buffers` that they use."""
+        if self.cluster is None or self.cluster.process is None:
+            return 0.0
+        postmaster = psutil.Process(self.cluster.process.pid)
+        return sum(map(pss_mb, [postmaster, *postmaster.children(recursive=True)]))
+
 
 @dataclass(frozen=True)
 class Web:
@@ -60,10 +67,10 @@ class Web:
 
     def web_mb(self) -> float:
         """PSS of the processes that serve: pages that processes share are counted once."""
-        return sum(map(_pss_mb, self.master.children()))
+        return sum(map(pss_mb, self.master.children()))
 
     def master_mb(self) -> float:
-        return _pss_mb(self.master)
+        return pss_mb(self.master)
 
     def wait_until_idle(self) -> None:
         """Until all processes have loaded the application, or have done what they had to do."""
@@ -100,8 +107,13 @@ class Server:
 
     @contextmanager
     def worker(self) -> Iterator[psutil.Process]:
-        command = [PYTHON, "-m", "flask", "--app", "wsgi", "worker"]
-        with ended_at_last(command, self.environment) as started:
+        with self.process("-m", "flask", "--app", "wsgi", "worker") as worker:
+            yield worker
+
+    @contextmanager
+    def process(self, *command: str) -> Iterator[psutil.Process]:
+        """Python with these arguments, in the server's environment."""
+        with ended_at_last([PYTHON, *command], self.environment) as started:
             yield psutil.Process(started.pid)
 
 
@@ -171,5 +183,9 @@ def _cpu_seconds(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def _pss_mb(process: psutil.Process) -> float:
-    return float(process.memory_full_info().pss / 2**20)
+def pss_mb(process: psutil.Process) -> float:
+    """Nothing for one that has ended meanwhile."""
+    try:
+        return float(process.memory_full_info().pss / 2**20)
+    except psutil.NoSuchProcess:
+        return 0.0

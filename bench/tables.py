@@ -66,6 +66,15 @@ def total(figure: str) -> Draw:
     return draw
 
 
+def count(figure: str) -> Draw:
+    """How many rounds have it."""
+
+    def draw(measured: Measured, subject: str) -> str:
+        return str(len(measured.all(subject, figure)))
+
+    return draw
+
+
 def table(measured: Measured, columns: Sequence[Column]) -> str:
     """A row for each subject."""
     rows = [

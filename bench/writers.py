@@ -150,25 +150,35 @@ def prepared(folder: Path) -> Iterator[tuple[str, Team]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.writers", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds over all of them (5)")
     parser.add_argument("--seconds", type=float, default=4, help="seconds of each measure (4)")
     parser.add_argument("--events", type=int, default=20_000, help="events that are weighed")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, prepared(Path(folder)) as (url, team):
         db.session.rollback()
         db.engine.dispose()
-        results: dict[str, list[Round]] = {}
-        for processes in PROCESSES:
-            rates = {
-                per_commit(batch): measure(url, team, processes, batch, options.seconds)
-                for batch in BATCHES
-            }
-            results[by(processes)] = [rates]
-            print(by(processes), {name: round(rate) for name, rate in rates.items()}, flush=True)
-        for table in (*TABLES, "events"):
-            db.session.execute(text(f"TRUNCATE {table} CASCADE"))
-            db.session.commit()
+        results: dict[str, list[Round]] = {by(processes): [] for processes in PROCESSES}
+        for number in range(1, options.rounds + 1):
+            for processes in PROCESSES:
+                rates = {
+                    per_commit(batch): measure(url, team, processes, batch, options.seconds)
+                    for batch in BATCHES
+                }
+                results[by(processes)].append(rates)
+                told = {name: round(rate) for name, rate in rates.items()}
+                print(number, by(processes), told, flush=True)
+            empty()
         results[WEIGHED] = [count_bytes(url, team, options.events)]
-    keep("writers", Measured(1, round(options.seconds), results))
+    keep("writers", Measured(options.rounds, round(options.seconds), results))
+
+
+def empty() -> None:
+    """Each round begins with the same."""
+    for table in TABLES:
+        db.session.execute(text(f"TRUNCATE {table} CASCADE"))
+        db.session.commit()
+    db.session.remove()
+    db.engine.dispose()
 
 
 def by(processes: int) -> str:

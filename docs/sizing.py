@@ -6,9 +6,11 @@ After a new measurement: `make docs-tables`.
 import math
 from typing import NamedTuple
 
+from bench import steady
 from bench.drain import alone, during
 from bench.ingest import SUCCESS
 from bench.measured import Measured, last
+from bench.servers import WEB_PROCESSES
 from bench.subjects import POSTGRESQL, SQLITE
 from bench.writers import BATCHES, BYTES, PROCESSES, WEIGHED, by, per_commit
 
@@ -22,6 +24,7 @@ class Figure(NamedTuple):
     source: str
 
 
+BENCH = "`make bench`"
 RESULTS = {name: last(name) for name in ("ingest", "worker", "writers")}
 
 
@@ -34,12 +37,19 @@ def measured(part: str, subject: str, figure: str) -> float:
     return value
 
 
+def figure(part: str, subject: str, name: str, unit: str, what: str) -> Figure | None:
+    """What `make bench` measured; None where its last results are from before it was."""
+    try:
+        return Figure(measured(part, subject, name), unit, what, BENCH)
+    except LookupError:
+        return None
+
+
 def _written(batch: int, what: str) -> Figure:
     rate = measured("writers", by(PROCESSES[-1]), per_commit(batch))
     return Figure(rate, "events/s", what, "`make bench-writers`")
 
 
-BENCH = "`make bench`"
 FIGURES = {
     "single_sqlite": Figure(
         measured("ingest", SUCCESS[SQLITE], "rate"),
@@ -82,7 +92,55 @@ FIGURES = {
         "an event with its run and all indexes on disk",
         "`make bench-writers`",
     ),
+    "web_mb": Figure(
+        measured("ingest", SUCCESS[POSTGRESQL], "web_mb") / WEB_PROCESSES,
+        "MB",
+        "a web process after load (PSS)",
+        BENCH,
+    ),
+    "master_mb": Figure(
+        measured("ingest", SUCCESS[POSTGRESQL], "master_mb"),
+        "MB",
+        "the web processes' master",
+        BENCH,
+    ),
+    "database_cpu": Figure(
+        measured("ingest", SUCCESS[POSTGRESQL], "database_cpu_ms"),
+        "ms",
+        "PostgreSQL's CPU for one event a request",
+        BENCH,
+    ),
+    "worker_database_cpu": Figure(
+        measured("worker", alone(POSTGRESQL), "database_cpu_us") / 1_000,
+        "ms",
+        "PostgreSQL's CPU for an event that the worker takes on",
+        BENCH,
+    ),
 }
+SINCE_LATELY = {
+    "worker_mb": figure(
+        "worker", alone(POSTGRESQL), "worker_mb", "MB", "a worker after a backlog (PSS)"
+    ),
+    "database_mb": figure(
+        "ingest",
+        SUCCESS[POSTGRESQL],
+        "database_mb",
+        "MB",
+        "PostgreSQL with all its processes after some seconds of load, settings as delivered (PSS)",
+    ),
+    **{
+        f"steady_{kind}": figure(
+            "worker",
+            steady.ends(kind)[0],
+            "rate",
+            "events/s",
+            f"one worker beside {steady.RATE} requests a second, {kind}",
+        )
+        for kind in (SQLITE, POSTGRESQL)
+    },
+}
+"""Figures that older results don't have."""
+FIGURES |= {name: each for name, each in SINCE_LATELY.items() if each is not None}
 DAY = 86_400
 PEAK = 3
 """How much more comes in the busiest hour than on average."""
@@ -105,26 +163,36 @@ def draw_figures() -> str:
 
 
 def draw_writers() -> str:
+    """Medians, with the least and the most where there was more than one round."""
     lines = [
         f"| processes | {' | '.join(map(per_commit, BATCHES))} |",
         f"|---:|{'---:|' * len(BATCHES)}",
     ]
     for processes in PROCESSES:
-        rates = [measured("writers", by(processes), per_commit(batch)) for batch in BATCHES]
-        lines.append(f"| {processes} | {' | '.join(f'{rate:,.0f}' for rate in rates)} |")
+        rates = [_draw_rate(by(processes), per_commit(batch)) for batch in BATCHES]
+        lines.append(f"| {processes} | {' | '.join(rates)} |")
     return "\n".join(lines)
+
+
+def _draw_rate(processes: str, commits: str) -> str:
+    rate, results = measured("writers", processes, commits), RESULTS["writers"]
+    found = results and results.spread(processes, commits)
+    least, most = found or (rate, rate)
+    return f"{rate:,.0f}" if least == most else f"{rate:,.0f} ({least:,.0f} – {most:,.0f})"
 
 
 def draw_sizes() -> str:
     lines = [
-        "| Events a day | on average | at the peak | web cores | workers | disk a day | 90 days |",
-        "|---:|---:|---:|---:|---:|---:|---:|",
+        "| Events a day | on average | at the peak | web cores | workers | PostgreSQL's cores "
+        "| memory of web and workers | disk a day | 90 days |",
+        "|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for events in VOLUMES:
         mean, size = events / DAY, events * value("bytes")
         lines.append(
             f"| {events:,} | {_rate(mean)} | {_rate(mean * PEAK)} | {web_cores(mean)} "
-            f"| {workers(mean)} | {_size(size)} | {_size(size * 90)} |"
+            f"| {workers(mean)} | {database_cores(mean)} | {_memory(mean)} | {_size(size)} "
+            f"| {_size(size * 90)} |"
         )
     return "\n".join(lines)
 
@@ -155,6 +223,17 @@ def draw_billion() -> str:
             f"{mean:,.0f} x {CATCH_UP:g} / {value('worker'):,.0f}, rounded up",
             f"{workers(mean)}",
         ),
+        (
+            "PostgreSQL's cores, one event a request",
+            f"({peak:,.0f} x {_plain(value('database_cpu'))} ms"
+            f" + {mean * CATCH_UP:,.0f} x {_plain(value('worker_database_cpu'))} ms) / {SHARE:g}",
+            f"{database_cores(mean)}",
+        ),
+        (
+            "Memory of web and workers",
+            "a web process for each core, and the workers",
+            _memory(mean),
+        ),
         ("Disk a day", f"1,000,000,000 x {value('bytes'):,.0f} bytes", _size(size)),
         ("Disk for 90 days", "x 90", _size(size * 90)),
         (
@@ -174,6 +253,22 @@ def web_cores(mean: float) -> int:
 
 def workers(mean: float) -> int:
     return math.ceil(mean * CATCH_UP / value("worker"))
+
+
+def database_cores(mean: float) -> int:
+    """For events that come at the peak, and for workers that do CATCH_UP of the average."""
+    came = mean * PEAK * value("database_cpu")
+    processed = mean * CATCH_UP * value("worker_database_cpu")
+    return math.ceil((came + processed) / 1_000 / SHARE)
+
+
+def _memory(mean: float) -> str:
+    """Of a web process for each core, but two at least, with a master for each two, and of the
+    workers; without a worker's own figure each is taken for a web process."""
+    processes = max(web_cores(mean), WEB_PROCESSES)
+    web = processes * value("web_mb") + math.ceil(processes / 2) * value("master_mb")
+    worker = FIGURES.get("worker_mb", FIGURES["web_mb"]).value
+    return f"{(web + workers(mean) * worker) / 1_024:,.1f} GB"
 
 
 def _plain(value: float) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import bench
-from bench import bare, drain, goals, ingest, live, reading
+from bench import bare, drain, goals, ingest, live, reading, steady
 from bench.__main__ import PARTS, last_results
 from bench.live import Scene, Stage, play, set_up
 from bench.live_logs import Log, Readers, connect
@@ -81,6 +81,26 @@ def test_each_kind_of_round_gives_figures_and_no_errors(flow: FlowPulse) -> None
     assert drained["rate"] > 10 < drained["cpu_us"]
     assert ("database_cpu_us" in drained) == (flow.database.kind == POSTGRESQL)
     assert stage.backlog.is_empty()
+
+
+@needs_wrk
+def test_a_backlog_is_drained_to_its_end_beside_steady_senders(flow: FlowPulse) -> None:
+    with ExitStack() as stack:
+        stage = set_up(flow, stack)
+        found = steady.measure_both(stage.backlog, stage.web, 1, lambda line: None, 600)
+        assert stage.backlog.count() <= steady.RATE
+    kind = flow.database.kind
+    for name in steady.ends(kind):
+        (whole,) = found[name]
+        assert whole["events"] >= 300 > steady.RATE >= whole["left"]
+        assert whole["rate"] * whole["seconds"] > 200
+        assert whole["worker_mb"] > 20
+    noticed = [each for name in steady.phases(kind) for each in found[name]]
+    for each in noticed:
+        assert_sane(each)
+        assert each["p99_ratio"] == each["p99_ms"] / each["calm_p99_ms"]
+    assert found[steady.as_the_worker_is(kind)]
+    assert any(found[name] for name in steady.shares(kind))
 
 
 def sees_events(stage: Stage, flow: FlowPulse) -> None:

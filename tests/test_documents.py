@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from app.extensions import db
 from docs import screenshots
 from docs.tables import PAGES, ROOT
 from tests.drills import record, reliability
@@ -18,6 +19,15 @@ MOST_BYTES = 2_000_000
 def test_a_drawn_page_is_fresh(name: str) -> None:
     page = (ROOT / name).read_text()
     assert PAGES[name](page) == page, "run `make docs-tables`"
+
+
+def test_each_table_has_one_line_among_the_keys_to_distribute_by() -> None:
+    """A new table has to be thought of there as well."""
+    page = (ROOT / "docs/scaling.md").read_text()
+    _, _, section = page.partition("### Which keys to distribute by")
+    lines = [line for line in section.splitlines() if line.startswith("| `")]
+    named = [name for line in lines for name in re.findall(r"`(\w+)`", line.split("|")[1])]
+    assert sorted(named) == sorted(db.metadata.tables)
 
 
 def test_the_page_of_reliability_is_what_the_drills_found() -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, SQLColumnExpression, select
 from app.extensions import db
 from app.windows import FIRST_WINDOW, WINDOWS_AT_FIRST, is_over, list_few, next_size
 
-SECONDS = 0.1
+SECONDS = 0.08
 """How long a page may search; it says from where to go on."""
 FEW = 20_000
 """Up to so many rows, an index lists them all, and the search looks at no others."""

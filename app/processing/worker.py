@@ -49,7 +49,7 @@ Result = TypeVar("Result")
 class Worker:
     """Runs inside an app context; any number may run at once, on both databases."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: Pace | None = None) -> None:
         # Containers on several machines may have the same name, and each a process 7.
         self.name = f"{socket.gethostname()[:80]}:{os.getpid()}:{secrets.token_hex(4)}"
         self._stopping = threading.Event()
@@ -60,7 +60,7 @@ class Worker:
         self._swept_at: datetime | None = None
         self._judged_at: datetime | None = None
         self._watched_at: datetime | None = None
-        self._pace = Pace()
+        self._pace = pace or Pace()
         self._parent = os.getppid()
 
     def run(self) -> None:
