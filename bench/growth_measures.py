@@ -13,8 +13,8 @@ from sqlalchemy import func, select
 from app.clock import now
 from app.console.event_filter import read_filter
 from app.console.event_pages import Place, find_page
+from app.console.places import Place as RunPlace
 from app.console.run_filter import RunFilter
-from app.console.run_search import Place as RunPlace
 from app.console.run_search import find_page as find_run_page
 from app.console.tail import Tail
 from app.extensions import db

@@ -6,7 +6,8 @@ from app.cli.commands import Group
 from app.cli.options import json_option, workspace_option
 from app.cli.text import Row, print_rows
 from app.console.audit_export import FORMATS
-from app.console.audit_filter import AuditFilter, find_newest, newest_id, read_batches
+from app.console.audit_filter import AuditFilter
+from app.console.audit_pages import find_newest, newest_id, read_batches
 from app.console.audit_words import action_of, name_actor
 from app.extensions import db, writing
 from app.models import AuditEntry, Workspace

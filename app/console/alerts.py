@@ -1,11 +1,12 @@
 """Alerts: the list of open and past ones, and each one's page with its messages."""
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Select, func, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy import Select, false, func, null, select
+from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
 from app.alerting.explanations import describe_silence
 from app.alerting.kinds import KINDS
@@ -15,11 +16,21 @@ from app.alerting.words import ending_of
 from app.clock import now
 from app.console.guards import current_workspace
 from app.console.kept import kept_alerts, kept_since
-from app.console.paging import Paged
+from app.console.key_pages import find_id_page
 from app.console.reader import current_reader
 from app.console.run_list import ListedRun, load_runs
 from app.extensions import db
-from app.models import Alert, AlertRule, Channel, Delivery, Event, OutboxMessage, Run, Workflow
+from app.models import (
+    Alert,
+    AlertMessage,
+    AlertRule,
+    Channel,
+    Delivery,
+    Event,
+    OutboxMessage,
+    Run,
+    Workflow,
+)
 from app.processing.silence_causes import explain_silence
 from app.workspaces.alert_rules import close_alert
 
@@ -68,16 +79,16 @@ class Why(NamedTuple):
 
 
 @blueprint.get("/alerts")
-def show_alerts() -> str:
+def show_alerts() -> ResponseReturnValue:
     workspace_id, wanted = current_workspace().id, _read_filter()
-    query = _of(workspace_id, wanted)
-    count = db.session.scalar(query.with_only_columns(func.count(Alert.id))) or 0
-    paged = Paged(count, PAGE_SIZE, "alerts.show_alerts", kept=("view", "kind", "workflow"))
-    newest = query.options(joinedload(Alert.workflow)).order_by(Alert.id.desc())
+    page = find_id_page(_of(workspace_id, wanted), Alert.id, PAGE_SIZE, "an alert")
+    listed = select(Alert).where(Alert.id.in_(page.keys)).options(joinedload(Alert.workflow))
     return render_template(
         "console/alerts.html",
-        alerts=list(db.session.scalars(newest.offset(paged.start).limit(PAGE_SIZE))),
-        paged=paged,
+        page=page,
+        alerts=db.session.scalars(listed.order_by(Alert.id.desc())).all(),
+        unreadable=page.mistakes,
+        page_url=wanted.address,
         filter=wanted,
         views=VIEWS,
         open_count=_count_open(workspace_id),
@@ -85,7 +96,7 @@ def show_alerts() -> str:
         has_rules=_has_rows(AlertRule, workspace_id),
         has_channels=_has_rows(Channel, workspace_id),
         kept=kept_alerts(),
-    )
+    ), page.status
 
 
 @blueprint.get("/alerts/<public_id:public_id>")
@@ -98,7 +109,7 @@ def show_alert(public_id: str) -> str:
         alert=alert,
         kind=KINDS[alert.kind],
         told=_list_told(alert),
-        kept=kept_since("delivery", alert.messages[0].created_at if alert.messages else None),
+        kept=kept_since("delivery", _find_oldest_told(alert)),
         runs=_list_runs(alert, [each for each in run_ids if each]),
         waits_for=_explain_wait(alert),
         ending=ending_of(alert),
@@ -117,9 +128,9 @@ def close(public_id: str) -> ResponseReturnValue:
 
 def list_of_workflow(workflow: Workflow, limit: int = 5) -> list[Alert]:
     """The workflow's newest alerts, the open ones first."""
-    query = select(Alert).where(Alert.workflow_id == workflow.id)
-    query = query.order_by(Alert.ended_at.is_not(None), Alert.id.desc())
-    return list(db.session.scalars(query.limit(limit)))
+    views = (Filter(view, "", workflow.public_id) for view in ("open", "past"))
+    parts = (_of(workflow.workspace_id, each).order_by(Alert.id.desc()) for each in views)
+    return [each for part in parts for each in db.session.scalars(part.limit(limit))][:limit]
 
 
 def list_open(workspace_id: int, limit: int) -> tuple[list[Alert], int]:
@@ -133,7 +144,7 @@ def list_open(workspace_id: int, limit: int) -> tuple[list[Alert], int]:
 def list_alerted(workspace_id: int) -> set[tuple[str, int]]:
     """What the open alerts that are not silenced are about: the source and the workflow's id."""
     is_open = _of(workspace_id, Filter("open", "", "")).where(Alert.is_muted.is_(False))
-    rows = db.session.execute(is_open.with_only_columns(Alert.kind, Alert.workflow_id).distinct())
+    rows = db.session.execute(is_open.with_only_columns(Alert.kind, Alert.workflow_id))
     return {
         (KINDS[kind].source, workflow_id) for kind, workflow_id in rows if workflow_id is not None
     }
@@ -144,21 +155,35 @@ def _read_filter() -> Filter:
     return Filter(
         view if view in VIEWS else "open",
         kind if kind in KINDS else "",
-        request.args.get("workflow", "")[:24],
+        request.args.get("workflow", "")[:24].replace("\0", ""),
     )
 
 
 def _of(workspace_id: int, wanted: Filter) -> Select[Alert]:
-    query = select(Alert).where(Alert.workspace_id == workspace_id)
+    """Open ones are few, and found by their own index; the others by the index of what is asked."""
+    is_open = wanted.view == "open"
+    query = select(Alert)
+    if is_open or not wanted.workflow:
+        query = query.where(Alert.workspace_id == workspace_id)
     if wanted.view != "all":
-        ended = Alert.ended_at.is_not(None)
-        query = query.where(ended if wanted.view == "past" else ~ended)
+        query = query.where(Alert.ended_at.is_(None) if is_open else Alert.ended_at.is_not(None))
     if wanted.kind:
-        query = query.where(Alert.kind == wanted.kind)
+        query = query.where(_behind(Alert.kind, is_open) == wanted.kind)
     if wanted.workflow:
-        query = query.join(Workflow, Workflow.id == Alert.workflow_id)
-        query = query.where(Workflow.public_id == wanted.workflow)
+        # Asked for beforehand: PostgreSQL judges by the number how far it would have to walk.
+        number = _find_workflow(workspace_id, wanted.workflow)
+        query = query.where(_behind(Alert.workflow_id, is_open) == number if number else false())
     return query
+
+
+def _find_workflow(workspace_id: int, public_id: str) -> int | None:
+    mine = select(Workflow.id).where(Workflow.workspace_id == workspace_id)
+    return db.session.scalar(mine.where(Workflow.public_id == public_id))
+
+
+def _behind(column: InstrumentedAttribute[Any], is_open: bool) -> Any:
+    """The column, without its index where another shall be taken."""
+    return func.coalesce(column, null()) if is_open else column
 
 
 def _count_open(workspace_id: int) -> int:
@@ -183,14 +208,23 @@ def _find(public_id: str) -> Alert:
 
 def _list_told(alert: Alert) -> list[Told]:
     """The newest messages, and where they have gone."""
-    messages = alert.messages[-MOST_MESSAGES:][::-1]
-    ids = [message.id for message in messages]
+    newest = select(AlertMessage.message_id).where(AlertMessage.alert_id == alert.id)
+    newest = newest.order_by(AlertMessage.message_id.desc()).limit(MOST_MESSAGES)
+    ids = db.session.scalars(newest).all()
+    listed = select(OutboxMessage).where(OutboxMessage.id.in_(ids))
+    messages = db.session.scalars(listed.order_by(OutboxMessage.id.desc())).all()
     query = select(Delivery).where(Delivery.message_id.in_(ids)).order_by(Delivery.id)
     deliveries = db.session.scalars(query.options(joinedload(Delivery.channel))).all()
     return [
         Told(message, [each for each in deliveries if each.message_id == message.id])
         for message in messages
     ]
+
+
+def _find_oldest_told(alert: Alert) -> datetime | None:
+    oldest = select(AlertMessage.message_id).where(AlertMessage.alert_id == alert.id)
+    first = oldest.order_by(AlertMessage.message_id).limit(1).scalar_subquery()
+    return db.session.scalar(select(OutboxMessage.created_at).where(OutboxMessage.id == first))
 
 
 def _list_runs(alert: Alert, public_ids: list[str]) -> list[ListedRun]:

@@ -16,24 +16,18 @@ from flask.typing import ResponseReturnValue
 
 from app.clock import now
 from app.console.audit_export import FORMATS
-from app.console.audit_filter import (
-    AuditFilter,
-    Page,
-    find_page,
-    list_people,
-    newest_id,
-    read_batches,
-)
+from app.console.audit_filter import AuditFilter
+from app.console.audit_pages import Page, find_page, list_people, newest_id, read_batches
 from app.console.audit_words import action_of, describe, icon_of, name_actor
 from app.console.devices import describe_device
 from app.console.guards import current_workspace, visible_workspace_ids
-from app.console.places import PlaceReader
+from app.console.places import Place, PlaceReader
 from app.console.run_filter import PERIODS
 from app.console.url_filter import lead_to_short_address
 from app.extensions import writing
 from app.workspaces.audit import KINDS, note
 
-PLACE = "the number of an entry, such as 120"
+PLACE = "the place of an entry, such as 1767225600000000-12"
 
 blueprint = Blueprint("audit", __name__)
 
@@ -43,7 +37,7 @@ def show_log() -> ResponseReturnValue:
     if short := lead_to_short_address():
         return short
     wanted, reader = _read_filter(), PlaceReader()
-    before, after = (reader.read(name, _read_id, PLACE) for name in ("before", "after"))
+    before, after = (reader.read(name, Place.read, PLACE) for name in ("before", "after"))
     is_wrong = bool(wanted.errors or reader.mistakes)
     ids = visible_workspace_ids()
     return render_template(
@@ -96,16 +90,13 @@ def _read_filter() -> AuditFilter:
     return AuditFilter.read(request.args, current_workspace().id)
 
 
-def _read_id(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
-
-
 def _page_url(wanted: AuditFilter) -> Callable[..., str]:
     """Makes addresses of the page, or of an export, with changes to its filter; None leaves a part
     out."""
 
     def address(endpoint: str = "audit.show_log", **changes: Any) -> str:
         given = {**wanted.texts, **changes}
-        return url_for(endpoint, **{name: each for name, each in given.items() if each is not None})
+        # As text: a place is a tuple, which an address would take for several values.
+        return url_for(endpoint, **{k: str(v) for k, v in given.items() if v is not None})  # type: ignore[arg-type]
 
     return address

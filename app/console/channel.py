@@ -1,10 +1,11 @@
 """One channel: its form, a test of it, what was delivered, and its end."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from app.channels.kinds import KINDS, WITH_MAIL, Kind
@@ -12,7 +13,7 @@ from app.channels.network import NO_MAIL, read_mail_server
 from app.console.channels import describe
 from app.console.guards import current_workspace, signed_in_user
 from app.console.kept import kept_deliveries
-from app.console.paging import Paged
+from app.console.key_pages import find_id_page
 from app.console.worker_trouble import find_worker_trouble
 from app.extensions import db
 from app.models import Channel, Delivery
@@ -57,7 +58,7 @@ def add(kind: str) -> ResponseReturnValue:
 
 
 @blueprint.get("/alerts/channels/<public_id:public_id>")
-def show_channel(public_id: str) -> str:
+def show_channel(public_id: str) -> ResponseReturnValue:
     return _show_channel(_find(public_id), {})
 
 
@@ -67,7 +68,7 @@ def save(public_id: str) -> ResponseReturnValue:
     try:
         change_channel(channel, request.form)
     except RefusedError as error:
-        return _show_channel(channel, error.errors), 422
+        return _show_channel(channel, error.errors)
     flash("The channel is saved.", "success")
     return redirect(address_of(channel), 303)
 
@@ -84,7 +85,7 @@ def test(public_id: str) -> ResponseReturnValue:
 
 
 @blueprint.get("/alerts/channels/<public_id:public_id>/test")
-def show_test(public_id: str) -> str:
+def show_test(public_id: str) -> ResponseReturnValue:
     """What the page asks for until the answer is there: the answer comes with the whole page."""
     channel = _find(public_id)
     found = _find_test(channel, request.args.get("test", ""))
@@ -168,13 +169,11 @@ def _show_secret(channel: Channel, secret: str) -> str:
     return render_template("console/channel_secret.html", channel=channel, secret=secret)
 
 
-def _show_channel(channel: Channel, errors: Errors) -> str:
+def _show_channel(channel: Channel, errors: Errors) -> ResponseReturnValue:
     kind = find_kind(channel.kind)
     saved = open_settings(channel)
-    query = select(Delivery).where(Delivery.channel_id == channel.id)
-    count = db.session.scalar(query.with_only_columns(func.count())) or 0
-    paged = Paged(count, PAGE_SIZE, "channel.show_channel")
-    newest = query.options(joinedload(Delivery.message)).order_by(Delivery.id.desc())
+    its = Delivery.channel_id == channel.id
+    page = find_id_page(select(Delivery).where(its), Delivery.id, PAGE_SIZE, "a delivery")
     return render_template(
         "console/channel.html",
         channel=channel,
@@ -186,12 +185,20 @@ def _show_channel(channel: Channel, errors: Errors) -> str:
         name=request.form.get("name", channel.name),
         tested=_find_test(channel, request.args.get("test", "")),
         worker_trouble=find_worker_trouble(),
-        deliveries=db.session.scalars(newest.offset(paged.start).limit(PAGE_SIZE)).all(),
-        paged=paged,
-        kept=kept_deliveries(Delivery.channel_id == channel.id),
+        deliveries=load_deliveries(page.keys),
+        page=page,
+        page_url=lambda **place: address_of(channel, **place, _anchor="log"),
+        unreadable=page.mistakes,
+        kept=kept_deliveries(its),
         is_signed=channel.kind == SIGNED,
         errors=errors,
-    )
+    ), 422 if errors else page.status
+
+
+def load_deliveries(ids: Sequence[int]) -> Sequence[Delivery]:
+    """With their messages, the newest first."""
+    query = select(Delivery).where(Delivery.id.in_(ids)).options(joinedload(Delivery.message))
+    return db.session.scalars(query.order_by(Delivery.id.desc())).all()
 
 
 def describe_fields(kind: Kind, saved: dict[str, Any], typed: Any) -> list[dict[str, Any]]:

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable
 
-from flask import Blueprint, render_template
-from sqlalchemy import func, select
+from flask import Blueprint, render_template, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from app.channels.weekly import ID_PREFIX
+from app.console.channel import load_deliveries
 from app.console.guards import current_workspace
 from app.console.kept import kept_since
-from app.console.paging import Paged
+from app.console.key_pages import find_id_page
 from app.extensions import db
-from app.models import Delivery, Membership, OutboxMessage, User
+from app.models import Delivery, Membership, User
 from app.workspaces.mails import select_mails
 
 PAGE_SIZE = 25
@@ -20,20 +22,21 @@ blueprint = Blueprint("mails", __name__)
 
 
 @blueprint.get("/alerts/mails")
-def show_mails() -> str:
+def show_mails() -> ResponseReturnValue:
     query = select_mails(current_workspace().id)
-    count = db.session.scalar(query.with_only_columns(func.count())) or 0
-    paged = Paged(count, PAGE_SIZE, "mails.show_mails")
-    newest = query.options(joinedload(Delivery.message)).order_by(Delivery.id.desc())
-    mails = db.session.scalars(newest.offset(paged.start).limit(PAGE_SIZE)).all()
-    oldest = query.with_only_columns(OutboxMessage.created_at).order_by(Delivery.id)
+    page = find_id_page(query, Delivery.id, PAGE_SIZE, "a mail")
+    mails = load_deliveries(page.keys)
+    oldest = query.options(joinedload(Delivery.message)).order_by(Delivery.id).limit(1)
+    first = db.session.scalar(oldest)
     return render_template(
         "console/mails.html",
         mails=mails,
         names=name_mails(mails),
-        paged=paged,
-        kept=kept_since("delivery", db.session.scalar(oldest.limit(1))),
-    )
+        page=page,
+        page_url=lambda **place: url_for("mails.show_mails", **place),
+        unreadable=page.mistakes,
+        kept=kept_since("delivery", first.message.created_at if first else None),
+    ), page.status
 
 
 def name_mails(mails: Iterable[Delivery]) -> dict[int, str]:

@@ -3,12 +3,12 @@ the one that began last: never more work than a page may cost."""
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
 from app.console.event_search import SECONDS, find_runs
+from app.console.places import Place
 from app.console.run_filter import RunFilter
 from app.console.url_filter import Condition
 from app.extensions import db
@@ -17,33 +17,6 @@ from app.windows import FIRST_WINDOW, is_over, next_size
 
 PAGE_SIZE = 50
 MOST_EXACT = 20
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_MAX_DIGITS = 18
-
-
-class Place(NamedTuple):
-    """Where a run stands in the list: by its end, or its start if that is all, then by its id."""
-
-    at: datetime
-    id: int
-
-    def __str__(self) -> str:
-        return f"{(self.at - _EPOCH) // _MICROSECOND}-{self.id}"
-
-    @classmethod
-    def read(cls, text: str | None) -> "Place | None":
-        """The place in an address; None for what is none."""
-        at, _, run_id = (text or "").rpartition("-")
-        numbers = (at.removeprefix("-"), run_id)
-        if not all(each.isascii() and each.isdigit() for each in numbers):
-            return None
-        if max(map(len, numbers)) > _MAX_DIGITS:
-            return None
-        try:
-            return cls(_EPOCH + int(at) * _MICROSECOND, int(run_id))
-        except OverflowError:
-            return None
 
 
 class Page(NamedTuple):

@@ -16,11 +16,11 @@ from app.console.kept import kept_runs
 from app.console.long_text import cut_text
 from app.console.open_runs import NONE, find_open_runs
 from app.console.paging import Paged
-from app.console.places import PlaceReader
+from app.console.places import Place, PlaceReader
 from app.console.run_filter import PERIODS, RUN_OUTCOMES, RunFilter
 from app.console.run_links import find_source_link
 from app.console.run_list import MOST_RELATED, find_related, find_start, load_runs
-from app.console.run_search import Page, Place, find_page
+from app.console.run_search import Page, find_page
 from app.console.timeline import draw_timeline
 from app.console.url_filter import lead_to_short_address, list_texts
 from app.extensions import db

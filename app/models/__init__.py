@@ -22,7 +22,7 @@ from app.models.alert import (
     WorkflowLabel,
 )
 from app.models.api_key import SCOPES, ApiKey, KeyUsage
-from app.models.audit import ACTORS, AuditEntry
+from app.models.audit import ACTORS, IS_BY_NO_PERSON, AuditEntry
 from app.models.channel import (
     DELIVERY_STATES,
     Channel,
@@ -80,6 +80,7 @@ __all__ = [
     "EXPRESSION_LENGTH",
     "FORMER_SLUG_LIFETIME",
     "IDEMPOTENCY_WINDOW",
+    "IS_BY_NO_PERSON",
     "IS_WARNED",
     "LABEL_LENGTH",
     "NAME_LENGTH",

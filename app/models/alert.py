@@ -110,10 +110,13 @@ class Alert(Entity):
             unique=True,
         ),
         _of_some("ix_alerts_open", "ended_at IS NULL", "workspace_id", "id"),
+        _of_some("ix_alerts_past", "ended_at IS NOT NULL", "workspace_id", "last_at"),
         _of_some("ix_alerts_due_at", "due_at IS NOT NULL", "due_at"),
         Index("ix_alerts_rule_id_workflow_id", "rule_id", "workflow_id"),
         Index("ix_alerts_workflow_id_id", "workflow_id", "id"),
+        Index("ix_alerts_workflow_id_kind_id", "workflow_id", "kind", "id"),
         Index("ix_alerts_workspace_id_id", "workspace_id", "id"),
+        Index("ix_alerts_workspace_id_kind_id", "workspace_id", "kind", "id"),
     )
 
     id: Mapped[PrimaryKey]

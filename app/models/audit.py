@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, String, text
+from sqlalchemy import CheckConstraint, Index, String, TextClause, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.clock import now
@@ -12,7 +12,14 @@ from app.models.columns import BigId, JsonText, Moment, PrimaryKey, UtcDateTime
 
 ACTORS = ("person", "nobody", "command line", "worker")
 """Who does things; `nobody` is whoever is not signed in."""
+IS_BY_NO_PERSON = text("actor <> 'person'")
+"""As a condition, it leads to the indexes of these."""
+_IS_BY_A_PERSON = text("who IS NOT NULL")
 _IS_KEPT_FOR_A_TIME = text("keep_until IS NOT NULL")
+
+
+def _of_some(name: str, where: TextClause, *columns: str) -> Index:
+    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
 class AuditEntry(Entity):
@@ -25,15 +32,24 @@ class AuditEntry(Entity):
     __tablename__ = "audit_entries"
     __table_args__ = (
         CheckConstraint(f"actor IN {ACTORS}", name="actor_known"),
-        Index("ix_audit_entries_workspace_id_id", "workspace_id", "id"),
-        Index("ix_audit_entries_workspace_id_who_id", "workspace_id", "who", "id"),
-        Index("ix_audit_entries_what_at", "what", "at"),
-        Index(
-            "ix_audit_entries_keep_until",
-            "keep_until",
-            sqlite_where=_IS_KEPT_FOR_A_TIME,
-            postgresql_where=_IS_KEPT_FOR_A_TIME,
+        # In each of them, what a filter chooses stands together, and by time.
+        Index("ix_audit_entries_at", "workspace_id", "at", "id"),
+        Index("ix_audit_entries_what", "workspace_id", "what", "at", "id"),
+        _of_some("ix_audit_entries_who", _IS_BY_A_PERSON, "workspace_id", "who", "at", "id"),
+        _of_some(
+            "ix_audit_entries_who_what", _IS_BY_A_PERSON, "workspace_id", "who", "what", "at", "id"
         ),
+        _of_some("ix_audit_entries_actor", IS_BY_NO_PERSON, "workspace_id", "actor", "at", "id"),
+        _of_some(
+            "ix_audit_entries_actor_what",
+            IS_BY_NO_PERSON,
+            "workspace_id",
+            "actor",
+            "what",
+            "at",
+            "id",
+        ),
+        _of_some("ix_audit_entries_keep_until", _IS_KEPT_FOR_A_TIME, "keep_until"),
         {"sqlite_autoincrement": True},
     )
 

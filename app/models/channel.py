@@ -23,6 +23,7 @@ from app.models.columns import JsonText, Moment, PrimaryKey, PublicId, UtcDateTi
 DELIVERY_STATES = ("waiting", "delivered", "failed", "given_up")
 """`waiting` until it is delivered or given up after a day; `failed`: its channel was switched off
 before."""
+_IS_MAIL = text("recipient IS NOT NULL")
 
 
 class Channel(Entity):
@@ -52,12 +53,11 @@ class OutboxMessage(Entity):
     """A message that was decided on; `message_id` is the stable id that every try carries."""
 
     __tablename__ = "messages"
+    __table_args__ = (Index("ix_messages_workspace_id_created_at", "workspace_id", "created_at"),)
 
     id: Mapped[PrimaryKey]
     message_id: Mapped[str] = mapped_column(String(64), unique=True)
-    workspace_id: Mapped[int] = mapped_column(
-        ForeignKey("workspaces.id", ondelete="CASCADE"), index=True
-    )
+    workspace_id: Mapped[int] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
     kind: Mapped[str] = mapped_column(String(10))
     title: Mapped[str] = mapped_column(Text)
     text: Mapped[str] = mapped_column(Text)
@@ -84,6 +84,14 @@ class Delivery(Entity):
             postgresql_where=text("state = 'waiting'"),
         ),
         Index("ix_deliveries_channel_id_id", "channel_id", "id"),
+        Index("ix_deliveries_mails", "id", sqlite_where=_IS_MAIL, postgresql_where=_IS_MAIL),
+        Index(
+            "ix_deliveries_recipient_id",
+            "recipient",
+            "id",
+            sqlite_where=_IS_MAIL,
+            postgresql_where=_IS_MAIL,
+        ),
         Index(
             "ix_deliveries_leased",
             "lease_until",

@@ -14,8 +14,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from app.clock import now
-from app.console import audit_filter
+from app.console import audit_pages
 from app.console.audit_words import ICONS
+from app.console.places import Place
 from app.extensions import db, writing
 from app.models import AuditEntry
 from app.workspaces.api_keys import create_api_key
@@ -135,8 +136,9 @@ def test_a_filter_that_can_not_be_read_is_told_at_its_field(owner: FlaskClient) 
 def test_pages_go_on_by_id_in_both_directions(
     owner: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit_filter, "PAGE_SIZE", 2)
-    ids = [put(team.workspace_id, about=f"n{number}").id for number in range(5)]
+    monkeypatch.setattr(audit_pages, "PAGE_SIZE", 2)
+    entries = [put(team.workspace_id, about=f"n{number}") for number in range(5)]
+    places = [Place(entry.at, entry.id) for entry in entries]
     query = f"{PATH}?kind=keys&who=bo%40example.org"
 
     def see(path: str) -> tuple[str, dict[str, str]]:
@@ -154,7 +156,7 @@ def test_pages_go_on_by_id_in_both_directions(
     put(team.workspace_id, about="n5")
     second, steps = see(steps["next"])
     assert (second, steps.keys()) == ("n2 n1", {"prev", "next"})
-    assert f"before={ids[1]}" in steps["next"]
+    assert f"before={places[1]}" in steps["next"]
     third, steps = see(steps["next"])
     assert (third, steps.keys()) == ("n0", {"prev"})
     assert see(see(steps["prev"])[1]["prev"])[0] == "n4 n3"
@@ -173,7 +175,7 @@ def test_an_export_is_noted_and_not_in_itself(owner: FlaskClient, team: Team) ->
 def test_an_export_holds_all_pages_and_no_formulas(
     owner: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit_filter, "READ_AT_ONCE", 2)
+    monkeypatch.setattr(audit_pages, "READ_AT_ONCE", 2)
     for number in range(5):
         put(team.workspace_id, about=f"=1+{number}", details={"note": "=2"}, user_agent="@x")
     answer = owner.get(f"{CSV}?who=bo@example.org", buffered=True)

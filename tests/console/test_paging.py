@@ -1,26 +1,31 @@
-"""Lists in pages: beyond the end stands the last page, on every list."""
+"""Lists in pages: beyond the end stands the last page of one with numbers; of a long one, whose
+pages are not counted, a way back."""
 
+import re
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
+from app.channels.outbox import put_mail
 from app.clock import now
 from app.console import (
     alert_rules,
     alerts,
     channel,
     insights,
+    mails,
     maintenance,
     overview,
     problem_groups,
     runs,
 )
-from app.extensions import db
-from app.models import Channel
+from app.extensions import db, writing
+from app.models import Alert, Channel
 from app.processing.worker import Worker
 from app.workspaces.workflows import create_workflow
-from tests.channels.deliveries import store_channels
+from tests.channels.deliveries import make_message, post_to, store_channels
 from tests.console.pages import Page, open_page
 from tests.console.refusals import store_refusals
 from tests.factories import Team, make_alert, report
@@ -28,9 +33,6 @@ from tests.factories import Team, make_alert, report
 NAMES = ("Night shift", "Day shift")
 LISTS: dict[str, tuple[Any, str]] = {
     "/": (overview, "PAGE_SIZE"),
-    "/alerts": (alerts, "PAGE_SIZE"),
-    "/alerts?view=all&kind=failed": (alerts, "PAGE_SIZE"),
-    "/alerts/channels/{channel}": (channel, "PAGE_SIZE"),
     "/alerts/maintenance": (maintenance, "PAGE_SIZE"),
     "/alerts/rules": (alert_rules, "PAGE_SIZE"),
     "/insights": (insights, "WORKFLOWS_SHOWN"),
@@ -39,6 +41,16 @@ LISTS: dict[str, tuple[Any, str]] = {
     "/runs/errors": (runs, "ERRORS_SHOWN"),
 }
 """By address: the module whose page it is, and the name of its size."""
+LONG_LISTS: dict[str, Any] = {
+    "/alerts": alerts,
+    "/alerts?view=all&kind=failed": alerts,
+    "/alerts?view=past": alerts,
+    "/alerts?view=all&workflow={workflow}": alerts,
+    "/alerts/channels/{channel}": channel,
+    "/alerts/mails": mails,
+}
+"""Those that are not counted, with their modules."""
+MOST_PAGES = 10
 
 
 @pytest.fixture
@@ -53,7 +65,7 @@ def filled(owner: FlaskClient, team: Team) -> str:
         workflow = create_workflow(team.workspace_id, name)
         report(owner, team, workflow_slug=workflow.slug, ended_at=ended_at)
     Worker().work()
-    return str(db.session.scalar(db.select(Channel.public_id)))
+    return str(db.session.scalar(select(Channel.public_id).order_by(Channel.id)))
 
 
 @pytest.mark.parametrize("path", LISTS)
@@ -75,6 +87,76 @@ def test_beyond_the_end_stands_the_last_page(
     ]
 
 
+@pytest.fixture
+def long_list(filled: str, team: Team, request: pytest.FixtureRequest) -> str:
+    """The address of a list with three rows or more."""
+    make_alert(team.workspace_id, team.workflow_id, "Evening shift")
+    store_channels(team.workspace_id, ["Not this one"])
+    with writing() as session:
+        for alert in session.scalars(select(Alert)) if "past" in request.param else ():
+            alert.ended_at = now()
+        for name in ("Noon", "Evening"):
+            mail = make_message(title=f"{name} shift")
+            put_mail(session.connection(), mail, team.workspace_id, ["bo@example.org"], now())
+    post_to(db.session.get_one(Channel, 1), title="Evening shift")
+    return str(request.param.format(channel=filled, workflow=team.workflow_public_id))
+
+
+@pytest.mark.parametrize("long_list", LONG_LISTS, indirect=True)
+def test_a_long_list_goes_on_in_both_directions_and_shows_each_row_once(
+    owner: FlaskClient,
+    long_list: str,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    path = request.node.callspec.params["long_list"]
+    whole = rows_of(open_page(owner, long_list))
+    assert len(whole) >= 3
+    monkeypatch.setattr(LONG_LISTS[path], "PAGE_SIZE", 1)
+    address: str | None = long_list
+    down, page = [], open_page(owner, long_list)
+    assert step_of(page, "prev") is None
+    while address:
+        page = open_page(owner, address)
+        down.append(rows_of(page))
+        address = next_of(page)
+    assert [row for rows in down for row in rows] == whole
+    up = [rows_of(page)]
+    while address := step_of(page, "prev"):
+        page = open_page(owner, address)
+        up.insert(0, rows_of(page))
+    assert up == down
+
+
+@pytest.mark.parametrize("long_list", LONG_LISTS, indirect=True)
+def test_beyond_the_end_of_a_long_list_is_a_way_back(owner: FlaskClient, long_list: str) -> None:
+    mark = "&" if "?" in long_list else "?"
+    beyond = open_page(owner, f"{long_list}{mark}before=1")
+    assert "This is beyond the oldest of them." in beyond.text
+    back = step_of(beyond, "prev")
+    assert back is not None
+    assert rows_of(open_page(owner, back)) == rows_of(open_page(owner, long_list))
+
+
+@pytest.mark.parametrize("long_list", LONG_LISTS, indirect=True)
+def test_a_place_that_can_not_be_read_is_told(owner: FlaskClient, long_list: str) -> None:
+    mark = "&" if "?" in long_list else "?"
+    for place in ("before=x", "after=-1", "before=1&before=2"):
+        page = open_page(owner, f"{long_list}{mark}{place}", 422)
+        assert "This page can't be found" in page.text
+        assert long_list in [link.partition("#")[0] for link in page.links]
+
+
+def rows_of(page: Page) -> list[str]:
+    """Where the rows of the list lead to."""
+    one = re.compile(r"/alerts/(deliveries/)?[a-z0-9]{24}")
+    return list(dict.fromkeys(link for link in page.links if one.fullmatch(link)))
+
+
 def next_of(page: Page) -> str | None:
-    links = [values for tag, values in page.tags if tag == "a" and values.get("rel") == "next"]
+    return step_of(page, "next")
+
+
+def step_of(page: Page, rel: str) -> str | None:
+    links = [values for tag, values in page.tags if tag == "a" and values.get("rel") == rel]
     return links[0]["href"] if links else None

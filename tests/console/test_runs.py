@@ -12,9 +12,10 @@ from sqlalchemy import insert, select
 from app.clock import now
 from app.console import run_search
 from app.console.formatting import exact, iso
+from app.console.places import Place
 from app.console.run_filter import RunFilter
 from app.console.run_links import find_source_link
-from app.console.run_search import Place, find_page
+from app.console.run_search import find_page
 from app.extensions import db, writing
 from app.identifiers import new_id
 from app.models import Run, Workflow
