@@ -139,7 +139,7 @@ def test_a_few_bodies_of_10_mb_are_refused_and_take_hardly_any_memory(
     assert float(found["more_mb"]) < MORE_MB
 
 
-@pytest.mark.drill
+@pytest.mark.drill("large_bodies")
 @pytest.mark.timeout(900)
 def test_fifty_bodies_of_10_mb_are_refused_and_take_hardly_any_memory(
     make_server: Callable[..., LiveServer], database_kind: str

@@ -286,7 +286,7 @@ def test_no_bomb_takes_long_or_breaks_anything(make_server: Callable[..., LiveSe
     assert float(found["most_computed_ms"]) < 5 * MOST_BOMB_MS  # Whatever else the machine does.
 
 
-@pytest.mark.drill
+@pytest.mark.drill("bombs")
 @pytest.mark.timeout(900)
 def test_every_bomb_is_refused_within_moments(
     make_server: Callable[..., LiveServer], database_kind: str
