@@ -45,8 +45,8 @@ class Sent(NamedTuple):
     """What an event says of its execution."""
 
     outcome: str
-    duration_ms: float
-    ended_at: datetime
+    duration_ms: float | None
+    ended_at: datetime | None
     error_message: str | None
 
 
@@ -132,7 +132,7 @@ class Load(Meanwhile):
     def _send_one(self, session: requests.Session, execution: str, sent: Sent) -> None:
         fields = {
             "workflow_slug": self._team.slug,
-            "ended_at": sent.ended_at.isoformat(),
+            "ended_at": sent.ended_at and sent.ended_at.isoformat(),
             "external_execution_id": execution,
             "duration_ms": sent.duration_ms,
             **({"error_message": sent.error_message} if sent.error_message else {}),

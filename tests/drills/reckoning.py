@@ -113,11 +113,12 @@ def reconcile(
 
 
 def count_altered(runs: list[Run], sent: dict[str, Sent]) -> int:
-    """Also of what was stored without that its sender was answered."""
-    told = {run["external_execution_id"]: told_by(run) for run in runs}
-    return sum(told[execution] != sent[execution] for execution in told.keys() & sent.keys())
+    """Also of what was stored without that its sender was answered; of other senders' runs nothing
+    is known."""
+    own = [run for run in runs if run["external_execution_id"] in sent]
+    return sum(told_by(run) != sent[run["external_execution_id"]] for run in own)
 
 
 def told_by(run: Run) -> Sent:
-    ended_at = datetime.fromisoformat(run["ended_at"])
-    return Sent(run["outcome"], float(run["duration_ms"]), ended_at, run["error_message"])
+    ended_at = datetime.fromisoformat(run["ended_at"]) if run["ended_at"] else None
+    return Sent(run["outcome"], run["duration_ms"], ended_at, run["error_message"])

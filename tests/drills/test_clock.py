@@ -6,7 +6,7 @@ and tests/processing/test_schedules.py: the server itself goes by UTC, which has
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from itertools import pairwise
@@ -113,9 +113,16 @@ def measure_cpu(server: LiveServer) -> float:
 
 
 def drill(
-    server: LiveServer, clock: Clock, receiver: Receiver, stay: float, rate: float
+    server: LiveServer,
+    clock: Clock,
+    receiver: Receiver,
+    stay: float,
+    rate: float,
+    jumps: Sequence[int] = JUMPS,
+    idle: Sequence[int] = (DAY, 0),
 ) -> dict[str, Figure]:
-    """`stay`: seconds between two jumps; a worker looks at the database's clock every five.
+    """`stay`: seconds between two jumps; a worker looks at the database's clock every five. After
+    the `idle` ones, without load, it is seen what the worker computes.
 
     `disordered`: events that a client has sent later, and that come before in the log. `messages`:
     one of a failure before the jumps, which is `early`, and one that it is over, of a success after
@@ -128,12 +135,12 @@ def drill(
     report(server, team, "failure")
     wait_for(lambda: receiver.received, seconds=60)
     with Load(server, live, rate=rate) as load:
-        for seconds in JUMPS:
+        for seconds in jumps:
             clock.set(seconds)
             time.sleep(stay)
     statuses = load.statuses()
     cpu = 0.0
-    for seconds in (DAY, 0):
+    for seconds in idle:
         clock.set(seconds)
         time.sleep(stay)
         cpu = max(cpu, measure_cpu(server))
@@ -185,11 +192,10 @@ def server_with_clock(
 
 
 def test_a_clock_that_jumps_purges_repeats_and_holds_up_nothing(
-    database_kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database_kind: str, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(f"{__name__}.JUMPS", (-HOUR, DAY))
     with Receiver() as receiver, server_with_clock(database_kind, tmp_path) as (server, clock):
-        found = drill(server, clock, receiver, stay=6, rate=10)
+        found = drill(server, clock, receiver, stay=6, rate=10, jumps=(-HOUR, DAY), idle=(0,))
     assert NOTHING_REPEATED(found), found
 
 
