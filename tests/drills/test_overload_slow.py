@@ -121,7 +121,6 @@ def find_wrong(slow: list[Slow], soonest: float, latest: float) -> dict[str, str
     }
 
 
-@pytest.mark.once
 def test_slow_sockets_of_every_kind_are_closed_and_hold_nobody_up(
     make_server: Callable[..., LiveServer],
 ) -> None:
@@ -136,6 +135,7 @@ def test_slow_sockets_of_every_kind_are_closed_and_hold_nobody_up(
 def test_more_idle_connections_than_a_process_takes_make_room(
     make_server: Callable[..., LiveServer],
 ) -> None:
+    """Once: no connection of them comes as far as a database."""
     server = make_server(worker=False, WEB_CONCURRENCY="1")
     team = make_live_team(server)
     ways = {"nothing": kinds(team, "")["nothing"]}
