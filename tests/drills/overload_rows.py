@@ -6,8 +6,8 @@ from tests.drills.rows import OVERLOAD, REACHED, Drill
 OVERLOADS: dict[str, Drill] = {
     "slow_sockets": Drill(
         OVERLOAD,
-        "1,000 connections that idle, send half a head or no body, send or take a byte a second, or "
-        "take nothing of an answer or of a live log",
+        "1,000 connections that idle, send half a head or no body, send or take a byte a second, "
+        "or take nothing of an answer or of a live log",
         "good requests' p99 within 1 s; closed after 15 to 30 s",
         "{requests:,} good requests, p99 {p99_ms:.0f} ms; closed after {first_closed_s:.0f} to "
         "{last_closed_s:.0f} s, {open} left open",
