@@ -26,6 +26,7 @@ from tests.databases import (
     SqliteDatabases,
     has_memory_for_files,
 )
+from tests.drills import running
 from tests.postgres import PostgresCluster
 from tests.server import LiveServer
 from tests.teams import LiveTeam, make_live_team
@@ -36,9 +37,10 @@ EVERYTHING = bool(os.environ.get("EVERYTHING"))
 BROWSER_FIXTURES = {"browser", "context", "page", "new_context"}
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Started in the background, the shell or nohup has told us to ignore signals, and so all that
     we start."""
+    config.pluginmanager.register(running)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
@@ -90,9 +92,16 @@ def _compile_each_address_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresCluster]:
+def is_durable(request: pytest.FixtureRequest) -> bool:
+    """Where there are drills among the tests, all databases are on the disk, every commit synced:
+    what drills measure is told on a page."""
+    return any(item.get_closest_marker("drill") for item in request.session.items)
+
+
+@pytest.fixture(scope="session")
+def postgres(is_durable: bool) -> Iterator[PostgresCluster]:
     """A PostgreSQL server of the tests' own."""
-    cluster = PostgresCluster()
+    cluster = PostgresCluster(durable=is_durable)
     yield cluster
     cluster.stop()
 
@@ -105,12 +114,15 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def databases(
-    database_kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    database_kind: str,
+    is_durable: bool,
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Databases]:
     """Makes and drops databases of this kind."""
     if database_kind != "sqlite":
         yield PostgresDatabases(request.getfixturevalue("postgres"))
-    elif has_memory_for_files():
+    elif has_memory_for_files() and not is_durable:
         with TemporaryDirectory(prefix="flowpulse-tests-", dir=MEMORY) as folder:
             yield SqliteDatabases(Path(folder))
     else:

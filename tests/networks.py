@@ -55,14 +55,14 @@ class Namespaces:
     The networks are of those that RFC 2544 keeps for measurements.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, durable: bool = False) -> None:
         self._mark = f"{os.getpid() % 0x10000:04x}"
         self._part = os.getpid() % 200 + 20
         self._count = count
         atexit.register(self.remove)
         try:
             self._make()
-            self.postgres = PostgresCluster(address=f"{self._back(1)}/24")
+            self.postgres = PostgresCluster(durable=durable, address=f"{self._back(1)}/24")
         except BaseException:
             self.remove()
             raise
@@ -147,8 +147,8 @@ class Addresses:
     Where namespaces can't be made. A door that is shut refuses, where a cut link says nothing.
     """
 
-    def __init__(self, count: int) -> None:
-        self.postgres = PostgresCluster()
+    def __init__(self, count: int, durable: bool = False) -> None:
+        self.postgres = PostgresCluster(durable=durable)
         self._doors = [Door(self.postgres.port) for _ in range(count)]
 
     def hosts(self, database: str) -> list[Host]:
@@ -230,15 +230,18 @@ NETWORKS: dict[str, type[Namespaces] | type[Addresses]] = {
 
 
 @contextmanager
-def joined_hosts(count: int, kind: str | None = None) -> Iterator[Network]:
-    """A network of this kind or, by default, of namespaces where they can be made."""
+def joined_hosts(
+    count: int, kind: str | None = None, *, durable: bool = False
+) -> Iterator[Network]:
+    """A network of this kind or, by default, of namespaces where they can be made; `durable` as
+    PostgresCluster's."""
     network: Network
     try:
-        network = NETWORKS[kind or "namespaces"](count)
+        network = NETWORKS[kind or "namespaces"](count, durable)
     except NamespacesUnavailableError:
         if kind:
             raise
-        network = Addresses(count)
+        network = Addresses(count, durable)
     try:
         yield network
     finally:

@@ -37,7 +37,7 @@ def start_and_stop(data_dir: Path, port: int) -> float:
     return seconds
 
 
-@pytest.mark.drill
+@pytest.mark.drill("second_start")
 def test_the_second_start_answers_within_five_seconds(tmp_path: Path) -> None:
     port = free_port()
     start_and_stop(tmp_path / "data", port)

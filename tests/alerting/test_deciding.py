@@ -74,7 +74,7 @@ def test_a_failure_is_told_once_and_its_end_too(
     assert db.session.scalar(select(func.count(Delivery.id))) == 2
 
 
-@pytest.mark.parametrize("first", [2_000, pytest.param(10_000, marks=pytest.mark.drill)])
+@pytest.mark.parametrize("first", [2_000, pytest.param(10_000, marks=pytest.mark.drill("storm"))])
 def test_a_storm_is_one_alert_and_digests_with_exact_counts(
     client: FlaskClient, team: Team, time: Time, first: int, database_kind: str
 ) -> None:

@@ -36,11 +36,11 @@ class MachineClock:
 
 class PostgresWithClock(PostgresCluster):
     """Its clock is shifted by libfaketime. Raises PostgresUnavailableError where that is not there
-    (Debian: faketime)."""
+    (Debian: faketime). `durable` as PostgresCluster's."""
 
-    def __init__(self) -> None:
+    def __init__(self, durable: bool = False) -> None:
         self._library = _find_library()
-        super().__init__()
+        super().__init__(durable=durable)
         self._file.chmod(0o644)
 
     def _identity(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ FURTHER: dict[str, Drill] = {
         "10,000 failures within a minute, and 500 more after it, with a rule over them",
         "One alert and then a digest, with exact counts",
         "{failures:,} failures: {counted:,} counted, {messages} messages",
-        held=marks.is_storm_counted,
+        held=marks.STORM_COUNTED,
     ),
     "kill_mid_batch": Drill(
         OTHERS,

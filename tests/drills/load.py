@@ -1,19 +1,16 @@
-"""Load L and its reckoning: what was answered with 202 is there once, and all sums agree."""
+"""Load L: clients that report steadily, and note what they sent and what was answered."""
 
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Self
+from typing import NamedTuple, Self
 
 import requests
 from urllib3.exceptions import NewConnectionError
 
-from app.extensions import db
-from tests.apps import close_app, make_app
-from tests.processing.sums import sums_from_rollups, sums_from_runs
 from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam
 from tests.together import Meanwhile
@@ -21,6 +18,10 @@ from tests.together import Meanwhile
 CLIENTS = 8
 RATE = 100
 """Events a second, of all clients together."""
+ENDED_BEFORE = timedelta(days=3)
+"""What ended so long ago alerts nobody any more, and counts in quarters, hours and days."""
+MINUTES = 7 * 60
+"""Over so many the ends are spread."""
 TIMEOUT = 30
 REFUSED, CUT_OFF = "refused", "cut off"
 
@@ -40,6 +41,15 @@ class Answer:
     retry_after: str = ""
 
 
+class Sent(NamedTuple):
+    """What an event says of its execution."""
+
+    outcome: str
+    duration_ms: float | None
+    ended_at: datetime | None
+    error_message: str | None
+
+
 class Load(Meanwhile):
     """Clients that send mixed events at a steady rate, each with an execution id of its own, and
     note every answer. `with Load(server, team) as load:`"""
@@ -55,6 +65,10 @@ class Load(Meanwhile):
         self._ended_at: float | None = None
         self.accepted: dict[str, str] = {}
         """The execution ids of all that was answered with 202, by event id."""
+        self.sent: dict[str, Sent] = {}
+        """What was sent, by execution id."""
+        self._ended_at_first = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        self._ended_at_first -= ENDED_BEFORE
         self.answers: list[Answer] = []
 
     @property
@@ -88,6 +102,11 @@ class Load(Meanwhile):
 
         return float(wait_for(find, seconds=within))
 
+    def wait_for_accepted(self, more: int, within: float) -> None:
+        """Until so many more were answered with 202; AssertionError after so many seconds."""
+        wanted = len(self.accepted) + more
+        wait_for(lambda: len(self.accepted) >= wanted, seconds=within)
+
     def percentile(self, share: float, since: float = 0.0, until: float = float("inf")) -> float:
         """Seconds below which this share of the 202s of that time stayed; 0 where none came."""
         waits = sorted(
@@ -103,17 +122,22 @@ class Load(Meanwhile):
         while not self.is_over.wait(max(0.0, due - time.monotonic())):
             due = max(due, time.monotonic() - self._pause) + self._pause
             number += 1
-            self._send_one(session, f"{client}-{number}", chance.choice(["success", "failure"]))
+            execution, outcome = f"{client}-{number}", chance.choice(["success", "failure"])
+            error = f"boom in {execution}" if outcome == "failure" else None
+            minutes = timedelta(minutes=chance.randrange(MINUTES))
+            ended_at = self._ended_at_first + minutes
+            self.sent[execution] = Sent(outcome, chance.randrange(100_000), ended_at, error)
+            self._send_one(session, execution, self.sent[execution])
 
-    def _send_one(self, session: requests.Session, execution: str, kind: str) -> None:
+    def _send_one(self, session: requests.Session, execution: str, sent: Sent) -> None:
         fields = {
             "workflow_slug": self._team.slug,
-            "ended_at": "2026-01-15T09:31:00Z",
+            "ended_at": sent.ended_at and sent.ended_at.isoformat(),
             "external_execution_id": execution,
-            "duration_ms": len(self.accepted),
-            **({"error_message": "boom"} if kind == "failure" else {}),
+            "duration_ms": sent.duration_ms,
+            **({"error_message": sent.error_message} if sent.error_message else {}),
         }
-        url, sent_at = f"{self._server.url}/api/v1/ingest/run-{kind}", time.monotonic()
+        url, sent_at = f"{self._server.url}/api/v1/ingest/run-{sent.outcome}", time.monotonic()
         try:
             answer = session.post(url, json=fields, headers=self._team.headers, timeout=TIMEOUT)
         except requests.RequestException as error:
@@ -138,73 +162,3 @@ def _code_of(answer: requests.Response) -> str:
         return str(answer.json()["code"])
     except (ValueError, KeyError):
         return ""
-
-
-@dataclass(frozen=True, slots=True)
-class Reckoning:
-    """What became of the events that were answered with 202."""
-
-    accepted: int
-    lost: int
-    doubled: int
-    """Executions with more than one run, or events counted twice by their run."""
-
-
-def fetch(server: LiveServer, team: LiveTeam, path: str, **query: Any) -> Any:
-    """Ask again while the killed part is still on its way back."""
-
-    def ask() -> Any:
-        try:
-            answer = server.get(f"/api/v1/{path}", params=query, headers=team.headers)
-        except requests.RequestException:
-            return None
-        return answer.json() if answer.status_code == 200 else None
-
-    return wait_for(ask, seconds=30, pause=0.2)
-
-
-def read_all(server: LiveServer, team: LiveTeam, path: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    cursor = None
-    while True:
-        query = {"limit": 200, **({"cursor": cursor} if cursor else {})}
-        page = fetch(server, team, path, **query)
-        rows += page["data"]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            return rows
-
-
-def wait_until_drained(server: LiveServer, team: LiveTeam, seconds: float = 600) -> None:
-    """Until no event waits for the worker any more."""
-
-    def is_drained() -> bool:
-        waiting = fetch(server, team, "events", status="accepted", limit=1)
-        return bool(waiting["data"] == [])
-
-    wait_for(is_drained, seconds=seconds, pause=0.2)
-
-
-def reconcile(
-    server: LiveServer,
-    team: LiveTeam,
-    accepted: dict[str, str],
-    wait: Callable[[LiveServer, LiveTeam], None] = wait_until_drained,
-) -> Reckoning:
-    """Every recorded event is there once, processed, each execution has one run, and sums agree."""
-    wait(server, team)
-    listed = [each for each in read_all(server, team, "events") if each["status"] != "rejected"]
-    events = {event["event_id"]: event for event in listed}
-    assert {event["status"] for event in listed} <= {"processed"}
-    runs = read_all(server, team, "runs")
-    executions = Counter(run["external_execution_id"] for run in runs)
-    lost = [event_id for event_id in accepted if event_id not in events]
-    lost += [execution for execution in accepted.values() if execution not in executions]
-    doubled = sum(count - 1 for count in executions.values()) + len(listed) - len(events)
-    doubled += abs(sum(run["event_count"] for run in runs) - len(events))
-    app = make_app(server.database_url, server.data_dir)
-    with app.app_context():
-        assert sums_from_rollups() == sums_from_runs()
-        db.session.rollback()
-    close_app(app)
-    return Reckoning(len(accepted), len(lost), doubled)

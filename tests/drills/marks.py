@@ -29,16 +29,53 @@ MORE_DESCRIPTORS = 5
 CUT_OFF_ANSWER_SECONDS = 20
 """Within this time a machine that can't reach its database says so."""
 SECOND_START_SECONDS = 5
+STEADY_RATE = 80
+"""Accepted a second of the 100 that Load L offers, where the fault itself keeps nobody waiting: a
+drill that was sent less has shown less."""
+FEWEST_BETWEEN = 50
+"""Accepted between two faults, half a second of Load L: each one meets a server at work."""
+GOOD_RATE = 8
+"""A second of the 10 that a good key sends beside a flood."""
+FEWEST_OF_MACHINES = 1_000
+FLOOD_ROWS, FLOOD_MB = 62_000, 250.0
+"""What a flood of refused requests leaves at most: the 50,000 that are kept, and what comes between
+two looks at that limit, 200 a second for a minute; 4 KB each on disk, indexes included."""
+TIMES_SLOWER = 2
+"""Nobody notices who has to wait twice as long as ever, and a machine's speed plays no part in it:
+an absolute limit would let a quick one get slower by far."""
 
 
 def at_most(**limits: float) -> Held:
-    """Each figure is no more than its limit; one that was not recorded is not judged."""
-    return lambda found: all(float(found.get(name, 0)) <= most for name, most in limits.items())
+    """Each figure is no more than its limit; one that was not recorded is missed."""
+    return lambda found: all(
+        name in found and float(found[name]) <= most for name, most in limits.items()
+    )
+
+
+def at_least(**limits: float) -> Held:
+    """Each figure is no less than its limit; one that was not recorded is missed."""
+    return lambda found: all(
+        name in found and float(found[name]) >= least for name, least in limits.items()
+    )
 
 
 def exactly(**values: Figure) -> Held:
-    """Each figure is its value; one that was not recorded is not judged."""
-    return lambda found: all(found.get(name, value) == value for name, value in values.items())
+    """Each figure is its value; one that was not recorded is missed."""
+    return lambda found: all(found.get(name) == value for name, value in values.items())
+
+
+def at_most_times(times: float, figure: str, other: str) -> Held:
+    """A figure is no more than so many times another one; one that was not recorded is missed."""
+    return lambda found: (
+        figure in found and other in found and float(found[figure]) <= times * float(found[other])
+    )
+
+
+def same(*names: str) -> Held:
+    """These figures are one and the same; one that was not recorded is missed."""
+    return lambda found: (
+        None not in (them := {found.get(name) for name in names}) and (len(them) == 1)
+    )
 
 
 def both(*marks: Held) -> Held:
@@ -46,69 +83,86 @@ def both(*marks: Held) -> Held:
     return lambda found: all(mark(found) for mark in marks)
 
 
-NONE_LOST = at_most(lost=0, doubled=0)
-RECOVERED = both(NONE_LOST, at_most(accepting_s=ACCEPTING_SECONDS, processing_s=PROCESSING_SECONDS))
+NONE_LOST = at_most(lost=0, doubled=0, altered=0)
+AT_WORK = at_least(between=FEWEST_BETWEEN)
+STEADY = at_least(rate=STEADY_RATE)
+RECOVERED = both(
+    NONE_LOST,
+    AT_WORK,
+    at_most(accepting_s=ACCEPTING_SECONDS, processing_s=PROCESSING_SECONDS),
+)
+WORKER_RECOVERED = both(RECOVERED, STEADY)
+"""Reports do without the worker: nobody waits for it."""
 TOLD = both(
     NONE_LOST,
-    at_most(others=0, pages_others=0, without_retry_after=0, restarted=0),
+    AT_WORK,
+    at_most(others=0, pages_others=0, without_retry_after=0),
     at_most(longest_s=TOLD_WITHIN_SECONDS, pages_longest_s=TOLD_WITHIN_SECONDS),
     at_most(back_s=BACK_WITHIN_SECONDS),
 )
 BORNE = both(TOLD, at_most(refused=0))
-RESTARTED = both(NONE_LOST, at_most(failed=0, stop_cut_off=0, stop_errors=0, stop_s=STOP_SECONDS))
+AWAY_TOLD = both(TOLD, at_most(restarted=0))
+NOBODY_CUT_OFF = both(
+    NONE_LOST, at_most(failed=0, stop_cut_off=0, stop_errors=0, stop_s=STOP_SECONDS)
+)
+RESTARTED = both(NOBODY_CUT_OFF, STEADY)
 POISON_GIVEN_UP = exactly(attempts=ATTEMPTS, is_told="yes", says_why="yes", retried="yes")
-WORKED_OFF = both(
+NO_STORM = both(
     exactly(is_told="yes"),
     at_most(others=0, unprocessed=0, silences=0, messages=MOST_MESSAGES),
 )
+WORKED_OFF = both(
+    NO_STORM,
+    STEADY,
+    at_most_times(TIMES_SLOWER, "p99_down_ms", "p99_before_ms"),
+)
 DISK_BORNE = both(
     NONE_LOST,
+    AT_WORK,
+    at_least(refused=1, pages=1),
     at_most(others=0, without_retry_after=0, restarted=0, resumed_s=RESUMES_WITHIN),
 )
-CLOCK_BORNE = both(
+NOTHING_REPEATED = both(
     NONE_LOST,
     at_most(disordered=0, purged=0, silences=0, others=0, cpu_percent=MOST_CPU_PERCENT),
     exactly(messages=2, early=1),
 )
-MACHINES_TOLD = both(NONE_LOST, at_most(longest_s=CUT_OFF_ANSWER_SECONDS))
+CLOCK_BORNE = both(NOTHING_REPEATED, STEADY)
+MACHINES_TOLD = both(
+    NONE_LOST,
+    at_least(accepted=FEWEST_OF_MACHINES, refused=1),
+    at_most(longest_s=CUT_OFF_ANSWER_SECONDS),
+)
 BODIES_REFUSED = both(exactly(wrong=""), at_most(more_mb=MORE_MB))
 BOMBS_REFUSED = both(exactly(wrong=""), at_most(slowest_ms=MOST_BOMB_MS))
-OTHERS_UNHARMED = at_most(lost=0, good_others=0, good_p99_ms=FLOOD_P99_SECONDS * 1_000)
-
-
-def is_backup_held(found: Mapping[str, Figure]) -> bool:
-    """Nothing is missing, and answers take at most twice as long meanwhile."""
-    is_quick = float(found["meanwhile_ms"]) <= 2 * float(found["beside_ms"])
-    return is_quick and at_most(missing=0, others=0)(found)
-
-
-def are_slow_closed(found: Mapping[str, Figure]) -> bool:
-    """In time, and good requests are served."""
-    limits = at_most(open=0, last_closed_s=CLOSED_LATEST, p99_ms=SLOW_P99_SECONDS * 1_000)
-    is_patient = float(found["first_closed_s"]) >= CLOSED_SOONEST
-    return is_patient and limits(found) and exactly(wrong="")(found)
-
-
-def is_keyless_flood_held(found: Mapping[str, Figure]) -> bool:
-    """All that was taken is counted, and neither a good key nor the log's page waits."""
-    is_counted = found["shown"] == found["sent"]
-    quick = at_most(page_ms=FLOOD_PAGE_SECONDS * 1_000)
-    return is_counted and quick(found) and OTHERS_UNHARMED(found)
-
-
-def is_flood_of_one_key_held(found: Mapping[str, Figure]) -> bool:
-    """All that was refused is told when to come again and counted, and another key gets on."""
-    is_told = found["with_retry_after"] == found["refused"] == found["shown"]
-    return is_told and OTHERS_UNHARMED(found)
+OTHERS_UNHARMED = both(
+    at_least(good_rate=GOOD_RATE),
+    at_most(lost=0, good_others=0, good_p99_ms=FLOOD_P99_SECONDS * 1_000),
+)
+BACKED_UP = both(
+    STEADY,
+    at_most(missing=0, others=0),
+    at_most_times(TIMES_SLOWER, "meanwhile_ms", "beside_ms"),
+)
+SLOW_CLOSED = both(
+    STEADY,
+    exactly(wrong=""),
+    at_least(first_closed_s=CLOSED_SOONEST),
+    at_most(open=0, last_closed_s=CLOSED_LATEST, p99_ms=SLOW_P99_SECONDS * 1_000),
+)
+KEYLESS_FLOOD_HELD = both(
+    OTHERS_UNHARMED,
+    same("shown", "sent"),
+    at_most(page_ms=FLOOD_PAGE_SECONDS * 1_000, stored=FLOOD_ROWS, more_mb=FLOOD_MB),
+)
+FLOOD_OF_ONE_KEY_HELD = both(
+    OTHERS_UNHARMED, at_least(refused=1), same("with_retry_after", "refused", "shown")
+)
+STORM_COUNTED = both(same("counted", "failures"), exactly(messages=2))
 
 
 def is_flat(found: Mapping[str, Figure]) -> bool:
-    """Memory and descriptors stay, and each answer is a 202."""
-    most = float(found["before_descriptors"]) + MORE_DESCRIPTORS
-    is_kept = exactly(others="")(found) and at_most(growth_percent=GROWTH_PERCENT)(found)
-    return is_kept and float(found["after_descriptors"]) <= most and NONE_LOST(found)
-
-
-def is_storm_counted(found: Mapping[str, Figure]) -> bool:
-    """To the last failure, in two messages."""
-    return found["counted"] == found["failures"] and found["messages"] == 2
+    """Memory and descriptors stay under a steady load, and each answer is a 202."""
+    most = float(found.get("before_descriptors", 0)) + MORE_DESCRIPTORS
+    kept = both(NONE_LOST, STEADY, exactly(others=""), at_most(growth_percent=GROWTH_PERCENT))
+    return kept(found) and at_most(after_descriptors=most)(found)

@@ -6,11 +6,12 @@ from tests.drills.rows import OVERLOAD, REACHED, Drill
 OVERLOADS: dict[str, Drill] = {
     "slow_sockets": Drill(
         OVERLOAD,
-        "1,000 connections that idle, send half a head or no body, send or take a byte a second",
+        "1,000 connections that idle, send half a head or no body, send or take a byte a second, "
+        "or take nothing of an answer or of a live log",
         "good requests' p99 within 1 s; closed after 15 to 30 s",
         "{requests:,} good requests, p99 {p99_ms:.0f} ms; closed after {first_closed_s:.0f} to "
         "{last_closed_s:.0f} s, {open} left open",
-        held=marks.are_slow_closed,
+        held=marks.SLOW_CLOSED,
         besides=("the last: {last_kind}", REACHED),
     ),
     "large_bodies": Drill(
@@ -37,7 +38,7 @@ OVERLOADS: dict[str, Drill] = {
         "{sent:,} of {offered:,} taken and {shown:,} counted; {more_mb:.0f} MB more on disk; "
         "another key's p99 {good_p99_ms:.0f} ms, {good:,} taken and {good_others} not; the page "
         "{page_ms:.0f} ms at most",
-        held=marks.is_keyless_flood_held,
+        held=marks.KEYLESS_FLOOD_HELD,
     ),
     "flood_with_one_key": Drill(
         OVERLOAD,
@@ -47,7 +48,7 @@ OVERLOADS: dict[str, Drill] = {
         "{sent:,} sent, {refused:,} refused, {with_retry_after:,} told when to come again, "
         "{shown:,} counted; another key's p99 {good_p99_ms:.0f} ms, {good:,} taken "
         "and {good_others} not",
-        held=marks.is_flood_of_one_key_held,
+        held=marks.FLOOD_OF_ONE_KEY_HELD,
     ),
     "load_for_an_hour": Drill(
         OVERLOAD,

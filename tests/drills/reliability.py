@@ -1,20 +1,22 @@
 """`python -m tests.drills.reliability`: docs/reliability.md, from what the drills found last."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from string import Formatter
+from string import Formatter, ascii_uppercase
 
 from tests.drills.fault_rows import FAULTS
 from tests.drills.further_rows import FURTHER
-from tests.drills.load import CLIENTS, RATE
+from tests.drills.load import CLIENTS, MINUTES, RATE
+from tests.drills.marks import FEWEST_BETWEEN, STEADY_RATE
 from tests.drills.overload_rows import OVERLOADS
-from tests.drills.record import Figure, read
+from tests.drills.record import BROKEN, Found, read
 from tests.drills.rows import Drill
 from tests.drills.storage_rows import STORAGE
+from tests.storage import IN_MEMORY
 
 FILE = Path(__file__).parents[2] / "docs" / "reliability.md"
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
-LOAD = "load {load:.1f}"
+LOAD, SKIPPED_ON = "load {load:.1f}", "could not be run again on {skipped}"
 
 DRILLS: dict[str, Drill] = {
     **FAULTS,
@@ -37,29 +39,37 @@ short version of each drill is in `make test`. One of them:
 ```
 
 **Load**: {CLIENTS} clients that report up to {RATE} events a second together, successes and
-failures, each with an execution id of its own, and note the event id of every 202. A client waits
-for its answer before it sends the next, so a slow or broken server is sent less: *54/s* in a row is
-what was accepted a second, or what was taken of a flood. **Reckoning**: after the
-drill, once the worker has nothing left to do, each noted event is in the log exactly once and
-processed, each execution has one run, the runs count as many events as there are, and the rollups
-agree with the runs. *Lost* and *doubled* count what does not. **Console**: meanwhile people of the
-team read pages and save forms.
+failures that ended within {MINUTES // 60} hours, each with an execution id of its own, and note
+the event id of every 202. A client waits for its answer before it sends the next, so a slow or
+broken server is sent less: *54/s* in a row is what was accepted a second, or what was taken of a
+flood. That the load was there belongs to the pass mark of each drill under load: {STEADY_RATE}/s
+at least where the fault itself keeps nobody waiting, and otherwise {FEWEST_BETWEEN} accepted before
+each fault; before each kill it is up to five seconds' worth. **Reckoning**: after the drill, once
+the worker has nothing left to do, each noted event is in the log exactly once and processed, each
+execution has one run, with the outcome, the duration, the end and the error that were sent, the
+runs count as many events as there are, and the rollups agree with the runs, by quarters of an hour,
+hours and days. *Lost*, *doubled* and *altered* count what does not. **Console**: meanwhile people
+of the team read pages and save forms.
 
 `make drills` also validates 300,000 bodies with changed bytes, values and dates
 (`tests/ingest/test_fuzz_validation.py`): each is taken, or refused with a row of the
 [troubleshooting table](troubleshooting.md)."""
 
 MACHINES = """\
-**Machine**: {machines}; the server, its database and whoever sends
-share it. Where the pass mark was not held, the row says **missed**. *load* is the machine's load
-average of the last minute over its processors, at the end of the drill: above 1, something waited
-for a processor all the time. Rows without it are older than this figure."""
+{machines}. Each result names its machine, which the server, its
+database and whoever sends share. *On disk, synced*: the database's files are on a disk, and each
+commit waits for it; *in memory*: they are not, and so all of it was quicker. Where the pass mark
+was not held, or a figure is missing that it asks for, the row says **missed**; **did not finish**
+where a drill broke before it had its figures; where one can't be run, as without root, older
+figures stay and say so. *load* is the machine's load average of the last minute over its
+processors, at the end of the drill: above 1, something waited for a processor all the time."""
 
 
 def render() -> str:
     """The page. A drill that was never run, or not on this database, says so."""
     sections = dict.fromkeys(drill.section for drill in DRILLS.values())
-    machines = MACHINES.format(machines=_tell_machines())
+    names = (f"**M{name[1:]}**: {told}" for told, name in _name_machines().items())
+    machines = MACHINES.format(machines="; ".join(names))
     return "\n\n".join([INTRODUCTION, machines, *map(_draw_section, sections)]) + "\n"
 
 
@@ -79,22 +89,40 @@ def _draw_cell(name: str, drill: Drill, database: str) -> str:
     found = read(name).get(database)
     if found is None:
         return "not run yet"
+    parts = _tell_found(drill, found)
+    circumstances = [str(found["date"]), _name_machines()[str(found["machine"])]]
+    if BROKEN not in found:
+        circumstances.append(str(found.get("storage", IN_MEMORY)))
+    circumstances += _tell_known([LOAD, SKIPPED_ON], found)
+    return f"{'; '.join(parts)} ({', '.join(circumstances)})"
+
+
+def _tell_found(drill: Drill, found: Found) -> list[str]:
+    if BROKEN in found:
+        return ["**did not finish**"]
+    if not _is_known(drill.found, found):
+        return ["not run here"]
     parts = [drill.found.format(**found), *_tell_known(drill.besides, found)]
-    parts += ["**missed**"] if drill.held and not drill.held(found) else []
-    return f"{'; '.join(parts)} ({', '.join([str(found['date']), *_tell_known([LOAD], found)])})"
+    return [*parts, *(["**missed**"] if drill.held and not drill.held(found) else [])]
 
 
-def _tell_known(templates: Iterable[str], found: dict[str, Figure]) -> Iterator[str]:
+def _tell_known(templates: Iterable[str], found: Found) -> list[str]:
     """Those whose figures were recorded."""
-    for template in templates:
-        if all(name in found for _, name, _, _ in Formatter().parse(template) if name):
-            yield template.format(**found)
+    return [template.format(**found) for template in templates if _is_known(template, found)]
 
 
-def _tell_machines() -> str:
-    """All that something was recorded on."""
+def _is_known(template: str, found: Found) -> bool:
+    return all(name in found for _, name, _, _ in Formatter().parse(template) if name)
+
+
+def _name_machines() -> dict[str, str]:
+    """By a machine that something was recorded on, what the rows call it: A, B …"""
     found = (each for name in DRILLS for each in read(name).values())
-    return " or ".join(sorted({str(each["machine"]) for each in found}))
+    machines = sorted({str(each["machine"]) for each in found})
+    return {
+        machine: f"machine {letter}"
+        for machine, letter in zip(machines, ascii_uppercase, strict=False)
+    }
 
 
 if __name__ == "__main__":

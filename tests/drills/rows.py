@@ -6,6 +6,8 @@ from tests.drills.marks import Held
 
 DURABILITY, OVERLOAD, OTHERS = "Durability and faults", "Overload", "Further drills"
 REACHED = "{rate:.0f}/s"
+ALTERED = "{altered} altered"
+BETWEEN = "at least {between:,} accepted between two faults"
 
 
 class Drill(NamedTuple):
@@ -20,10 +22,10 @@ class Drill(NamedTuple):
     """Where it means anything."""
     held: Held | None = None
     """Whether the mark was held (`tests.drills.marks`); None: nothing is recorded otherwise."""
-    besides: tuple[str, ...] = (REACHED,)
+    besides: tuple[str, ...] = (ALTERED, BETWEEN, REACHED)
     """As `found`, each told where its figures are known: older results lack some."""
 
 
-NOTHING_LOST = "0 lost, 0 doubled; "
+NOTHING_LOST = "0 lost, doubled or altered; "
 RECKONED = "{accepted:,} answered with 202: {lost} lost, {doubled} doubled; "
 """Begins a mark, and what was found by it."""

@@ -72,6 +72,7 @@ def kinds(team: LiveTeam, cookie: str) -> dict[str, Kind]:
         "a file, taken a byte a second": Kind(page % (LARGE_FILE, b""), takes=1),
         "the API, taken a byte a second": Kind(page % (b"/api/v1/openapi.json", key), takes=1),
         "a live log": Kind(page % (b"/events/stream", own), takes=1, stays=True),
+        "a live log that is not taken": Kind(page % (b"/events/stream", own), takes=0),
     }
 
 

@@ -1,7 +1,7 @@
 """The rows of docs/reliability.md about the database's storage and the clock."""
 
 from tests.drills import marks
-from tests.drills.rows import DURABILITY, REACHED, Drill
+from tests.drills.rows import ALTERED, BETWEEN, DURABILITY, REACHED, Drill
 
 STORAGE: dict[str, Drill] = {
     "backup": Drill(
@@ -11,7 +11,7 @@ STORAGE: dict[str, Drill] = {
         "p99 at most twice as long meanwhile",
         "{answered:,} answered before: {missing} missing. {megabytes:.0f} MB in {backup_s:.0f} s; "
         "p99 {beside_ms:.0f} ms without it, {meanwhile_ms:.0f} ms meanwhile",
-        held=marks.is_backup_held,
+        held=marks.BACKED_UP,
     ),
     "full_disk": Drill(
         DURABILITY,
@@ -23,7 +23,7 @@ STORAGE: dict[str, Drill] = {
         "{pages} pages read meanwhile; writes after {resumed_s:.1f} s; "
         "{restarts} restarts of the database",
         held=marks.DISK_BORNE,
-        besides=("{way}", REACHED),
+        besides=("{way}", ALTERED, BETWEEN, REACHED),
     ),
     "migration": Drill(
         DURABILITY,

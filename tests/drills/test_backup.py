@@ -18,7 +18,7 @@ from bench.events import fill
 from tests.apps import close_app, make_app
 from tests.databases import Databases
 from tests.drills.load import Load
-from tests.drills.marks import is_backup_held
+from tests.drills.marks import BACKED_UP
 from tests.drills.record import Figure, record
 from tests.factories import make_team
 from tests.server import LiveServer, wait_for
@@ -134,7 +134,7 @@ def test_what_was_answered_before_a_backup_is_there_when_it_is_restored(
     assert (missing, found.others) == (0, 0)
 
 
-@pytest.mark.drill
+@pytest.mark.drill("backup")
 @pytest.mark.timeout(1_800)
 def test_a_backup_of_many_events_slows_nobody_down(
     make_server: Callable[..., LiveServer],
@@ -161,4 +161,4 @@ def test_a_backup_of_many_events_slows_nobody_down(
         "rate": round(found.rate, 1),
     }
     record("backup", database_kind, **figures)
-    assert is_backup_held(figures), figures
+    assert BACKED_UP(figures), figures

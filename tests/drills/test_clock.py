@@ -6,7 +6,7 @@ and tests/processing/test_schedules.py: the server itself goes by UTC, which has
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from itertools import pairwise
@@ -26,8 +26,9 @@ from tests.apps import close_app, make_app
 from tests.channels.conftest import make_channel
 from tests.channels.receivers import Receiver
 from tests.drills.clocks import MachineClock, PostgresWithClock
-from tests.drills.load import RATE, Load, read_all, reconcile
-from tests.drills.marks import CLOCK_BORNE
+from tests.drills.load import RATE, Load
+from tests.drills.marks import CLOCK_BORNE, NOTHING_REPEATED
+from tests.drills.reckoning import read_all, reconcile
 from tests.drills.record import Figure, record
 from tests.factories import Team, accepted_row, make_team
 from tests.postgres import PostgresUnavailableError
@@ -112,9 +113,16 @@ def measure_cpu(server: LiveServer) -> float:
 
 
 def drill(
-    server: LiveServer, clock: Clock, receiver: Receiver, stay: float, rate: float
+    server: LiveServer,
+    clock: Clock,
+    receiver: Receiver,
+    stay: float,
+    rate: float,
+    jumps: Sequence[int] = JUMPS,
+    idle: Sequence[int] = (DAY, 0),
 ) -> dict[str, Figure]:
-    """`stay`: seconds between two jumps; a worker looks at the database's clock every five.
+    """`stay`: seconds between two jumps; a worker looks at the database's clock every five. After
+    the `idle` ones, without load, it is seen what the worker computes.
 
     `disordered`: events that a client has sent later, and that come before in the log. `messages`:
     one of a failure before the jumps, which is `early`, and one that it is over, of a success after
@@ -127,12 +135,12 @@ def drill(
     report(server, team, "failure")
     wait_for(lambda: receiver.received, seconds=60)
     with Load(server, live, rate=rate) as load:
-        for seconds in JUMPS:
+        for seconds in jumps:
             clock.set(seconds)
             time.sleep(stay)
     statuses = load.statuses()
     cpu = 0.0
-    for seconds in (DAY, 0):
+    for seconds in idle:
         clock.set(seconds)
         time.sleep(stay)
         cpu = max(cpu, measure_cpu(server))
@@ -145,14 +153,12 @@ def drill(
         left = db.session.scalar(select(func.count()).select_from(Event).where(kept)) or 0
         counted = select(func.count(Silence.id)).where(Silence.during_downtime.is_(False))
         silences = db.session.scalar(counted) or 0
-    reckoning = reconcile(server, live, load.accepted)
+    reckoning = reconcile(server, live, load)
     disordered = count_disordered(server, live, load.accepted)
     purged, messages = OLD_EVENTS - left, len(receiver.received)
     others = statuses.total() - statuses[202]
     return {
-        "accepted": reckoning.accepted,
-        "lost": reckoning.lost,
-        "doubled": reckoning.doubled,
+        **reckoning.figures,
         "others": others,
         "disordered": disordered,
         "purged": purged,
@@ -165,8 +171,10 @@ def drill(
 
 
 @contextmanager
-def server_with_clock(kind: str, folder: Path) -> Iterator[tuple[LiveServer, Clock]]:
-    """SQLite goes by the machine's clock, PostgreSQL by its own."""
+def server_with_clock(
+    kind: str, folder: Path, durable: bool = False
+) -> Iterator[tuple[LiveServer, Clock]]:
+    """SQLite goes by the machine's clock, PostgreSQL by its own; `durable` is about that one."""
     may = {"FLOWPULSE_ALLOW_PRIVATE_ADDRESSES": "1"}
     with ExitStack() as ends:
         machine = MachineClock(folder)
@@ -175,7 +183,7 @@ def server_with_clock(kind: str, folder: Path) -> Iterator[tuple[LiveServer, Clo
             yield ends.enter_context(LiveServer(folder / "data", url, **may, **settings)), clock
             return
         try:
-            cluster = PostgresWithClock()
+            cluster = PostgresWithClock(durable)
         except PostgresUnavailableError as reason:
             pytest.skip(str(reason))
         ends.callback(cluster.stop)
@@ -184,20 +192,20 @@ def server_with_clock(kind: str, folder: Path) -> Iterator[tuple[LiveServer, Clo
 
 
 def test_a_clock_that_jumps_purges_repeats_and_holds_up_nothing(
-    database_kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database_kind: str, tmp_path: Path
 ) -> None:
-    if database_kind != "sqlite":
-        pytest.skip("PostgreSQL's own clock is set by the long drill")
-    monkeypatch.setattr(f"{__name__}.JUMPS", (-HOUR,))
     with Receiver() as receiver, server_with_clock(database_kind, tmp_path) as (server, clock):
-        found = drill(server, clock, receiver, stay=6, rate=10)
-    assert CLOCK_BORNE(found), found
+        found = drill(server, clock, receiver, stay=6, rate=10, jumps=(-HOUR, DAY), idle=(0,))
+    assert NOTHING_REPEATED(found), found
 
 
-@pytest.mark.drill
+@pytest.mark.drill("clock")
 @pytest.mark.timeout(900)
 def test_the_clock_jumps_under_load(database_kind: str, tmp_path: Path) -> None:
-    with Receiver() as receiver, server_with_clock(database_kind, tmp_path) as (server, clock):
+    with (
+        Receiver() as receiver,
+        server_with_clock(database_kind, tmp_path, durable=True) as (server, clock),
+    ):
         found = drill(server, clock, receiver, stay=15, rate=RATE)
     record("clock", database_kind, jumps=len(JUMPS) + 2, **found)
     assert CLOCK_BORNE(found), found

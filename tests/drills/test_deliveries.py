@@ -158,7 +158,7 @@ def test_a_kill_at_each_point_between_decision_and_delivery_loses_no_alert(drill
     kill_and_reconcile(drill, KILLS, let_go_of_leases)
 
 
-@pytest.mark.drill
+@pytest.mark.drill("deliveries")
 @pytest.mark.timeout(1_800)
 def test_fifty_kills_between_decision_and_delivery_lose_no_alert(
     drill: Drill, database_kind: str

@@ -122,7 +122,7 @@ def test_eight_writers_and_no_gap_in_two_live_logs(
         check(app, reading, WRITERS * each, seconds=30)
 
 
-@pytest.mark.drill
+@pytest.mark.drill("live_log")
 @pytest.mark.timeout(900)
 def test_a_hundred_thousand_events_of_eight_processes_and_no_gap(
     app: Flask, make_app: Callable[..., Flask], database_url: str, database_kind: str

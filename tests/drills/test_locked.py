@@ -8,14 +8,17 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.drills.load import Load, reconcile
-from tests.drills.marks import BORNE, TOLD
+from tests.drills.load import Load
+from tests.drills.marks import BORNE, FEWEST_BETWEEN, TOLD
+from tests.drills.reckoning import reconcile
 from tests.drills.record import record
 from tests.drills.visitors import Visitors
 from tests.server import LiveServer
 from tests.teams import make_live_team
 
 PATIENCE_SECONDS = 60
+BESIDE = 2 * FEWEST_BETWEEN
+"""Accepted before the lock, and after it."""
 HOLD = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)
@@ -47,18 +50,20 @@ def lock_under_load(
     server = make_server()
     team = make_live_team(server)
     with Load(server, team) as load, Visitors(server, team) as visitors:
-        load.seconds_to_202(time.monotonic(), PATIENCE_SECONDS)
+        load.wait_for_accepted(BESIDE, PATIENCE_SECONDS)
+        before = len(load.accepted)
         with locked(server):
             time.sleep(seconds)
         back = load.seconds_to_202(time.monotonic(), PATIENCE_SECONDS)
-        time.sleep(1.0)
-    reckoning = reconcile(server, team, load.accepted)
+        since = len(load.accepted)
+        load.wait_for_accepted(BESIDE, PATIENCE_SECONDS)
+        between = min(before, len(load.accepted) - since)
+    reckoning = reconcile(server, team, load)
     refused = [each for each in load.answers if each.status == 503]
     statuses, seen = load.statuses(), visitors.statuses()
     return {
-        "accepted": reckoning.accepted,
-        "lost": reckoning.lost,
-        "doubled": reckoning.doubled,
+        **reckoning.figures,
+        "between": between,
         "refused": len(refused),
         "without_retry_after": sum(not each.retry_after for each in refused),
         "others": statuses.total() - statuses[202] - statuses[503],
@@ -87,7 +92,7 @@ def test_a_lock_of_two_seconds_is_borne(
     check(lock_under_load(make_server, 2), is_short=True)
 
 
-@pytest.mark.drill
+@pytest.mark.drill("locked_{seconds}")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seconds", [4, 14, 60])
 def test_a_lock_is_borne_or_told_and_loses_nothing(

@@ -53,6 +53,8 @@ class Load(Meanwhile):
     pause: float = 0.02
     accepted: dict[str, list[str]] = field(default_factory=dict)
     """Of each execution the ids that it was answered with."""
+    sent: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Of each execution its outcome and duration."""
     tries: list[Try] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -77,6 +79,7 @@ class Load(Meanwhile):
 
     def _send_one(self, session: requests.Session, home: int, number: int) -> None:
         execution, kind = f"run-{number}", "failure" if number % 5 == 0 else "success"
+        self.sent[execution] = kind, number
         body = {
             "workflow_slug": self.team.slug,
             "ended_at": "2026-01-15T09:31:00Z",
@@ -174,8 +177,11 @@ def started(network: Network, folder: Path, **settings: str) -> Iterator[list[Li
 
 def drill(kind: str | None, folder: Path, each: int, **settings: str) -> dict[str, Figure]:
     """What was found when in mid-load a machine loses its power, and another its way to the
-    database, for a while."""
-    with joined_hosts(3, kind) as network, started(network, folder, **settings) as machines:
+    database, for a while. With a kind of network PostgreSQL is on the disk."""
+    with (
+        joined_hosts(3, kind, durable=kind is not None) as network,
+        started(network, folder, **settings) as machines,
+    ):
         team = make_live_team(machines[FIRST])
         reader = LogReader(machines[FIRST], team)
         assert reader.is_following.wait(30)
@@ -242,8 +248,10 @@ def reconcile(load: Load, reader: LogReader) -> dict[str, Figure]:
     assert set(answered) - {event.public_id for event in events} == set()
     assert len(events) == len(answered) == len(set(answered)) == len(load.accepted)
     assert {event.state for event in events} == {"processed"}
-    runs = db.session.scalars(select(Run.external_execution_id)).all()
-    assert Counter(runs) == Counter(load.accepted.keys())
+    runs = db.session.execute(select(Run.external_execution_id, Run.outcome, Run.duration_ms)).all()
+    assert Counter(run[0] for run in runs) == Counter(load.accepted.keys())
+    altered = sum((outcome, took) != load.sent[name] for name, outcome, took in runs)
+    assert altered == 0
     assert db.session.scalar(select(func.sum(Run.event_count))) == len(events)
     assert sums_from_rollups() == sums_from_runs()
     ids = sorted(event.id for event in shown)
@@ -256,7 +264,13 @@ def reconcile(load: Load, reader: LogReader) -> dict[str, Figure]:
             select(Event.received_at, Event.processed_at).where(Event.state == "processed")
         )
     )
-    return {"accepted": len(answered), "lost": 0, "doubled": 0, "lag_s": round(lag, 1)}
+    return {
+        "accepted": len(answered),
+        "lost": 0,
+        "doubled": 0,
+        "altered": altered,
+        "lag_s": round(lag, 1),
+    }
 
 
 def is_drained() -> bool:
@@ -271,7 +285,7 @@ def test_a_machine_that_dies_and_one_that_is_cut_off_lose_and_double_nothing(
     drill(None, tmp_path, 15, WEB_CONCURRENCY="1")
 
 
-@pytest.mark.drill
+@pytest.mark.drill("machines_{kind}")
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_machines_that_die_and_are_cut_off_in_mid_load_lose_and_double_nothing(

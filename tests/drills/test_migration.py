@@ -131,7 +131,7 @@ def test_a_migration_that_was_killed_is_finished_by_one_of_two_starters(
         check_whole(url, 2_000)
 
 
-@pytest.mark.drill
+@pytest.mark.drill("migration")
 @pytest.mark.timeout(3_600)
 def test_a_million_events_are_migrated_in_time_by_one_of_four_starters(
     databases: Databases, database_kind: str, tmp_path: Path

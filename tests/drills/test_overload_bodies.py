@@ -130,7 +130,6 @@ def run(make_server: Callable[..., LiveServer], senders: int) -> dict[str, Figur
     return crowd(server, team, senders)
 
 
-@pytest.mark.once
 def test_a_few_bodies_of_10_mb_are_refused_and_take_hardly_any_memory(
     make_server: Callable[..., LiveServer],
 ) -> None:
@@ -139,7 +138,7 @@ def test_a_few_bodies_of_10_mb_are_refused_and_take_hardly_any_memory(
     assert float(found["more_mb"]) < MORE_MB
 
 
-@pytest.mark.drill
+@pytest.mark.drill("large_bodies")
 @pytest.mark.timeout(900)
 def test_fifty_bodies_of_10_mb_are_refused_and_take_hardly_any_memory(
     make_server: Callable[..., LiveServer], database_kind: str

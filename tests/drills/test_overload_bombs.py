@@ -277,7 +277,6 @@ def start(make_server: Callable[..., LiveServer]) -> LiveServer:
     return make_server(worker=False, WEB_CONCURRENCY="1", FLOWPULSE_FAILED_SIGN_IN_LIMIT="0")
 
 
-@pytest.mark.once
 def test_no_bomb_takes_long_or_breaks_anything(make_server: Callable[..., LiveServer]) -> None:
     pairs = pair(("an event", "signing in"), BODIES, TARGETS)
     pairs += pair(("an event", "the log"), HEADS, READ)
@@ -286,7 +285,7 @@ def test_no_bomb_takes_long_or_breaks_anything(make_server: Callable[..., LiveSe
     assert float(found["most_computed_ms"]) < 5 * MOST_BOMB_MS  # Whatever else the machine does.
 
 
-@pytest.mark.drill
+@pytest.mark.drill("bombs")
 @pytest.mark.timeout(900)
 def test_every_bomb_is_refused_within_moments(
     make_server: Callable[..., LiveServer], database_kind: str

@@ -16,7 +16,7 @@ from tests.apps import close_app, make_app
 from tests.console.pages import Page
 from tests.drills.flood import Outcome, Task, flooding
 from tests.drills.load import Load
-from tests.drills.marks import is_flood_of_one_key_held, is_keyless_flood_held
+from tests.drills.marks import FLOOD_OF_ONE_KEY_HELD, KEYLESS_FLOOD_HELD
 from tests.drills.record import Figure, record
 from tests.main_job.visitors import sign_in
 from tests.server import LiveServer, wait_for
@@ -107,6 +107,7 @@ def flood_without_key(server: LiveServer, rate: float, seconds: float) -> dict[s
         "stored": stored,
         "more_mb": mb - mb_before,
         "good": len(load.accepted),
+        "good_rate": round(load.rate, 1),
         "good_others": len(load.answers) - len(load.accepted),
         "good_p99_ms": load.percentile(0.99) * 1000,
         "page_ms": max(pages) * 1000,
@@ -130,6 +131,7 @@ def flood_with_one_key(server: LiveServer, rate: float, seconds: float) -> dict[
         "with_retry_after": outcome.with_retry_after,
         "shown": read_shown(server, session),
         "good": len(load.accepted),
+        "good_rate": round(load.rate, 1),
         "good_others": len(load.answers) - len(load.accepted),
         "good_p99_ms": load.percentile(0.99) * 1000,
         "page_ms": max(pages) * 1000,
@@ -185,7 +187,7 @@ def test_a_short_flood_with_one_key_is_held_back_and_counted(
     expect_limited(flood_with_one_key(server, 1_000, 3), 10)
 
 
-@pytest.mark.drill
+@pytest.mark.drill("flood_without_key")
 @pytest.mark.timeout(900)
 def test_five_minutes_of_requests_without_a_key_are_bounded_and_counted(
     make_server: Callable[..., LiveServer], database_kind: str
@@ -194,10 +196,10 @@ def test_five_minutes_of_requests_without_a_key_are_bounded_and_counted(
     found = flood_without_key(server, KEYLESS_RATE, KEYLESS_SECONDS)
     record("flood_without_key", database_kind, **found)
     expect_bounded(found)
-    assert is_keyless_flood_held(found), found
+    assert KEYLESS_FLOOD_HELD(found), found
 
 
-@pytest.mark.drill
+@pytest.mark.drill("flood_with_one_key")
 @pytest.mark.timeout(300)
 def test_one_key_that_floods_is_held_back_and_harms_no_other(
     make_server: Callable[..., LiveServer], database_kind: str
@@ -206,4 +208,4 @@ def test_one_key_that_floods_is_held_back_and_harms_no_other(
     found = flood_with_one_key(server, ONE_KEY_RATE, ONE_KEY_SECONDS)
     record("flood_with_one_key", database_kind, **found)
     expect_limited(found, 100)
-    assert is_flood_of_one_key_held(found), found
+    assert FLOOD_OF_ONE_KEY_HELD(found), found

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.databases import PostgresDatabases
-from tests.drills.load import Load, reconcile, wait_until_drained
+from tests.drills.load import Load
 from tests.drills.marks import MORE_DESCRIPTORS, is_flat
+from tests.drills.reckoning import reconcile, wait_until_drained
 from tests.drills.record import Figure, record
 from tests.drills.usage import Usage
 from tests.postgres import PostgresCluster
@@ -52,13 +53,9 @@ def hold_load(
         print(f"{sample.at - began:.0f} s: {sample.mb:.1f} MB, {sample.descriptors} descriptors")
     early, late = (began + window, began + 2 * window), (ended - window, ended)
     others = {str(status): n for status, n in load.statuses().items() if status != 202}
-    reckoning = reconcile(
-        server, team, load.accepted, lambda *them: wait_until_drained(*them, seconds=300)
-    )
+    reckoning = reconcile(server, team, load, lambda *them: wait_until_drained(*them, seconds=300))
     return {
-        "accepted": reckoning.accepted,
-        "lost": reckoning.lost,
-        "doubled": reckoning.doubled,
+        **reckoning.figures,
         "others": " ".join(f"{status}: {count}" for status, count in others.items()),
         "minutes": seconds / MINUTE,
         "rate": round(load.rate, 1),
@@ -86,7 +83,7 @@ def test_a_moment_of_load_leaves_memory_and_descriptors_as_they_were(
     expect_flat(found, growth_percent=30.0)
 
 
-@pytest.mark.drill
+@pytest.mark.drill("load_for_an_hour")
 @pytest.mark.timeout(6_000)
 def test_an_hour_of_load_leaves_memory_and_descriptors_as_they_were(
     database_kind: str, tmp_path: Path

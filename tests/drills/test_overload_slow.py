@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from tests.drills.load import Load
-from tests.drills.marks import CLOSED_LATEST, CLOSED_SOONEST, are_slow_closed
+from tests.drills.marks import CLOSED_LATEST, CLOSED_SOONEST, SLOW_CLOSED
 from tests.drills.record import Figure, record
 from tests.drills.slow_sockets import Kind, Slow, SlowSockets, find_missing, kinds, untaken_answers
 from tests.main_job.visitors import sign_in
@@ -121,7 +121,6 @@ def find_wrong(slow: list[Slow], soonest: float, latest: float) -> dict[str, str
     }
 
 
-@pytest.mark.once
 def test_slow_sockets_of_every_kind_are_closed_and_hold_nobody_up(
     make_server: Callable[..., LiveServer],
 ) -> None:
@@ -136,6 +135,7 @@ def test_slow_sockets_of_every_kind_are_closed_and_hold_nobody_up(
 def test_more_idle_connections_than_a_process_takes_make_room(
     make_server: Callable[..., LiveServer],
 ) -> None:
+    """Once: no connection of them comes as far as a database."""
     server = make_server(worker=False, WEB_CONCURRENCY="1")
     team = make_live_team(server)
     ways = {"nothing": kinds(team, "")["nothing"]}
@@ -144,7 +144,7 @@ def test_more_idle_connections_than_a_process_takes_make_room(
         wait_for(lambda: len(slow.open) <= 1_000)
 
 
-@pytest.mark.drill
+@pytest.mark.drill("slow_sockets")
 @pytest.mark.timeout(300)
 def test_a_thousand_slow_sockets_are_closed_and_hold_nobody_up(
     make_server: Callable[..., LiveServer], database_kind: str
@@ -152,4 +152,4 @@ def test_a_thousand_slow_sockets_are_closed_and_hold_nobody_up(
     server = make_server(FLOWPULSE_RATE_LIMIT="1000")
     found = stand(server, SOCKETS, CLOSED_SOONEST, CLOSED_LATEST)
     record("slow_sockets", database_kind, **found)
-    assert are_slow_closed(found), found
+    assert SLOW_CLOSED(found), found

@@ -10,13 +10,14 @@ import psycopg
 import pytest
 
 from tests.databases import PostgresDatabases
-from tests.drills.load import RATE, Load, reconcile
-from tests.drills.marks import TOLD
+from tests.drills.load import RATE, Load
+from tests.drills.marks import AWAY_TOLD, FEWEST_BETWEEN
+from tests.drills.reckoning import reconcile
 from tests.drills.record import record
 from tests.drills.visitors import Visitors
 from tests.postgres import PostgresCluster
 from tests.server import LiveServer
-from tests.teams import LiveTeam, make_live_team
+from tests.teams import make_live_team
 
 PATIENCE_SECONDS = 60
 MAX_CONNECTIONS = 50
@@ -82,24 +83,27 @@ def break_and_mend(
     seconds: float,
     rate: float = RATE,
 ) -> dict[str, int | float]:
-    team, before, backs = make_live_team(server), list_processes(server), []
+    team, before = make_live_team(server), list_processes(server)
+    backs, counts = [], []
     with (
         Load(server, team, rate=rate) as load,
         Visitors(server, team, readers=2, savers=1) as visitors,
     ):
         for _ in range(times):
-            load.seconds_to_202(time.monotonic(), PATIENCE_SECONDS)
-            time.sleep(0.5)
+            accepted = len(load.accepted)
+            load.wait_for_accepted(FEWEST_BETWEEN, PATIENCE_SECONDS)
+            counts.append(len(load.accepted) - accepted)
             fault(cluster, seconds)
             backs.append(load.seconds_to_202(time.monotonic(), PATIENCE_SECONDS))
-        time.sleep(1.0)
+        load.wait_for_accepted(FEWEST_BETWEEN, PATIENCE_SECONDS)
     return {
         "times": times,
+        "between": min(counts),
         "restarted": len(before ^ list_processes(server)),
         "back_s": round(max(backs), 2),
         "rate": round(load.rate, 1),
         **count_answers(load, visitors),
-        **count_events(server, team, load),
+        **reconcile(server, team, load).figures,
     }
 
 
@@ -113,15 +117,6 @@ def count_answers(load: Load, visitors: Visitors) -> dict[str, int | float]:
         "longest_s": round(max(each.seconds for each in load.answers), 2),
         "pages_others": seen.total() - seen[200] - seen[303] - seen[503],
         "pages_longest_s": round(visitors.longest(), 2),
-    }
-
-
-def count_events(server: LiveServer, team: LiveTeam, load: Load) -> dict[str, int]:
-    reckoning = reconcile(server, team, load.accepted)
-    return {
-        "accepted": reckoning.accepted,
-        "lost": reckoning.lost,
-        "doubled": reckoning.doubled,
     }
 
 
@@ -156,10 +151,10 @@ def test_each_fault_once_is_told_and_loses_nothing(
 
     faults = [fault for fault, _, _ in FAULTS.values()]
     found = break_and_mend(server, cluster, each_once, len(faults), 3, rate=30)
-    assert TOLD(found), found
+    assert AWAY_TOLD(found), found
 
 
-@pytest.mark.drill
+@pytest.mark.drill("{name}")
 @pytest.mark.timeout(1_200)
 @pytest.mark.parametrize("name", FAULTS)
 def test_fault_after_fault_is_told_and_loses_nothing(
@@ -168,4 +163,4 @@ def test_fault_after_fault_is_told_and_loses_nothing(
     fault, times, seconds = FAULTS[name]
     found = break_and_mend(server, cluster, fault, times, seconds)
     record(name, "postgresql", **found)
-    assert TOLD(found), found
+    assert AWAY_TOLD(found), found

@@ -20,7 +20,7 @@ from tests.server import LiveServer
 RACERS = 50
 
 
-@pytest.mark.drill
+@pytest.mark.drill("set_up")
 def test_of_fifty_racing_set_ups_on_the_live_server_one_wins(
     make_server: Callable[..., LiveServer], app: Flask, database_kind: str
 ) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from app.extensions import db
 from app.models import Rollup, Workflow
 from tests.apps import close_app, make_app
-from tests.drills.load import read_all, wait_until_drained
+from tests.drills.reckoning import read_all, wait_until_drained
 from tests.drills.record import record
 from tests.server import LiveServer
 from tests.teams import LiveTeam, make_live_team
@@ -150,7 +150,7 @@ def test_two_hundred_shuffled_and_sent_twice_come_to_the_same(live_server: LiveS
     check(send_shuffled_twice(live_server, 200, seed=1))
 
 
-@pytest.mark.drill
+@pytest.mark.drill("shuffled")
 @pytest.mark.timeout(1_800)
 def test_ten_thousand_shuffled_and_sent_twice_come_to_the_same(
     live_server: LiveServer, database_kind: str

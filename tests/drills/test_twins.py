@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.drills.load import read_all, wait_until_drained
+from tests.drills.reckoning import read_all, wait_until_drained
 from tests.drills.record import record
 from tests.server import LiveServer
 from tests.teams import LiveTeam
@@ -82,7 +82,7 @@ def test_twenty_twins_are_one(live_server: LiveServer, own_team: LiveTeam) -> No
     check(send_twins(live_server, own_team, 20))
 
 
-@pytest.mark.drill
+@pytest.mark.drill("twins")
 def test_a_hundred_twins_are_one(
     live_server: LiveServer, own_team: LiveTeam, database_kind: str
 ) -> None:

@@ -10,9 +10,10 @@ from flask.testing import FlaskClient
 
 from app.extensions import db
 from app.processing.batch import process_batch
-from tests.drills.record import record
+from tests.drills.record import begin, record
 from tests.factories import Team, make_team
 from tests.ingest.test_fuzz_validation import EVENT, MEDIA, change_bytes, change_values
+from tests.storage import IN_MEMORY
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "2000")) // 2
 """Half of them on each database."""
@@ -24,12 +25,15 @@ EXPECTED = {202, 400, 404}
 def test_no_body_yields_a_500_and_what_was_accepted_can_be_processed(
     make_app: Callable[..., Flask], database_kind: str
 ) -> None:
+    if IS_DRILL:
+        begin("fuzz_requests", database_kind)
     app = make_app(FLOWPULSE_RATE_LIMIT=0)
     with app.app_context():
         fuzz(app.test_client(), make_team())
         db.session.remove()
     if IS_DRILL:
-        record("fuzz_requests", database_kind, requests=EXAMPLES, crashes=0)
+        figures = {"requests": EXAMPLES, "crashes": 0, "storage": IN_MEMORY}
+        record("fuzz_requests", database_kind, **figures)
 
 
 def fuzz(client: FlaskClient, team: Team) -> None:

@@ -120,7 +120,7 @@ def test_a_kill_in_mid_batch_loses_nothing_and_leaves_no_half(
     kill_in_mid_batch(make_server, 3)
 
 
-@pytest.mark.drill
+@pytest.mark.drill("kill_mid_batch")
 @pytest.mark.timeout(1_800)
 def test_thirty_kills_in_mid_batch_lose_nothing_and_leave_no_half(
     make_server: Callable[..., LiveServer], database_kind: str
