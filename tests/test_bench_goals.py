@@ -7,10 +7,10 @@ import pytest
 
 from bench import goals, reasons
 from bench.__main__ import last_results
-from bench.ingest import SUCCESS, WITH_KEY
+from bench.ingest import SUCCESS
 from bench.measured import Measured
 from bench.report import FILE, render
-from bench.subjects import BARE, SQLITE
+from bench.subjects import BARE, POSTGRESQL, SQLITE
 from tests.server import ROOT
 
 
@@ -44,9 +44,9 @@ def test_a_goal_that_is_missed_without_a_reason_ends_with_1() -> None:
 def test_a_goal_that_is_missed_for_a_written_reason_ends_with_0(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    name = f"throughput, {WITH_KEY}, of bare"
+    name = f"throughput, {SUCCESS[POSTGRESQL]}, of bare"
     monkeypatch.setattr(reasons, "REASONS", {name: "It costs more."})
-    lines, code = reasons.check(make_results(WITH_KEY, 500))
+    lines, code = reasons.check(make_results(SUCCESS[POSTGRESQL], 300))
     assert code == 0
     assert f"- {name}: It costs more." in "\n".join(lines)
 
