@@ -166,7 +166,7 @@ def _tell_who(who: User | None) -> dict[str, str | None]:
 
 
 def _tell_where() -> dict[str, str | None]:
-    """Behind proxies, as many as FLOWPULSE_TRUSTED_PROXIES says are believed."""
+    """Behind proxies, as those tell that FLOWPULSE_TRUSTED_PROXIES has believed."""
     if not has_request_context():
         return {}
     agent = mask_all_keys(request.user_agent.string)[:MOST_AGENT].replace("\0", "")
