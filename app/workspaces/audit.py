@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.clock import now
 from app.disguised_keys import mask_all_keys
 from app.keys import mask_keys
-from app.models import AuditEntry, Membership, User
+from app.models import AuditEntry, Membership, User, Workspace
 
 LONGEST_TEXT = 200
 MOST_ITEMS = 20
@@ -71,7 +71,9 @@ ACTIONS = {
     "retention_changed": Action("settings", "changed how long things are kept"),
     "demo_made": Action("settings", "made the demo data"),
     "demo_removed": Action("settings", "removed the demo data"),
+    "moved": Action("settings", "moved the server to PostgreSQL from"),
     "backup_restored": Action("settings", "put the server back to the backup"),
+    "backup_made": Action("exports", "made the backup"),
     "audit_exported": Action("exports", "exported the audit log"),
     "event_downloaded": Action("exports", "downloaded a part of"),
     "run_downloaded": Action("exports", "downloaded the texts of"),
@@ -148,6 +150,15 @@ def note_account(
     workspaces: list[int | None] = [*session.scalars(own.order_by(Membership.id))]
     for workspace_id in workspaces or [None]:
         note(session, what, workspace_id, user, details, who=who)
+
+
+def note_server(session: Session, what: str, about: str, details: Mapping[str, object]) -> None:
+    """What happens to the whole database stands in each workspace's log or, where there is none,
+    where the server's owner sees it."""
+    own = select(Workspace.id).order_by(Workspace.id)
+    workspaces: list[int | None] = [*session.scalars(own)]
+    for workspace_id in workspaces or [None]:
+        note(session, what, workspace_id, about, details)
 
 
 def change(was: object, is_: object) -> dict[str, object] | None:
