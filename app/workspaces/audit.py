@@ -1,11 +1,11 @@
 """Notes for the audit log, in the transaction of the change that they tell of."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from flask import g, has_request_context, request
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from app.clock import now
@@ -120,19 +120,28 @@ def note(
     """
     action = ACTIONS[what]
     session.flush()  # What is about to be made has its id only then.
-    if action.most_an_hour and _is_enough(session, what, workspace_id, action.most_an_hour):
-        return
-    keep = timedelta(days=action.days) if action.days else None
-    entry = AuditEntry(
-        workspace_id=workspace_id,
-        what=what,
-        details=_make_small(details or {}) or None,
-        keep_until=now() + keep if keep else None,
-        **_tell_who(who),
-        **_tell_where(),
-        **_tell_about(about),
-    )
-    session.add(entry)
+    most = action.most_an_hour
+    if not (most and _find_full(session, what, [workspace_id], most)):
+        session.add(_make_entry(what, workspace_id, about, details, who))
+
+
+def note_evenly(
+    session: Session,
+    what: str,
+    workspace_ids: Sequence[int | None],
+    about: User | str,
+    details: Mapping[str, object],
+) -> bool:
+    """The same for what strangers cause in the logs of several workspaces, or of none: a statement
+    that reads and one that writes, however many there are. False where all of them are full, and
+    nothing was written."""
+    full = _find_full(session, what, workspace_ids, ACTIONS[what].most_an_hour or 0)
+    entries = [
+        _make_entry(what, each, about, details, None) for each in workspace_ids if each not in full
+    ]
+    session.add_all(entries)
+    session.flush()
+    return bool(entries)
 
 
 def note_account(
@@ -216,14 +225,35 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _is_enough(session: Session, what: str, workspace_id: int | None, most: int) -> bool:
-    """Whether so many of them stand there from the last hour."""
-    last = select(AuditEntry.id).where(
-        AuditEntry.what == what,
-        AuditEntry.at > now() - timedelta(hours=1),
-        AuditEntry.workspace_id.is_(None)
-        if workspace_id is None
-        else AuditEntry.workspace_id == workspace_id,
+def _make_entry(
+    what: str,
+    workspace_id: int | None,
+    about: Thing | User | str | None,
+    details: Mapping[str, object] | None,
+    who: User | None,
+) -> AuditEntry:
+    days = ACTIONS[what].days
+    return AuditEntry(
+        workspace_id=workspace_id,
+        what=what,
+        details=_make_small(details or {}) or None,
+        keep_until=now() + timedelta(days=days) if days else None,
+        **_tell_who(who),
+        **_tell_where(),
+        **_tell_about(about),
     )
-    count = session.scalar(select(func.count()).select_from(last.limit(most).subquery()))
-    return (count or 0) >= most
+
+
+def _find_full(
+    session: Session, what: str, workspace_ids: Sequence[int | None], most: int
+) -> set[int | None]:
+    """In whose logs so many of them stand from the last hour; None is of no workspace."""
+    own: ColumnElement[bool] = AuditEntry.workspace_id.in_(
+        [each for each in workspace_ids if each is not None]
+    )
+    if None in workspace_ids:
+        own = own | AuditEntry.workspace_id.is_(None)
+    lately = AuditEntry.at > now() - timedelta(hours=1)
+    counted = select(AuditEntry.workspace_id).where(AuditEntry.what == what, lately, own)
+    counted = counted.group_by(AuditEntry.workspace_id).having(func.count() >= most)
+    return set(session.scalars(counted))
