@@ -1,6 +1,6 @@
 """One thing of each kind is renamed through all payloads, and its own page opened each time.
 
-A name holds as many payloads as it has room for, so that each page is opened some 50 times and not
+A name holds as many payloads as it has room for, so that each page is opened 57 times and not
 100: what one of them broke would take the others' text away. The workflow has all as its labels.
 What tests/hostile/test_hostile_content.py opens of these pages is a sample: things with every 25th
 payload (of channels every 6th, of deliveries every 4th, and the last events, which hold all).
