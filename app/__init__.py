@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import models
 from app.api import init_api
@@ -25,6 +24,7 @@ from app.ingest.service import init_ingest
 from app.postgres import REPLICA_NOTICES, engine_options
 from app.processing.web_beat import WebBeat
 from app.secret_key import resolve_secret_key
+from app.trusted_proxies import believe_proxies
 from app.warm_up import warm_up
 
 __version__ = "0.1.0"
@@ -83,8 +83,6 @@ def _configure(app: Flask, overrides: Mapping[str, object] | None) -> None:
         MAX_CONTENT_LENGTH=None,
         WTF_CSRF_CHECK_DEFAULT=False,
     )
-    hops = app.config["FLOWPULSE_TRUSTED_PROXIES"]
-    if hops:
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops
-        )
+    app.wsgi_app = believe_proxies(  # type: ignore[method-assign]
+        app.wsgi_app, app.config["FLOWPULSE_TRUSTED_PROXIES"]
+    )

@@ -232,8 +232,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "FLOWPULSE_TRUSTED_PROXIES",
         "0",
-        _whole_number,
-        "Number of reverse proxies in front whose X-Forwarded-* headers are believed.",
+        str.strip,
+        "Whose X-Forwarded-* headers are believed: reverse proxies by address or network, such as "
+        "`127.0.0.1,10.0.0.0/8`, and `unix`. A number alone: so many, the nearest with a private "
+        "or loopback address. `0`: nobody's.",
     ),
     Setting("FLOWPULSE_SMTP_HOST", "", str, "SMTP server for mail. Empty: no mail is sent."),
     Setting("FLOWPULSE_SMTP_PORT", "587", _port, "Port of the SMTP server."),

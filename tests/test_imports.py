@@ -38,6 +38,7 @@ LEVELS = {
     "env_file": 0,
     "refusal_titles": 3,
     "secret_key": 2,
+    "trusted_proxies": 2,
     "extensions": 2,
     "links": 2,
     "answers": 2,

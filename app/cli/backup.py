@@ -1,18 +1,21 @@
 """`backup`: a copy of the database, made while the server runs, then opened and counted."""
 
 import os
+import sqlite3
 from pathlib import Path
 
 import click
 from flask import current_app
+from sqlalchemy.exc import DBAPIError
 
 from app.backups.contents import Contents
 from app.backups.making import Backup, default_name, make_backup
-from app.cli.commands import command
+from app.cli.commands import command, explain_outage
 from app.cli.options import json_option
 from app.cli.text import dump, escape, print_rows
-from app.extensions import db
+from app.extensions import db, writing
 from app.processing.database_size import MEGABYTE
+from app.workspaces.audit import note_server
 
 COLUMNS = ("what", "rows", "highest_id")
 TOLD = ("events", "runs", "workflows", "api_keys", "channels", "alerts", "users", "workspaces")
@@ -31,11 +34,13 @@ def backup(file: Path | None, replace: bool, as_json: bool) -> None:
 
     FILE may be a folder; without one it is `backups` in the data folder. What was answered with
     202 before this began is in it. Then the copy is opened, checked and counted, and compared with
-    what the database held; prints that. Only its owner can read the file. It holds no secret key:
-    keep that aside. PostgreSQL needs pg_dump and pg_restore. See docs/backup.md.
+    what the database held; prints that, and notes it in the audit log. Only its owner can read the
+    file. It holds no secret key: keep that aside. PostgreSQL needs pg_dump and pg_restore. See
+    docs/backup.md.
     """
     os.nice(MAKE_WAY)
     made = make_backup(_find_place(file), replace)
+    _note(made)
     if as_json:
         click.echo(dump(_describe(made)))
         return
@@ -75,6 +80,18 @@ def _find_place(file: Path | None) -> Path:
         file = Path(current_app.config["FLOWPULSE_DATA_DIR"]).resolve() / FOLDER
         file.mkdir(mode=0o700, parents=True, exist_ok=True)
     return file / default_name() if file.is_dir() else file
+
+
+def _note(made: Backup) -> None:
+    """The backup is good, also where the database is full, or too old to hold the entry."""
+    rows = {table: made.contents.rows[table] for table in TOLD if table in made.contents.rows}
+    name = made.path.name.encode(errors="replace").decode()
+    try:
+        with writing() as session:
+            note_server(session, "backup_made", name, {"bytes": made.size, **rows})
+    except (DBAPIError, sqlite3.OperationalError, OSError) as error:
+        said = explain_outage(error)
+        click.echo(f"The backup is made, but the audit log does not tell of it. {said}", err=True)
 
 
 def _describe(made: Backup) -> dict[str, object]:

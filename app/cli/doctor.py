@@ -18,6 +18,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     machine_health.check_secret_key,
     machine_health.check_disk_space,
     machine_health.check_public_url,
+    machine_health.check_proxies,
     database_health.check_connection,
     database_health.check_file,
     database_health.check_migrations,

@@ -9,9 +9,13 @@ from flask import current_app
 from app.cli.findings import Finding
 from app.extensions import db, is_sqlite
 from app.processing.disk_space import look_at
+from app.trusted_proxies import SETTING, read_proxies
 
 LITTLE_SPACE = 2**30
 """Free bytes below which the disk is worth a warning."""
+LEAST_PREFIX = {4: 8, 6: 16}
+"""By IP version: no team has proxies in a wider network."""
+LOOPBACK = ("127.", "::1", "localhost")
 
 
 def data_folder() -> Path:
@@ -67,3 +71,23 @@ def check_public_url() -> Finding:
         fix = "Put a proxy with TLS in front, and set FLOWPULSE_PUBLIC_URL to https://…."
         return Finding(name, "warn", f"{url} sends API keys and passwords in the clear.", fix)
     return Finding(name, "ok", f"{url} is set.")
+
+
+def check_proxies() -> Finding:
+    """Who is believed may choose the address that limits and the audit log go by."""
+    name, config = "proxies", current_app.config
+    proxies = read_proxies(config[SETTING])
+    is_https = config["FLOWPULSE_PUBLIC_URL"].startswith("https://")
+    wide = [str(each) for each in proxies.networks if each.prefixlen < LEAST_PREFIX[each.version]]
+    fix = f"Name the proxies' addresses in {SETTING}, such as 127.0.0.1."
+    if proxies.is_off and is_https:
+        message = "The public URL is https, and no proxy is believed: all come from one address."
+        return Finding(name, "warn", message, fix)
+    if proxies.is_off:
+        return Finding(name, "ok", "No X-Forwarded-* header is believed.")
+    if not proxies.is_named and not config["HOST"].startswith(LOOPBACK):
+        message = f"Whoever reaches {config['HOST']} from a private address is believed as a proxy."
+        return Finding(name, "warn", message, fix)
+    if proxies.is_named and wide:
+        return Finding(name, "warn", f"Nearly everybody is believed: {', '.join(wide)}.", fix)
+    return Finding(name, "ok", "X-Forwarded-* is believed from where proxies are, and nobody else.")

@@ -144,7 +144,8 @@ def _take_over(source: Source, target: Target, url: URL, clock: Clock) -> list[V
         with clock.measure("compare", "Comparing"):
             verdicts = compare_all(source, target, figures)
         if _is_good(verdicts):
-            target.finish(source.highest_ids())
+            rows = sum(each.rows for each in figures.values())
+            target.finish(source.highest_ids(), source.path.name, rows)
         return verdicts
 
 

@@ -10,12 +10,14 @@ from typing import Any, cast
 import psycopg
 from sqlalchemy import URL, NullPool, Table, create_engine, func, select, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from app.cli.move_columns import Mended, kind_of, make_takers
 from app.cli.move_source import Figures, Row
 from app.cli.move_state import BEGIN, KEEP_OUT, Progress, State, read_state
 from app.extensions import Model
 from app.processing.partition_making import make_months
+from app.workspaces.audit import note_server
 
 CHUNK = 10_000
 """Rows in one transaction, which also notes that they are there."""
@@ -228,15 +230,18 @@ class Target:
         named = zip(table.columns.keys(), pairs, strict=True)
         return Figures(rows, {name: (count, sum_ or 0) for name, (count, sum_) in named})
 
-    def finish(self, highest_ids: dict[str, int]) -> None:
+    def finish(self, highest_ids: dict[str, int], source: str, rows: int) -> None:
         """Have new rows numbered from behind the highest id that was ever handed out, let others
-        write, and note that the move is complete."""
+        write, and note that the move is complete: of so many rows from a file of this name."""
         for table in Model.metadata.sorted_tables:
             self._count_on(table, highest_ids.get(table.name, 0))
         self._connection.execute(text("DROP FUNCTION flowpulse_move.keep_others_out() CASCADE"))
         self._connection.execute(text("DROP TABLE flowpulse_move.progress"))
         self._connection.execute(text("UPDATE flowpulse_move.state SET finished_at = now()"))
-        self._connection.commit()
+        with Session(self._connection) as session:
+            note_server(session, "moved", source, {"rows": rows})
+            session.flush()
+            self._connection.commit()
 
     def _count_on(self, table: Table, given: int) -> None:
         column = table.autoincrement_column

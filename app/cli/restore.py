@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from alembic.script import ScriptDirectory
 from flask_migrate import upgrade
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from app.backups.contents import BackupError, Contents
@@ -17,9 +17,9 @@ from app.cli.options import json_option
 from app.cli.restoring import PLACES
 from app.cli.text import dump, escape
 from app.extensions import db, writing
-from app.models import UserSession, Workspace
+from app.models import UserSession
 from app.processing.secret_mark import EXPLANATION, adopt_secret, is_ours
-from app.workspaces.audit import note
+from app.workspaces.audit import note_server
 
 NEWER = "It was made by a newer FlowPulse than this one: restore it with that."
 NOT_OURS = "It is no backup of FlowPulse's: there is no migration in it."
@@ -88,15 +88,10 @@ def _look_through(file: Path, is_new_key: bool) -> Contents:
 
 
 def _note(session: Session, file: Path, backup: Contents, is_kept: bool) -> None:
-    """In each workspace's audit log, or where there is none: all of them were set back in time.
-
-    The restored log ends before this entry, and tells nothing of what it had in between.
-    """
+    """The restored log ends before this entry, and tells nothing of what it had in between."""
     name = file.name.encode(errors="replace").decode()
     details = {"backup_migration": backup.revision, "kept_before": is_kept}
-    workspaces: list[int | None] = [*session.scalars(select(Workspace.id).order_by(Workspace.id))]
-    for workspace_id in workspaces or [None]:
-        note(session, "backup_restored", workspace_id, name, details)
+    note_server(session, "backup_restored", name, details)
 
 
 def _ensure_same(backup: Contents, restored: Contents) -> None:

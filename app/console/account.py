@@ -7,14 +7,13 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import login_user
 
 from app.channels.network import NO_MAIL, read_mail_server
 from app.clock import now
 from app.console.devices import describe_device, device_icon
 from app.console.formatting import plural, zone_name
 from app.console.guards import current_membership, signed_in_user
-from app.console.known_browsers import know_browser, set_browser_cookie
+from app.console.known_browsers import go_on_with, know_browser, set_browser_cookie
 from app.console.paging import Paged, page_argument
 from app.console.password_again import give_password
 from app.models import THEMES
@@ -75,9 +74,7 @@ def save_password() -> ResponseReturnValue:
 def _change_password(old: str, new: str) -> None:
     """The browser goes on with another token. Raises RefusedError."""
     user = signed_in_user()
-    user.session_token = change_password(user, user.get_id(), old, new)
-    login_user(user)
-    know_browser(user)
+    go_on_with(user, change_password(user, user.get_id(), old, new))
 
 
 @blueprint.post("/account/password/again")

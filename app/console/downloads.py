@@ -1,16 +1,23 @@
-"""Files that hold what a request held: the audit log tells who took which of them along."""
+"""Files that hold what a request held: the audit log tells who took which of them along.
+
+With hidden values in them they need the password to have been given lately, as an export does; one
+file of one request without them is what its page shows, and needs nothing more.
+"""
 
 from collections.abc import Callable
 from functools import wraps
 from typing import NamedTuple, cast
 
-from flask import Flask, Response, request
+from flask import Flask, request
+from flask.typing import ResponseReturnValue
 
-from app.console.guards import current_workspace
+from app.console.guards import current_workspace, signed_in_user
+from app.console.hidden import is_revealed
+from app.console.password_again import ask_again
 from app.extensions import writing
 from app.workspaces.audit import note
 
-View = Callable[..., Response]
+View = Callable[..., ResponseReturnValue]
 
 
 class Download(NamedTuple):
@@ -43,13 +50,14 @@ def _noting(view: View, download: Download) -> View:
     """What can't be noted is not handed out; what is refused, and HEAD, hands out nothing."""
 
     @wraps(view)
-    def hand_out(public_id: str, **which: str) -> Response:
+    def hand_out(public_id: str, **which: str) -> ResponseReturnValue:
         answer = view(public_id, **which)
-        if request.method == "GET":
-            workspace_id, file = current_workspace().id, download.file or which["name"]
+        asked = ask_again(signed_in_user()) if is_revealed() else None
+        if asked is None and request.method == "GET":
+            details = {"file": download.file or which["name"], "revealed": is_revealed() or None}
+            workspace_id, about = current_workspace().id, f"{download.thing} {public_id}"
             with writing() as session:
-                about = f"{download.thing} {public_id}"
-                note(session, download.what, workspace_id, about, {"file": file})
-        return answer
+                note(session, download.what, workspace_id, about, details)
+        return asked or answer
 
     return hand_out

@@ -1,6 +1,7 @@
 """What all ways into the console share: whose tries these are, and the session at their end."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from flask import redirect, render_template, request, session
 from flask.typing import ResponseReturnValue
@@ -10,17 +11,52 @@ from app.console.guards import signed_in_user
 from app.console.kept_forms import KeptForm, show_kept
 from app.console.known_browsers import find_browser, know_browser
 from app.models import User
+from app.workspaces.past_sign_ins import find_addresses
 from app.workspaces.sessions import end_session, start_session, why_ended
-from app.workspaces.tries import Allowance, of_account, of_address, of_browser
+from app.workspaces.tries import (
+    Allowance,
+    is_same_place,
+    of_account,
+    of_address,
+    of_browser,
+    of_known_address,
+    take,
+)
 
 
-def list_tries(email: str) -> list[Allowance]:
-    """Whose tries these are. A browser that this person has signed in by is counted by itself:
-    whoever guesses elsewhere, also behind the same address, must not lock the person out."""
-    browser = find_browser(email)
+class Taken(NamedTuple):
+    """Where a try was counted, or the seconds to wait before there is room for one."""
+
+    tries: list[Allowance]
+    wait: int
+
+
+def take_try(email: str, change: Callable[[list[Allowance]], list[Allowance]] = list) -> Taken:
+    """Count a try to sign in as this person, where there is room for one.
+
+    Whoever guesses elsewhere must not lock the person out: a browser that the person has signed in
+    by is counted by itself, also behind the same address; and so is an address that the person has
+    signed in from, where strangers have to wait. `change`: what counts instead.
+    """
+    waits = []
+    for way in _list_ways(email):
+        tries = change(way)
+        wait = take(tries)
+        if not wait:
+            return Taken(tries, 0)
+        waits.append(wait)
+    return Taken([], min(waits))
+
+
+def _list_ways(email: str) -> Iterator[list[Allowance]]:
+    """The next one is looked for only where there is no room by the one before."""
+    browser, address = find_browser(email), request.remote_addr or ""
     if browser:
-        return [of_browser(email, browser)]
-    return [of_address(request.remote_addr or "unknown"), of_account(email)]
+        yield [of_browser(email, browser)]
+        return
+    yield [of_address(address or "unknown"), of_account(email)]
+    if address and any(is_same_place(address, each) for each in find_addresses(email)):
+        yield [of_address(address), of_known_address(email, address)]
 
 
 def enter(user: User, by: str = "password") -> None:

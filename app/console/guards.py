@@ -122,7 +122,9 @@ FRESH = frozenset(
         "audit.export_lines",
     }
 )
-"""Endpoints, of pages, files and forms, that need the password to have been given lately."""
+"""Endpoints, of pages, files and forms, that need the password to have been given lately: keys,
+members, channels, the second factor, hidden values, exports of a list. One file of one event or run
+does not, unless hidden values stand in it: `downloads` asks for those."""
 
 
 class PublicIdConverter(BaseConverter):

@@ -11,6 +11,7 @@ import secrets
 from typing import Any, NamedTuple
 
 from flask import Response, current_app, g, request
+from flask_login import login_user
 from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy import select
 
@@ -45,6 +46,13 @@ def know_browser(user: User) -> None:
     browser, mark = _read() or Browser(secrets.token_urlsafe(12), ()), _mark(user)
     others = tuple(each for each in browser.people if each != mark)
     g.known_browser = browser._replace(people=(mark, *others)[:MOST_PEOPLE])
+
+
+def go_on_with(user: User, token: str) -> None:
+    """What signs the person in has changed: this browser goes on with another token."""
+    user.session_token = token
+    login_user(user)
+    know_browser(user)
 
 
 def set_browser_cookie(response: Response) -> Response:

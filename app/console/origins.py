@@ -49,7 +49,7 @@ def check_host() -> None:
         f"This request came under the host “{_shown(request.host)}”. FlowPulse answers under "
         f"{public} alone: open it there.\n"
         "Does this come up there too? Then have the proxy pass the Host header on, or send "
-        "X-Forwarded-Host and set FLOWPULSE_TRUSTED_PROXIES to the number of proxies. If the "
+        "X-Forwarded-Host and name the proxy's address in FLOWPULSE_TRUSTED_PROXIES. If the "
         "server has moved, change FLOWPULSE_PUBLIC_URL."
     )
     abort(answer_page(421, "FlowPulse has another address", text, home=f"{public}/"))
@@ -67,8 +67,8 @@ def check_origin() -> None:
         _refuse(
             f"It was sent from a page under {came}, and this server is {own}.\n"
             f"Is {came} where you open FlowPulse? Then set FLOWPULSE_PUBLIC_URL to it; behind a "
-            "proxy, have that pass the Host header on, or set FLOWPULSE_TRUSTED_PROXIES to the "
-            "number of proxies."
+            "proxy, have that pass the Host header on, or name its address in "
+            "FLOWPULSE_TRUSTED_PROXIES."
         )
     site = request.headers.get("Sec-Fetch-Site", "none")
     if site not in OWN_SITES:

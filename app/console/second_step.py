@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from app.clock import timestamp
-from app.console.entering import enter, go_on, list_tries, show_first_step
+from app.console.entering import enter, go_on, show_first_step, take_try
 from app.console.formatting import plural
 from app.console.kept_forms import CARRIED, KeptForm, read_kept
 from app.console.known_browsers import set_browser_cookie
@@ -17,7 +17,7 @@ from app.links import local_path
 from app.models import User
 from app.workspaces.mistakes import RefusedError
 from app.workspaces.refused_sign_ins import note_refused
-from app.workspaces.tries import give_back, of_all_codes, of_codes, take
+from app.workspaces.tries import give_back, of_all_codes, of_codes
 from app.workspaces.two_factor import is_on, use_code, use_recovery_code
 
 blueprint = Blueprint("second_step", __name__)
@@ -48,8 +48,8 @@ def take_second_step() -> ResponseReturnValue:
     user = _find_half()
     if user is None:
         return show_first_step(target, "", [TOO_LATE], kept), 422
-    tries = [of_all_codes(user.email), *(of_codes(each) for each in list_tries(user.email))]
-    wait = take(tries)
+    whose = of_all_codes(user.email)
+    tries, wait = take_try(user.email, lambda way: [whose, *map(of_codes, way)])
     if wait:
         text = f"Too many wrong codes. Wait {wait} s, then try again."
         answer = _show(user, target, kept, {"form": [text]})

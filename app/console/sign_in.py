@@ -4,7 +4,7 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, logout_user
 
-from app.console.entering import enter, go_on, list_tries, show_first_step
+from app.console.entering import enter, go_on, show_first_step, take_try
 from app.console.guards import signed_in_user
 from app.console.kept_forms import CARRIED, read_kept
 from app.console.known_browsers import set_browser_cookie
@@ -22,7 +22,7 @@ from app.workspaces.people import (
 )
 from app.workspaces.refused_sign_ins import note_refused
 from app.workspaces.sessions import end_session
-from app.workspaces.tries import give_back, take
+from app.workspaces.tries import give_back
 from app.workspaces.two_factor import is_on
 
 blueprint = Blueprint("sign_in", __name__)
@@ -46,8 +46,7 @@ def sign_in() -> ResponseReturnValue:
     """Who is unknown gets the same answer, after the same work, as who mistypes."""
     email = request.form.get("email", "").replace("\0", "")
     target, kept = local_path(request.form.get("next")), read_kept(request.form.get(CARRIED, ""))
-    tries = list_tries(email)
-    wait = take(tries)
+    tries, wait = take_try(email)
     if wait:
         error = f"Too many wrong passwords. Wait {wait} s, then try again."
         page = show_first_step(target, email, [error], kept)

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from app.console.account import show_page
 from app.console.guards import signed_in_user
-from app.console.known_browsers import know_browser, set_browser_cookie
+from app.console.known_browsers import go_on_with, set_browser_cookie
 from app.workspaces.mistakes import RefusedError
 from app.workspaces.own_password import confirm_password
 from app.workspaces.two_factor import is_on, make_offer, renew_codes, turn_off, turn_on
@@ -30,11 +30,11 @@ def switch_on() -> ResponseReturnValue:
         flash("Two-factor sign-in is on already.")
         return _to_account()
     try:
-        codes = turn_on(user, sealed, request.form.get("code", ""), user.get_id())
+        done = turn_on(user, sealed, request.form.get("code", ""), user.get_id())
     except RefusedError as error:
         return _show_offer(sealed, error.errors), 422
-    know_browser(user)
-    return _show_codes(codes, "Two-factor sign-in is on", "All other sessions have ended.")
+    go_on_with(user, done.token)
+    return _show_codes(done.codes, "Two-factor sign-in is on", "All other sessions have ended.")
 
 
 @blueprint.post("/account/two-factor/codes")
@@ -50,9 +50,12 @@ def switch_off() -> ResponseReturnValue:
         confirm_password(user, request.form.get("two_factor_password", ""), "two_factor_password")
     except RefusedError as error:
         return show_page(error.errors), 422
-    turn_off(user)
-    know_browser(user)
-    flash("Two-factor sign-in is off. The password alone signs you in.", "success")
+    go_on_with(user, turn_off(user, user.get_id()))
+    flash(
+        "Two-factor sign-in is off. The password alone signs you in. All other sessions have "
+        "ended.",
+        "success",
+    )
     return _to_account()
 
 

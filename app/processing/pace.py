@@ -30,7 +30,7 @@ SHARES = (
     Share(2.0, 1.0, {"sqlite": 10, "postgresql": 500}),
     Share(1.0, 0.5, {"sqlite": 10, "postgresql": 500}),
     Share(0.5, 0.25, {"sqlite": 20, "postgresql": 500}),
-    Share(0.25, 0.0, {"sqlite": 50, "postgresql": 500}),
+    Share(0.25, 0.0, {"sqlite": 20, "postgresql": 500}),
 )
 """Beside senders, from one patience to the next. On SQLite nobody else writes for as long as a
 batch takes, so that the slowest answers are later by just that: it is the size that they notice,

@@ -1,17 +1,17 @@
 """Notes for the audit log, in the transaction of the change that they tell of."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from flask import g, has_request_context, request
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.disguised_keys import mask_all_keys
 from app.keys import mask_keys
-from app.models import AuditEntry, Membership, User
+from app.models import AuditEntry, Membership, User, Workspace
 
 LONGEST_TEXT = 200
 MOST_ITEMS = 20
@@ -71,7 +71,9 @@ ACTIONS = {
     "retention_changed": Action("settings", "changed how long things are kept"),
     "demo_made": Action("settings", "made the demo data"),
     "demo_removed": Action("settings", "removed the demo data"),
+    "moved": Action("settings", "moved the server to PostgreSQL from"),
     "backup_restored": Action("settings", "put the server back to the backup"),
+    "backup_made": Action("exports", "made the backup"),
     "audit_exported": Action("exports", "exported the audit log"),
     "event_downloaded": Action("exports", "downloaded a part of"),
     "run_downloaded": Action("exports", "downloaded the texts of"),
@@ -118,19 +120,28 @@ def note(
     """
     action = ACTIONS[what]
     session.flush()  # What is about to be made has its id only then.
-    if action.most_an_hour and _is_enough(session, what, workspace_id, action.most_an_hour):
-        return
-    keep = timedelta(days=action.days) if action.days else None
-    entry = AuditEntry(
-        workspace_id=workspace_id,
-        what=what,
-        details=_make_small(details or {}) or None,
-        keep_until=now() + keep if keep else None,
-        **_tell_who(who),
-        **_tell_where(),
-        **_tell_about(about),
-    )
-    session.add(entry)
+    most = action.most_an_hour
+    if not (most and _find_full(session, what, [workspace_id], most)):
+        session.add(_make_entry(what, workspace_id, about, details, who))
+
+
+def note_evenly(
+    session: Session,
+    what: str,
+    workspace_ids: Sequence[int | None],
+    about: User | str,
+    details: Mapping[str, object],
+) -> bool:
+    """The same for what strangers cause in the logs of several workspaces, or of none: a statement
+    that reads and one that writes, however many there are. False where all of them are full, and
+    nothing was written."""
+    full = _find_full(session, what, workspace_ids, ACTIONS[what].most_an_hour or 0)
+    entries = [
+        _make_entry(what, each, about, details, None) for each in workspace_ids if each not in full
+    ]
+    session.add_all(entries)
+    session.flush()
+    return bool(entries)
 
 
 def note_account(
@@ -150,6 +161,15 @@ def note_account(
         note(session, what, workspace_id, user, details, who=who)
 
 
+def note_server(session: Session, what: str, about: str, details: Mapping[str, object]) -> None:
+    """What happens to the whole database stands in each workspace's log or, where there is none,
+    where the server's owner sees it."""
+    own = select(Workspace.id).order_by(Workspace.id)
+    workspaces: list[int | None] = [*session.scalars(own)]
+    for workspace_id in workspaces or [None]:
+        note(session, what, workspace_id, about, details)
+
+
 def change(was: object, is_: object) -> dict[str, object] | None:
     """For a note's details: what it was and what it is, or nothing where that is the same."""
     return None if was == is_ else {"was": was, "is": is_}
@@ -166,7 +186,7 @@ def _tell_who(who: User | None) -> dict[str, str | None]:
 
 
 def _tell_where() -> dict[str, str | None]:
-    """Behind proxies, as many as FLOWPULSE_TRUSTED_PROXIES says are believed."""
+    """Behind proxies, as those tell that FLOWPULSE_TRUSTED_PROXIES has believed."""
     if not has_request_context():
         return {}
     agent = mask_all_keys(request.user_agent.string)[:MOST_AGENT].replace("\0", "")
@@ -205,14 +225,35 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _is_enough(session: Session, what: str, workspace_id: int | None, most: int) -> bool:
-    """Whether so many of them stand there from the last hour."""
-    last = select(AuditEntry.id).where(
-        AuditEntry.what == what,
-        AuditEntry.at > now() - timedelta(hours=1),
-        AuditEntry.workspace_id.is_(None)
-        if workspace_id is None
-        else AuditEntry.workspace_id == workspace_id,
+def _make_entry(
+    what: str,
+    workspace_id: int | None,
+    about: Thing | User | str | None,
+    details: Mapping[str, object] | None,
+    who: User | None,
+) -> AuditEntry:
+    days = ACTIONS[what].days
+    return AuditEntry(
+        workspace_id=workspace_id,
+        what=what,
+        details=_make_small(details or {}) or None,
+        keep_until=now() + timedelta(days=days) if days else None,
+        **_tell_who(who),
+        **_tell_where(),
+        **_tell_about(about),
     )
-    count = session.scalar(select(func.count()).select_from(last.limit(most).subquery()))
-    return (count or 0) >= most
+
+
+def _find_full(
+    session: Session, what: str, workspace_ids: Sequence[int | None], most: int
+) -> set[int | None]:
+    """In whose logs so many of them stand from the last hour; None is of no workspace."""
+    own: ColumnElement[bool] = AuditEntry.workspace_id.in_(
+        [each for each in workspace_ids if each is not None]
+    )
+    if None in workspace_ids:
+        own = own | AuditEntry.workspace_id.is_(None)
+    lately = AuditEntry.at > now() - timedelta(hours=1)
+    counted = select(AuditEntry.workspace_id).where(AuditEntry.what == what, lately, own)
+    counted = counted.group_by(AuditEntry.workspace_id).having(func.count() >= most)
+    return set(session.scalars(counted))

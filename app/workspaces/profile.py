@@ -12,7 +12,7 @@ from app.workspaces.audit import change, note_account
 from app.workspaces.mistakes import Mistakes, RefusedError
 from app.workspaces.own_password import confirm_password
 from app.workspaces.people import clean_email, clean_field, make_hash, names_of
-from app.workspaces.sessions import end_others_in, rotate_in
+from app.workspaces.sessions import end_others_in, note_password_in, rotate_in
 from app.workspaces.tries import of_session, take
 
 MAX_NAME = 120
@@ -112,6 +112,7 @@ def change_password(user: User, token: str, old: str, new: str) -> str:
         user.password_hash = password_hash
         note_account(session, "password_changed", user)
         end_others_in(session, user, token, "password")
+        note_password_in(session, token)
         return rotate_in(session, token)
 
 

@@ -24,6 +24,7 @@ ENDINGS = {
     "removed": "You were removed from the workspace, so you were signed out.",
     "password": "Your password was changed in another browser, so this one was signed out.",
     "two_factor": "Two-factor sign-in was turned on in another browser. Sign in again with a code.",
+    "code_off": "Two-factor sign-in was turned off in another browser. Sign in again.",
     "ended": "This session was ended from another browser of yours.",
     "reset": "The server's admin has changed how you sign in, so you were signed out.",
 }
@@ -73,10 +74,15 @@ def find_user(token: str) -> User | None:
 
 def note_password(user: User) -> None:
     """The session's password was given once more."""
-    own = UserSession.token_hash == hash_token(user.get_id())
     with writing() as session:
-        session.execute(update(UserSession).where(own).values(password_at=now()))
+        note_password_in(session, user.get_id())
         note_account(session, "password_confirmed", user)
+
+
+def note_password_in(session: Session, token: str) -> None:
+    """The same within a transaction that somebody else commits."""
+    own = UserSession.token_hash == hash_token(token)
+    session.execute(update(UserSession).where(own).values(password_at=now()))
 
 
 def is_live(token: str) -> bool:
@@ -101,10 +107,9 @@ def why_ended(token: str) -> str | None:
 
 def rotate_in(session: Session, token: str) -> str:
     """Give the session another token, in a transaction that somebody else commits: whoever has the
-    old one has nothing. The password was given just now."""
+    old one has nothing."""
     new, own = secrets.token_urlsafe(32), UserSession.token_hash == hash_token(token)
-    changed = update(UserSession).where(own)
-    session.execute(changed.values(token_hash=hash_token(new), password_at=now()))
+    session.execute(update(UserSession).where(own).values(token_hash=hash_token(new)))
     return new
 
 

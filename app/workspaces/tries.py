@@ -21,6 +21,7 @@ _MAX_KNOWN = 10_000
 _BELIEVED_SECONDS = 5.0
 """So long a process goes by what it knows to be full, and doesn't ask the database."""
 _FULL = "flowpulse_full_buckets"
+_UNNOTED = "sign-ins:not-noted"
 
 
 class Allowance(NamedTuple):
@@ -52,8 +53,14 @@ def of_address(address: str) -> Allowance:
 
 
 def of_account(email: str) -> Allowance:
-    """Everybody who tries to become this person, whether there is such a one or not."""
+    """Everybody who tries to become this person, whether there is such a one or not, in browsers
+    and at addresses that are not known."""
     return Allowance(f"account:{_hash(email)}", _limit(), ACCOUNT_SECONDS)
+
+
+def of_known_address(email: str, address: str) -> Allowance:
+    """Everybody at an address from which this person has signed in before."""
+    return Allowance(f"known:{_hash(f'{email} {_place(address)}')}", _limit(), ACCOUNT_SECONDS)
 
 
 def of_browser(email: str, browser: str) -> Allowance:
@@ -110,6 +117,16 @@ def give_back(allowances: Sequence[Allowance]) -> None:
             _set(session, each, max(0.0, _lock(session, each, at) - 1), at)
 
 
+def count_unnoted_in(session: Session) -> None:
+    """A refused sign-in that the audit log had no room for: one row is written all the same, so
+    that it takes as long."""
+    table: Any = RateBucket.__table__
+    insert: Any = (sqlite if is_sqlite() else postgresql).insert(table)
+    counted = insert.values(name=_UNNOTED, level=1.0, updated_at=timestamp())
+    more = {"level": table.c.level + 1, "updated_at": insert.excluded.updated_at}
+    session.execute(counted.on_conflict_do_update(index_elements=[table.c.name], set_=more))
+
+
 def forget_person_in(session: Session, email: str) -> None:
     """Whoever guessed at a person's account has no say any more."""
     account = of_account(email)
@@ -160,6 +177,10 @@ def _remember(full: dict[str, _Full], more: dict[str, _Full]) -> None:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.strip().lower().encode("utf-8", "replace")).hexdigest()[:40]
+
+
+def is_same_place(one: str, other: str) -> bool:
+    return _place(one) == _place(other)
 
 
 def _place(address: str) -> str:

@@ -17,7 +17,7 @@ from app.extensions import db, writing
 from app.models import RecoveryCode, User
 from app.workspaces.audit import note_account
 from app.workspaces.mistakes import RefusedError
-from app.workspaces.sessions import end_others_in, hash_token
+from app.workspaces.sessions import end_others_in, hash_token, note_password_in, rotate_in
 
 ISSUER = "FlowPulse"
 STEP_SECONDS = 30
@@ -44,6 +44,13 @@ class Offer(NamedTuple):
     uri: str
 
 
+class TurnedOn(NamedTuple):
+    """The recovery codes, and the token that the session goes on with."""
+
+    codes: list[str]
+    token: str
+
+
 def is_on(user: User) -> bool:
     return user.totp_sealed is not None
 
@@ -59,10 +66,11 @@ def make_offer(user: User, sealed: str | None = None) -> Offer:
     )
 
 
-def turn_on(user: User, sealed: str, code: str, token: str) -> list[str]:
-    """Use the offered secret from now on; returns the recovery codes. Raises RefusedError.
+def turn_on(user: User, sealed: str, code: str, token: str) -> TurnedOn:
+    """Use the offered secret from now on. Raises RefusedError.
 
-    All sessions but the one with this token end: the password alone has opened them.
+    All sessions but the one with this token end: the password alone has opened them. This one gets
+    another token.
     """
     secret = _open_offer(user, sealed)
     if secret is None:
@@ -79,14 +87,19 @@ def turn_on(user: User, sealed: str, code: str, token: str) -> list[str]:
         _keep_codes(session, user_id, codes)
         note_account(session, "two_factor_on", user)
         end_others_in(session, user, token, "two_factor")
-    return codes
+        return TurnedOn(codes, rotate_in(session, token))
 
 
-def turn_off(user: User) -> None:
+def turn_off(user: User, token: str) -> str:
+    """Ends all sessions but the one with this token, which gets another; returns that. The password
+    was given just now."""
     user_id = user.id
     with writing() as session:
         turn_off_in(session, user_id)
         note_account(session, "two_factor_off", user)
+        end_others_in(session, user, token, "code_off")
+        note_password_in(session, token)
+        return rotate_in(session, token)
 
 
 def turn_off_in(session: Session, user_id: int) -> None:

@@ -19,6 +19,7 @@ from app.cli.demo import make_demo
 from app.clock import now
 from app.extensions import db, writing
 from app.models import (
+    AuditEntry,
     Downtime,
     Event,
     FormerSlug,
@@ -35,6 +36,7 @@ from app.models import (
     WeeklyDigest,
     WorkerHeartbeat,
     Workflow,
+    Workspace,
 )
 from app.processing.batch import process_batch
 from tests.apps import close_app, make_app
@@ -176,6 +178,17 @@ def read_all(url: str, folder: Path) -> dict[str, list[tuple[Any, ...]]]:
     """All rows of a database as the models read them, by table, in the order of their keys."""
     with opened(url, folder):
         return {table.name: _read(table) for table in db.metadata.sorted_tables}
+
+
+def read_moved(url: str, folder: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """The same of a target, without the one entry of each workspace's that tells of the move."""
+    with opened(url, folder):
+        told = db.session.execute(select(AuditEntry.__table__).where(AuditEntry.what == "moved"))
+        entries = [tuple(row) for row in told]
+        assert len(entries) == db.session.scalar(select(func.count()).select_from(Workspace))
+    rows = read_all(url, folder)
+    rows["audit_entries"] = [row for row in rows["audit_entries"] if row not in entries]
+    return rows
 
 
 def _read(table: Table) -> list[tuple[Any, ...]]:

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select, text
 
 from app.backups.making import EXAMINERS
-from app.extensions import db, is_sqlite
+from app.extensions import db, is_sqlite, writing
 from app.keys import PREFIX_LENGTH
+from app.models import AuditEntry
 from tests.cli.conftest import Run
 from tests.factories import make_team, report
 from tests.secret_forms import forms_of
@@ -45,6 +47,33 @@ def test_the_copy_is_opened_and_counted(run: Run, client: FlaskClient, place: Pa
     assert (found.revision, bool(found.secret_mark)) == (told["migration"], True)
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
     assert list(place.parent.glob(".*")) == []
+
+
+def test_the_audit_log_tells_of_it_in_each_workspace(
+    run: Run, client: FlaskClient, place: Path
+) -> None:
+    team, other = make_team(), make_team(first=False)
+    report(client, team)
+    size = json.loads(run("backup", str(place), "--json").stdout)["bytes"]
+    told = select(AuditEntry).where(AuditEntry.what == "backup_made").order_by(AuditEntry.id)
+    entries = db.session.scalars(told).all()
+    assert [each.workspace_id for each in entries] == [team.workspace_id, other.workspace_id]
+    assert {(each.actor, each.about) for each in entries} == {("command line", "copy")}
+    assert entries[0].details
+    assert (entries[0].details["events"], entries[0].details["bytes"]) == (1, size)
+    assert str(place.parent) not in str(entries[0].details)
+    run("backup", str(place), exit_code=1)
+    assert len(db.session.scalars(told).all()) == 2
+
+
+def test_a_backup_is_good_also_where_its_note_finds_no_room(run: Run, place: Path) -> None:
+    """Before an upgrade there may be no table for it yet."""
+    make_team()
+    with writing() as session:
+        session.execute(text("ALTER TABLE audit_entries RENAME TO elsewhere"))
+    said = run("backup", str(place))
+    assert "The backup is made, but the audit log does not tell of it." in said.stderr
+    assert place.stat().st_size
 
 
 def test_people_see_what_is_in_it_and_are_told_to_keep_the_key(run: Run, place: Path) -> None:

@@ -208,6 +208,32 @@ def test_the_public_url_should_be_set_and_safe(tmp_path: Path, url: str, state: 
     assert findings["public URL"]["state"] == state
 
 
+@pytest.mark.parametrize(
+    ("value", "host", "url", "state"),
+    [
+        ("0", "127.0.0.1", "", "ok"),
+        ("0", "127.0.0.1", "https://flow.example.org", "warn"),
+        ("1", "127.0.0.1", "https://flow.example.org", "ok"),
+        ("1", "::1", "https://flow.example.org", "ok"),
+        ("1", "10.0.0.5", "https://flow.example.org", "warn"),
+        ("172.18.0.2", "10.0.0.5", "https://flow.example.org", "ok"),
+        ("unix", "10.0.0.5", "https://flow.example.org", "ok"),
+        ("172.18.0.2,0.0.0.0/0", "10.0.0.5", "https://flow.example.org", "warn"),
+        ("::/0", "127.0.0.1", "https://flow.example.org", "warn"),
+        (1, "10.0.0.5", "", "warn"),
+    ],
+)
+def test_who_is_believed_as_a_proxy_should_be_few(
+    tmp_path: Path, value: object, host: str, url: str, state: str
+) -> None:
+    settings = {"HOST": host, "FLOWPULSE_TRUSTED_PROXIES": value, "FLOWPULSE_PUBLIC_URL": url}
+    app = create_app({**settings, "FLOWPULSE_DATA_DIR": tmp_path})
+    result = app.test_cli_runner().invoke(args=["doctor", "--json"])
+    findings = {finding["name"]: finding for finding in json.loads(result.stdout)}
+    assert findings["proxies"]["state"] == state
+    assert (findings["proxies"]["fix"] is None) == (state == "ok")
+
+
 def test_an_audit_log_that_could_be_changed_is_found(examine: Examine, worker: Worker) -> None:
     assert examine()["audit log"]["state"] == "ok"
     on = "" if is_sqlite() else " ON audit_entries"

@@ -12,9 +12,9 @@ from app.cli.move_columns import kind_of
 from app.cli.move_steps import TABLES
 from app.cli.move_target import Target
 from app.extensions import Model, db
-from app.models import ApiKey, Event, Run, Workflow
+from app.models import ApiKey, AuditEntry, Event, Run, Workflow
 from app.models.partitioning import is_compared_on
-from tests.cli.moves import change, copy, fill, move, moved_tables, opened, read_all
+from tests.cli.moves import change, copy, fill, move, moved_tables, opened, read_all, read_moved
 from tests.console.pages import sign_in
 from tests.factories import Team, report
 
@@ -52,10 +52,21 @@ def test_every_row_of_every_table_arrives_as_it_was(
     }
     assert all(each["compared"] == min(each["rows"], 1_000) for each in tables.values())
     assert not any(each["mended"] or each["differences"] for each in tables.values())
-    after = read_all(target, tmp_path)
+    after = read_moved(target, tmp_path)
     for name, rows in before.items():
         assert rows == after[name], name
     assert source.read_bytes() == bytes_before
+
+
+def test_the_audit_log_tells_of_it_once(source: Path, target: str, tmp_path: Path) -> None:
+    count = sum(each["rows"] for each in moved_tables(move(source, target, "--json")).values())
+    move(source, target)
+    with opened(target, tmp_path):
+        last = db.session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc())).first()
+        assert last and (last.actor, last.what) == ("command line", "moved")
+        assert (last.about, last.details) == (source.name, {"rows": count})
+        told = select(AuditEntry).where(AuditEntry.what == "moved")
+        assert len(db.session.scalars(told).all()) == 1
 
 
 def test_the_app_goes_on_with_it_and_the_migrations_find_nothing_to_do(

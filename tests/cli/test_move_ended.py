@@ -22,7 +22,16 @@ from app.processing.partitions import drop_partitions
 from app.processing.worker import OUTAGE_SECONDS, Worker
 from app.write_lock import note_of_move
 from tests.apps import make_app
-from tests.cli.moves import change, copy, move, moved_tables, opened, read_all, start_move
+from tests.cli.moves import (
+    change,
+    copy,
+    move,
+    moved_tables,
+    opened,
+    read_all,
+    read_moved,
+    start_move,
+)
 from tests.factories import Team, accepted_row, make_team, report
 from tests.server import LiveServer, wait_for
 from tests.teams import make_live_team
@@ -104,7 +113,7 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(
     assert all(killed[:4])
     result = move(source, target)
     assert "Going on with what began" in result.stderr or not killed[-1]
-    assert read_all(target, tmp_path) == before
+    assert read_moved(target, tmp_path) == before
     assert not peek.scalar(text("SELECT to_regclass('flowpulse_move.progress')"))
 
 
@@ -132,7 +141,7 @@ def test_where_the_source_has_changed_meanwhile_all_is_copied_anew(
         "DELETE FROM events WHERE id = 5",
     )
     assert "has changed since" in move(source, target).stderr
-    assert read_all(target, tmp_path) == read_all(f"sqlite:///{source}", tmp_path)
+    assert read_moved(target, tmp_path) == read_all(f"sqlite:///{source}", tmp_path)
 
 
 def test_a_server_that_starts_on_a_half_filled_database_takes_nothing(

@@ -1,17 +1,22 @@
 """Who takes along what a request holds is told by the audit log."""
 
+from datetime import timedelta
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from app.clock import now
 from app.console.downloads import DOWNLOADS
-from app.extensions import db
+from app.extensions import db, writing
 from app.ingest.service import ingest_service
-from app.models import AuditEntry, Run
+from app.models import AuditEntry, Run, UserSession
 from app.processing.batch import process_batch
+from tests.console.pages import Page, send_form, submit
 from tests.console.rules import addresses
-from tests.factories import Team, report
+from tests.console.test_hidden_values import list_shown, send
+from tests.factories import PASSWORD, Team, report
 from tests.pages_map import NO_PAGES
 from tests.sessions import make_client
 
@@ -74,6 +79,42 @@ def test_what_cannot_be_noted_is_not_handed_out(
 
 def _refuse(*_: object) -> None:
     raise RuntimeError("no entry")
+
+
+def test_hidden_values_are_taken_along_only_with_the_password_given_lately(
+    owner: FlaskClient, team: Team
+) -> None:
+    event_id = send(owner, team)
+    send_form(owner, f"/events/{event_id}", f"/events/{event_id}/reveal")
+    path = f"/events/{event_id}/body"
+    assert list_shown(owner.get(path).text)
+    assert told(team)[-1][3] == {"file": "body", "revealed": True}
+    with writing() as session:
+        session.execute(update(UserSession).values(password_at=now() - timedelta(minutes=16)))
+    before = told(team)
+    for file in ("body", "headers", "as/curl", "resend/body"):
+        asked = owner.get(f"/events/{event_id}/{file}")
+        assert asked.status_code == 403 and not list_shown(asked.text), file
+        assert owner.head(f"/events/{event_id}/{file}").status_code == 403
+    assert told(team) == before
+    form = Page(owner.get(path).text).form("/account/password/again")
+    answer = submit(owner, form, password_again=PASSWORD)
+    assert answer.location == path and list_shown(owner.get(path).text)
+
+
+def test_one_file_without_hidden_values_needs_no_password_again(
+    owner: FlaskClient, team: Team
+) -> None:
+    event_id, run_id = take_in(owner, team)
+    with writing() as session:
+        session.execute(update(UserSession).values(password_at=now() - timedelta(minutes=16)))
+    for path in (
+        f"/events/{event_id}/body",
+        f"/events/{event_id}/headers",
+        f"/runs/{run_id}/texts",
+    ):
+        assert owner.get(path).status_code == 200
+    assert owner.get("/settings/audit/export.csv").status_code == 403
 
 
 def test_each_download_is_noted_as_something() -> None:

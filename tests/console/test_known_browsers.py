@@ -67,7 +67,7 @@ def test_a_second_factor_makes_each_browser_a_stranger(
     else:
         sign_in(client, team.email)
     leave(client)
-    switch_on(team.email) if way == "on" else turn_off(person(team.email))
+    switch_on(team.email) if way == "on" else turn_off(person(team.email), "")
     assert not is_known(app, client, team.email)
 
 

@@ -62,7 +62,7 @@ def forget_step() -> None:
 def switch_on(email: str) -> tuple[str, list[str]]:
     """The secret, and the recovery codes, of a person who has turned it on before."""
     offer = make_offer(person(email))
-    codes = turn_on(person(email), offer.sealed, code_of(offer.secret), "")
+    codes = turn_on(person(email), offer.sealed, code_of(offer.secret), "").codes
     forget_step()
     own = update(UserSession).where(UserSession.user_id == person(email).id)
     with writing() as session:  # Whoever is signed in has done it since.

@@ -156,7 +156,8 @@ def without_nul(fields: dict[str, object]) -> dict[str, object]:
 
 
 def find_ids() -> tuple[dict[str, str], dict[str, list[str]]]:
-    """What failed runs' pages must show; and the ids of everything that was made."""
+    """What failed runs' pages must show; and ids of what was made: of most kinds a sample, since
+    tests/hostile/test_hostile_details.py has one of each kind go through all payloads."""
 
     def waiting() -> int:
         db.session.rollback()
