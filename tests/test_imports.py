@@ -15,6 +15,7 @@ LEVELS = {
     "identifiers": 0,
     "clock": 0,
     "postgres": 0,
+    "database_errors": 0,
     "outages": 0,
     "durations": 0,
     "log_lines": 0,
