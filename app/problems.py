@@ -141,9 +141,10 @@ def exact_codes(code: str) -> tuple[str, ...]:
 
 def presentable(text: str) -> str:
     """`text`, as long as before, without what must not be answered or can't be stored."""
+    text = mask_disguised(_SECRET.sub(_mask, text) if "fp_" in text else text)
     if not text.isascii() or "\0" in text:
         text = _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
-    return mask_disguised(_SECRET.sub(_mask, text) if "fp_" in text else text)
+    return text
 
 
 def _mask(secret: re.Match[str]) -> str:

@@ -69,6 +69,9 @@ _CREDENTIALS = re.compile(r"(bearer|basic)[ ]{1,3}([\w.~+/=-]{8,}+)")
 _NO_VALUE = frozenset({"none", "null", "true", "false", "undefined", "nil", "-", "..."})
 _ALWAYS = re.compile(r"passw|pwd|cookie|authori[sz]ation", re.IGNORECASE)
 _LONG_WORD = 20
+_UNREAD = re.compile("(?:[^\0\ufffd][\0\ufffd]{1,3}){4,}+")
+"""A text in UTF-16 or UTF-32 that was read as UTF-8: nothing finds a secret in it. NULs that are
+kept are �."""
 _DIGITS = re.compile(r"[0-9]{2,19}(?:[ -][0-9]{2,19})*+")
 _GROUP = re.compile(r"[0-9]+")
 _GLUED_BEFORE, _GLUED_BEHIND = re.compile(r"(?:\w|[0-9]\.)\Z"), re.compile(r"\w|\.[0-9]")
@@ -82,6 +85,8 @@ _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 def find_secrets(text: str) -> list[Change]:
     """All of a text, in their order, none within another."""
     changes = [*_find_tokens(text), *_find_cards(text)]
+    if not text.isascii() or "\0" in text:
+        changes += [Change(*found.span()) for found in _UNREAD.finditer(text)]
     if ":" in text or "=" in text or " " in text or "/" in text:
         small = _in_small_letters(text)
         changes += _find_assigned(text, small)

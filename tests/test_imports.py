@@ -23,6 +23,7 @@ LEVELS = {
     "keys": 0,
     "secret_names": 0,
     "json_tokens": 0,
+    "encodings": 0,
     "url_secrets": 1,
     "disguised_keys": 1,
     "secret_texts": 2,
