@@ -1,11 +1,12 @@
-"""Keys that are written otherwise than plainly: as base64, hex, escapes of JSON, percent signs or
-UTF-16. Where a request is stored, they are starred out too, the length unchanged.
+"""Keys that are written otherwise than plainly: as base64, hex, escapes of JSON, percent signs,
+UTF-16 or UTF-32. Where a request is stored, they are starred out too, the length unchanged.
 """
 
 import base64
 import binascii
 import re
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import unquote_to_bytes
 
 from app.keys import PREFIX_LENGTH, mask_keys
@@ -17,6 +18,14 @@ _HEX = re.compile(r"66705[Ff](?:3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]){20,}+")
 _ESCAPED = re.compile(r"(?:\\u00[0-7][0-9A-Fa-f]|[0-9A-Za-z_]){23,}+")
 _PERCENT = re.compile(r"(?:%[0-7][0-9A-Fa-f]|[0-9A-Za-z_]){23,}+")
 _UTF_16 = re.compile("f\0p\0_\0(?:[0-9A-Za-z]\0){20,}+|\0f\0p\0_(?:\0[0-9A-Za-z]){20,}+")
+_UTF_32 = re.compile(
+    "f\0{3}p\0{3}_\0{3}(?:[0-9A-Za-z]\0{3}){20,}+|\0{3}f\0{3}p\0{3}_(?:\0{3}[0-9A-Za-z]){20,}+"
+)
+_ODD = re.compile(
+    r"fp(&\#0{0,8}95;|&\#[xX]0{0,8}5[fF];|&lowbar;|\\{1,8}x5[fF]|%(?:25){1,8}5[fF]|=5[fF])"
+    r"([0-9A-Za-z]{20,}+)"
+)
+"""Escapes of HTML, programs and mail, and percent signs twice over, for the sign that must be."""
 _ESCAPE = re.compile(r"\\u00([0-7][0-9A-Fa-f])")
 
 
@@ -77,7 +86,26 @@ def _even(digits: str) -> str:
 
 
 def _star_out_utf_16(text: str) -> str:
-    return _UTF_16.sub(lambda found: _star(found, found[0].replace("\0", "").encode(), 2), text)
+    """And of UTF-32."""
+    for pattern, width in ((_UTF_16, 2), (_UTF_32, 4)):
+        text = pattern.sub(partial(_star_wide, width), text)
+    return text
+
+
+def _star_wide(width: int, found: re.Match[str]) -> str:
+    return _star(found, found[0].replace("\0", "").encode(), width)
+
+
+def _star_out_odd(text: str) -> str:
+    return _ODD.sub(_star_odd, text)
+
+
+def _star_odd(found: re.Match[str]) -> str:
+    key = f"fp_{found[2]}"
+    if mask_keys(key) == key:
+        return found[0]
+    kept = found.start(2) - found.start() + PREFIX_LENGTH - len("fp_")
+    return found[0][:kept] + "*" * (len(found[0]) - kept)
 
 
 def _star_out_escaped(text: str) -> str:
@@ -114,7 +142,8 @@ _DISGUISES: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("66705", _star_out_hex),
     ("\\u00", _star_out_escaped),
     ("%", _star_out_percent),
-    ("p\0_", _star_out_utf_16),
+    ("p\0", _star_out_utf_16),
+    ("fp", _star_out_odd),
 )
 """What a disguise can't do without, and what finds it."""
-_SIGNS = (b"fp_", *(sign.encode() for sign, _ in _DISGUISES))
+_SIGNS = tuple(sign.encode() for sign, _ in _DISGUISES)

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, MetaData, event
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 
+import app.database_errors  # noqa: F401 - has every engine say nothing of values.
 from app.blocking import run_blocking
 from app.postgres import LET_GO
 from app.write_lock import RETRY_SECONDS, BusyError, WriteLock, is_busy

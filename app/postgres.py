@@ -35,7 +35,11 @@ def engine_options(url: str, notices: Mapping[str, Any] = NOTICE_HERE) -> dict[s
     """What the engine is made with; what the URL says wins."""
     wanted = make_url(url)
     if wanted.get_backend_name() != "postgresql":
-        return {}
+        return {"hide_parameters": True}
     options = f"{NOTICE_THERE} {DATES_THERE} {wanted.query.get('options', '')}".strip()
     own = {name: value for name, value in notices.items() if name not in wanted.query}
-    return {"connect_args": {**own, "options": options}, "pool_timeout": POOL_SECONDS}
+    return {
+        "connect_args": {**own, "options": options},
+        "pool_timeout": POOL_SECONDS,
+        "hide_parameters": True,
+    }

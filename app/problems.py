@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.disguised_keys import mask_disguised
+from app.secret_texts import find_secrets
 
 KINDS = ("request", "body", "field", "warning", "processing", "delivery")
 RECEIVED_LIMIT = 80
+_NEAR = 400
+"""Characters behind a cut in which a secret that it goes through ends."""
 
 # What tells a stranger whether a key exists is for the console only.
 _PUBLIC_CODES = dict.fromkeys(
@@ -141,9 +144,10 @@ def exact_codes(code: str) -> tuple[str, ...]:
 
 def presentable(text: str) -> str:
     """`text`, as long as before, without what must not be answered or can't be stored."""
+    text = mask_disguised(_SECRET.sub(_mask, text) if "fp_" in text else text)
     if not text.isascii() or "\0" in text:
         text = _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
-    return mask_disguised(_SECRET.sub(_mask, text) if "fp_" in text else text)
+    return text
 
 
 def _mask(secret: re.Match[str]) -> str:
@@ -151,8 +155,15 @@ def _mask(secret: re.Match[str]) -> str:
 
 
 def shorten(text: str, limit: int = RECEIVED_LIMIT) -> str:
-    """`text`, cut to `limit` characters, the last of them an ellipsis where something is gone."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    """`text`, cut to `limit` characters, the last of them an ellipsis where something is gone.
+
+    Not cut through a secret, but ahead of it: its beginning would no longer be known for a part.
+    """
+    if len(text) <= limit:
+        return text
+    last = limit - 1
+    cut = (each for each in find_secrets(text[: limit + _NEAR]) if each.start < last <= each.end)
+    return text[: next((each.start for each in cut), last)] + "…"
 
 
 def _read_table(path: Path) -> dict[str, Problem]:

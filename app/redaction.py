@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
+from app.encodings import decode
 from app.json_tokens import Token, read_name, scan
 from app.secret_names import is_secret_name, is_secret_parameter, may_be_count
 from app.secret_texts import MASK, Change, Redacted, apply, find_secrets, join
@@ -25,7 +26,6 @@ _NAMING = frozenset({"name", "key", "header", "field", "id", "param", "parameter
 _NAMED = frozenset({"value", "values", "content", "val", "received"})
 """`{"name": "Authorization", "value": …}`, as tools write the headers of a request, and `received`,
 as we write what is wrong with a field."""
-_ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _SHORT = 200
 _APART = 40
 """Characters between words that are one value."""
@@ -53,15 +53,16 @@ def redact(text: str, *, is_form: bool = False) -> Redacted:
     return Redacted(text, _find_in_form(text) if is_form else _find_in_body(text))
 
 
+def redact_all(text: str) -> Redacted:
+    """A text of which nothing tells what it says."""
+    return Redacted(text, [Change(0, len(text))] if text else [])
+
+
 def mask_body(raw: bytes, *, is_form: bool = False) -> bytes:
-    """The bytes of a body; those that are no UTF-8 stay as they came."""
-    encoding = _ENCODINGS.get(raw[:2], "utf-8")
-    try:
-        text = raw.decode(encoding, "surrogateescape")
-        redacted = redact(text, is_form=is_form)
-        return redacted.shown.encode(encoding, "surrogateescape") if redacted.hides else raw
-    except UnicodeError:  # UTF-16 that is none.
-        return raw
+    """The bytes of a body, in its encoding; those that mean nothing in it stay as they came."""
+    body = decode(raw)
+    redacted = redact(body.text, is_form=is_form) if body.is_readable else redact_all(body.text)
+    return body.encode(redacted.shown) if redacted.hides else raw
 
 
 def mask_value(value: Any) -> Any:

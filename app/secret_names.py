@@ -6,21 +6,22 @@ from functools import lru_cache
 _SECRET = re.compile(
     r"""
     passw(?:or)?d | passwort | passphrase | passcode | secret(?!ar) | credential
-    | api_?key | token | cookie | authori[sz]ation | bearer | recovery_code | backup_code
+    | [cx]srf | api_?key | token | cookie | authori[sz]ation | bearer | recovery_code | backup_code
     | (?:access|account|admin|auth|client|consumer|deploy|encryption|hmac|jwt|licen[cs]e|master
         |private|root|secret|security|service|session|shared|signing|ssh|storage|subscription
         |webhook)_?keys?(?![a-z])
     | (?:card|cc)_?(?:number|num|no)(?![a-z])
+    | (?:user|db|my|admin)(?:pwd|pass)(?![a-z])
     | (?<![a-z])(?:auth|jwt|otp|totp|pass|pin|pwd|pw|cvv2?|cvc2?|csc|signature|hmac)(?![a-z])
     """,
     re.VERBOSE,
 )
 _COUNT = re.compile(
     r"tokens?_(?:budget|cost|count|limit|per|price|rate|type|usage|used)"
-    r"|(?:cached|completion|input|max|min|num|output|prompt|reasoning|total)_tokens?(?![a-z])"
+    r"|(?:cached|completion|input|max|min|num|output|prompt|reasoning|total)_tokens(?![a-z])"
 )
 """Language models count in tokens, and nothing opens with how many there were."""
-_COUNTABLE = re.compile(r"token|(?<![a-z])pass(?![a-z])")
+_COUNTABLE = re.compile(r"tokens(?![a-z])|(?<![a-z])pass(?![a-z])")
 _IN_ADDRESS = re.compile(
     r"passw|pwd|signature|auth$|key$|(?<![a-z])(?:key|session|sid|sig)(?![a-z])"
 )
@@ -36,7 +37,7 @@ _LONGEST = 100
 def is_secret_name(name: str) -> bool:
     """Whether a member of JSON, or what is assigned to in a text, is called as secrets are."""
     words = _split_words(name)
-    return _SECRET.search(words) is not None and _COUNT.search(words) is None
+    return _SECRET.search(_COUNT.sub("", words)) is not None
 
 
 @lru_cache(maxsize=4096)

@@ -50,11 +50,11 @@ _HOOK = re.compile(
 )
 """Addresses that open something by themselves."""
 _NAME = re.compile(
-    r"(?:access|account|api|auth|backup|bearer|card|cc|client|cookie|credential|csc|cvc|cvv"
+    r"(?:access|account|api|auth|backup|bearer|card|cc|client|cookie|credential|csc|csrf|cvc|cvv"
     r"|encryption|hmac|jwt|licen|master|otp|pass|pin|private|pw|recovery|root|secret|service"
-    r"|session|shared|signature|signing|ssh|storage|token|totp|webhook)"
+    r"|session|shared|signature|signing|ssh|storage|token|totp|webhook|xsrf|user_?p|db_?p|my_?p|admin_?p)"
 )
-"""How what `is_secret_name` knows begins; in small letters, the text is searched for it quickly."""
+"""How what `is_secret_name` knows begins; in small letters, a text is quickly searched for it."""
 _ASSIGNED = re.compile(
     r"([\w.-]{0,40}+(?:[ ][Kk][Ee][Yy]|[ ][Nn]umber)?)"
     r"(?:\\{0,7}[\"'`])?\]?[ \t]{0,3}(=>|:=|==?|:)([ \t]{0,5})"
@@ -69,9 +69,17 @@ _CREDENTIALS = re.compile(r"(bearer|basic)[ ]{1,3}([\w.~+/=-]{8,}+)")
 _NO_VALUE = frozenset({"none", "null", "true", "false", "undefined", "nil", "-", "..."})
 _ALWAYS = re.compile(r"passw|pwd|cookie|authori[sz]ation", re.IGNORECASE)
 _LONG_WORD = 20
-_DIGITS = re.compile(r"[0-9]{2,19}(?:[ -][0-9]{2,19})*+")
+_UNREAD = re.compile("(?:[^\0\ufffd][\0\ufffd]{1,3}){4,}+")
+"""UTF-16 or UTF-32 that was read as UTF-8, in which nothing is found; a NUL that is kept is �."""
+_DIGITS = re.compile(r"[0-9]{2,19}(?:[ \u00a0\u202f-][0-9]{2,19})*+")
+_DOTTED = re.compile(r"(?<![\w.])[0-9]{4}(?:\.[0-9]{4}){3}(?!\w|\.[0-9])")
+_ELEMENT = re.compile(r"<([\w:.-]{1,60}+)(?:\s[^<>]{0,200}+)?>([^<]++)</")
+_OPTION = re.compile(
+    r"(?<![\w-])--(?![\w-]*-(?:file|path|env)[ ])([\w-]{1,60}+)[ ]{1,3}([^\s\"'`-]\S*+)"
+)
 _GROUP = re.compile(r"[0-9]+")
-_GLUED_BEFORE, _GLUED_BEHIND = re.compile(r"(?:\w|[0-9]\.)\Z"), re.compile(r"\w|\.[0-9]")
+_GLUED_BEFORE = re.compile(r"(?:\w|[0-9]\.)\Z")
+_GLUED_BEHIND = re.compile(r"\w|\.(?!0++(?![0-9]))[0-9]")
 """What makes digits a part of an id, or of a number with a fraction."""
 _CARD_DIGITS = range(13, 20)
 _ISSUER = re.compile(r"3[0-9]|4|5[0-9]|6[0-9]|2[2-7]")
@@ -82,10 +90,13 @@ _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 def find_secrets(text: str) -> list[Change]:
     """All of a text, in their order, none within another."""
     changes = [*_find_tokens(text), *_find_cards(text)]
+    if not text.isascii() or "\0" in text:
+        changes += [Change(*found.span()) for found in _UNREAD.finditer(text)]
     if ":" in text or "=" in text or " " in text or "/" in text:
         small = _in_small_letters(text)
         changes += _find_assigned(text, small)
         changes += _find_in_addresses(text)
+        changes += _find_named(text)
         changes += _find_credentials(text, small)
     return join(changes) if changes else changes
 
@@ -155,6 +166,14 @@ class Redacted:
             shifted += len(change.shown) - (change.end - change.start)
             shifts.append(shifted)
         return shifts
+
+
+def _find_named(text: str) -> Iterator[Change]:
+    for pattern, sign in ((_ELEMENT, "</"), (_OPTION, "--")):
+        for found in pattern.finditer(text) if sign in text else ():
+            is_sure = sign == "</" or _ALWAYS.search(found[1]) or _is_random(found[2])
+            if is_sure and is_secret_name(found[1]) and not _is_masked(found[2]):
+                yield Change(*found.span(2))
 
 
 def _find_tokens(text: str) -> Iterator[Change]:
@@ -237,6 +256,9 @@ def _is_random(value: str) -> bool:
 
 
 def _find_cards(text: str) -> Iterator[Change]:
+    for dotted in _DOTTED.finditer(text) if "." in text else ():
+        if is_card_number(dotted[0].replace(".", "")):
+            yield Change(*dotted.span())
     for run in _DIGITS.finditer(text):
         start, end = run.span()
         if end - start < _CARD_DIGITS[0] or _GLUED_BEFORE.search(text, max(0, start - 2), start):
@@ -273,7 +295,6 @@ def is_card_number(digits: str) -> bool:
 
 def _in_small_letters(text: str) -> str:
     """As long as the text: some signs have small letters of more than one."""
-    small = text.lower()
-    if len(small) == len(text):
+    if len(small := text.lower()) == len(text):
         return small
     return "".join(sign.lower() if sign.isascii() else sign for sign in text)

@@ -69,6 +69,6 @@ def _set_up_sqlite(connection: Any, record: Any) -> None:
 
 
 with current_app.app_context():
-    _engine = create_engine(db.engine.url)
+    _engine = create_engine(db.engine.url, hide_parameters=True)
     run_migrations(_engine)
     _engine.dispose()

@@ -22,6 +22,13 @@ DISGUISES: dict[str, Callable[[str], str]] = {
     "one escape": lambda text: text.replace("_", "\\u005F"),
     "percent signs": lambda text: "".join(f"%{ord(sign):02X}" for sign in text),
     "one percent sign": lambda text: text.replace("_", "%5f"),
+    "UTF-32": lambda text: "".join(f"{sign}\0\0\0" for sign in text),
+    "UTF-32, the other way": lambda text: "".join(f"\0\0\0{sign}" for sign in text),
+    "an escape of HTML": lambda text: text.replace("_", "&#95;"),
+    "another escape of HTML": lambda text: text.replace("_", "&#x5F;"),
+    "an escape of programs": lambda text: text.replace("_", "\\x5f"),
+    "percent signs twice over": lambda text: text.replace("_", "%255F"),
+    "an escape of mails": lambda text: text.replace("_", "=5F"),
     "UTF-16": lambda text: "".join(f"{sign}\0" for sign in text),
     "UTF-16, the other way": lambda text: "".join(f"\0{sign}" for sign in text),
 }

@@ -19,6 +19,7 @@ clientSecret token access_token refreshToken X-Auth-Token api_key apikey apiKey 
 access_key accessKey
 private_key secretKey authorization Authorization proxy-authorization cookie Set-Cookie credentials
 card_number cardNumber cc_number cvv cvc pin otp totp_secret recovery_codes signing_key
+webhook_secret userpwd dbpwd dbpass userPass csrf xsrfToken input_token prompt_token_secret
 webhook_secret jwt bearer signature session_token auth
 """
 PLAIN_NAMES = """
@@ -74,8 +75,22 @@ TEXTS = {
     "at 12 4111111111111111": f"at 12 {MASK}",
     "https://u:p@h/x?token=abc&n=1": "https://******@h/x?token=******&n=1",
     "https://hooks.slack.com/services/T0/B0/x": f"https://hooks.slack.com/services/{MASK}",
+    "<password>hunter2</password> <n:Token a='1'>x1</n:Token>": (
+        f"<password>{MASK}</password> <n:Token a='1'>{MASK}</n:Token>"
+    ),
+    "psql --password hunter2 --host db": f"psql --password {MASK} --host db",
+    "userpwd=abc, dbpass: a1": f"userpwd={MASK}, dbpass: {MASK}",
+    "csrf=abc": f"csrf={MASK}",
+    "token=12345": f"token={MASK}",
+    "paid with 4111.1111.1111.1111.": f"paid with {MASK}.",
+    "paid with 4111\u00a01111\u00a01111\u00a01111": f"paid with {MASK}",
+    "paid with 4111111111111111.0": f"paid with {MASK}.0",
 }
 LEFT = (
+    "<name>Ana</name> <author>x</author>",
+    "use --token to sign in, --password-file a.txt",
+    "12.4111111111111111 and 4111111111111111.5",
+    "userpage=2, passage=3, tokens=12, max_tokens=7",
     "Unexpected token < in JSON at position 0",
     "Invalid token: expired",
     "token: {{ $json.token }}",

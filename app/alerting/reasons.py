@@ -132,13 +132,18 @@ def _title(code: str, errors: Sequence[dict[str, Any]]) -> str:
     return title if title == code else f"{title} ({code})"
 
 
+def _shown(text: str) -> str:
+    """Cut once its secrets are hidden: this is told to others."""
+    return cut(mask_text(text), MOST_NAME)
+
+
 def _describe(group: _Group) -> str:
     parts = [_title(str(group.code), group.errors or ())]
     if group.key:
-        parts.append(f"key {cut(group.key, MOST_NAME)}")
+        parts.append(f"key {_shown(group.key)}")
     named = group.workflow if group.reference == group.workflow_id else group.reference
     if named:
-        parts.append(f"for {cut(named, MOST_NAME)}")
+        parts.append(f"for {_shown(named)}")
     elif not group.kind:
-        parts.append(f"at {cut(group.path, MOST_NAME)}")
+        parts.append(f"at {_shown(group.path)}")
     return cut(show_signs_in_line(presentable(mask_text(", ".join(parts)))), MOST_TEXT)

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
+from app.beginnings import mask_beginning
 from app.redaction import mask_text
 
 
@@ -108,6 +109,6 @@ def detail_of(run: SeenRun) -> dict[str, Any]:
     return {
         "run": run.public_id,
         "error_type": run.error_type and mask_text(run.error_type),
-        "error": mask_text((run.error_message or "")[: 2 * MOST_ERROR])[:MOST_ERROR] or None,
+        "error": mask_beginning(run.error_message or "", MOST_ERROR, mask_text) or None,
         "duration_ms": run.duration_ms,
     }

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, Table, insert, select
 
+from app.beginnings import mask_beginning
 from app.channels.message import Message, MessageKind
 from app.identifiers import new_id
 from app.models import Channel, Delivery, OutboxMessage
@@ -103,4 +104,4 @@ def _insert(
 def _plain(text: str, most: int) -> str:
     """Without secrets, and cut only then: a part of one would no longer be known for what it is.
     Signs that control a terminal, hide something or turn it round are seen."""
-    return show_signs(presentable(mask_text(text[: 2 * most])[:most]))
+    return show_signs(presentable(mask_beginning(text, most, mask_text)))

@@ -21,6 +21,7 @@ from app.cli.move_state import State
 from app.cli.move_target import Target
 from app.cli.text import escape, show
 from app.clock import now
+from app.database_errors import strip_values
 from app.extensions import Model, db
 
 TELL_EVERY_SECONDS = 5.0
@@ -137,10 +138,10 @@ def copy_all(source: Source, target: Target, figures: dict[str, Figures]) -> Non
         try:
             _copy(source, target, table, figures[table.name].rows)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
-            said = " ".join(filter(None, (error.diag.message_primary, error.diag.message_detail)))
+            strip_values(error)
             raise click.ClickException(
-                f"PostgreSQL refuses a row of {table.name}: {escape(said)} Mend it in the SQLite "
-                "database, and run this again."
+                f"PostgreSQL refuses a row of {table.name}: {escape(str(error))}. Mend it in "
+                "the SQLite database, and run this again."
             ) from error
 
 

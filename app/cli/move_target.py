@@ -50,7 +50,7 @@ class Target:
 
     def __init__(self, url: URL) -> None:
         """Raises AnotherMoveError where one is under way."""
-        self._connection = create_engine(url, poolclass=NullPool).connect()
+        self._connection = create_engine(url, poolclass=NullPool, hide_parameters=True).connect()
         for setting in _SESSION:
             self._connection.execute(text(setting))
         try:

@@ -8,6 +8,7 @@ from flask import url_for
 from sqlalchemy import func, select
 
 from app.alerting.kinds import KINDS
+from app.beginnings import mask_beginning, most_read
 from app.clock import now
 from app.console.alerts import explain_alert, list_alerted, list_open
 from app.console.formatting import number, plural
@@ -99,10 +100,8 @@ def _look_at_dead_letters(situation: Situation) -> list[Line]:
 
 def _look_at_failing(situation: Situation) -> list[Line]:
     failing = [each for each in _not_alerted(situation, "runs") if each.state == "failing"]
-    lines = [
-        _about_workflow(each, "red", "circle-x", _describe_failure(each))
-        for each in failing[:MAX_LINES]
-    ]
+    shown = ((each, "red", "circle-x", _describe_failure(each)) for each in failing[:MAX_LINES])
+    lines = [_about_workflow(*each) for each in shown]
     more = _count_rest(failing, "more failing workflow", "red", "circle-x", _table_address())
     return lines + more
 
@@ -116,9 +115,9 @@ def _not_alerted(situation: Situation, source: str) -> list[WorkflowHealth]:
 def _describe_failure(health: WorkflowHealth) -> str:
     row = health.failures_in_a_row
     said = "The last run failed" if row == 1 else f"The last {row} runs failed"
-    text = select(func.substr(Run.error_message, 1, 2 * MAX_MESSAGE))
+    text = select(func.substr(Run.error_message, 1, most_read(MAX_MESSAGE)))
     message = db.session.scalar(text.where(Run.id == health.runs[-1].id))
-    return f"{said}: {visible(message)[:MAX_MESSAGE]}" if message else said
+    return f"{said}: {mask_beginning(message, MAX_MESSAGE, visible)}" if message else said
 
 
 def _look_at_alerts(situation: Situation) -> list[Line]:
@@ -141,7 +140,7 @@ def _look_at_alerts(situation: Situation) -> list[Line]:
 
 def _describe_alert(alert: Alert) -> str:
     said = alert.detail.get("error") or " ".join(explain_alert(alert)[:2]).strip()
-    return visible(said[:MAX_MESSAGE] or f"Found by the rule {alert.rule_name}")
+    return mask_beginning(said or f"Found by the rule {alert.rule_name}", MAX_MESSAGE, visible)
 
 
 def _look_at_problems(situation: Situation) -> list[Line]:

@@ -1,22 +1,26 @@
 """Where in a stored body the places are that its errors and warnings speak of."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from app.console.json_view import Member, list_form_members, list_members
+from app.encodings import Decoded, decode
 from app.ingest.body import read_object
 from app.ingest.places import locate
 from app.ingest.service import ingest_service
 from app.ingest.slips import is_form
 from app.json_tokens import Token, scan, scan_form
 from app.problems import ProblemError, presentable, shorten
-from app.redaction import redact
+from app.redaction import redact, redact_all
 from app.secret_texts import Redacted
 
 _FORM = "application/x-www-form-urlencoded"
 _LONGEST_SLIP = 80
+_HALVES = re.compile("[\ud800-\udfff]")
+"""Of signs that are written as two; no page can show one."""
 _NAMES_ANOTHER = frozenset({"missing", "wrapped_in_envelope"})
 """Of these, `received` is the name of the member that was meant."""
 _ABOUT_THE_NAME = frozenset({"duplicate_member", "misspelt_field", "unknown_field"})
@@ -34,17 +38,42 @@ class BodyText:
 
     @cached_property
     def text(self) -> str:
-        """What is no UTF-8 is �; a sign that was cut in half at the end is left out."""
-        text = self.raw.decode("utf-8", "replace")
+        """What means nothing is �; a sign that was cut in half at the end is left out."""
+        if self._decoded.codec == "utf-8":
+            text = self.raw.decode("utf-8", "replace")
+        else:
+            text = _HALVES.sub("\N{REPLACEMENT CHARACTER}", self._decoded.text)
         return text.rstrip("\N{REPLACEMENT CHARACTER}") if self.is_cut else text
 
     @cached_property
+    def _decoded(self) -> Decoded:
+        return decode(self.raw)
+
+    @property
+    def encoding(self) -> str:
+        """As people call it: `UTF-8`, `UTF-16`, `UTF-32`."""
+        return self._decoded.name
+
+    @cached_property
     def is_utf8(self) -> bool:
+        if self._decoded.codec != "utf-8":
+            return False
         try:
             self.raw.decode()
         except UnicodeDecodeError as error:
             return self.is_cut and error.start >= len(self.raw) - 3
         return True
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether there is a way to tell what it says, and so what of it is secret."""
+        return self._decoded.is_readable
+
+    def find_sign(self, offset: int) -> int:
+        """The index of the sign that the byte at this offset belongs to."""
+        if self._decoded.codec == "utf-8":
+            return len(self.raw[:offset].decode("utf-8", "replace"))
+        return self._decoded.index_of(offset)
 
     @cached_property
     def is_form(self) -> bool:
@@ -58,6 +87,8 @@ class BodyText:
     @cached_property
     def redacted(self) -> Redacted:
         """What of it is shown to those who may not see all."""
+        if not self.is_readable:
+            return redact_all(self.text)
         return redact(self.text, is_form=self.is_form)
 
     @cached_property
@@ -123,7 +154,7 @@ def _find_slip(body: BodyText, entry: Entry) -> tuple[int, int] | None:
     except ProblemError as problem:
         if problem.position is None or problem.errors[0].code != code:
             return None
-        start = len(body.raw[: problem.position.offset].decode("utf-8", "replace"))
+        start = body.find_sign(problem.position.offset)
         return start, _end_of_slip(body, start)
     return None
 

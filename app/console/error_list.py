@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, func, select
 
+from app.beginnings import without_last_word
 from app.console.run_filter import is_failure, is_of
 from app.extensions import db
 from app.models import Run, Workflow
 from app.processing.error_groups import find_pattern
 from app.redaction import mask_text
 
+_MOST_READ = 1_000
 PATTERN_LENGTH = 300
 
 
@@ -91,7 +93,7 @@ def describe_groups(workspace_id: int, tallies: Sequence[Tally]) -> list[ErrorGr
             first_at,
             tally.last_at,
             error_type,
-            find_pattern(mask_text(text))[:PATTERN_LENGTH],
+            find_pattern(mask_text(without_last_word(text, _MOST_READ)))[:PATTERN_LENGTH],
             workflow,
             tally.workflows,
         )
@@ -109,7 +111,7 @@ def _look_up(queries: Iterable[Select[Any]]) -> Sequence[Any]:
 
 def _describe_newest(queries: Iterable[Select[Any]]) -> dict[str, tuple[str, str, Workflow]]:
     """The error type, the message's beginning, and the workflow, by group."""
-    message = func.substr(Run.error_message, 1, 1_000)
+    message = func.substr(Run.error_message, 1, _MOST_READ)
     query = (
         select(Run.error_group, Run.error_type, message, Workflow)
         .join(Workflow, Workflow.id == Run.workflow_id)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from app.beginnings import mask_beginning
 from app.console.url_filter import OUTCOMES
 from app.models import Event
 from app.problems import PROBLEMS
@@ -11,7 +12,6 @@ from app.redaction import mask_text
 from app.signs import show_signs
 
 _MAX_TEXT = 160
-_MOST_READ = 400
 FAILURES = frozenset(kinds_that_tell("failure"))
 """The kinds of events that report a failure."""
 
@@ -37,7 +37,7 @@ def summarise(event: Event) -> Summary:
 
 def _shorten(text: str) -> str:
     """Cut once its secrets are hidden: a part of one would no longer be known for what it is."""
-    return show_signs(mask_text(text[:_MOST_READ])[:_MAX_TEXT])
+    return show_signs(mask_beginning(text, _MAX_TEXT, mask_text))
 
 
 def _of_accepted(event: Event) -> Summary:

@@ -70,7 +70,7 @@ def draft_message(event: Event) -> tuple[Message, tuple[str, ...]]:
         return Message(kind, text), tuple(changes)
     if event.kind is None and find_place(None, event.path) is not None:  # Its kind is unknown.
         return Message(kind, leave_out_own(body.text)), ()
-    return Message(kind, body.text), ()
+    return Message(kind, body.text if body.is_readable else ""), ()
 
 
 def _guess_kind(event: Event) -> str:

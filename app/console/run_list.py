@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import defer, joinedload
 
+from app.beginnings import mask_beginning, most_read
 from app.clock import now
 from app.console.hidden import visible
 from app.console.run_links import SourceLink, find_source_link
@@ -84,7 +85,7 @@ def _load(condition: ColumnElement[bool]) -> list[ListedRun]:
     query = (
         select(
             Run,
-            func.substr(Run.error_message, 1, 2 * MESSAGE_LENGTH),
+            func.substr(Run.error_message, 1, most_read(MESSAGE_LENGTH)),
             case((is_short, Run.details), else_=None),
         )
         .where(condition)
@@ -92,6 +93,10 @@ def _load(condition: ColumnElement[bool]) -> list[ListedRun]:
         .order_by(func.coalesce(Run.ended_at, Run.started_at).desc(), Run.id.desc())
     )
     return [
-        ListedRun(run, visible(message or "")[:MESSAGE_LENGTH], find_source_link(run, details))
+        ListedRun(run, _begin(message or ""), find_source_link(run, details))
         for run, message, details in db.session.execute(query)
     ]
+
+
+def _begin(message: str) -> str:
+    return mask_beginning(message, MESSAGE_LENGTH, visible)

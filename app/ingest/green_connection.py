@@ -6,6 +6,8 @@ import gevent
 import psycopg
 from gevent import monkey
 
+from app.database_errors import strip_values
+
 
 class GreenConnection(psycopg.Connection[Any]):
     """Keeps one watcher for each thing that it waits for.
@@ -17,7 +19,15 @@ class GreenConnection(psycopg.Connection[Any]):
     _watchers: dict[int, Any]
 
     def wait(self, gen: Any, interval: float = 0.0, timeout: float | None = None) -> Any:
-        """See psycopg; without a timeout, and where gevent serves the process, it is ours."""
+        """See psycopg; what it raises says nothing of any row."""
+        try:
+            return self._wait(gen, timeout)
+        except psycopg.Error as error:
+            strip_values(error)
+            raise
+
+    def _wait(self, gen: Any, timeout: float | None) -> Any:
+        """Without a timeout, and where gevent serves the process, it is ours."""
         if timeout is not None or not monkey.is_module_patched("socket"):
             return super().wait(gen, timeout=timeout)
         try:

@@ -4,6 +4,7 @@ import re
 from json import JSONDecodeError
 from typing import Any
 
+from app.encodings import decode
 from app.ingest.places import Place
 from app.ingest.slip_rules import RULES
 from app.problems import PROBLEMS
@@ -65,8 +66,9 @@ def name_encoding(raw: bytes, at: int) -> Slip:
     packing = next((name for magic, name in _PACKED.items() if raw.startswith(magic)), None)
     if packing:
         return Slip("json_compressed", f"The body is compressed ({packing}).", 0)
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return Slip("json_invalid_utf8", "The body is UTF-16, not UTF-8.", 0)
+    body = decode(raw)
+    if body.codec != "utf-8":
+        return Slip("json_invalid_utf8", f"The body is {body.name}, not UTF-8.", 0)
     message = f"The byte 0x{raw[at]:02X} at offset {at} makes no UTF-8 character."
     character = raw[at : at + 1].decode("cp1252", "ignore")
     if character.isalpha():
