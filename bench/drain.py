@@ -4,6 +4,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from app.processing.pace import SHARES
 from bench import steady
 from bench.backlog import Backlog, backlog_of
 from bench.load import Load, run_round
@@ -32,6 +33,14 @@ def before(kind: str) -> str:
 
 def during(kind: str) -> str:
     return f"{kind}, 202 while it drains"
+
+
+def share(kind: str, step: int) -> str:
+    return f"{kind}, share {step + 1} of {len(SHARES)}"
+
+
+def shares(kind: str) -> list[str]:
+    return [share(kind, step) for step in range(len(SHARES))]
 
 
 def measure(
@@ -83,7 +92,7 @@ def send_beside(
 ) -> dict[str, list[Round]]:
     """What senders notice: steady ones until nothing waits, then those at half of full load."""
     with flow.server.running() as web:
-        steadily = steady.measure_both(backlog, web, seconds, say, events)
+        steadily = steady.measure_to_the_end(backlog, web, seconds, say, events)
         backlog.fill_up(events // PARTS)
         return steadily | send_meanwhile(backlog, web, rounds, seconds, say)
 
@@ -91,21 +100,23 @@ def send_beside(
 def send_meanwhile(
     backlog: Backlog, web: Web, rounds: int, seconds: int, say: Progress
 ) -> dict[str, list[Round]]:
-    """Rounds without and with the worker in turn, at half of the rate that the server can take."""
+    """Rounds without and with the worker in turn, with each of its shares, at half of the rate that
+    the server can take. As it begins is how it is for the first five minutes."""
     flow, kind = backlog.flow, backlog.flow.database.kind
-    results: dict[str, list[Round]] = {before(kind): [], during(kind): []}
+    results: dict[str, list[Round]] = {name: [] for name in (before(kind), during(kind))}
+    results |= {name: [] for name in shares(kind)}
     load = find_load(flow, web, seconds)
     for number in range(1, rounds + 1):
-        results[before(kind)].append(run_round(web, flow.success(), load, flow.database))
-        with flow.server.worker() as worker:
-            backlog.wait_until_it_shrinks()
-            waiting, began = backlog.count(), time.monotonic()
-            measured = run_round(web, flow.success(), load, flow.database)
-            drained = waiting + measured["requests"] - backlog.count()
-            measured["drained"] = drained / (time.monotonic() - began)
-            measured["worker_mb"] = pss_mb(worker)
-            results[during(kind)].append(measured)
-        say(f"{number} {during(kind)}: p99 {measured['p99_ms']:.1f} ms")
+        for step, name in enumerate(shares(kind)):
+            calm = run_round(web, flow.success(), load, flow.database)
+            with steady.halted_worker(flow, step) as worker:
+                noticed = steady.run_beside(backlog, web, worker, load)
+                noticed["worker_mb"] = pss_mb(worker.process)
+            results[name].append(steady.compare(calm, noticed))
+            if step == 0:
+                results[before(kind)].append(calm)
+                results[during(kind)].append(noticed)
+            say(f"{number} {name}: {steady.tell(results[name][-1])}")
     return results
 
 

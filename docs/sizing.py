@@ -131,7 +131,7 @@ SINCE_LATELY = {
     **{
         f"steady_{kind}": figure(
             "worker",
-            steady.ends(kind)[0],
+            steady.to_its_end(kind),
             "rate",
             "events/s",
             f"one worker beside {steady.RATE} requests a second, {kind}",

@@ -87,20 +87,32 @@ def test_each_kind_of_round_gives_figures_and_no_errors(flow: FlowPulse) -> None
 def test_a_backlog_is_drained_to_its_end_beside_steady_senders(flow: FlowPulse) -> None:
     with ExitStack() as stack:
         stage = set_up(flow, stack)
-        found = steady.measure_both(stage.backlog, stage.web, 1, lambda line: None, 600)
-        assert stage.backlog.count() <= steady.RATE
+        found = steady.measure_to_the_end(stage.backlog, stage.web, 2, lambda line: None, 300, 50)
+        assert stage.backlog.count() <= steady.FEW
     kind = flow.database.kind
-    for name in steady.ends(kind):
-        (whole,) = found[name]
-        assert whole["events"] >= 300 > steady.RATE >= whole["left"]
-        assert whole["rate"] * whole["seconds"] > 200
-        assert whole["worker_mb"] > 20
-    noticed = [each for name in steady.phases(kind) for each in found[name]]
-    for each in noticed:
-        assert_sane(each)
+    (whole,) = found[steady.to_its_end(kind)]
+    assert whole["events"] >= 300 > steady.FEW >= whole["left"]
+    assert whole["rate"] * whole["seconds"] > 100
+    assert whole["worker_mb"] > 20
+    for each in found[steady.beside(kind)]:
+        assert each["errors"] == 0
         assert each["p99_ratio"] == each["p99_ms"] / each["calm_p99_ms"]
-    assert found[steady.as_the_worker_is(kind)]
-    assert any(found[name] for name in steady.shares(kind))
+    assert found[steady.beside(kind)]
+
+
+@needs_wrk
+def test_each_share_of_the_worker_is_held_against_a_calm_round(flow: FlowPulse) -> None:
+    with ExitStack() as stack:
+        stage = set_up(flow, stack)
+        stage.backlog.fill_up(600)
+        found = drain.send_meanwhile(stage.backlog, stage.web, 1, 1, lambda line: None)
+    kind = flow.database.kind
+    for name in drain.shares(kind):
+        (noticed,) = found[name]
+        assert noticed["errors"] == 0
+        assert noticed["p99_ratio"] > 0
+        assert noticed["worker_mb"] > 20
+    assert found[drain.before(kind)][0]["p99_ms"] == found[drain.share(kind, 0)][0]["calm_p99_ms"]
 
 
 def sees_events(stage: Stage, flow: FlowPulse) -> None:

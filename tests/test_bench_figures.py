@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from bench import batch, charts, goals, ingest, pages, steady
+from bench import batch, charts, drain, goals, ingest, pages
 from bench.__main__ import OTHERS
 from bench.machine import machine
 from bench.measured import Measured
@@ -16,10 +16,10 @@ from tests.test_bench import each_round, judgements, make_results
 
 @pytest.mark.once
 def test_the_worst_share_is_judged_and_not_the_mean_of_all() -> None:
-    shares = steady.shares(SQLITE)
+    shares = drain.shares(SQLITE)
     rounds = {name: [{"p99_ratio": 1.0 + number}] * 3 for number, name in enumerate(shares)}
     found = judgements({"worker": Measured(3, 4, rounds, "2 cores", "")})
-    name = "the same with little patience, SQLite, the worst of its shares"
+    name = "the same after some minutes, SQLite, the worst of its shares"
     assert list(found[name]) == ["≤ 2.00", f"{len(shares):.2f}", "**no**"]
 
 
