@@ -131,7 +131,7 @@ class TrustedProxies:
         hops = list(self._walk(environ.get("HTTP_X_FORWARDED_FOR", "")))
         if hops:
             environ["REMOTE_ADDR"] = hops[-1]
-        depth = self.proxies.number or max(1, len(hops))
+        depth = max(1, len(hops)) if self.proxies.is_named else self.proxies.number
         scheme = _nth_from_end(environ.get("HTTP_X_FORWARDED_PROTO"), depth).lower()
         if scheme in {"http", "https"}:
             environ["wsgi.url_scheme"] = scheme

@@ -1,32 +1,40 @@
 """What each web process would load and compile for itself is done once, before they are forked."""
 
+import logging
 from contextlib import closing
 from urllib.parse import urlsplit
 from wsgiref.util import setup_testing_defaults
 
 from flask import Flask
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import text
 
 from app.clock import now
-from app.extensions import db, writing
+from app.extensions import db, is_sqlite, writing
 from app.processing.downtimes import note_web
+from app.processing.shared_clock import read_shared_clock
 
 PAGE = "/sign-in"
+_HARDLY_WAIT = text("SET LOCAL lock_timeout = '300ms'")
+logger = logging.getLogger(__name__)
 
 
 def warm_up(app: Flask) -> None:
-    """Write to the database once and draw a page, so that all processes share what that has loaded:
-    3 MB less for each.
+    """Say once that web processes are there, and draw a page, so that all of them share what that
+    has loaded: 3 MB less for each.
 
-    It waits for no other writer, and leaves no connection open: processes can't share one. Where
-    the database can't be used it does nothing; the processes will say so.
+    It hardly waits for another writer, and leaves no connection open: processes can't share one.
+    Whatever fails here, the processes start; if it still does they will say so.
     """
     try:
-        with app.app_context(), writing(patient=False) as session:
-            note_web(session, now())
+        with app.app_context():
+            read_shared_clock()
+            with writing(patient=False) as session:
+                if not is_sqlite():
+                    session.execute(_HARDLY_WAIT)
+                note_web(session, now())
         _draw_page(app)
-    except (SQLAlchemyError, OSError):
-        return
+    except Exception as error:
+        logger.info("The web server starts cold: %s", error)
     finally:
         with app.app_context():
             for engine in db.engines.values():

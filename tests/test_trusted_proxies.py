@@ -52,6 +52,18 @@ def test_of_proxies_that_are_only_counted_the_nearest_is_near(setting: object, p
         assert address(setting, six, CLIENT) == CLIENT
 
 
+def test_a_number_beside_names_takes_no_word_from_before_the_outer_proxy() -> None:
+    """What stands before it may be the client's own, for hosts as for addresses."""
+    told = {
+        "host": "evil.example, flow.example.org",
+        "proto": "https, http",
+        "prefix": "/evil, /in",
+    }
+    seen = believed("2,10.0.0.0/8", "10.0.0.1", f"9.9.9.9, {CLIENT}", **told)
+    assert (seen["REMOTE_ADDR"], seen["HTTP_HOST"]) == (CLIENT, "flow.example.org")
+    assert (seen["wsgi.url_scheme"], seen["SCRIPT_NAME"]) == ("http", "/in")
+
+
 @pytest.mark.parametrize("peer", [HOSTILE, "2001:db8::66", "::ffff:203.0.113.66", "172.32.0.1"])
 @pytest.mark.parametrize("setting", ["1", "3", "10.0.0.0/8", "1,127.0.0.1", "unix"])
 def test_who_comes_past_the_proxy_is_not_believed(setting: str, peer: str) -> None:

@@ -140,8 +140,9 @@ def take_in(
     try:
         answer, event, claim = prepare(service, intake, kind, raw, claim, workflows)
         first = service.recorder.record(event, claim)
-    except ProblemError:  # To look before would cost every request with a key a tenth more.
-        first = find_first_answer(service, claim)
+    except ProblemError as problem:
+        # To look before would cost every request with a key a tenth more.
+        first = None if problem.code == "unavailable" else find_first_answer(service, claim)
         if first is None:
             raise
     return (answer if first is None else first), first is not None

@@ -10,6 +10,9 @@ from app.processing.inbox import newest_id
 ALONE = {"sqlite": 200, "postgresql": 500}
 """Events of one batch where nobody sends, by the kind of database: most of a batch's cost is the
 same whatever its size."""
+QUICK_SECONDS, MOST_BESIDE_SENDERS = 0.01, 50
+"""What a batch of ten takes on SQLite; where the disk or the machine is slower, a batch costs much
+whatever its size, and holds more: else a slow machine would never catch up."""
 LONGEST_REST_SECONDS, LONGEST_BREATH_SECONDS = 0.3, 0.1
 
 
@@ -55,6 +58,7 @@ class Pace:
         self._new_at: float | None = None
         self._are_there_senders = True
         self._size = 0
+        self._took = 0.0
         self._behind_since: float | None = None
         self._began = self._at = time.monotonic()
 
@@ -74,6 +78,9 @@ class Pace:
         """A round begins; returns the most events to take on in it."""
         self._began = self._at = time.monotonic()
         self._size = self._share.sizes[db.engine.dialect.name]
+        if is_sqlite() and self._are_there_senders:
+            slow = round(self._size * self._took / QUICK_SECONDS)
+            self._size = max(self._size, min(slow, MOST_BESIDE_SENDERS))
         return self._size
 
     def breathe(self, *_: Any) -> None:
@@ -97,6 +104,7 @@ class Pace:
             self._behind_since = self._began
         if not claimed:
             return 0.0
+        self._took = took
         self._are_there_senders = self._look_for_senders()
         return min(took * self._share.rest, LONGEST_REST_SECONDS) if is_sqlite() else 0.0
 

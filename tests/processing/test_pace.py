@@ -35,6 +35,12 @@ def sender(client: FlaskClient, team: Team) -> Any:
     return send
 
 
+@pytest.fixture(autouse=True)
+def _a_quick_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else it has to do just now."""
+    monkeypatch.setattr(pace, "QUICK_SECONDS", 3_600.0)
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time, as its only item."""
@@ -136,6 +142,22 @@ def test_each_share_is_greater_than_the_one_before_and_smaller_than_that_of_who_
 @pytest.mark.once
 def test_senders_always_have_time_of_their_own_to_write_to_sqlite() -> None:
     assert all(each.rest > 0 for each in SHARES)
+
+
+def test_on_a_slow_disk_a_batch_holds_more(
+    sender: Any, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten at a time, a tenth of a second each and twice as long a rest, would be 33 a second."""
+    monkeypatch.setattr(pace, "QUICK_SECONDS", 0.01)
+    behind, sizes = Pace(), list[int]()
+    for took in (0.01, 0.02, 0.1, 0.001, 0.001):
+        sender()
+        sizes.append(behind.begin())
+        clock[0] += took
+        behind.rest(sizes[-1])
+    least = size_of(SHARES[0].sizes)
+    most = pace.MOST_BESIDE_SENDERS
+    assert sizes == ([least, least, 20, most, least] if is_sqlite() else [least] * 5)
 
 
 def test_who_sends_now_and_then_is_no_stranger_between_two_batches(
