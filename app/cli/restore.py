@@ -17,6 +17,7 @@ from app.cli.options import json_option
 from app.cli.restoring import PLACES
 from app.cli.text import dump, escape
 from app.extensions import db, writing
+from app.invocation import shell_command
 from app.models import UserSession
 from app.processing.secret_mark import EXPLANATION, adopt_secret, is_ours
 from app.workspaces.audit import note_server
@@ -76,7 +77,7 @@ def _look_through(file: Path, is_new_key: bool) -> Contents:
     if kind != wanted:
         raise BackupError(
             f"{file} is a backup of {kind}, and the database of the present settings is {wanted}. "
-            "Restore it there; `flask --app wsgi move` takes SQLite to PostgreSQL."
+            f"Restore it there; `{shell_command('move')}` takes SQLite to PostgreSQL."
         )
     contents = EXAMINERS[kind](file)
     known = {each.revision for each in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from app.console.session_cookie import NAME
 from app.extensions import db
+from app.invocation import shell_command
 from app.links import local_path
 from app.models import Instance, User, UserSession
 from app.workspaces.people import setup_token
@@ -38,7 +39,7 @@ def test_the_set_up_link_makes_the_owner_and_signs_in(client: FlaskClient) -> No
 def test_without_the_right_token_there_is_no_set_up(client: FlaskClient) -> None:
     for path in ("/setup", "/setup?token=", "/setup?token=wrong", "/setup?token=%ff"):
         page = open_page(client, path, 403)
-        assert "flask --app wsgi prepare" in page.text
+        assert shell_command("prepare") in page.text
         assert client.post(path, data=ANSWERS).status_code == 403
     assert db.session.get(Instance, 1) is None
 
