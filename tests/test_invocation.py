@@ -12,6 +12,8 @@ from tests.test_documents import DOCUMENTS
 ROOT = Path(__file__).parent.parent
 BARE = re.compile(r"(?<!\.venv/bin/)(?<!-f \")(?<!\w)flask --app wsgi")
 """`pkill -f "flask --app wsgi worker"` names a process, and calls nothing."""
+TO_FOLLOW = [path for path in DOCUMENTS if path.name != "CHANGELOG.md"]
+"""What tells of the past may name a command in short."""
 
 
 def test_it_is_called_where_make_put_the_environment_and_else_from_the_path(
@@ -35,7 +37,7 @@ def test_texts_go_from_the_documents_form_to_that_of_an_image_and_back(
     assert invocation.as_documented(shown) == invocation.as_documented(written) == written
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", TO_FOLLOW, ids=lambda path: path.name)
 def test_documents_write_all_commands_in_one_form(path: Path) -> None:
     assert not BARE.findall(path.read_text())
 
@@ -52,4 +54,4 @@ def test_the_app_itself_never_writes_one_out(folder: str) -> None:
 
 
 def test_the_troubleshooting_table_shows_them_as_they_work_here() -> None:
-    assert invocation.shell_command("doctor") in PROBLEMS["server_error"].fix
+    assert invocation.shell_command("doctor") in PROBLEMS["unavailable"].fix
