@@ -29,6 +29,21 @@ def set_up(client: FlaskClient, **values: str) -> Any:
 # --- set-up --------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [({"password": "password1234"}, "password"), ({"email": "no", "password": "short"}, "email")],
+)
+def test_the_first_field_that_is_wrong_has_the_focus(
+    client: FlaskClient, values: dict[str, str], wanted: str
+) -> None:
+    page = Page(set_up(client, **values).text)
+    focused = [each["name"] for tag, each in page.tags if tag == "input" and "autofocus" in each]
+    assert focused == [wanted]
+    assert page.text.count("a sentence is fine") == 1
+    fresh = open_page(client, f"/setup?token={setup_token()}")
+    assert [each["name"] for _, each in fresh.tags if "autofocus" in each] == ["workspace"]
+
+
 def test_the_set_up_link_makes_the_owner_and_signs_in(client: FlaskClient) -> None:
     answer = set_up(client)
     assert (answer.status_code, answer.location) == (303, "/")
