@@ -65,6 +65,10 @@ def test_a_key_name_that_is_cut_ends_with_no_space(owner: FlaskClient, team: Tea
     assert proposed == f"Python: {name.removesuffix(' and more')}"
 
 
+def test_a_key_is_named_in_short(owner: FlaskClient, team: Team) -> None:
+    assert key_form(owner, settle(owner, team, "http")).fields["name"] == f"HTTP: {team.name}"
+
+
 def test_the_first_step_offers_every_tool(owner: FlaskClient) -> None:
     page = open_page(owner, "/connect")
     for tool in TOOLS.values():
