@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.disguised_keys import mask_disguised
+from app.invocation import as_installed
 from app.secret_texts import find_secrets
 
 KINDS = ("request", "body", "field", "warning", "processing", "delivery")
@@ -167,7 +168,7 @@ def shorten(text: str, limit: int = RECEIVED_LIMIT) -> str:
 
 
 def _read_table(path: Path) -> dict[str, Problem]:
-    rows = tomllib.loads(path.read_text("utf-8"))
+    rows = tomllib.loads(as_installed(path.read_text("utf-8")))
     return {code: Problem(code=code, **cells) for code, cells in rows.items()}
 
 

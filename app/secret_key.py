@@ -25,6 +25,9 @@ KNOWN_SECRETS = frozenset(
     )
 )
 MIN_SECRET_LENGTH = 32
+NAME = "secret_key"
+_made: set[Path] = set()
+"""The files that this process has made, and none that it found."""
 
 
 def resolve_secret_key(settings: Mapping[str, object]) -> str:
@@ -33,7 +36,16 @@ def resolve_secret_key(settings: Mapping[str, object]) -> str:
     if given:
         _refuse_weak_secret(given)
         return given
-    return _kept_secret(Path(str(settings["FLOWPULSE_DATA_DIR"])) / "secret_key")
+    return _kept_secret(Path(str(settings["FLOWPULSE_DATA_DIR"])) / NAME)
+
+
+def take_back_secret(data_dir: Path) -> None:
+    """Remove the secret of this folder where this process has made it: nothing is kept by it yet,
+    and it would lie where another one has to be put."""
+    path = (data_dir / NAME).resolve()
+    if path in _made:
+        path.unlink(missing_ok=True)
+        _made.remove(path)
 
 
 def _refuse_weak_secret(secret: str) -> None:
@@ -55,6 +67,7 @@ def _kept_secret(path: Path) -> str:
             file.write(secrets.token_urlsafe(48))
         try:
             os.link(draft, path)  # One of several starters wins; the others read its secret.
+            _made.add(path.resolve())
         except FileExistsError:
             pass
         draft.unlink()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.config import SETTINGS
+from app.invocation import as_documented
 from app.models import IDEMPOTENCY_WINDOW
 from app.problems import KINDS, PROBLEMS, Problem
 from app.processing.retention import KEY_USAGE_KEPT, MESSAGES_KEPT
@@ -89,7 +90,7 @@ def draw_troubleshooting() -> str:
         for problem in PROBLEMS.values():
             if problem.kind == kind:
                 parts += ["", _draw_problem(problem)]
-    return "\n".join(parts) + "\n"
+    return as_documented("\n".join(parts) + "\n")
 
 
 def _draw_problem(problem: Problem) -> str:

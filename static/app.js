@@ -457,6 +457,14 @@
     sideways().forEach(showCurrent);
   }
 
+  /* A phone tells of a new height each time that its own bars come or go: what was scrolled stays. */
+  let width = window.innerWidth;
+  function fitSideways() {
+    const isOther = window.innerWidth !== width;
+    width = window.innerWidth;
+    sideways().forEach(isOther ? showCurrent : markEdges);
+  }
+
   document.addEventListener("click", (event) => {
     closeMenus(event.target.closest("details[data-menu]"));
     const button = event.target.closest("button");
@@ -490,7 +498,7 @@
   document.addEventListener("scroll", ({ target }) => {
     if (target.matches?.(SIDEWAYS)) markEdges(target);
   }, { capture: true, passive: true });
-  window.addEventListener("resize", () => sideways().forEach(markEdges));
+  window.addEventListener("resize", fitSideways);
   document.addEventListener("live:parsed", ({ detail }) => refreshTimes(detail));
   document.addEventListener("toast", ({ detail }) => {
     for (const { category, text } of detail.toasts ?? []) toast(category, text);

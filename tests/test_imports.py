@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 LEVELS = {
     "identifiers": 0,
     "clock": 0,
+    "invocation": 0,
     "postgres": 0,
     "database_errors": 0,
     "outages": 0,

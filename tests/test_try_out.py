@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.config import resolve_database_url
+from app.invocation import shell_command
 from tests.ports import free_port
 from tests.server import test_environment
 
@@ -53,7 +54,7 @@ def test_a_database_without_the_programs_tables_will_not_do(
     code, said = try_out(empty_database_url, empty_database_url if is_same else "", tmp_path)
     assert code == 1
     assert said.startswith("The database is at nothing, the program at ")
-    assert said.endswith("Run: flask --app wsgi prepare")
+    assert said.endswith(f"Run: {shell_command('prepare')}")
 
 
 @pytest.mark.once

@@ -13,6 +13,7 @@ from typing import Any
 
 from app.backups.contents import BackupError, Contents, quote
 from app.backups.drafts import SYNC_EVERY, sync
+from app.invocation import shell_command
 
 PAGES_AT_ONCE = 256
 REST = 1.0
@@ -22,7 +23,7 @@ REST = 1.0
 def write(database: Path, draft: Path) -> Contents:
     """Copy what is committed now; returns what the database held in that moment."""
     if not database.is_file():
-        raise BackupError(f"{database} is not there. Run: flask --app wsgi prepare")
+        raise BackupError(f"{database} is not there. Run: {shell_command('prepare')}")
     with closing(_open(database, "rw")) as source, closing(_open(draft, "rw")) as copy:
         source.execute("PRAGMA query_only = ON")
         source.execute("BEGIN")

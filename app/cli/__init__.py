@@ -1,4 +1,4 @@
-"""The command line: `flask --app wsgi …`, one module for each noun."""
+"""The command line: `.venv/bin/flask --app wsgi …`, one module for each noun."""
 
 from importlib import import_module
 from typing import NamedTuple, cast

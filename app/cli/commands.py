@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from app.backups.contents import BackupError
 from app.cli.text import escape
 from app.config import ConfigurationError
+from app.invocation import as_installed, shell_command
 from app.processing.secret_mark import ForeignSecretError
 from app.workspaces.passwords import WeakPasswordError
 from app.workspaces.people import AlreadySetUpError, RefusedError
@@ -23,6 +24,10 @@ NO_TABLES = ("no such table", "no such column", "UndefinedTable", "UndefinedColu
 
 class Command(click.Command):
     """Ends with 0 when done, 1 when refused or not found, 2 when called wrongly."""
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Its examples as they work here, once all lines are broken."""
+        return as_installed(super().get_help(ctx))
 
     def invoke(self, ctx: click.Context) -> Any:
         _write_any_character()
@@ -59,7 +64,7 @@ def explain_outage(error: Exception) -> str:
     """One line on why the database can't be used, and what to do."""
     cause = getattr(error, "orig", None) or error
     if any(mark in f"{type(cause).__name__} {cause}" for mark in NO_TABLES):
-        return "The database is not up to date. Run: flask --app wsgi prepare"
+        return f"The database is not up to date. Run: {shell_command('prepare')}"
     lines = str(cause).strip().splitlines() or [type(cause).__name__]
     return f"The database can't be used: {escape(lines[0])}"
 

@@ -14,6 +14,7 @@ from app.cli.moved import why_not_to_start
 from app.clock import now
 from app.console.replica import MOST_BEHIND_SECONDS, describe_replica
 from app.extensions import db, is_sqlite
+from app.invocation import shell_command
 from app.models import Event, WorkerHeartbeat
 from app.problems import PROBLEMS
 from app.processing.clock_jumps import paused_until
@@ -29,7 +30,7 @@ MOST_CLOCK_DIFFERENCE = timedelta(seconds=30)
 NEVER_BEFORE = datetime.fromisoformat("2025-01-01T00:00:00Z")
 MUCH_WITHOUT_LIMIT = 10_000 * MEGABYTE
 MUCH_TOO_LARGE = 1.1
-START_WORKER = "Start it: `make run`, or flask --app wsgi worker"
+START_WORKER = f"Start it: `make run`, or {shell_command('worker')}"
 
 
 def check_connection() -> Finding:
@@ -59,7 +60,7 @@ def check_migrations() -> Finding:
     message = f"The database is at {found or 'nothing'}, the program at {wanted}."
     if found and found not in {script.revision for script in scripts.walk_revisions()}:
         return Finding(name, "fail", message, "Run the newer FlowPulse that made this database.")
-    return Finding(name, "fail", message, "Run: flask --app wsgi prepare")
+    return Finding(name, "fail", message, f"Run: {shell_command('prepare')}")
 
 
 def check_move() -> Finding:
@@ -174,7 +175,7 @@ def check_queue() -> Finding:
         return Finding(name, "warn", message, fix)
     failed = db.session.scalar(select(func.count()).where(Event.state == "failed")) or 0
     if failed:
-        fix = "Look at them with: flask --app wsgi events tail --state failed; retry them there."
+        fix = f"Look at them with: {shell_command('events tail --state failed')}; retry them there."
         return Finding(name, "warn", f"{failed} events could not be processed.", fix)
     oldest = oldest_accepted(db.session())
     age = f"; the oldest is {(now() - oldest).total_seconds():.1f} s old" if oldest else ""

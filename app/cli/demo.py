@@ -21,6 +21,7 @@ from app.clock import now
 from app.extensions import db, writing
 from app.ingest.records import NewEvent
 from app.ingest.service import ingest_service
+from app.invocation import shell_command
 from app.models import ApiKey, Event, Run, Workflow, Workspace
 from app.processing.batch import process_batch
 from app.processing.rollups import take_back_workflows
@@ -42,8 +43,8 @@ def demo(remove: bool, workspace: Workspace, as_json: bool) -> None:
 
     It makes six workflows whose names end in "(demo)", with some thousand runs and a few refused
     requests; two API keys, three alert rules with their alerts, and a channel that is switched off.
-    `flask --app wsgi demo --remove` takes them away again, with everything that was sent to these
-    workflows, and leaves all else alone.
+    `demo --remove` takes them away again, with everything that was sent to these workflows, and
+    leaves all else alone.
     """
     workspace_id = workspace.id
     existing = db.session.scalars(select(Workflow.id).where(_is_demo(workspace_id))).all()
@@ -51,7 +52,7 @@ def demo(remove: bool, workspace: Workspace, as_json: bool) -> None:
         raise click.ClickException("There is no demo data here.")
     if existing and not remove:
         raise click.ClickException(
-            "The demo data is here already. Remove it with: flask --app wsgi demo --remove"
+            f"The demo data is here already. Remove it with: {shell_command('demo --remove')}"
         )
     done = remove_demo(workspace_id) if remove else make_demo(workspace_id)
     verb = "Removed" if remove else "Made"
@@ -60,7 +61,7 @@ def demo(remove: bool, workspace: Workspace, as_json: bool) -> None:
     )
     click.echo(dump(done) if as_json else text)
     if not (remove or as_json):
-        click.echo("To remove them: flask --app wsgi demo --remove", err=True)
+        click.echo(f"To remove them: {shell_command('demo --remove')}", err=True)
 
 
 def make_demo(workspace_id: int) -> dict[str, int]:

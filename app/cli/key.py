@@ -66,7 +66,7 @@ def create(
     This is the only time that it can be seen. To keep it in a variable:
 
     \b
-      KEY=$(flask --app wsgi key create n8n)
+      KEY=$(.venv/bin/flask --app wsgi key create n8n)
     """
     expires_at = now() + expires_in if expires_in else None
     limits = [_find_workflow(workspace.id, slug).id for slug in slugs]

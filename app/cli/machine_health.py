@@ -8,6 +8,7 @@ from flask import current_app
 
 from app.cli.findings import Finding
 from app.extensions import db, is_sqlite
+from app.invocation import shell_command
 from app.processing.disk_space import look_at
 from app.trusted_proxies import SETTING, read_proxies
 
@@ -27,7 +28,7 @@ def check_data_folder() -> Finding:
     if not folder.is_dir() and not is_sqlite() and current_app.config["FLOWPULSE_SECRET_KEY"]:
         return Finding(name, "ok", "None is needed: database and secret key are elsewhere.")
     if not folder.is_dir():
-        return Finding(name, "fail", f"{folder} is not there.", "Run: flask --app wsgi prepare")
+        return Finding(name, "fail", f"{folder} is not there.", f"Run: {shell_command('prepare')}")
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         fix = "Give it to the account that runs FlowPulse, with chown."
         return Finding(name, "fail", f"{folder} can't be written.", fix)

@@ -6,16 +6,16 @@ import click
 from flask import current_app
 
 from app.cli.commands import Command, Group, command
+from app.invocation import DOCUMENTED, as_documented
 
-CALL = "flask --app wsgi"
 WIDTH = 88
 INTRODUCTION = f"""\
 # The command line
 
-Drawn from the commands' own help by `{CALL} manual > docs/command-line.md`.
+Drawn from the commands' own help by `{DOCUMENTED} manual > docs/command-line.md`.
 
 Call the commands from FlowPulse's folder, with the Python that runs the server:
-`.venv/bin/{CALL} …`. They read the same settings as the server, from the environment
+`{DOCUMENTED} …`. They read the same settings as the server, from the environment
 or `.env`, and may be used while it runs; all but `move` and `restore`.
 
 - **Exit codes**: 0 done, 1 refused or not found (one line on standard error says why), 2 called
@@ -62,6 +62,9 @@ def _walk(
 
 def _help(names: Sequence[str], found: click.Command) -> str:
     context = click.Context(
-        found, info_name=f"{CALL} {' '.join(names)}", terminal_width=WIDTH, max_content_width=WIDTH
+        found,
+        info_name=f"{DOCUMENTED} {' '.join(names)}",
+        terminal_width=WIDTH,
+        max_content_width=WIDTH,
     )
-    return found.get_help(context).rstrip()
+    return as_documented(found.get_help(context)).rstrip()

@@ -30,6 +30,7 @@ from app.cli.options import json_option
 from app.cli.text import Row, dump, escape, print_rows, show
 from app.config import ConfigurationError, resolve_database_url
 from app.extensions import db, is_sqlite
+from app.invocation import shell_command
 from app.url_secrets import STARS, mask_database_url
 from app.write_lock import note_of_move
 
@@ -122,7 +123,7 @@ def _find_file() -> Path:
     path = Path(str(db.engine.url.database))
     db.engine.dispose()
     if not path.is_file():
-        raise click.ClickException(f"{path} is not there. Run: flask --app wsgi prepare")
+        raise click.ClickException(f"{path} is not there. Run: {shell_command('prepare')}")
     return path
 
 

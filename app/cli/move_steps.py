@@ -23,6 +23,7 @@ from app.cli.text import escape, show
 from app.clock import now
 from app.database_errors import strip_values
 from app.extensions import Model, db
+from app.invocation import shell_command
 
 TELL_EVERY_SECONDS = 5.0
 MOST_ROWS_TOLD = 5
@@ -82,12 +83,12 @@ def _ensure_current(source: Source) -> None:
     if source.revision() != wanted:
         raise click.ClickException(
             f"The SQLite database is at {source.revision() or 'nothing'}, the program at {wanted}. "
-            "Run first: flask --app wsgi prepare"
+            f"Run first: {shell_command('prepare')}"
         )
     if not source.is_wal():
         raise click.ClickException(
             "The SQLite database has another journal than FlowPulse gives it, with which a server "
-            "that runs can't be seen. Run first: flask --app wsgi prepare"
+            f"that runs can't be seen. Run first: {shell_command('prepare')}"
         )
 
 

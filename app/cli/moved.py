@@ -6,6 +6,7 @@ from app.cli.move_state import read_state
 from app.cli.text import show
 from app.clock import now
 from app.extensions import db, is_sqlite
+from app.invocation import shell_command
 from app.write_lock import note_of_move
 
 
@@ -40,5 +41,5 @@ def _is_half_filled() -> tuple[str, str] | None:
         return None
     return (
         f"A move from {state.path} to this database has begun and is not complete.",
-        "Run it again, with the settings that the server had: flask --app wsgi move --to …",
+        "Run it again, with the settings that the server had: " + shell_command("move --to …"),
     )

@@ -11,11 +11,12 @@ from sqlalchemy import or_, select
 
 from app.cli.text import escape
 from app.extensions import db
+from app.invocation import shell_command
 from app.models import Workspace
 
 NOT_SET_UP = (
-    "This server is not set up yet. Open the link that `flask --app wsgi prepare` prints, or run: "
-    "flask --app wsgi user create you@example.org --role owner"
+    f"This server is not set up yet. Open the link that `{shell_command('prepare')}` prints, "
+    f"or run: {shell_command('user create you@example.org --role owner')}"
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")

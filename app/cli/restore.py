@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 from alembic.script import ScriptDirectory
+from flask import current_app
 from flask_migrate import upgrade
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
@@ -17,8 +18,10 @@ from app.cli.options import json_option
 from app.cli.restoring import PLACES
 from app.cli.text import dump, escape
 from app.extensions import db, writing
+from app.invocation import shell_command
 from app.models import UserSession
-from app.processing.secret_mark import EXPLANATION, adopt_secret, is_ours
+from app.processing.secret_mark import adopt_secret, is_ours
+from app.secret_key import NAME, take_back_secret
 from app.workspaces.audit import note_server
 
 NEWER = "It was made by a newer FlowPulse than this one: restore it with that."
@@ -44,16 +47,18 @@ def restore(file: Path, force: bool, new_secret_key: bool, as_json: bool) -> Non
     beside it even then. A backup of an older version is migrated. Everybody has to sign in again.
     See docs/backup.md.
     """
-    contents = _look_through(file, new_secret_key)
     place = PLACES[db.engine.dialect.name]()
+    contents = _look_through(file, new_secret_key)
+    db.session.remove()
+    db.engine.dispose()  # We are not to be in our own way.
     is_kept = place.holds_something()
+    if is_kept:
+        place.ensure_unused()  # Who runs it still is told to stop it, not to use force.
     if is_kept and not force:
         raise BackupError(
             f"{place.name} is not empty. To restore all the same, add --force: what it holds is "
             "kept beside it."
         )
-    db.session.remove()
-    db.engine.dispose()  # We are not to be in our own way.
     kept = place.take(file, is_kept)
     upgrade()
     adopt_secret(new_secret_key)
@@ -76,15 +81,29 @@ def _look_through(file: Path, is_new_key: bool) -> Contents:
     if kind != wanted:
         raise BackupError(
             f"{file} is a backup of {kind}, and the database of the present settings is {wanted}. "
-            "Restore it there; `flask --app wsgi move` takes SQLite to PostgreSQL."
+            f"Restore it there; `{shell_command('move')}` takes SQLite to PostgreSQL."
         )
     contents = EXAMINERS[kind](file)
     known = {each.revision for each in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
     if contents.revision not in known:
         raise BackupError(f"{file}: {NEWER if contents.revision else NOT_OURS}")
     if not (is_new_key or is_ours(contents.secret_mark)):
-        raise BackupError(f"{EXPLANATION} The one that is needed is aside of {file}. {NEW_KEY}")
+        raise BackupError(_explain_other_key(file))
     return contents
+
+
+def _explain_other_key(file: Path) -> str:
+    """Also sees to it that no new key lies where the former one has to be put."""
+    folder = Path(current_app.config["FLOWPULSE_DATA_DIR"]).resolve()
+    take_back_secret(folder)
+    empty = (
+        ", with FLOWPULSE_SECRET_KEY empty" if current_app.config["FLOWPULSE_SECRET_KEY"] else ""
+    )
+    return (
+        f"This server's secret key is not the one that {file} was made with. Copy the file "
+        f"secret_key from the former server's data folder to {folder / NAME}{empty}; where that "
+        f"server had FLOWPULSE_SECRET_KEY, set the same here. {NEW_KEY}"
+    )
 
 
 def _note(session: Session, file: Path, backup: Contents, is_kept: bool) -> None:

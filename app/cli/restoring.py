@@ -34,6 +34,9 @@ class Place(Protocol):
     def holds_something(self) -> bool:
         """Whether a server was set up on it, or somebody else's tables are in it."""
 
+    def ensure_unused(self) -> None:
+        """Raises BackupError where another program has the database open."""
+
     def take(self, backup: Path, is_kept: bool) -> str | None:
         """Put a backup there; returns the name under which is kept what was there, where it is to
         be. Raises BackupError where somebody uses the database."""
@@ -55,6 +58,10 @@ class SqlitePlace:
             return _is_used(sqlite.examine(self._path))
         except BackupError:  # Who knows what it is? It is kept.
             return True
+
+    def ensure_unused(self) -> None:
+        with self._held():
+            pass
 
     def take(self, backup: Path, is_kept: bool) -> str | None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,10 +105,14 @@ class PostgresPlace:
         with postgres_tools.connect() as connection:
             return postgres.count(connection)
 
+    def ensure_unused(self) -> None:
+        with postgres_tools.connect() as connection:
+            self._ensure_alone(connection)
+
     def take(self, backup: Path, is_kept: bool) -> str | None:
         with postgres_tools.connect() as connection:
             program = postgres_tools.find("pg_restore", connection.info.server_version)
-            self._ensure_unused(connection)
+            self._ensure_alone(connection)
             connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
             here = str((connection.execute("SELECT current_schema()").fetchone() or [""])[0])
             aside = f"flowpulse_{_name_kept()}"
@@ -116,7 +127,7 @@ class PostgresPlace:
                 connection.execute(drop)
         return f"the schema {aside}" if is_kept else None
 
-    def _ensure_unused(self, connection: psycopg.Connection[Any]) -> None:
+    def _ensure_alone(self, connection: psycopg.Connection[Any]) -> None:
         """A server that is just stopping gets a moment."""
         end = time.monotonic() + WAIT_MS / 1_000
         while others := (connection.execute(_OTHERS).fetchone() or [0])[0]:

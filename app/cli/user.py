@@ -53,7 +53,8 @@ def create(
     The first user, who must be an owner, sets the server up. To give the password from a file:
 
     \b
-      flask --app wsgi user create ana@example.org --role owner --password-stdin < password.txt
+      .venv/bin/flask --app wsgi user create ana@example.org --role owner \\
+        --password-stdin < password.txt
     """
     if is_set_up():
         if workspace_name is not None:

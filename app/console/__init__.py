@@ -67,6 +67,7 @@ from app.console.toasts import carry_toasts
 from app.errors import answer_page
 from app.extensions import login_manager
 from app.htmx import is_for_htmx, is_going_on
+from app.invocation import shell_command
 from app.processing.web_beat import note_served
 from app.timetable import span_in_words
 
@@ -137,7 +138,7 @@ def init_console(app: Flask) -> None:
     app.jinja_env.filters.update(problem_title=title_of, problem_message=message_of)
     app.jinja_env.filters.update(named_workflow=workflow_of, delivery_problem=find_problem)
     app.jinja_env.globals.update(is_for_htmx=is_for_htmx, is_going_on=is_going_on)
-    app.jinja_env.globals.update(find_disk_notice=find_disk_notice)
+    app.jinja_env.globals.update(find_disk_notice=find_disk_notice, shell_command=shell_command)
     init_reader(app)
     app.context_processor(list_navigation)
     app.register_error_handler(CSRFError, _answer_old_form)

@@ -40,7 +40,7 @@ def make_n8n(target: Target) -> tuple[Part, ...]:
                 "own trigger; a click on “Execute workflow” does not count.",
                 "Each n8n workflow that has its own FlowPulse workflow needs its own error "
                 "workflow, "
-                "since workflow_id stands in it.",
+                "since `workflow_id` stands in it.",
             ),
         ),
     )
@@ -112,8 +112,9 @@ def make_make(target: Target) -> tuple[Part, ...]:
             code=json.dumps(sample, indent=2),
             filename="sample for Create JSON in Make",
             steps=(
-                f"In Create JSON, map ended_at to {ended_at}, error_message to the failed module's "
-                "error message, error_type to its error type, and external_execution_id to the "
+                f"In Create JSON, map `ended_at` to `{ended_at}`, `error_message` to the failed "
+                "module's error message, `error_type` to its error type, and "
+                "`external_execution_id` to the "
                 "execution's id.",
                 "End the route with the Rollback directive, so that Make itself still counts the "
                 "run as "

@@ -13,7 +13,7 @@ from app.console.snippets import TOOLS
 from app.console.wizard import Choice, describe_listening, describe_wizard, read_choice, since
 from app.extensions import db
 from app.htmx import is_for_htmx
-from app.models import ApiKey
+from app.models import SCOPES, ApiKey
 from app.workspaces.api_keys import create_api_key, find_by_secret
 from app.workspaces.people import RefusedError
 from app.workspaces.workflows import create_workflow, find_twin
@@ -66,8 +66,11 @@ def add_key() -> ResponseReturnValue:
     if choice.workflow is None or Watch.read(request.args) is None:
         return redirect(choice.address(), 303)
     name = request.form.get("name", "")
+    scopes = [each for each in SCOPES if each == "ingest" or each in request.form.getlist("scope")]
     try:
-        api_key, key = create_api_key(current_workspace().id, name, created_by=signed_in_user())
+        api_key, key = create_api_key(
+            current_workspace().id, name, scopes, created_by=signed_in_user()
+        )
     except RefusedError as error:
         made = _find_just_made(name)
         if made is None:

@@ -19,6 +19,7 @@ from app.console.likely_workflows import (
     list_in_use,
 )
 from app.console.reprocessing import REPORTING, Open, find_hindrance, find_open, is_whole, preview
+from app.identifiers import new_id
 from app.ingest.attempts import Checked
 from app.ingest.batch_places import find_place
 from app.ingest.schemas import EVENT_KINDS
@@ -140,6 +141,16 @@ class Fixes:
             return None
         content_type = find_content_type(event)
         return correct(event.body, content_type, event.kind or "", event.workspace_id or 0)
+
+    @property
+    def would_do(self) -> bool:
+        """Whether the corrected body would be accepted as it stands, and can be sent from here."""
+        return self.can_resend and self.correction is not None and not self.correction.problem
+
+    @cached_property
+    def form_id(self) -> str:
+        """Of the form that sends it: a second press of the same button is known by that."""
+        return new_id()
 
     @cached_property
     def archived(self) -> Workflow | None:

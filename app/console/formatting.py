@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from math import floor
 
+from markupsafe import Markup, escape
+
 from app import clock
 from app.durations import in_words
 
@@ -120,6 +122,15 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def coded(text: str) -> Markup:
+    """The text, escaped, with what stands between two backticks set as code."""
+    plain, *rest = text.split("`")
+    pairs = zip(rest[::2], rest[1::2], strict=True)
+    return escape(plain) + Markup().join(
+        Markup("<code>{}</code>{}").format(code, after) for code, after in pairs
+    )
+
+
 def number(value: int | float | None) -> str:
     """`12,345` or `3.14`; a dash for None."""
     return NOTHING if value is None else f"{value:,}"
@@ -161,6 +172,7 @@ def range_label(name: str) -> str:
 
 
 FILTERS: dict[str, Callable[..., str]] = {
+    "coded": coded,
     "duration": duration,
     "elapsed": elapsed,
     "iso": iso,

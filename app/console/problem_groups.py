@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from app.console.fixes import Fixes
@@ -36,6 +36,8 @@ PAGE_SIZE = 25
 KEPT = ("show", "code", "window")
 """Parameters that the pages of the list share."""
 REQUESTS_SHOWN = 50
+_UNDO = "just_ignored"
+"""In the session: the group that the next page offers to show again."""
 _FINGERPRINT = re.compile("[0-9a-f]{16}")
 
 blueprint = Blueprint("problem_groups", __name__)
@@ -97,6 +99,7 @@ def show_groups() -> ResponseReturnValue:
         windows=WINDOWS,
         paged=paged,
         unstored=count_unstored(scope),
+        just_ignored=session.pop(_UNDO, None),
         kept=kept_since("problem", _find_oldest(groups)),
         page_url=lambda **changes: _page_url(filters, **changes),
     ), 422 if asked.errors else 200
@@ -132,7 +135,7 @@ def ignore(fingerprint: str) -> ResponseReturnValue:
     group = find_line(fingerprint, visible_workspace_ids()).group
     up_to = min(_read_number("up_to") or group.last_id, group.last_id)
     ignore_problem(current_workspace().id, fingerprint, up_to, signed_in_user())
-    flash("The problem is ignored until it happens again.", "success")
+    session[_UNDO] = fingerprint
     return redirect(url_for("problem_groups.show_groups"), 303)
 
 

@@ -1,18 +1,20 @@
 """A request that a person has changed and sends again."""
 
+from datetime import timedelta
 from hashlib import sha256
 from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import undefer
 
+from app.clock import now
 from app.console.body_places import BodyText
 from app.console.corrections import mend_json
 from app.console.drafts import Draft
 from app.console.fixes import Fixes, find_content_type
 from app.console.reprocessing import resolve, root_of, told_by
 from app.extensions import db
-from app.ingest.attempts import Attempt, Outcome, send
+from app.ingest.attempts import Attempt, Outcome, check, send
 from app.ingest.batch_body import KIND, leave_out_own
 from app.ingest.batch_places import find_place
 from app.ingest.field_names import find_meant
@@ -21,9 +23,9 @@ from app.ingest.schemas import EVENT_KINDS
 from app.models import Event, User, Workflow
 from app.problems import ProblemError
 
-_SEND_ID = "X-Form-Id"
-"""The header by which what a form has sent is found again."""
-_MOST_COMPARED = 50
+_ONE_PRESS = timedelta(minutes=1)
+"""Within it, the same body from the same person is a second press of one button."""
+_MOST_COMPARED = 10
 
 
 class Message(NamedTuple):
@@ -83,40 +85,40 @@ def _guess_kind(event: Event) -> str:
 def resend(event: Event, workspace_id: int, message: Message, user: User) -> Outcome:
     """Send it in the user's name as a further attempt of the event; twice is once.
 
-    Raises ProblemError `unavailable`.
+    It has no header of the sender's: that is not who sends it. Raises ProblemError `unavailable`.
     """
-    root_id, send_id = root_of(event), message.send_id
-    sent = _find_sent(root_id, send_id)
-    if sent:
-        problem = ProblemError(sent.code, sent.detail) if sent.code else None
-        return Outcome(sent.public_id, problem, is_repeat=True)
-    headers = [("Content-Type", "application/json"), (_SEND_ID, send_id)]
-    if event.user_agent:
-        headers.append(("User-Agent", event.user_agent))
+    root_id = root_of(event)
     attempt = Attempt(
         origin="resend",
         sent_by=user.email,
         workspace_id=workspace_id,
         kind=EVENT_KINDS[message.kind],
         body=message.raw,
-        headers=headers,
+        headers=[("Content-Type", "application/json")],
         attempt_of_id=root_id,
-        idempotency_key=f"resend:{send_id}",
+        idempotency_key=f"resend:{message.send_id}",
     )
+    if check(attempt).problem and (refused := _find_refused(attempt)):
+        problem = ProblemError(refused.code or "", refused.detail)
+        return Outcome(refused.public_id, problem, is_repeat=True)
     outcome = send(attempt)
     if outcome.problem is None:
         resolve({root_id})
     return outcome
 
 
-def _find_sent(root_id: int, send_id: str) -> Event | None:
-    """What this form has sent before, accepted or refused."""
+def _find_refused(attempt: Attempt) -> Event | None:
+    """What the first press has left; that of an accepted one is known by its Idempotency-Key."""
     query = (
         select(Event)
-        .where(Event.attempt_of_id == root_id, Event.origin == "resend")
-        .options(undefer(Event.headers))
+        .where(Event.attempt_of_id == attempt.attempt_of_id, Event.state == "rejected")
+        .where(Event.origin == attempt.origin, Event.sent_by == attempt.sent_by)
+        .where(Event.kind == attempt.kind.name, Event.body_size == len(attempt.body))
+        .where(Event.received_at > now() - _ONE_PRESS)
+        .options(undefer(Event.body))
         .order_by(Event.id.desc())
         .limit(_MOST_COMPARED)
     )
-    header = [_SEND_ID, send_id]
-    return next((each for each in db.session.scalars(query) if header in each.headers), None)
+    # Of a long body the beginning is kept.
+    found = db.session.scalars(query)
+    return next((each for each in found if attempt.body.startswith(each.body)), None)

@@ -35,8 +35,8 @@ def make_shell(target: Target) -> tuple[Part, ...]:
         Part(
             "wrapper",
             "Fetch the wrapper",
-            "One file, for Python 3.8 or newer, without packages. ~/.local/bin is the user's own "
-            "and needs no sudo; for all users of the machine, take /usr/local/bin, as root.",
+            "One file, for Python 3.8 or newer, without packages. `~/.local/bin` is the user's own "
+            "and needs no sudo; for all users of the machine, take `/usr/local/bin`, as root.",
             code=f"mkdir -p ~/.local/bin\ncurl -fsS -o {install} {runner}\nchmod 755 {install}\n",
             filename="install",
         ),
@@ -72,10 +72,10 @@ def make_shell(target: Target) -> tuple[Part, ...]:
             filename="ping",
             steps=(
                 "The last line ends with the job's exit status, also while FlowPulse is down and "
-                "under set -e. curl gives up within 20 seconds.",
-                "The Idempotency-Key is drawn anew each time, and kept through curl's tries: an "
+                "under `set -e`. curl gives up within 20 seconds.",
+                "The `Idempotency-Key` is drawn anew each time, and kept through curl's tries: an "
                 "answer that gets lost makes no second run.",
-                "In a crontab, write it as one line, with a ; between the three commands.",
+                "In a crontab, write it as one line, with a `;` between the three commands.",
             ),
         ),
     )
@@ -86,7 +86,8 @@ def make_python(target: Target) -> tuple[Part, ...]:
         Part(
             "module",
             "One file, no packages",
-            "Save this as flowpulse.py beside your script, and run it once: it reports a success.",
+            "Save this as `flowpulse.py` beside your script, and run it once: it reports a "
+            "success.",
             code=_draw("flowpulse.py.txt", target),
             filename="flowpulse.py",
         ),
@@ -105,7 +106,8 @@ def make_node(target: Target) -> tuple[Part, ...]:
         Part(
             "module",
             "One file, no packages",
-            "Save this as flowpulse.mjs beside your script, and run it once: it reports a success.",
+            "Save this as `flowpulse.mjs` beside your script, and run it once: it reports a "
+            "success.",
             code=_draw("flowpulse.mjs", target),
             filename="flowpulse.mjs",
         ),
@@ -132,12 +134,13 @@ def make_http(target: Target) -> tuple[Part, ...]:
         Part(
             "failure",
             "Report a failure",
-            "The same with error_message:",
+            "The same with `error_message`:",
             code=_draw("curl.sh", target, event="run-failure"),
             filename="failure with curl",
             steps=(
                 "Give the request a time-out and two or three tries, and let your job go on when "
-                "it fails, as || true does: an outage of FlowPulse must not become one of the job.",
+                "it fails, as `|| true` does: an outage of FlowPulse must not become one of the "
+                "job.",
             ),
         ),
     )

@@ -43,3 +43,5 @@ class Tool:
     hint: str
     make_parts: Callable[[Target], tuple[Part, ...]]
     is_remote: bool = False
+    short: str = ""
+    """Where there is little room, if not its label."""

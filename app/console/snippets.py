@@ -10,9 +10,16 @@ TOOLS = {
         Tool("n8n", "n8n", "workflow", "Paste nodes onto the canvas", make_n8n),
         Tool("make", "Make", "plug", "HTTP module, error route", make_make, is_remote=True),
         Tool("zapier", "Zapier", "zap", "Webhooks by Zapier", make_zapier, is_remote=True),
-        Tool("cron", "cron or shell", "terminal", "One file to put before the command", make_shell),
+        Tool(
+            "cron",
+            "cron or shell",
+            "terminal",
+            "One file to put before the command",
+            make_shell,
+            short="cron",
+        ),
         Tool("python", "Python", "file-code", "One file, urllib only", make_python),
         Tool("node", "Node", "braces", "One file, fetch only", make_node),
-        Tool("http", "Any HTTP client", "globe", "curl to start from", make_http),
+        Tool("http", "Any HTTP client", "globe", "curl to start from", make_http, short="HTTP"),
     )
 }

@@ -153,7 +153,8 @@ def _suggest_key_name(choice: Choice) -> str:
     """A name that is free, such as `n8n: Lead enrichment 2`."""
     if not (choice.tool and choice.workflow):
         return ""
-    name = f"{TOOLS[choice.tool].label}: {choice.workflow.name}"[: MAX_NAME - 5].rstrip()
+    tool = TOOLS[choice.tool]
+    name = f"{tool.short or tool.label}: {choice.workflow.name}"[: MAX_NAME - 5].rstrip()
     query = select(ApiKey.name).where(*_in_use(), ApiKey.name.startswith(name, autoescape=True))
     taken = set(db.session.scalars(query))
     if name not in taken:

@@ -4,6 +4,7 @@ from flask import current_app
 from sqlalchemy import select
 
 from app.extensions import db, writing
+from app.invocation import shell_command
 from app.keys import mark_secret
 from app.models import Instance
 
@@ -14,7 +15,7 @@ EXPLANATION = (
 )
 REPLACE = (
     "To replace the key, put the former one into FLOWPULSE_OLD_SECRET_KEYS; where that is lost, "
-    "run: flask --app wsgi prepare --new-secret-key. All API keys have to be made anew then."
+    f"run: {shell_command('prepare --new-secret-key')}. All API keys have to be made anew then."
 )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.channels.sealing import UnreadableError, seal, unseal
 from app.clock import timestamp
 from app.extensions import db, writing
+from app.invocation import shell_command
 from app.models import RecoveryCode, User
 from app.workspaces.audit import note_account
 from app.workspaces.mistakes import RefusedError
@@ -27,7 +28,7 @@ DRIFT = 1
 CODES = 10
 UNREADABLE = (
     "The server's secret key has changed, so no code can be checked. Use a recovery code, or have "
-    "the server's admin run: flask --app wsgi user reset-two-factor"
+    f"the server's admin run: {shell_command('user reset-two-factor')}"
 )
 _SECRET_BYTES = 20
 _PURPOSE = b"secrets of second factors"

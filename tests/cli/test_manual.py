@@ -21,7 +21,7 @@ def every_command() -> Iterator[tuple[str, click.Command]]:
 
 def test_the_page_is_fresh(run: Run) -> None:
     assert PAGE.read_text() == run("manual").stdout, (
-        "Run: flask --app wsgi manual > docs/command-line.md"
+        "Run: .venv/bin/flask --app wsgi manual > docs/command-line.md"
     )
 
 

@@ -17,6 +17,7 @@ from app.cli.move_target import Target
 from app.clock import now
 from app.extensions import db, writing
 from app.identifiers import new_id
+from app.invocation import shell_command
 from app.models import Event
 from app.processing.partitions import drop_partitions
 from app.processing.worker import OUTAGE_SECONDS, Worker
@@ -363,7 +364,7 @@ def test_a_source_that_is_behind_or_broken_is_told_before_anything_is_made(
     assert "events: 1 rows point to workflows that are not there (row 3)" in said
     assert "users.created_at" in said
     change(source, "UPDATE alembic_version SET version_num = '0011'")
-    assert "Run first: flask --app wsgi prepare" in move(source, target, exit_code=1).stderr
+    assert f"Run first: {shell_command('prepare')}" in move(source, target, exit_code=1).stderr
     assert peek.scalar(text("SELECT to_regclass('users')")) is None
 
 

@@ -166,10 +166,12 @@ def connect(url: str) -> psycopg.Connection[Any]:
 
 def test_a_server_that_runs_must_be_stopped_first(file: Path, database_url: str) -> None:
     """The fixture's app has its connections open."""
-    db.session.execute(text("SELECT count(*) FROM events"))
-    refused = restore(database_url, file, "--force")
-    assert refused.exit_code == 1
-    assert "Stop FlowPulse" in refused.stderr
+    for options in (("--force",), ()):
+        db.session.execute(text("SELECT count(*) FROM events"))
+        refused = restore(database_url, file, *options)
+        assert refused.exit_code == 1
+        assert "Stop FlowPulse" in refused.stderr
+        assert "--force" not in refused.stderr, "nobody is to be led to that first"
     assert db.session.scalar(select(func.count(Event.id))) == 3
 
 
@@ -181,9 +183,34 @@ def test_another_secret_key_is_refused_before_anything_is_touched(
     assert refused.exit_code == 1 and "secret key is not the one" in refused.stderr
     with opened(elsewhere, tmp_path):
         assert inspect(db.engine).get_table_names() == []
+    assert str(file) in refused.stderr and "former server's data folder" in refused.stderr
     known = {**other, "FLOWPULSE_OLD_SECRET_KEYS": ["x" * 40]}
     assert restore(elsewhere, file, **known).exit_code == 1
     assert restore(elsewhere, file, "--new-secret-key", **other).exit_code == 0
+
+
+def test_no_new_secret_key_lies_where_the_former_one_has_to_be_put(
+    file: Path, elsewhere: str
+) -> None:
+    """A rehearsal in another folder: the first try makes a key there, before it is seen to be
+    the wrong one."""
+    place = file.parent / "elsewhere" / "secret_key"
+    refused = restore(elsewhere, file, FLOWPULSE_SECRET_KEY="")
+    assert refused.exit_code == 1
+    assert f"to {place};" in " ".join(refused.stderr.split())
+    assert not place.exists()
+    place.write_text(SECRET)
+    assert restore(elsewhere, file, FLOWPULSE_SECRET_KEY="").exit_code == 0
+
+
+def test_a_secret_key_that_was_there_stays_when_it_is_the_wrong_one(
+    file: Path, elsewhere: str
+) -> None:
+    place = file.parent / "elsewhere" / "secret_key"
+    place.parent.mkdir()
+    place.write_text("x1" * 24)
+    assert restore(elsewhere, file, FLOWPULSE_SECRET_KEY="").exit_code == 1
+    assert place.read_text() == "x1" * 24
 
 
 def test_a_former_secret_key_will_do(file: Path, elsewhere: str, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import inspect
 
 from app import create_app
 from app.extensions import db
+from app.invocation import shell_command
 from app.models import WorkerHeartbeat
 from app.workspaces.people import is_setup_token
 from tests.cli.conftest import Run
@@ -104,7 +105,7 @@ def test_a_command_on_an_empty_database_says_what_to_do(
         result = app.test_cli_runner().invoke(args=arguments)
         assert result.exit_code == 1
         assert result.stderr == (
-            "Error: The database is not up to date. Run: flask --app wsgi prepare\n"
+            f"Error: The database is not up to date. Run: {shell_command('prepare')}\n"
         )
     with app.app_context():
         db.engine.dispose()

@@ -65,6 +65,10 @@ def test_a_key_name_that_is_cut_ends_with_no_space(owner: FlaskClient, team: Tea
     assert proposed == f"Python: {name.removesuffix(' and more')}"
 
 
+def test_a_key_is_named_in_short(owner: FlaskClient, team: Team) -> None:
+    assert key_form(owner, settle(owner, team, "http")).fields["name"] == f"HTTP: {team.name}"
+
+
 def test_the_first_step_offers_every_tool(owner: FlaskClient) -> None:
     page = open_page(owner, "/connect")
     for tool in TOOLS.values():
@@ -173,6 +177,19 @@ def test_the_key_is_shown_once_in_the_snippet_and_nowhere_else(
     assert key not in "".join(value for _, value in answer.headers)
     assert key not in owner.get(address).text
     assert key_form(owner, address).fields["name"] == f"Python: {team.name} 2"
+
+
+def test_the_key_reads_as_well_unless_that_is_unticked(owner: FlaskClient, team: Team) -> None:
+    address = settle(owner, team)
+    form = key_form(owner, address)
+    assert form.fields["scope"] == ["read"]
+    assert "It may also read" in open_page(owner, address).text
+    fields = {name: value for name, value in form.fields.items() if name != "scope"}
+    assert owner.post(form.action, data={**fields, "name": "Reports"}).status_code == 200
+    assert db.session.query(ApiKey).filter_by(name="Reports").one().scope_names == ("ingest",)
+    refused = owner.post(form.action, data={**fields, "name": "n" * 121})
+    again = next(each for each in Page(refused.text).forms if each.action == form.action)
+    assert refused.status_code == 422 and "scope" not in again.fields
 
 
 def test_the_shown_key_goes_along_to_every_other_tool(

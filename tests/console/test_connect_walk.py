@@ -72,6 +72,8 @@ def test_from_the_choice_of_a_tool_to_two_green_ticks(
     key = page.locator("#new-key").inner_text()
     assert key in page.locator("#code-module").inner_text()
     opened = page.evaluate("performance.timeOrigin")
+    page.locator("#part-use").scroll_into_view_if_needed()
+    expect(listening.get_by_text("First success")).to_be_in_viewport()
     expect(page.get_by_role("button", name="Copy key")).to_be_focused()
     page.locator("#tool-make").click()
     expect(page.locator("dd", has_text=key).first).to_be_visible()
@@ -106,6 +108,8 @@ def test_from_the_choice_of_a_tool_to_two_green_ticks(
     failure = send("run-failure", 202, error_message="429 from the CRM")
     expect(listening.locator(f"a[href='/events/{failure}']")).to_be_visible(timeout=6_000)
     expect(listening.get_by_role("heading", name="Connected")).to_be_visible()
+    expect(page.locator(".step-mark").get_by_role("img", name="Done")).to_have_count(4)
+    expect(page.locator(".step-mark").last).not_to_contain_text("4", use_inner_text=True)
     assert page.evaluate("performance.timeOrigin") == opened, "The page was loaded anew"
     expect(page.locator("#new-key")).to_have_text(key)
 

@@ -14,6 +14,12 @@ from app.workspaces.profile import time_zones
 NOW = datetime(2026, 11, 24, 10, 42, 7, 120_000, tzinfo=UTC)
 
 
+def test_what_stands_between_backticks_is_set_as_code_and_all_is_escaped() -> None:
+    shown = formatting.coded("do `a && b`, then <c> `d`")
+    assert shown == "do <code>a &amp;&amp; b</code>, then &lt;c&gt; <code>d</code>"
+    assert formatting.coded("<i>") == "&lt;i&gt;"
+
+
 @pytest.mark.parametrize(
     ("ms", "text"),
     [

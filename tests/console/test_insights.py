@@ -74,6 +74,18 @@ def test_without_runs_insights_says_how_to_get_some(owner: FlaskClient, team: Te
     assert "How it went" not in open_page(owner, f"/workflows/{team.workflow_public_id}").text
 
 
+def test_where_no_run_said_how_long_it_took_no_empty_chart_is_drawn(
+    owner: FlaskClient, team: Team
+) -> None:
+    record(team, (20, "success", None), (25, "failure", None))
+    for path in ("/insights", f"/workflows/{team.workflow_public_id}"):
+        page = open_page(owner, path)
+        assert "Send started_at to see durations." in page.text
+        labels = [values.get("aria-label") or "" for tag, values in page.tags if tag == "svg"]
+        assert not [label for label in labels if label.startswith("Duration")]
+        assert [label for label in labels if label.startswith("Success rate")]
+
+
 def stop_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Late in an hour, so that what ran half an hour ago ran within it."""
     for module in ("app.console.insight_view.now", f"{__name__}.now"):

@@ -69,6 +69,26 @@ def test_a_refused_request_is_edited_sent_again_and_solved(owner: FlaskClient, t
     assert sent.headers["Location"] in page.links
 
 
+def test_a_correction_that_will_do_is_sent_with_one_click(owner: FlaskClient, team: Team) -> None:
+    path = refuse(owner, team, ended_at=None, endedAt=RECENT)
+    page = open_page(owner, path)
+    assert "This is the body that would be accepted." in page.text
+    assert "Send the corrected request" in page.text
+    form = page.form(f"{path}/resend")
+    first, second = (owner.post(form.action, data={**form.fields, "do": "send"}) for _ in range(2))
+    assert first.status_code == 303 and first.location == second.location
+    event = find(first.location.rsplit("/", 1)[1])
+    assert event is not None and event.state == "accepted" and event.sent_by == team.email
+    assert json.loads(event.body)["ended_at"] == RECENT
+    assert "Send the corrected request" not in open_page(owner, path).text
+
+
+def test_a_correction_that_will_not_do_is_only_to_be_edited(owner: FlaskClient, team: Team) -> None:
+    path = refuse(owner, team, ended_at=None, endedAt="some day")
+    page = open_page(owner, path)
+    assert "Send the corrected request" not in page.text and f"{path}/resend" in page.links
+
+
 @pytest.mark.parametrize("is_good", [True, False])
 def test_a_form_that_is_sent_twice_makes_one_event_and_shows_it_twice(
     owner: FlaskClient, team: Team, is_good: bool
@@ -85,6 +105,26 @@ def test_a_form_that_is_sent_twice_makes_one_event_and_shows_it_twice(
     assert len(db.session.scalars(select(Event)).all()) == 2
     edited = owner.post(form.action, data={**typed, "body": body + " "})
     assert edited.location != first.location
+
+
+def test_what_a_person_sends_again_is_theirs_and_not_the_senders(
+    owner: FlaskClient, team: Team
+) -> None:
+    body = json.dumps({"workflow_slug": team.slug, "ended_at": "yesterday"})
+    headers = {**team.headers, "User-Agent": "curl/8.5.0", "Content-Type": "application/json"}
+    refused = owner.post("/api/v1/ingest/run-success", data=body, headers=headers)
+    ingest_service().recorder.flush()
+    path = f"/events/{refused.json['event_id']}"
+    assert "from curl" in open_page(owner, path).text
+    body = json.dumps({"workflow_slug": team.slug, "ended_at": RECENT})
+    values = {"body": body, "kind": "run-success", "workflow": "", "do": "send"}
+    sent = send_form(owner, f"{path}/resend", **values)
+    page = open_page(owner, sent.location)
+    assert "from curl" not in page.text and f"by {team.email}" in page.text
+    event = find(sent.location.rsplit("/", 1)[1])
+    assert event is not None
+    assert (event.platform, event.user_agent) == (None, None)
+    assert {name for name, _ in event.headers} <= {"Content-Type", "Content-Length"}
 
 
 def test_each_form_sends_an_event_of_its_own(owner: FlaskClient, team: Team) -> None:

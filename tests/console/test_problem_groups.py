@@ -137,6 +137,26 @@ def test_what_was_ignored_can_be_shown_again(owner: FlaskClient, team: Team) -> 
     assert only_group(owner) == link
 
 
+def test_ignoring_is_undone_where_it_is_told(owner: FlaskClient, team: Team) -> None:
+    refuse(owner, team)
+    link = only_group(owner)
+    sent = send_form(owner, link, f"{link}/ignore")
+    page = open_page(owner, sent.location)
+    assert "The problem is ignored until it happens again." in page.text
+    assert owner.post(f"{link}/show-again", data=page.form(f"{link}/show-again").fields)
+    page = open_page(owner, "/problems")
+    assert group_links(page) == [link] and "is ignored until" not in page.text
+
+
+def test_what_mends_a_group_comes_before_what_explains_and_what_ignores_it(
+    owner: FlaskClient, team: Team
+) -> None:
+    refuse(owner, team)
+    text = open_page(owner, only_group(owner)).text
+    places = [text.index(each) for each in ("Mend it", "Why this request", "Ignore until")]
+    assert places == sorted(places)
+
+
 def test_ignoring_twice_keeps_the_later_word(owner: FlaskClient, team: Team) -> None:
     refuse(owner, team)
     link = only_group(owner)

@@ -50,6 +50,30 @@ def is_step(answer: Response) -> bool:
     return answer.request.method == "POST" and "/reprocess" in answer.url
 
 
+@pytest.mark.once
+def test_on_a_phone_each_group_is_told_without_a_cut_and_the_present_page_is_marked_in_sight(
+    live_server: LiveServer, own_team: LiveTeam, page: Page
+) -> None:
+    enter(page.context, live_server, own_team.email)
+    refuse(live_server, own_team)
+    page.goto(f"{live_server.url}/problems")
+    page.set_viewport_size({"width": 390, "height": 844})
+    row = page.get_by_role("row", name="Workflow not found")
+    expect(row.locator(".spark")).to_be_hidden()
+    clipped = row.locator(".clip").evaluate_all(
+        "all => all.filter((each) => each.scrollWidth > each.clientWidth).length"
+    )
+    assert clipped == 0
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(f"{live_server.url}/docs")
+    page.set_viewport_size({"width": 390, "height": 844})
+    current = page.locator(".topnav [aria-current]")
+    expect(current).to_have_text("Docs")
+    expect(current).to_be_in_viewport(ratio=1)
+    page.goto(f"{live_server.url}/events")
+    expect(page.get_by_role("button", name="Shortcuts")).to_be_hidden()
+
+
 @pytest.mark.everywhere
 def test_a_group_is_ignored_until_it_happens_again_and_one_of_many_is_reprocessed_as_a_whole(
     live_server: LiveServer, own_team: LiveTeam, page: Page

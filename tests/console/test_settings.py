@@ -105,7 +105,10 @@ def test_the_servers_owner_sees_what_is_in_use_the_limit_and_what_went_for_it(
 ) -> None:
     monkeypatch.setattr(size_limit, "measure", lambda: Holding(3 * MEGABYTE, {}))
     page = open_page(owner, "/settings").text
-    assert "; 3 MB in use Worker" in page and "Removed for size" not in page
+    assert (
+        "; 3 MB in use, no limit ( FLOWPULSE_MAX_DATABASE_MB ) Worker" in page
+        and "Removed for size" not in page
+    )
     app.config["FLOWPULSE_MAX_DATABASE_MB"] = 2
     moment = datetime(2026, 2, 3, 12, tzinfo=UTC)
     row = {"day": moment.date(), "why": "size", "row_count": 600, "last_at": moment}
@@ -115,6 +118,20 @@ def test_the_servers_owner_sees_what_is_in_use_the_limit_and_what_went_for_it(
     page = open_page(owner, "/settings").text
     assert "; 3 MB in use, 2 MB at most" in page
     assert "1,200 rows in 90 days, the last 3 Feb 2026 ; successes go back to 3 Feb 2026" in page
+
+
+def test_settings_lead_to_the_audit_log_whoever_may_read_it(
+    owner: FlaskClient, colleague: Callable[[str], FlaskClient]
+) -> None:
+    def links_in_header(client: FlaskClient) -> bool:
+        header = client.get("/settings").text.partition('class="page-header"')[2]
+        return "/settings/audit" in header.partition("</header>")[0]
+
+    assert links_in_header(owner) and not links_in_header(colleague("admin"))
+
+
+def test_what_all_periods_have_in_common_is_said_once(owner: FlaskClient) -> None:
+    assert open_page(owner, "/settings").text.count("In days, 1 to 3650.") == 1
 
 
 def test_the_lag_is_the_age_of_the_oldest_event_also_of_one_that_is_put_off(

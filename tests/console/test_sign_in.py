@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from app.console.session_cookie import NAME
 from app.extensions import db
+from app.invocation import shell_command
 from app.links import local_path
 from app.models import Instance, User, UserSession
 from app.workspaces.people import setup_token
@@ -28,6 +29,21 @@ def set_up(client: FlaskClient, **values: str) -> Any:
 # --- set-up --------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [({"password": "password1234"}, "password"), ({"email": "no", "password": "short"}, "email")],
+)
+def test_the_first_field_that_is_wrong_has_the_focus(
+    client: FlaskClient, values: dict[str, str], wanted: str
+) -> None:
+    page = Page(set_up(client, **values).text)
+    focused = [each["name"] for tag, each in page.tags if tag == "input" and "autofocus" in each]
+    assert focused == [wanted]
+    assert page.text.count("a sentence is fine") == 1
+    fresh = open_page(client, f"/setup?token={setup_token()}")
+    assert [each["name"] for _, each in fresh.tags if "autofocus" in each] == ["workspace"]
+
+
 def test_the_set_up_link_makes_the_owner_and_signs_in(client: FlaskClient) -> None:
     answer = set_up(client)
     assert (answer.status_code, answer.location) == (303, "/")
@@ -38,7 +54,7 @@ def test_the_set_up_link_makes_the_owner_and_signs_in(client: FlaskClient) -> No
 def test_without_the_right_token_there_is_no_set_up(client: FlaskClient) -> None:
     for path in ("/setup", "/setup?token=", "/setup?token=wrong", "/setup?token=%ff"):
         page = open_page(client, path, 403)
-        assert "flask --app wsgi prepare" in page.text
+        assert shell_command("prepare") in page.text
         assert client.post(path, data=ANSWERS).status_code == 403
     assert db.session.get(Instance, 1) is None
 

@@ -206,6 +206,12 @@ def test_the_body_of_the_n8n_success_node_is_taken_as_it_is(
     assert json.loads(body)["metadata"]["n8n_workflow"] == AWKWARD
 
 
+def test_curls_pieces_have_no_empty_line_and_show_no_progress(target: Target) -> None:
+    for part in parts_of("http", target).values():
+        assert part.code.startswith("curl -sS ") and "\n\n" not in part.code
+        assert "\n  }' || true\n" in part.code
+
+
 # --- Make and Zapier ------------------------------------------------------------------------------
 
 
