@@ -4,15 +4,14 @@ Errors are logged and kept. A driver's words can quote the row that was refused,
 what the statement was given: a hash of a password, an address.
 """
 
-import re
 from typing import Any
 
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
 
 _DATA_EXCEPTION = "22"
-"""The class of SQLSTATE whose primary message quotes values (PostgreSQL, appendix A)."""
-_QUOTED = re.compile(r'".*"', re.DOTALL)
+"""The class of SQLSTATE whose primary message quotes values (PostgreSQL, appendix A), in the signs
+of the server's language."""
 
 
 def strip_values(error: Any) -> None:
@@ -21,7 +20,7 @@ def strip_values(error: Any) -> None:
     if not primary:  # Of SQLite, whose words name columns alone, or the connection's.
         return
     if str(error.sqlstate).startswith(_DATA_EXCEPTION):
-        primary = _QUOTED.sub('"…"', primary)
+        primary = f"a value that does not fit (SQLSTATE {error.sqlstate})"
     error.args = (primary,)
 
 

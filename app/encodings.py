@@ -62,11 +62,20 @@ def decode(raw: bytes) -> Decoded:
     return Decoded(raw.decode("utf-8", "surrogateescape"), "utf-8", is_readable=not _is_full(raw))
 
 
+_BEGINNINGS = {
+    b"{\0": "utf-16-le",
+    b"[\0": "utf-16-le",
+    b"\0{": "utf-16-be",
+    b"\0[": "utf-16-be",
+}
+"""Of JSON, however few of the signs that follow are Latin ones."""
+
+
 def _find_codec(raw: bytes) -> tuple[bytes, str]:
     for mark, codec in _MARKS.items():
         if raw.startswith(mark):
             return mark, codec
-    return b"", _find_by_nuls(raw) if _is_full(raw) else "utf-8"
+    return b"", _find_by_nuls(raw) if _is_full(raw) else _BEGINNINGS.get(raw[:2], "utf-8")
 
 
 def _is_full(raw: bytes) -> bool:

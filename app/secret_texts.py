@@ -73,17 +73,17 @@ _UNREAD = re.compile("(?:[^\0\ufffd][\0\ufffd]{1,3}){4,}+")
 """UTF-16 or UTF-32 that was read as UTF-8, in which nothing is found; a NUL that is kept is �."""
 _DIGITS = re.compile(r"[0-9]{2,19}(?:[ \u00a0\u202f-][0-9]{2,19})*+")
 _DOTTED = re.compile(r"(?<![\w.])[0-9]{4}(?:\.[0-9]{4}){3}(?!\w|\.[0-9])")
-_ELEMENT = re.compile(r"<([\w:.-]{1,60}+)(?:\s[^<>]{0,200}+)?>([^<]++)</")
+_ELEMENT = re.compile(r"<([\w:.-]{1,60}+)(?:\s[^<>]{0,200}+)?>(?:<!\[CDATA\[)?([^<]++)<\\?/")
 _OPTION = re.compile(
-    r"(?<![\w-])--(?![\w-]*-(?:file|path|env)[ ])([\w-]{1,60}+)[ ]{1,3}([^\s\"'`-]\S*+)"
+    r"(?<![\w-])--(?![\w-]*-(?:file|path|env)[ \t])([\w-]{1,60}+)[ \t]{1,3}"
+    r"(\"[^\"\n]{1,200}\"|'[^'\n]{1,200}'|[^\s\"'`-]\S*+)"
 )
 _GROUP = re.compile(r"[0-9]+")
-_GLUED_BEFORE = re.compile(r"(?:\w|[0-9]\.)\Z")
-_GLUED_BEHIND = re.compile(r"\w|\.(?!0++(?![0-9]))[0-9]")
-"""What makes digits a part of an id, or of a number with a fraction."""
+_GLUED_BEFORE, _GLUED_BEHIND = (  # Digits are then a part of an id, or of a fraction.
+    re.compile(each) for each in (r"(?:\w|[0-9]\.)\Z", r"\w|\.(?!0++(?![0-9]))[0-9]")
+)
 _CARD_DIGITS = range(13, 20)
-_ISSUER = re.compile(r"3[0-9]|4|5[0-9]|6[0-9]|2[2-7]")
-"""How the number of a card begins (ISO/IEC 7812): a time in milliseconds begins otherwise."""
+_ISSUER = re.compile(r"3[0-9]|4|5[0-9]|6[0-9]|2[2-7]")  # ISO/IEC 7812; times begin otherwise.
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 
@@ -169,9 +169,9 @@ class Redacted:
 
 
 def _find_named(text: str) -> Iterator[Change]:
-    for pattern, sign in ((_ELEMENT, "</"), (_OPTION, "--")):
+    for pattern, sign in ((_ELEMENT, "<"), (_OPTION, "--")):
         for found in pattern.finditer(text) if sign in text else ():
-            is_sure = sign == "</" or _ALWAYS.search(found[1]) or _is_random(found[2])
+            is_sure = sign == "<" or _ALWAYS.search(found[1]) or _is_random(found[2])
             if is_sure and is_secret_name(found[1]) and not _is_masked(found[2]):
                 yield Change(*found.span(2))
 

@@ -75,6 +75,10 @@ TEXTS = {
     "at 12 4111111111111111": f"at 12 {MASK}",
     "https://u:p@h/x?token=abc&n=1": "https://******@h/x?token=******&n=1",
     "https://hooks.slack.com/services/T0/B0/x": f"https://hooks.slack.com/services/{MASK}",
+    "<password><![CDATA[hunter2]]></password>": f"<password><![CDATA[{MASK}</password>",
+    "<password>hunter2<\\/password>": f"<password>{MASK}<\\/password>",
+    "mysql --password 'hunter 2' -e x": f"mysql --password {MASK} -e x",
+    "mysql --password\thunter2": f"mysql --password\t{MASK}",
     "<password>hunter2</password> <n:Token a='1'>x1</n:Token>": (
         f"<password>{MASK}</password> <n:Token a='1'>{MASK}</n:Token>"
     ),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.clock import now
 from app.extensions import db
@@ -24,7 +24,8 @@ def find_addresses(email: str) -> Sequence[str]:
         AuditEntry.at > now() - KNOWN_FOR,
         AuditEntry.remote_addr.is_not(None),
     )
-    last = query.order_by(AuditEntry.id.desc()).limit(MOST_ADDRESSES)
+    each_once = query.group_by(AuditEntry.remote_addr)  # One that is busy hides no other.
+    last = each_once.order_by(func.max(AuditEntry.id).desc()).limit(MOST_ADDRESSES)
     addresses = [str(each) for each in db.session.scalars(last)]
     db.session.rollback()  # Whoever queues for a hash holds no connection meanwhile.
     return addresses

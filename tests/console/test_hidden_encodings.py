@@ -17,6 +17,7 @@ SECRET = "hunter2hunter2"
 TEXT = f'{{"note": "kept – 東京 🚀", "password": "{SECRET}", "last": 1}}'
 LONE = TEXT.replace("kept", "kept\ud800").replace("1}", '"\udc00"}')
 MANY = TEXT.replace("東京", "東京" * 20).replace("🚀", "🚀" * 20)
+HARDLY_LATIN = TEXT.replace("東京", "東京" * 600)
 
 
 def encode(text: str, codec: str) -> bytes:
@@ -32,6 +33,7 @@ BODIES = {
         ("an odd byte", TEXT, b"\xd8"),
         ("lone surrogates", LONE, b""),
         ("other signs", MANY, b""),
+        ("hardly a Latin sign", HARDLY_LATIN, b""),
         ("cut in a sign", TEXT, encode("🚀", codec)[:-1]),
     )
 }

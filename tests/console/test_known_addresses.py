@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.workspaces import past_sign_ins
 from tests.console.pages import Page, open_page, sign_in
 from tests.console.test_tries import MOST, guess
 from tests.console.test_two_factor import CODE_PATH, code_of, forget_step, switch_on
@@ -43,6 +44,17 @@ def test_at_an_address_of_former_sign_ins_a_new_browser_gets_in(
     assert enter(app, team.email, ELSEWHERE) == 429
     assert enter(app, team.email, OFFICE) == 303
     assert enter(app, team.email.upper(), f"::ffff:{OFFICE}") == 303
+
+
+def test_a_busy_address_hides_no_other(
+    app: Flask, client: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past_sign_ins, "MOST_ADDRESSES", 2)
+    assert enter(app, team.email, OFFICE) == 303
+    for _ in range(3):
+        assert enter(app, team.email, "198.51.100.201") == 303
+    fill_account(client, team.email)
+    assert enter(app, team.email, OFFICE) == 303
 
 
 def test_guessing_is_limited_there_as_well(app: Flask, client: FlaskClient, team: Team) -> None:
