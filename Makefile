@@ -43,7 +43,7 @@ $(PY):
 	@$(MAKE_VENV)
 
 $(READY): requirements.txt | $(PY)
-	@echo "Installing the pinned packages (about half a minute)"
+	@echo "Installing the pinned packages (about a minute)"
 	@$(PY) -m pip install -qq -r requirements.txt
 	@touch $@
 
