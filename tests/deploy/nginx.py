@@ -35,7 +35,7 @@ def for_the_test(text: str, port: int, upstream: int) -> str:
 
 
 class Nginx:
-    """`with Nginx(folder, "nginx.conf", port, upstream):` on 127.0.0.1; skips where there is none."""
+    """`with Nginx(folder, "nginx.conf", port, upstream):`; skips where there is no nginx."""
 
     def __init__(self, folder: Path, example: str, port: int, upstream: int) -> None:
         if NGINX is None:
