@@ -90,6 +90,7 @@ test-tools: $(DEV_READY)
 	done; \
 	command -v strace >/dev/null || wanted="$$wanted strace"; \
 	command -v faketime >/dev/null || wanted="$$wanted faketime"; \
+	PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || wanted="$$wanted nginx-light"; \
 	[ -z "$$wanted" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "Installing for the tests: $$wanted"; \
@@ -189,8 +190,9 @@ screenshots: $(DEV_READY) test-tools ## Take the README's screenshots from a run
 
 # --- Keeping house ----------------------------------------------------------------------------
 
-# Both lists are worked out in empty environments, so that nothing slips in that happens to be
-# installed; the second one holds only what the first one lacks.
+# The lists are worked out in empty environments, so that nothing slips in that happens to be
+# installed; the second one holds only what the first one lacks, and the third is the first with the
+# hashes of all files, for the image and whoever wants them (pip install --require-hashes -r …).
 .PHONY: pins
 pins: $(PY) ## Work out requirements*.txt anew from requirements*.in
 	@rm -rf $(VENV)/pins && $(PY) -m venv $(VENV)/pins
@@ -200,6 +202,12 @@ pins: $(PY) ## Work out requirements*.txt anew from requirements*.in
 	@$(VENV)/pins/bin/python -m pip install -qq -c requirements.txt -r requirements-dev.in
 	@{ echo "# Made by make pins from requirements-dev.in."; echo "-r requirements.txt"; \
 	   $(VENV)/pins/bin/python -m pip freeze -q | grep -vxFf requirements.txt; } > requirements-dev.txt
+	@$(VENV)/pins/bin/python -m pip install -qq pip-tools
+	@$(VENV)/pins/bin/pip-compile --quiet --generate-hashes --no-header --no-annotate \
+	  --strip-extras \
+	  --output-file $(VENV)/pins/hashed.txt requirements.txt
+	@{ echo "# Made by make pins from requirements.txt."; grep -v "^--" $(VENV)/pins/hashed.txt; } \
+	  > requirements-hashed.txt
 	@rm -rf $(VENV)/pins
 
 .PHONY: clean

@@ -17,6 +17,7 @@ from app.htmx import is_for_htmx, toast_header
 from app.ingest.intake import current_intake
 from app.ingest.rejections import keep_rejection
 from app.ingest.store import AwayError
+from app.links import start_page
 from app.outages import DISK_BROKEN, DISK_FULL, explain
 from app.problem_documents import describe_problem
 from app.problems import ProblemError
@@ -172,10 +173,10 @@ def _answer_crash(error: Exception) -> Any:
     return _answer_problem(ProblemError("server_error"))
 
 
-def answer_page(status: int, title: str, text: str, home: str = "/") -> Response:
+def answer_page(status: int, title: str, text: str, home: str = "") -> Response:
     """A page that says so or, where htmx sent a form, a toast beside what was typed.
 
-    `home`: where its button leads.
+    `home`: where its button leads, if not to the start page.
     """
     if is_for_htmx() and request.method == "POST":
         return _answer_in_place(status, title, text)
@@ -187,7 +188,9 @@ def _answer_in_place(status: int, title: str, text: str) -> Response:
     headers = {"HX-Reswap": "none"}
     if status == 401:
         page = urlsplit(request.headers.get("HX-Current-URL", "")).path
-        headers["HX-Redirect"] = f"/sign-in?{urlencode({'next': page or '/'})}"
+        headers["HX-Redirect"] = (
+            f"{request.script_root}/sign-in?{urlencode({'next': page or start_page()})}"
+        )
     else:
         headers |= toast_header([("error", f"{title}. {text}")])
     return Response("", status, headers)

@@ -1,6 +1,7 @@
 """Whose X-Forwarded-* headers are believed: those of proxies, by the addresses they come from."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from ipaddress import (
@@ -44,6 +45,8 @@ NEAR = tuple(
 """Where proxies are looked for that are only counted: this machine, private and link-local networks
 (RFC 1918, 3927, 4193, 4291), and those between providers' machines (RFC 6598)."""
 MOST_HOPS = 20
+# A path: with a second slash at its beginning, a browser would take what follows for a host.
+_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+/?|/")
 _MOST_KNOWN = 1024
 
 
@@ -139,8 +142,8 @@ class TrustedProxies:
         if host:
             environ["HTTP_HOST"] = host
         prefix = _nth_from_end(environ.get("HTTP_X_FORWARDED_PREFIX"), depth)
-        if prefix:
-            environ["SCRIPT_NAME"] = prefix
+        if _PREFIX.fullmatch(prefix):
+            environ["SCRIPT_NAME"] = prefix.rstrip("/")
 
     def _walk(self, header: str) -> Iterator[str]:
         """The addresses that proxies tell, the nearest first and the client's last.

@@ -70,6 +70,7 @@
 
   /* --- addresses ------------------------------------------------------------------------------- */
 
+  const addressOf = (publicId) => `${document.documentElement.dataset.root}events/${publicId}`;
   const here = () => location.pathname + location.search;
 
   function listOf(address) {
@@ -224,8 +225,8 @@
     note(publicId, isStep);
     panel.hidden = false;
     find("#log").dataset.open = "";
-    find("[data-panel-page]").href = `/events/${publicId}`;
-    await ask("GET", `/events/${publicId}`, { source: "#event-panel-body" });
+    find("[data-panel-page]").href = addressOf(publicId);
+    await ask("GET", addressOf(publicId), { source: "#event-panel-body" });
     if (asked() !== publicId) return;
     if (opened() !== publicId) return close();
     panel.scrollTop = 0;
@@ -247,7 +248,7 @@
     const publicId = opened();
     if (!publicId) return open(before); // Another page answered.
     note(publicId);
-    find("[data-panel-page]").href = `/events/${publicId}`;
+    find("[data-panel-page]").href = addressOf(publicId);
     if (form.isConnected) return; // What the server did not take is told beside it.
     const panel = find("[data-panel]");
     (panel.querySelector("[aria-invalid]") ?? panel).focus({ preventScroll: true });
@@ -276,7 +277,7 @@
     markOpened();
     if (!publicId || !EVENT_PATH.test(`/events/${publicId}`)) hide(panel);
     else if (!WIDE.matches && cameBack) hide(panel);
-    else if (!WIDE.matches) location.replace(`/events/${publicId}`);
+    else if (!WIDE.matches) location.replace(addressOf(publicId));
     else if (opened() !== publicId) open(publicId);
   }
 

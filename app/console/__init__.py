@@ -68,6 +68,7 @@ from app.errors import answer_page
 from app.extensions import login_manager
 from app.htmx import is_for_htmx, is_going_on
 from app.invocation import shell_command
+from app.links import start_page, this_address
 from app.processing.web_beat import note_served
 from app.timetable import span_in_words
 
@@ -135,6 +136,7 @@ def init_console(app: Flask) -> None:
     app.jinja_env.filters.update(span=span_in_words, outcome_to_filter_by=filter_by_outcome)
     app.jinja_env.globals.update(current_user=current_user, may=may, curl_command=curl_command)
     app.jinja_env.globals.update(why_signed_out=why_signed_out)
+    app.jinja_env.globals.update(start_page=start_page, this_address=this_address)
     app.jinja_env.filters.update(problem_title=title_of, problem_message=message_of)
     app.jinja_env.filters.update(named_workflow=workflow_of, delivery_problem=find_problem)
     app.jinja_env.globals.update(is_for_htmx=is_for_htmx, is_going_on=is_going_on)

@@ -44,7 +44,7 @@ from app.identifiers import is_new
 from app.ingest.batch_items import describe_accepted
 from app.ingest.batch_places import find_place
 from app.ingest.limits import told_wait
-from app.links import public_url
+from app.links import public_url_for
 from app.models import ApiKey, Event
 from app.problem_documents import problem_document
 from app.problems import PROBLEMS, Problem, public_code
@@ -115,7 +115,7 @@ def render_event(
         place_in_batch=find_place(event.kind, event.path),
         max_attempts=MAX_ATTEMPTS,
         worker_trouble=find_worker_trouble() if event.state == "accepted" else None,
-        permalink=public_url(url_for("event.show_event", public_id=event.public_id)),
+        permalink=public_url_for("event.show_event", public_id=event.public_id),
         workflow_errors=errors,
         workflow_form=form,
     )

@@ -27,6 +27,7 @@ from app.console.origins import check_origin
 from app.console.password_again import ask_again
 from app.extensions import csrf, db
 from app.htmx import is_for_htmx
+from app.links import start_page, this_address
 from app.models import ROLES, ApiKey, Membership, User, Workflow, Workspace
 from app.workspaces.people import is_instance_owner
 
@@ -184,9 +185,13 @@ def _send_to_sign_in() -> ResponseReturnValue:
         abort(401, "Sign in again.")
     if request.method not in READING:
         page = sent_from()
-        return redirect(url_for("sign_in.show_sign_in", next=None if page == "/" else page), 303)
-    target = request.full_path if request.query_string else request.path
-    return redirect(url_for("sign_in.show_sign_in", next=None if target == "/" else target))
+        return redirect(
+            url_for("sign_in.show_sign_in", next=None if page == start_page() else page), 303
+        )
+    target = this_address()
+    return redirect(
+        url_for("sign_in.show_sign_in", next=None if target == start_page() else target)
+    )
 
 
 def signed_in_user() -> User:

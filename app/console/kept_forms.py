@@ -17,7 +17,7 @@ from app.channels.settings import list_secrets
 from app.console.origins import is_own
 from app.console.sealed_forms import SEALED, open_form
 from app.htmx import is_for_htmx
-from app.links import local_path
+from app.links import local_path, start_page, this_address
 
 CARRIED = "kept"
 """The field of the sign-in form that carries another form along."""
@@ -77,8 +77,7 @@ def keep_form() -> KeptForm | None:
     given = sealed.fields if sealed else list(request.form.items(multi=True))
     given = [pair for pair in given if pair[0] != "csrf_token"]
     fields = tuple(pair for pair in given if pair[0] not in SECRETS)
-    address = request.full_path if request.query_string else request.path
-    kept = KeptForm(local_path(address), sent_from(), fields, len(fields) < len(given))
+    kept = KeptForm(local_path(this_address()), sent_from(), fields, len(fields) < len(given))
     return kept if kept.shown else None
 
 
@@ -111,6 +110,6 @@ def show_kept(kept: KeptForm, status: int = 200) -> ResponseReturnValue:
 def sent_from() -> str:
     """The path of the page that holds the form, where it is known."""
     if not is_own(request.referrer or ""):
-        return "/"
+        return start_page()
     referrer = urlsplit(request.referrer or "")
     return local_path(f"{referrer.path}?{referrer.query}" if referrer.query else referrer.path)

@@ -14,7 +14,7 @@ from app.clock import now
 from app.console.kept_forms import PASSWORD_AGAIN, sent_from
 from app.console.sealed_forms import SEALED, open_form, seal_form
 from app.htmx import is_for_htmx
-from app.links import local_path
+from app.links import local_path, this_address
 from app.models import User
 from app.workspaces.mistakes import RefusedError
 from app.workspaces.own_password import TooManyTriesError, confirm_password
@@ -67,13 +67,13 @@ def _ask(user: User, error: RefusedError | None = None) -> ResponseReturnValue:
         # The browser sends it once more as a whole page, which can ask.
         return "", 403, {"HX-Reswap": "none", "HX-Trigger": '{"form:plain": {}}'}
     sealed = request.form.get(SEALED) if error else None
-    action = request.full_path if request.query_string else request.path
+    action = this_address()
     back = local_path(request.form.get("back")) if error else sent_from()
     return _show(action, back, sealed or seal_form(user.public_id), error)
 
 
 def _ask_before_page() -> ResponseReturnValue:
-    target = request.full_path if request.query_string else request.path
+    target = this_address()
     if is_for_htmx():
         return Response("", 403, {"HX-Redirect": target})
     return _show(target, sent_from())

@@ -13,7 +13,7 @@ from app.console.formatting import plural
 from app.console.kept_forms import CARRIED, KeptForm, read_kept
 from app.console.known_browsers import set_browser_cookie
 from app.extensions import db
-from app.links import local_path
+from app.links import local_path, start_page
 from app.models import User
 from app.workspaces.mistakes import RefusedError
 from app.workspaces.refused_sign_ins import note_refused
@@ -38,7 +38,9 @@ def begin_second_step(user: User, target: str, kept: KeptForm | None) -> Respons
 def show_second_step() -> ResponseReturnValue:
     user, target = _find_half(), local_path(request.args.get("next"))
     if user is None:
-        return redirect(url_for("sign_in.show_sign_in", next=None if target == "/" else target))
+        return redirect(
+            url_for("sign_in.show_sign_in", next=None if target == start_page() else target)
+        )
     return _show(user, target, None, {})
 
 

@@ -31,7 +31,7 @@ from app.console.workflow_list import (
     load_workflows,
     search_workflows,
 )
-from app.links import public_url
+from app.links import public_url_for
 from app.models import FORMER_SLUG_LIFETIME, Workflow
 from app.workspaces.labels import list_labels
 from app.workspaces.people import RefusedError
@@ -171,5 +171,5 @@ def _badge_url(workflow: Workflow) -> str | None:
     """The badge's address without its ending; only for those who may switch it off."""
     if workflow.badge_token is None or not may("member"):
         return None
-    address = url_for("badges.show_svg", token=workflow.badge_token)
-    return public_url(address).removesuffix(".svg")
+    address = public_url_for("badges.show_svg", token=workflow.badge_token)
+    return address.removesuffix(".svg")

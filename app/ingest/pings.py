@@ -76,12 +76,12 @@ def accept_ping(slug: str, signal: str = "") -> Response:
     claim = read_claim(intake, key.workspace_id, told.event, said)
     first = find_first_answer(service, claim)
     if first:
-        return answer_accepted(first, replayed=True)
+        return answer_accepted(first, request.environ, replayed=True)
     field, workflow = _find_workflow(service, intake, key.workspace_id, slug)
     execution = request.args.get("rid", "") or _find_execution(service, intake, told, workflow)
     body = ReadBody({field: slug, **_write_members(told, execution, raw, intake.received_at)}, [])
     answer, is_replayed = take_in(service, intake, told.event, body, claim)
-    return answer_accepted(answer, replayed=is_replayed)
+    return answer_accepted(answer, request.environ, replayed=is_replayed)
 
 
 def _find_execution(

@@ -24,12 +24,12 @@ def accept(service: IngestService, kind: EventKind, environ: Environ) -> JsonAns
     raw = intake.read_body(service.max_body_bytes, service.body_timeout_seconds)
     claim = read_claim(intake, key.workspace_id, kind, raw)
     answer, is_replayed = take_in(service, intake, kind, raw, claim)
-    return answer_accepted(answer, replayed=is_replayed)
+    return answer_accepted(answer, environ, replayed=is_replayed)
 
 
-def answer_accepted(document: dict[str, Any], *, replayed: bool) -> JsonAnswer:
+def answer_accepted(document: dict[str, Any], environ: Environ, *, replayed: bool) -> JsonAnswer:
     """202, with the address of the event."""
-    headers = {"Location": f"/api/v1/events/{document['event_id']}"}
+    headers = {"Location": f"{environ.get('SCRIPT_NAME', '')}/api/v1/events/{document['event_id']}"}
     if replayed:
         headers["Idempotent-Replayed"] = "true"
     return JsonAnswer(document, 202, JSON, headers)

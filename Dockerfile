@@ -1,0 +1,36 @@
+# FlowPulse in one image: web and worker under supervisord, as anybody but root.
+# How it is meant to be run is in compose.yaml and docs/deployment.md.
+
+FROM python:3.13-slim AS packages
+COPY requirements-hashed.txt /tmp/
+RUN python -m venv /opt/venv \
+ && /opt/venv/bin/python -m pip install --no-cache-dir --require-hashes -r /tmp/requirements-hashed.txt
+
+FROM python:3.13-slim
+COPY --from=packages /opt/venv /opt/venv
+WORKDIR /app
+COPY wsgi.py gunicorn.conf.py supervisord.conf ./
+COPY app app
+COPY serving serving
+COPY migrations migrations
+COPY templates templates
+COPY static static
+COPY deploy/start.sh deploy/healthy.py deploy/
+# Compiled now: later the file system is read-only, and each process would compile for itself.
+RUN python -m compileall -q app serving migrations wsgi.py deploy \
+ && groupadd --gid 10001 flowpulse \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin flowpulse \
+ && install -d -o 10001 -g 10001 -m 0700 /data
+
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    HOST=0.0.0.0 \
+    PORT=8000 \
+    FLOWPULSE_DATA_DIR=/data
+VOLUME /data
+EXPOSE 8000
+USER 10001:10001
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "deploy/healthy.py"]
+CMD ["sh", "deploy/start.sh"]

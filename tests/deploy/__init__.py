@@ -1,0 +1,1 @@
+"""How FlowPulse is run elsewhere: containers, units, proxies."""

@@ -1,0 +1,78 @@
+"""compose.yaml, compose.postgres.yaml and Traefik's file: no word in them that nobody knows."""
+
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from app.config import SETTINGS
+from tests.deploy import files
+from tests.server import ROOT
+
+NAMES = ("compose.yaml", "compose.postgres.yaml")
+KNOWN = {setting.name for setting in SETTINGS}
+
+
+def load(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / name).read_text())
+    return loaded
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_variable_is_a_setting(name: str) -> None:
+    given = load(name)["services"]["flowpulse"]["environment"]
+    assert set(given) <= KNOWN
+    assert set(re.findall(r"FLOWPULSE_[A-Z_]+", (ROOT / name).read_text())) <= KNOWN
+
+
+def test_each_variable_of_the_image_is_a_setting_or_pythons() -> None:
+    own = {name for name in files.environment() if not name.startswith("PYTHON")} - {"PATH"}
+    assert own <= KNOWN
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_container_can_change_nothing_but_its_data_and_tmp(name: str) -> None:
+    service = load(name)["services"]["flowpulse"]
+    assert service["read_only"] is True and service["cap_drop"] == ["ALL"]
+    assert service["volumes"] == [f"data:{files.environment()['FLOWPULSE_DATA_DIR']}"]
+    assert [each.partition(":")[0] for each in service["tmpfs"]] == ["/tmp"]
+    assert int(service["stop_grace_period"].removesuffix("s")) > 30
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_volume_and_service_that_is_named_is_there(name: str) -> None:
+    document = load(name)
+    for service in document["services"].values():
+        assert {each.partition(":")[0] for each in service["volumes"]} <= set(document["volumes"])
+        assert set(service.get("depends_on", {})) <= set(document["services"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_docker_compose_understands_it(name: str) -> None:
+    compose = ["docker", "compose"]
+    if (
+        not shutil.which("docker")
+        or subprocess.run([*compose, "version"], capture_output=True).returncode
+    ):
+        pytest.skip("no docker compose here")
+    done = subprocess.run(
+        [*compose, "--env-file", "/dev/null", "-f", name, "config", "--quiet"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin:/usr/local/bin", "POSTGRES_PASSWORD": "abc123"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_traefiks_routers_name_services_and_middlewares_that_are_there() -> None:
+    http = load("deploy/proxies/traefik.yaml")["http"]
+    for router in http["routers"].values():
+        assert router["service"] in http["services"]
+        assert set(router.get("middlewares", [])) <= set(http["middlewares"])
+    for service in http["services"].values():
+        assert service["loadBalancer"]["serversTransport"] in http["serversTransports"]

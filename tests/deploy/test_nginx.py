@@ -1,0 +1,165 @@
+"""Through the real nginx, at a host of its own and under a path: nothing is lost or mistaken."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import requests
+from playwright.sync_api import Page, expect
+
+from app.console.session_cookie import NAME
+from tests.apps import close_app, make_app
+from tests.deploy.nginx import Nginx
+from tests.factories import PASSWORD
+from tests.ports import free_port
+from tests.server import LiveServer
+from tests.sessions import BROWSER, make_cookie
+from tests.teams import LiveTeam, make_live_team
+
+WAYS = {"host": ("nginx.conf", ""), "sub-path": ("nginx-sub-path.conf", "/pulse")}
+
+
+class Place:
+    """A server behind nginx, and what a person and a sender of its team have."""
+
+    def __init__(self, server: LiveServer, url: str, team: LiveTeam) -> None:
+        self.server, self.url, self.team = server, url, team
+        self.origin, _, path = url[len("http://") :].partition("/")
+        self.prefix = f"/{path}" if path else ""
+        app = make_app(server.database_url, server.data_dir)
+        with app.app_context():
+            self.cookie = make_cookie(app, team.email, BROWSER)
+        close_app(app)
+
+    def person(self) -> requests.Session:
+        session = requests.Session()
+        session.cookies.set(NAME, self.cookie)
+        session.headers["User-Agent"] = BROWSER
+        return session
+
+    def send(self, **more: Any) -> requests.Response:
+        event = {"workflow_slug": self.team.slug, "ended_at": datetime.now(UTC).isoformat(), **more}
+        return requests.post(
+            f"{self.url}/api/v1/ingest/run-success", json=event, headers=self.team.headers
+        )
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def place(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
+    example, prefix = WAYS[request.param]
+    port, folder = free_port(), tmp_path_factory.mktemp("proxied")
+    url = f"http://127.0.0.1:{port}{prefix}"
+    settings = {"FLOWPULSE_PUBLIC_URL": url, "FLOWPULSE_TRUSTED_PROXIES": "127.0.0.1"}
+    with (
+        LiveServer(folder / "data", **settings) as server,
+        Nginx(folder / "nginx", example, port, server.port),
+    ):
+        yield Place(server, url, make_live_team(server))
+
+
+def test_an_event_is_taken_and_the_address_of_its_answer_leads_to_it(place: Place) -> None:
+    answer = place.send()
+    assert answer.status_code == 202
+    address = requests.compat.urljoin(answer.url, answer.headers["Location"])
+    found = requests.get(address, headers=place.team.headers)
+    assert found.status_code == 200, address
+
+
+def test_the_log_tells_the_clients_own_address_whatever_it_claims(place: Place) -> None:
+    claims = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Prefix": "/evil"}
+    answer = requests.post(
+        f"{place.url}/api/v1/ingest/run-success", json={}, headers=place.team.headers | claims
+    )
+    page = place.person().get(f"{place.url}/events/{answer.json()['event_id']}").text
+    assert "203.0.113.7" not in re.sub(r"X-Forwarded-For.*?</", "", page, flags=re.S)
+    assert answer.json()["inspect"].startswith(f"{place.url}/events/")
+
+
+@pytest.mark.parametrize(("size", "status"), [(1_000_000, 202), (1_100_000, 413), (4_000_000, 413)])
+def test_a_large_body_is_judged_by_flowpulse_and_not_by_nginx(
+    place: Place, size: int, status: int
+) -> None:
+    answer = place.send(metadata={"text": "x" * size})
+    assert answer.status_code == status
+    assert status == 202 or answer.json()["code"] == "body_too_large"
+
+
+def test_who_is_not_signed_in_comes_back_to_the_page_that_was_asked_for(place: Place) -> None:
+    session = requests.Session()
+    page = session.get(f"{place.url}/workflows?q=lead")
+    assert page.status_code == 200 and page.url.startswith(f"{place.url}/sign-in?next=")
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+    target = re.search(r'name="next" value="([^"]+)"', page.text)
+    action = re.search(r'<form[^>]+method="post"[^>]+action="([^"]+)"', page.text)
+    assert token and target and action
+    came = session.post(
+        requests.compat.urljoin(page.url, action[1]),
+        data={
+            "email": place.team.email,
+            "password": PASSWORD,
+            "csrf_token": token[1],
+            "next": target[1],
+        },
+        headers={"Referer": page.url},
+    )
+    assert (came.status_code, came.url) == (200, f"{place.url}/workflows?q=lead")
+
+
+def test_every_address_in_the_pages_lies_under_the_public_one(place: Place) -> None:
+    event_id = place.send(colour="red").json()["event_id"]
+    person = place.person()
+    for path in ("/", "/events", f"/events/{event_id}", "/workflows", "/runs", "/connect", "/docs"):
+        page = person.get(place.url + path)
+        assert page.status_code == 200, path
+        found = re.findall(r'(?:href|src|action|hx-[a-z:-]+)="(/[^"]*)"', page.text)
+        assert found, path
+        astray = [each for each in found if not f"{each}/".startswith(f"{place.prefix}/")]
+        assert astray == [], path
+        assert f"{place.prefix}{place.prefix}/" not in page.text or not place.prefix, path
+        files = {each for each in found if "/static/" in each}
+        for address in sorted(files)[:4]:
+            assert person.get(f"http://{place.origin}{address}").status_code == 200, address
+
+
+def test_the_live_log_comes_through_at_once(place: Place) -> None:
+    with place.person().get(f"{place.url}/events/stream", stream=True, timeout=15) as stream:
+        assert stream.status_code == 200
+        lines = stream.iter_lines(chunk_size=1)
+        next(line for line in lines if line)
+        sent_at = time.monotonic()
+        event_id = place.send().json()["event_id"]
+        next(line for line in lines if event_id.encode() in line)
+    assert time.monotonic() - sent_at < 3
+
+
+@pytest.mark.browser
+def test_a_person_works_in_the_browser(place: Place, page: Page) -> None:
+    broken: list[str] = []
+    page.on("response", lambda answer: broken.append(answer.url) if answer.status >= 400 else None)
+    page.context.add_cookies(
+        [{"name": NAME, "value": place.cookie, "url": f"http://{place.origin}"}]
+    )
+    page.set_viewport_size({"width": 1400, "height": 900})
+    page.goto(f"{place.url}/events")
+    event_id = place.send(error="no field").json()["event_id"]
+    row = page.locator(f'a.row-link[href*="{event_id}"]').first
+    expect(row).to_be_visible(timeout=10_000)
+    row.click()
+    expect(page.locator("#event-panel-body #event")).to_be_visible(timeout=10_000)
+    link = page.locator("[data-panel-page]").get_attribute("href")
+    assert link == f"{place.prefix}/events/{event_id}"
+    page.locator("header a[aria-label], header a.brand, a.brand").first.click()
+    page.wait_for_url(f"{place.url}/")
+    assert broken == []
+
+
+def test_refusals_name_addresses_under_the_public_one(place: Place) -> None:
+    answer = requests.post(f"{place.url}/api/v1/ingest/run-success", data="{")
+    assert answer.status_code == 401
+    assert json.loads(answer.text)["type"].startswith(f"{place.url}/troubleshooting#")
