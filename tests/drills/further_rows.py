@@ -59,6 +59,7 @@ FURTHER: dict[str, Drill] = {
         "others follow",
         "Both are told of each event once, in the order of ids",
         "{events:,} written in {written_s} s; both had told or counted all after {told_s} s",
+        held=marks.exactly(events=100_000, processes=8),
     ),
     "second_start": Drill(
         OTHERS,
