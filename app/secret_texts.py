@@ -27,7 +27,7 @@ class Change(NamedTuple):
     shown: str = MASK
 
 
-_TOKEN = re.compile(
+_TOKEN = re.compile(  # Forms that their makers document, so that scanners can find them.
     r"""
     fp_[0-9A-Za-z]{20,}+
     | gh[opsur]_[0-9A-Za-z]{20,}+ | github_pat_\w{20,}+ | glpat-[\w-]{16,}+
@@ -43,12 +43,10 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 )
-"""Forms that their makers document, so that scanners can find them."""
-_HOOK = re.compile(
+_HOOK = re.compile(  # Addresses that open something by themselves.
     r"(?:hooks\.slack\.com/(?:services|workflows|triggers)|discord(?:app)?\.com/api/webhooks"
     r"|api\.telegram\.org/bot)/?([^\s\"'<>]++)"
 )
-"""Addresses that open something by themselves."""
 _NAME = re.compile(
     r"(?:access|account|api|auth|backup|bearer|card|cc|client|cookie|credential|csc|csrf|cvc|cvv"
     r"|encryption|hmac|jwt|licen|master|otp|pass|pin|private|pw|recovery|root|secret|service"
@@ -73,7 +71,9 @@ _UNREAD = re.compile("(?:[^\0\ufffd][\0\ufffd]{1,3}){4,}+")
 """UTF-16 or UTF-32 that was read as UTF-8, in which nothing is found; a NUL that is kept is �."""
 _DIGITS = re.compile(r"[0-9]{2,19}(?:[ \u00a0\u202f-][0-9]{2,19})*+")
 _DOTTED = re.compile(r"(?<![\w.])[0-9]{4}(?:\.[0-9]{4}){3}(?!\w|\.[0-9])")
-_ELEMENT = re.compile(r"<([\w:.-]{1,60}+)(?:\s[^<>]{0,200}+)?>(?:<!\[CDATA\[)?([^<]++)<\\?/")
+_ELEMENT = re.compile(  # Also one that is long and has no end, as a text that was cut has.
+    r"<([\w:.-]{1,60}+)(?:\s[^<>]{0,200}+)?>(?:<!\[CDATA\[)?([^<]++)(?:<\\?/|(?<=[^<]{300})\Z)"
+)
 _OPTION = re.compile(
     r"(?<![\w-])--(?![\w-]*-(?:file|path|env)[ \t])([\w-]{1,60}+)[ \t]{1,3}"
     r"(\"[^\"\n]{1,200}\"|'[^'\n]{1,200}'|[^\s\"'`-]\S*+)"

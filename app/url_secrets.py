@@ -9,6 +9,8 @@ from app.secret_names import is_secret_parameter
 STARS = "******"
 """ASCII, so that an address with it can still be sent."""
 _USERINFO = re.compile(r"""//[^/?#\s"'<>]*@""")
+_CUT_USERINFO = re.compile(r"""//[^/?#\s"'<>@:]*+:[^/?#\s"'<>@]{80,}+\Z""")
+"""Too long for a port: the @ behind it is not there because the text was cut before."""
 _PARAMETER = re.compile(r"""([?&;])([^=&;?#\s]+)=([^&;#\s"'<>]+)""")
 _DATABASE_PASSWORD = re.compile(r"^([^:/@?]*:/+|(?![^:/@?]*:/))([^:/@]*):(.*)@", re.DOTALL)
 _NO_PORT = re.compile(r"^([^:/@?]*:/+)([^:/@\[\]?]+):(?!\d*(?:[/?,]|$)).*", re.DOTALL)
@@ -38,6 +40,8 @@ def find_url_secrets(text: str) -> Iterator[tuple[int, int, str]]:
     if "@" in text:
         for found in _USERINFO.finditer(text):
             yield found.start() + 2, found.end() - 1, ""
+    if "//" in text and (cut := _CUT_USERINFO.search(text)):
+        yield cut.start() + 2, cut.end(), ""
     if "=" in text:
         yield from _find_parameters(text)
 
