@@ -28,6 +28,8 @@ def image() -> Iterator[Path]:
     files.copy_tree(folder / "app")
     for name in ("data", "tmp"):
         (folder / name).mkdir(mode=0o700)
+    (folder / "log").touch()  # Which supervisord opens anew; container runtimes give it away too.
+    for name in ("data", "tmp", "log"):
         if os.getuid() == 0:
             os.chown(folder / name, int(USER), int(USER))
     if os.getuid() != 0:
@@ -88,7 +90,10 @@ def test_the_command_runs_on_a_read_only_tree_and_ends_in_time(image: Path) -> N
     process = start_container(image, port)
     try:
         log = image / "log"
-        wait_for(lambda: answers(f"http://127.0.0.1:{port}") or process.poll() is not None, 60)
+        try:
+            wait_for(lambda: answers(f"http://127.0.0.1:{port}") or process.poll() is not None, 30)
+        except AssertionError:
+            pytest.fail(log.read_text())
         assert process.poll() is None, log.read_text()
         assert is_healthy(image, port)
         assert "setup?token=" in log.read_text()
