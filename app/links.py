@@ -29,8 +29,8 @@ def public_url_for(endpoint: str, **values: Any) -> str:
 
 
 def start_page() -> str:
-    """The path of the start page: `/`, or below the path that a proxy has FlowPulse under."""
-    return f"{request.script_root}/"
+    """The path of the start page: `/`, or below it the path that a proxy has FlowPulse under."""
+    return f"{request.script_root}/" if request else "/"
 
 
 def this_address() -> str:

@@ -162,7 +162,7 @@
     /* The address comes back to this very page. */
     offerSignIn() {
       const link = document.createElement("a");
-      link.href = `${document.documentElement.dataset.root}sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
+      link.href = `${document.body.dataset.root}sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
       link.textContent = ENDS[401];
       this.pill.replaceChildren(link);
     }

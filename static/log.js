@@ -70,7 +70,7 @@
 
   /* --- addresses ------------------------------------------------------------------------------- */
 
-  const addressOf = (publicId) => `${document.documentElement.dataset.root}events/${publicId}`;
+  const addressOf = (publicId) => `${document.body.dataset.root}events/${publicId}`;
   const here = () => location.pathname + location.search;
 
   function listOf(address) {

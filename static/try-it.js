@@ -75,7 +75,7 @@
   /* --- the request ---------------------------------------------------------------------------- */
 
   function addressOf(form) {
-    let path = document.documentElement.dataset.root + form.dataset.path.slice(1);
+    let path = document.body.dataset.root + form.dataset.path.slice(1);
     for (const input of form.querySelectorAll("[data-try-path]")) {
       path = path.replace(`{${input.dataset.tryPath}}`, encodeURIComponent(input.value.trim()));
     }
