@@ -38,6 +38,18 @@ def front(size: int) -> str:
     return ("password=" + "x" * (size - 10)) + " "
 
 
+@pytest.mark.once
+@pytest.mark.parametrize("most", [80, 200, 300])
+@pytest.mark.parametrize(
+    "secret",
+    ["<password>" + "hunter2 is mine " * 80 + "</password>", f"https://u:{'hunter2' * 100}@h/x"],
+)
+def test_of_a_secret_longer_than_what_is_read_nothing_is_shown(secret: str, most: int) -> None:
+    for text in (secret, "x " * 20 + secret):
+        assert not list_shown(mask_beginning(text, most, mask_text))
+        assert not list_shown(mask_text(shorten(text, most)))
+
+
 @pytest.mark.parametrize("secret", CUT.values(), ids=CUT)
 def test_wherever_it_is_read_to_no_part_of_a_secret_is_shown(secret: str) -> None:
     for most in (80, 160, 500):
