@@ -16,7 +16,7 @@ from tests.teams import make_live_team
 
 sys.path.insert(0, str(ROOT / "clients" / "python"))
 
-from flowpulse import Client, RefusedError, UnreachableError  # noqa: E402
+from flowpulse import Client, RefusedError, UnreachableError
 
 HOSTILE = "naïve 漢字 \x00 \udc80 <script>\"'\\\r\n" + "x" * 200_000
 
