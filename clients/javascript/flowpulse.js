@@ -1,0 +1,163 @@
+/** Report runs to FlowPulse: `await client.run("slug", job)`, and single calls for each kind of event. */
+
+const RETRIED = new Set([429, 500, 502, 503, 504]);
+const MAX_WAIT_MS = 30_000;
+const MAX_MESSAGE = 50_000;
+const environment = globalThis.process?.env ?? {};
+const now = () => new Date().toISOString();
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** An event was not taken, or nobody can tell. */
+export class FlowPulseError extends Error {
+  name = "FlowPulseError";
+}
+
+/** No answer that counts came within the tries and the time. */
+export class UnreachableError extends FlowPulseError {
+  name = "UnreachableError";
+}
+
+/** The server refused: `status`, `code`, `errors` and `inspect` are those of its problem. */
+export class RefusedError extends FlowPulseError {
+  name = "RefusedError";
+
+  constructor(status, problem) {
+    const { code = "unknown", errors = [], inspect } = problem;
+    const lines = [`${status} ${code}: ${problem.detail ?? problem.title ?? ""}`];
+    for (const e of errors) lines.push(`  ${e.field}: ${e.message} ${e.fix ?? ""}`);
+    if (inspect) lines.push(`  see ${inspect}`);
+    super(lines.join("\n"));
+    Object.assign(this, { status, problem, code, errors, inspect });
+  }
+}
+
+/** Sends to one server with one key; times are in milliseconds. */
+export class Client {
+  #key;
+
+  constructor(options = {}) {
+    this.url = (options.url ?? environment.FLOWPULSE_URL ?? "").trim().replace(/\/+$/, "");
+    this.#key = (options.apiKey ?? environment.FLOWPULSE_API_KEY ?? "").trim();
+    this.timeoutMs = options.timeoutMs ?? 5_000;
+    this.totalTimeoutMs = options.totalTimeoutMs ?? 20_000;
+    this.retries = options.retries ?? 3;
+    this.strict = options.strict ?? false;
+    this.warn = options.warn ?? ((text) => console.warn(text));
+  }
+
+  /** A run that went well, ended now unless `ended_at` says when. Throws FlowPulseError. */
+  success(slug, fields = {}) {
+    return this.#event("run-success", slug, { ended_at: now(), ...fields });
+  }
+
+  /** A run that failed; else as `success`. */
+  failure(slug, errorMessage, fields = {}) {
+    const known = { ended_at: now(), error_message: errorMessage, ...fields };
+    return this.#event("run-failure", slug, known);
+  }
+
+  /** A run that has begun; else as `success`. */
+  start(slug, fields = {}) {
+    return this.#event("run-start", slug, { started_at: now(), ...fields });
+  }
+
+  /** Up to 500 events with `kind` each; look at `refused` in the answer. */
+  batch(events) {
+    const keyed = events.map((e) => ({ idempotency_key: newId(), ...e }));
+    return this.#post("batch", { events: keyed });
+  }
+
+  /** Run `job(fields)` and report it; what it throws goes on as it was. */
+  async run(slug, job, { sendStart = true, ...given } = {}) {
+    const fields = { external_execution_id: newId(), ...given, started_at: now() };
+    const began = performance.now();
+    const end = () =>
+      Object.assign(fields, { ended_at: now(), duration_ms: performance.now() - began });
+    if (sendStart) await this.#quietly(() => this.start(slug, fields));
+    let result;
+    try {
+      result = await job(fields);
+    } catch (error) {
+      end();
+      await this.#quietly(() =>
+        this.failure(slug, told(error), { error_type: error?.name ?? typeof error, ...fields }),
+      );
+      throw error;
+    }
+    end();
+    const trouble = await this.#quietly(() => this.success(slug, fields));
+    if (trouble && this.strict) throw trouble;
+    return result;
+  }
+
+  async #quietly(send) {
+    try {
+      await send();
+    } catch (error) {
+      this.warn(`FlowPulse was not told: ${error?.message}`);
+      return error;
+    }
+  }
+
+  async #event(kind, slug, { idempotency_key = newId(), ...fields }) {
+    return this.#post(kind, { workflow_slug: slug, ...fields }, idempotency_key);
+  }
+
+  async #post(kind, content, key) {
+    if (!/^https?:\/\//i.test(this.url) || !/^[\x21-\x7e]+$/.test(this.#key)) {
+      throw new FlowPulseError("FLOWPULSE_URL and FLOWPULSE_API_KEY (or url, apiKey) are needed");
+    }
+    const headers = { "X-API-Key": this.#key, "Content-Type": "application/json" };
+    if (key) headers["Idempotency-Key"] = key;
+    const body = JSON.stringify(content);
+    const giveUpAt = performance.now() + this.totalTimeoutMs;
+    for (let tries = 0; ; tries += 1) {
+      let trouble;
+      let wait = 500 * 2 ** tries * (0.8 + 0.4 * Math.random());
+      const limit = Math.max(100, Math.min(this.timeoutMs, giveUpAt - performance.now()));
+      const stop = new AbortController();
+      const timer = setTimeout(() => stop.abort(), limit);
+      try {
+        // A redirect would carry the key to another host.
+        const options = { method: "POST", headers, body, redirect: "manual", signal: stop.signal };
+        const answer = await fetch(`${this.url}/api/v1/ingest/${kind}`, options);
+        const said = read(await answer.text());
+        if (answer.ok) return said;
+        trouble = new RefusedError(answer.status, said);
+        const asked = Number.parseFloat(answer.headers.get("Retry-After") ?? "");
+        if (asked >= 0) wait = Math.min(asked * 1000, MAX_WAIT_MS);
+      } catch (error) {
+        const why = error?.cause?.code ?? error?.message;
+        trouble = new UnreachableError(`FlowPulse can't be reached: ${why}`);
+      } finally {
+        clearTimeout(timer);
+      }
+      const isFinal = trouble instanceof RefusedError && !RETRIED.has(trouble.status);
+      if (isFinal || tries >= this.retries || performance.now() + wait >= giveUpAt) throw trouble;
+      await sleep(wait);
+    }
+  }
+}
+
+function newId() {
+  // crypto.randomUUID is not there in Node 18's modules, nor on pages without https.
+  const part = () => Math.random().toString(36).slice(2).padEnd(11, "0");
+  return globalThis.crypto?.randomUUID?.() ?? `${Date.now().toString(36)}-${part()}${part()}`;
+}
+
+function told(error) {
+  try {
+    const text = String(error?.stack ?? error);
+    return `${String(error?.message ?? error).slice(0, 1000) || "Error"}\n\n${text.slice(0, MAX_MESSAGE)}`;
+  } catch {
+    return "An error that can't be told";
+  }
+}
+
+function read(text) {
+  try {
+    return JSON.parse(text) ?? {};
+  } catch {
+    return {};
+  }
+}
