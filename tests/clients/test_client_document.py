@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +15,15 @@ from tests.teams import make_live_team
 
 
 @pytest.mark.parametrize(
-    ("language", "program"), [("python", sys.executable), ("javascript", "node")]
+    ("language", "program"),
+    [
+        ("python", sys.executable),
+        pytest.param(
+            "javascript",
+            "node",
+            marks=pytest.mark.skipif(not shutil.which("node"), reason="node is missing"),
+        ),
+    ],
 )
 def test_the_example_makes_a_run(
     make_server: Callable[..., LiveServer], tmp_path: Path, language: str, program: str
