@@ -10,8 +10,9 @@ from app.problems import PROBLEMS
 from tests.test_documents import DOCUMENTS
 
 ROOT = Path(__file__).parent.parent
-BARE = re.compile(r"(?<!\.venv/bin/)(?<!-f \")(?<!\w)flask --app wsgi")
-"""`pkill -f "flask --app wsgi worker"` names a process, and calls nothing."""
+BARE = re.compile(r"(?<!\.venv/bin/)(?<!-f \")(?<!python -m )(?<!\w)flask --app wsgi")
+"""`pkill -f "flask --app wsgi worker"` names a process, and calls nothing; in a container it is
+`python -m flask`."""
 TO_FOLLOW = [path for path in DOCUMENTS if path.name != "CHANGELOG.md"]
 """What tells of the past may name a command in short."""
 
