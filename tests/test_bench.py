@@ -18,10 +18,10 @@ from bench.live_logs import Log, Readers, connect
 from bench.load import Load, NoLoadGenerator, Request, read, run_round, send
 from bench.measured import Measured, Round, _rounded
 from bench.report import FILE, SECTIONS, render
-from bench.servers import Database, can_trace
-from bench.subjects import BARE, POSTGRESQL, SQLITE, FlowPulse, bare_view, flowpulse
+from bench.servers import can_trace
+from bench.subjects import BARE, POSTGRESQL, SQLITE, FlowPulse, bare_view
+from tests.flows import make_flow
 from tests.pages_map import PAGES
-from tests.postgres import PostgresCluster
 from tests.server import ROOT
 
 SET_BY_THE_SERVER = {"flowpulse_stopping"}
@@ -49,10 +49,7 @@ def test_every_benchmark_finds_what_it_measures(name: str) -> None:
 def flow(
     database_url: str, database_kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> FlowPulse:
-    if database_kind == "sqlite":
-        return flowpulse(Database(SQLITE, database_url, tmp_path))
-    cluster: PostgresCluster = request.getfixturevalue("postgres")
-    return flowpulse(Database(POSTGRESQL, database_url, tmp_path, cluster))
+    return make_flow(database_url, database_kind, request, tmp_path)
 
 
 @needs_wrk

@@ -19,6 +19,7 @@ from bench.purge_report import calm, describe, during
 from bench.senders import Answer, sum_up
 from bench.servers import Database
 from bench.subjects import POSTGRESQL, SQLITE, FlowPulse, flowpulse
+from tests.flows import make_flow
 from tests.postgres import PostgresCluster
 
 
@@ -26,10 +27,7 @@ from tests.postgres import PostgresCluster
 def flow(
     database_url: str, database_kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> FlowPulse:
-    if database_kind == "sqlite":
-        return flowpulse(Database(SQLITE, database_url, tmp_path))
-    cluster: PostgresCluster = request.getfixturevalue("postgres")
-    return flowpulse(Database(POSTGRESQL, database_url, tmp_path, cluster))
+    return make_flow(database_url, database_kind, request, tmp_path)
 
 
 def test_events_are_removed_in_turn_with_calm_until_all_that_are_past_are_gone(
