@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
+from app.card_numbers import find_cards
 from app.keys import PREFIX_LENGTH, is_secret
 from app.secret_names import is_secret_name, may_be_count
 from app.url_secrets import STARS, find_url_secrets
@@ -69,30 +70,22 @@ _ALWAYS = re.compile(r"passw|pwd|cookie|authori[sz]ation", re.IGNORECASE)
 _LONG_WORD = 20
 _UNREAD = re.compile("(?:[^\0\ufffd][\0\ufffd]{1,3}){4,}+")
 """UTF-16 or UTF-32 that was read as UTF-8, in which nothing is found; a NUL that is kept is �."""
-_DIGITS = re.compile(r"[0-9]{2,19}(?:[ \u00a0\u202f-][0-9]{2,19})*+")
-_DOTTED = re.compile(r"(?<![\w.])[0-9]{4}(?:\.[0-9]{4}){3}(?!\w|\.[0-9])")
 _ELEMENT = re.compile(  # Also one that is long and has no end, as a text that was cut has.
-    r"<([\w:.-]{1,60}+)(?:\s[^<>]{0,200}+)?>(?:<!\[CDATA\[)?([^<]++)(?:<\\?/|(?<=[^<]{300})\Z)"
+    r"<([\w:.-]{1,60}+)(?:\s[^<>]{0,200}+)?>([^<]++)(?:<\\?/|(?<=[^<]{300})\Z)"
 )
+_CDATA = re.compile(r"<([\w:.-]{1,60}+)(?:\s[^<>]{0,200}+)?>\s{0,20}+<!\[CDATA\[")
 _OPTION = re.compile(
     r"(?<![\w-])--(?![\w-]*-(?:file|path|env)[ \t])([\w-]{1,60}+)[ \t]{1,3}"
-    r"(\"[^\"\n]{1,200}\"|'[^'\n]{1,200}'|[^\s\"'`-]\S*+)"
+    r"(\"(?:[^\"\\\n]|\\.){1,200}+\"|'[^'\n]{1,200}'|[^\s\"'`-]\S*+)"
 )
-_GROUP = re.compile(r"[0-9]+")
-_GLUED_BEFORE, _GLUED_BEHIND = (  # Digits are then a part of an id, or of a fraction.
-    re.compile(each) for each in (r"(?:\w|[0-9]\.)\Z", r"\w|\.(?!0++(?![0-9]))[0-9]")
-)
-_CARD_DIGITS = range(13, 20)
-_ISSUER = re.compile(r"3[0-9]|4|5[0-9]|6[0-9]|2[2-7]")  # ISO/IEC 7812; times begin otherwise.
-_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 
 def find_secrets(text: str) -> list[Change]:
     """All of a text, in their order, none within another."""
-    changes = [*_find_tokens(text), *_find_cards(text)]
+    changes = [*_find_tokens(text), *(Change(*span) for span in find_cards(text))]
     if not text.isascii() or "\0" in text:
         changes += [Change(*found.span()) for found in _UNREAD.finditer(text)]
-    if ":" in text or "=" in text or " " in text or "/" in text:
+    if any(sign in text for sign in ":= /<"):
         small = _in_small_letters(text)
         changes += _find_assigned(text, small)
         changes += _find_in_addresses(text)
@@ -174,6 +167,19 @@ def _find_named(text: str) -> Iterator[Change]:
             is_sure = sign == "<" or _ALWAYS.search(found[1]) or _is_random(found[2])
             if is_sure and is_secret_name(found[1]) and not _is_masked(found[2]):
                 yield Change(*found.span(2))
+    yield from _find_cdata(text)
+
+
+def _find_cdata(text: str) -> Iterator[Change]:
+    """XML's own kind of quotes, in which `<` may stand; without an end where the text was cut."""
+    begins = _CDATA.finditer(text) if "<![CDATA[" in text else ()
+    end = 0
+    for found in begins:
+        if found.end() >= end and is_secret_name(found[1]):
+            end = text.find("]]>", found.end())
+            end = len(text) if end < 0 else end
+            if not _is_masked(text[found.end() : end]):
+                yield Change(found.end(), end)
 
 
 def _find_tokens(text: str) -> Iterator[Change]:
@@ -253,44 +259,6 @@ def _is_masked(value: str) -> bool:
 def _is_random(value: str) -> bool:
     """Whether it can't be a word of a sentence, such as what is wrong with a token."""
     return len(value) >= _LONG_WORD or any("0" <= sign <= "9" for sign in value)
-
-
-def _find_cards(text: str) -> Iterator[Change]:
-    for dotted in _DOTTED.finditer(text) if "." in text else ():
-        if is_card_number(dotted[0].replace(".", "")):
-            yield Change(*dotted.span())
-    for run in _DIGITS.finditer(text):
-        start, end = run.span()
-        if end - start < _CARD_DIGITS[0] or _GLUED_BEFORE.search(text, max(0, start - 2), start):
-            continue
-        if _GLUED_BEHIND.match(text, end):
-            continue
-        yield from _find_cards_in(text, [found.span() for found in _GROUP.finditer(run[0])], start)
-
-
-def _find_cards_in(text: str, groups: list[tuple[int, int]], shift: int) -> Iterator[Change]:
-    """Each number of whole groups that is a card's, so that what stands before it hides none."""
-    first = 0
-    while first < len(groups):
-        digits, found = "", first
-        for last in range(first, len(groups)):
-            start, end = groups[last]
-            digits += text[shift + start : shift + end]
-            if len(digits) not in _CARD_DIGITS and len(digits) >= _CARD_DIGITS.stop:
-                break
-            if is_card_number(digits):
-                found = last + 1
-        if found > first:
-            yield Change(shift + groups[first][0], shift + groups[found - 1][1])
-        first = max(found, first + 1)
-
-
-def is_card_number(digits: str) -> bool:
-    """By length, issuer and check digit (ISO/IEC 7812-1, annex B)."""
-    if len(digits) not in _CARD_DIGITS or not _ISSUER.match(digits):
-        return False
-    values = [ord(sign) - 48 for sign in digits]
-    return (sum(values[-1::-2]) + sum(_DOUBLED[each] for each in values[-2::-2])) % 10 == 0
 
 
 def _in_small_letters(text: str) -> str:

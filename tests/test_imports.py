@@ -23,6 +23,7 @@ LEVELS = {
     "sketches": 0,
     "keys": 0,
     "beginnings": 0,
+    "card_numbers": 0,
     "secret_names": 0,
     "json_tokens": 0,
     "encodings": 0,

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.card_numbers import is_card_number
 from app.keys import make_key
 from app.redaction import mask_body, mask_text, mask_value, redact
 from app.secret_names import is_secret_header, is_secret_name
-from app.secret_texts import MASK, is_card_number
+from app.secret_texts import MASK
 
 SECRET_NAMES = """
 password passwd pwd passphrase userPassword db_password DB-PASSWORD secret client_secret
@@ -75,9 +76,13 @@ TEXTS = {
     "at 12 4111111111111111": f"at 12 {MASK}",
     "https://u:p@h/x?token=abc&n=1": "https://******@h/x?token=******&n=1",
     "https://hooks.slack.com/services/T0/B0/x": f"https://hooks.slack.com/services/{MASK}",
-    "<password><![CDATA[hunter2]]></password>": f"<password><![CDATA[{MASK}</password>",
+    "<password><![CDATA[hunter2]]></password>": f"<password><![CDATA[{MASK}]]></password>",
+    "<password><![CDATA[a<b>c</b>]]></password>": f"<password><![CDATA[{MASK}]]></password>",
+    "<password><![CDATA[cut<b": f"<password><![CDATA[{MASK}",
+    "<log><![CDATA[ <pin>1</pin> ]]></log>": f"<log><![CDATA[ <pin>{MASK}</pin> ]]></log>",
     "<password>hunter2<\\/password>": f"<password>{MASK}<\\/password>",
     "mysql --password 'hunter 2' -e x": f"mysql --password {MASK} -e x",
+    'mysql --password "a\\"b c" -e x': f"mysql --password {MASK} -e x",
     "mysql --password\thunter2": f"mysql --password\t{MASK}",
     "<password>hunter2</password> <n:Token a='1'>x1</n:Token>": (
         f"<password>{MASK}</password> <n:Token a='1'>{MASK}</n:Token>"
