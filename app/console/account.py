@@ -12,7 +12,7 @@ from app.channels.network import NO_MAIL, read_mail_server
 from app.clock import now
 from app.console.devices import describe_device, device_icon
 from app.console.formatting import plural, zone_name
-from app.console.guards import current_membership, signed_in_user
+from app.console.guards import choose_workspace, current_membership, signed_in_user
 from app.console.known_browsers import go_on_with, know_browser, set_browser_cookie
 from app.console.paging import Paged, page_argument
 from app.console.password_again import give_password
@@ -105,6 +105,13 @@ def save_theme() -> ResponseReturnValue:
         choose_theme(signed_in_user(), theme)
         return "", 204
     return _change(lambda: choose_theme(signed_in_user(), theme), "The theme is saved.")
+
+
+@blueprint.post("/account/workspace")
+def switch_workspace() -> ResponseReturnValue:
+    """To the start page: what the page before it was about is of the other workspace."""
+    choose_workspace(request.form.get("workspace", ""))
+    return redirect(url_for("overview.show_overview"), 303)
 
 
 @blueprint.post("/account/sessions/end")

@@ -12,6 +12,7 @@ from flask import (
     redirect,
     render_template,
     request,
+    session,
     url_for,
 )
 from flask.typing import ResponseReturnValue
@@ -33,6 +34,8 @@ from app.workspaces.people import is_instance_owner
 
 Own = TypeVar("Own", ApiKey, Workflow)
 """What a workspace has, each under an id of its own."""
+CHOSEN = "workspace"
+"""In the browser's signed cookie: the workspace that it shows."""
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -91,6 +94,8 @@ PUBLIC = frozenset(
         "sign_in.set_up_server",
         "second_step.show_second_step",
         "second_step.take_second_step",
+        "joining.show_invitation",
+        "joining.use_invitation",
         "troubleshooting.show_table",
         "docs.show_reference",
         "runner.show_runner",
@@ -110,6 +115,7 @@ FRESH = frozenset(
         "connect.add_key",
         "settings.save_role",
         "settings.remove",
+        "settings.add_invitation",
         "channel.add",
         "channel.save",
         "channel.switch_on",
@@ -199,21 +205,33 @@ def signed_in_user() -> User:
 
 
 def find_membership() -> Membership | None:
-    """The signed-in user's first membership, if there is any."""
+    """The signed-in user's membership in the workspace that this browser has chosen, or else the
+    first, if there is any."""
     if "membership" not in g:
-        g.membership = db.session.scalar(
+        mine = db.session.scalars(
             select(Membership)
             .where(Membership.user_id == signed_in_user().id)
             .options(joinedload(Membership.workspace))
             .order_by(Membership.id)
-            .limit(1)
-        )
-        g.role = g.membership.role if g.membership else None  # For what must not ask the database.
+        ).all()
+        chosen = [each for each in mine if each.workspace.public_id == session.get(CHOSEN)]
+        g.membership = next(iter([*chosen, *mine]), None)
+        # For what must not ask the database.
+        g.role = g.membership.role if g.membership else None
+        g.workspaces = [
+            (each.workspace.public_id, each.workspace.name, each is g.membership) for each in mine
+        ]
     return cast(Membership | None, g.membership)
 
 
+def choose_workspace(public_id: str) -> None:
+    """Have this browser show a workspace from now on; one that the user is not in counts for
+    nothing."""
+    session[CHOSEN] = public_id
+
+
 def current_membership() -> Membership:
-    """The signed-in user's first membership; without any, the user is told and can sign out."""
+    """The signed-in user's membership; without any, the user is told and can sign out."""
     membership = find_membership()
     if membership is None:
         abort(make_response(render_template("errors/no_workspace.html"), 403))

@@ -77,6 +77,7 @@ def list_navigation() -> dict[str, Any]:
     return {
         "navigation": entries,
         "account_links": links,
+        "own_workspaces": g.get("workspaces", ()),
         "sign_out_href": url_for("sign_in.sign_out"),
         "connect_href": url_for("connect.show_connect"),
     }

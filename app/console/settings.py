@@ -4,10 +4,17 @@ from flask import Blueprint, abort, current_app, flash, redirect, render_templat
 from flask.typing import ResponseReturnValue
 
 from app.console.formatting import plural
-from app.console.guards import current_membership, current_workspace, signed_in_user
+from app.console.guards import (
+    choose_workspace,
+    current_membership,
+    current_workspace,
+    signed_in_user,
+)
 from app.console.instance import describe_instance, find_oldest
 from app.console.paging import Paged, page_argument
+from app.links import public_url_for
 from app.models import ROLES, Membership
+from app.workspaces.invitations import call_back, invite, list_invitations
 from app.workspaces.members import (
     change_role,
     count_members,
@@ -16,7 +23,7 @@ from app.workspaces.members import (
     may_manage,
     remove_member,
 )
-from app.workspaces.people import RefusedError, is_instance_owner
+from app.workspaces.people import RefusedError, create_workspace, is_instance_owner
 from app.workspaces.settings import (
     LONGEST_DAYS,
     PERIODS,
@@ -91,6 +98,47 @@ def remove(public_id: str) -> ResponseReturnValue:
     return _answer(f"{email} is no longer in the workspace.")
 
 
+@blueprint.post("/settings/invitations")
+def add_invitation() -> ResponseReturnValue:
+    email, role = (request.form.get(name, "") for name in ("invited_email", "invited_role"))
+    try:
+        invitation, token = invite(current_membership(), email, role)
+    except RefusedError as error:
+        return _show_page({f"invited_{field}": each for field, each in error.errors.items()}), 422
+    return render_template(
+        "console/invitation_made.html",
+        invitation=invitation,
+        workspace=current_workspace(),
+        link=public_url_for("joining.show_invitation", token=token),
+    )
+
+
+@blueprint.post("/settings/invitations/<public_id:public_id>/revoke")
+def revoke_invitation(public_id: str) -> ResponseReturnValue:
+    try:
+        email = call_back(current_membership(), public_id)
+    except RefusedError as error:
+        return _show_page({"invited_email": [str(error)]}), 422
+    if email is None:
+        return _answer("That invitation was used, or over, already.")
+    return _answer(f"The invitation of {email} opens nothing any more.")
+
+
+@blueprint.post("/settings/workspaces")
+def add_workspace() -> ResponseReturnValue:
+    """For the server's owner alone: everybody else is in the workspaces that they are asked to."""
+    user = signed_in_user()
+    if not is_instance_owner(user):
+        abort(403, "Only the owner of this server makes workspaces.")
+    try:
+        workspace = create_workspace(request.form.get("new_workspace", ""), user)
+    except RefusedError as error:
+        return _show_page({"new_workspace": [str(error)]}), 422
+    choose_workspace(workspace.public_id)
+    flash(f"{workspace.name} is there, and shown from now on.", "success")
+    return redirect(url_for("overview.show_overview"), 303)
+
+
 def _find(public_id: str) -> Membership:
     member = find_member(current_workspace().id, public_id)
     if member is None:
@@ -107,6 +155,7 @@ def _show_page(errors: dict[str, list[str]]) -> str:
     """Errors come with what was typed."""
     workspace, actor = current_workspace(), current_membership()
     typed = request.form if errors else {}
+    roles = ROLES if actor.role == "owner" else ROLES[:-1]
     people = Paged(count_members(workspace.id), PAGE_SIZE, "settings.show_settings", "members")
     return render_template(
         "console/settings.html",
@@ -126,12 +175,14 @@ def _show_page(errors: dict[str, list[str]]) -> str:
         most_rejected=current_app.config["FLOWPULSE_REJECTED_ROWS"],
         shortest=SHORTEST_DAYS,
         longest=LONGEST_DAYS,
+        invitations=list_invitations(workspace.id) if may_manage(actor, actor) else (),
         members=list_members(workspace.id, people.start, people.size),
         people=people,
         typed=typed,
         actor=actor,
         may_manage=may_manage,
-        roles=ROLES if actor.role == "owner" else ROLES[:-1],
+        roles=roles,
+        role_choices=[(role, role) for role in roles],
         role_hints=ROLE_HINTS,
         instance=describe_instance() if is_instance_owner(signed_in_user()) else None,
         errors=errors,

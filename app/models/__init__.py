@@ -42,6 +42,7 @@ from app.models.event import (
     UnstoredCount,
     of_state,
 )
+from app.models.invitation import Invitation
 from app.models.operation import PURGE_REASONS, PURGED, Purge, RateBucket, WorkerHeartbeat
 from app.models.run import (
     OTHER_STARTS,
@@ -117,6 +118,7 @@ __all__ = [
     "IdempotencyKey",
     "IgnoredProblem",
     "Instance",
+    "Invitation",
     "KeyUsage",
     "MaintenanceWindow",
     "Membership",

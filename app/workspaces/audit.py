@@ -48,6 +48,8 @@ ACTIONS = {
     "key_rotated": Action("keys", "rotated the API key"),
     "key_revoked": Action("keys", "revoked the API key"),
     "member_added": Action("members", "added the member"),
+    "member_invited": Action("members", "invited"),
+    "invitation_called_back": Action("members", "called back the invitation of"),
     "member_role_changed": Action("members", "changed the role of"),
     "member_removed": Action("members", "removed the member"),
     "rule_created": Action("rules", "created the rule"),

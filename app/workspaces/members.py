@@ -41,7 +41,7 @@ def change_role(actor: Membership, member: Membership, role: str) -> None:
     """Give a member another role; all their sessions end. Raises RefusedError."""
     if role not in ROLES:
         raise RefusedError("role", f"Choose one of {', '.join(ROLES)}.")
-    with _deciding(actor, member) as session:
+    with deciding(actor, member) as session:
         _refuse_over_owners(actor, member, role)
         if role != OWNER:
             _refuse_last_owner(session, member)
@@ -56,7 +56,7 @@ def remove_member(actor: Membership, member: Membership) -> None:
     """End a person's access and sessions; what they made stays. Raises RefusedError."""
     if actor.id == member.id:
         raise RefusedError("member", "Nobody removes themselves. Ask another admin or owner.")
-    with _deciding(actor, member) as session:
+    with deciding(actor, member) as session:
         _refuse_over_owners(actor, member)
         _refuse_last_owner(session, member)
         note(session, "member_removed", member.workspace_id, member.user, {"role": member.role})
@@ -70,7 +70,7 @@ def may_manage(actor: Membership, member: Membership) -> bool:
 
 
 @contextmanager
-def _deciding(actor: Membership, member: Membership) -> Iterator[Session]:
+def deciding(actor: Membership, member: Membership) -> Iterator[Session]:
     """A write under the workspace's lock: two owners who demote each other at once must not
     leave it without any, nor somebody act on a role that was lost meanwhile."""
     workspace_id, ids = member.workspace_id, {actor.id, member.id}

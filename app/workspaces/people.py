@@ -77,6 +77,20 @@ def set_up(email: str, password: str, workspace_name: str) -> User:
     return user
 
 
+def create_workspace(name: str, owner: User) -> Workspace:
+    """Another workspace, with its first owner. Raises RefusedError."""
+    workspace, user_id = Workspace(name=clean_workspace_name(name)), owner.id
+    with writing() as session:
+        session.add(workspace)
+        session.flush()
+        session.add(Membership(user_id=user_id, workspace_id=workspace.id, role="owner"))
+        note(session, "workspace_created", workspace.id, workspace)
+        note(
+            session, "member_added", workspace.id, session.get_one(User, user_id), {"role": "owner"}
+        )
+    return workspace
+
+
 def create_user(email: str, password: str, role: str, workspace: Workspace) -> User:
     """Add a user to a workspace. Raises RefusedError and WeakPasswordError."""
     if role not in ROLES:
