@@ -48,6 +48,7 @@ SIGNED_OUT = {
     "second_step.show_second_step": ("/sign-in/code",),
     "sign_in.show_sign_in": ("/sign-in", "/sign-in?next=/events"),
     "sign_in.show_set_up": ("/setup", "/setup?token=wrong"),
+    "joining.show_invitation": ("/invitation/none",),
 }
 """Pages for those who are not signed in."""
 

@@ -120,7 +120,7 @@ def revoke_invitation(public_id: str) -> ResponseReturnValue:
     except RefusedError as error:
         return _show_page({"invited_email": [str(error)]}), 422
     if email is None:
-        return _answer("That invitation was used, or over, already.")
+        abort(404, "There is no such invitation: it was used, called back, or is over.")
     return _answer(f"The invitation of {email} opens nothing any more.")
 
 

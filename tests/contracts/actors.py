@@ -30,6 +30,7 @@ from app.processing.batch import process_batch
 from app.workspaces.api_keys import create_api_key
 from app.workspaces.badges import renew_badge
 from app.workspaces.channels import send_test
+from app.workspaces.invitations import invite
 from app.workspaces.members import remove_member
 from app.workspaces.people import create_user
 from tests.channels.deliveries import store_channels
@@ -149,6 +150,8 @@ def _furnish(app: Flask, team: Team) -> Ids:
         own = select(column).where(column.class_.workspace_id == team.workspace_id)
         return db.session.scalars(own.order_by(column.class_.id).limit(1)).one()
 
+    inviting = select(Membership).join(Membership.user).where(User.email == team.email)
+    invitation, link = invite(db.session.scalars(inviting).one(), f"new-{team.email}", "viewer")
     channel = db.session.scalars(select(Channel).filter_by(workspace_id=team.workspace_id)).one()
     tester = db.session.scalars(select(User).where(User.email == team.email)).one()
     return {
@@ -166,5 +169,7 @@ def _furnish(app: Flask, team: Team) -> Ids:
             sent.where(Channel.workspace_id == team.workspace_id).limit(1)
         ).one(),
         "member": db.session.scalars(member).one(),
+        "invitation": invitation.public_id,
+        "link": link,
         "badge": str(db.session.get_one(Workflow, team.workflow_id).badge_token),
     }
