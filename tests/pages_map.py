@@ -48,6 +48,8 @@ SIGNED_OUT = {
     "second_step.show_second_step": ("/sign-in/code",),
     "sign_in.show_sign_in": ("/sign-in", "/sign-in?next=/events"),
     "sign_in.show_set_up": ("/setup", "/setup?token=wrong"),
+    "lost_password.show_question": ("/sign-in/lost-password",),
+    "lost_password.show_form": ("/sign-in/new-password/none",),
     "joining.show_invitation": ("/invitation/none",),
 }
 """Pages for those who are not signed in."""

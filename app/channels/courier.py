@@ -5,6 +5,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from flask import Flask
@@ -15,7 +16,7 @@ from app.channels.kinds import KINDS
 from app.channels.masking import mask, secrets_of
 from app.channels.network import read_network
 from app.channels.records import Outcome, record
-from app.channels.sealing import UnreadableError, unseal
+from app.channels.sealing import UnreadableError, open_link, unseal
 from app.channels.sending import Answer, DeliveryError, Sending
 from app.clock import now
 from app.extensions import OUTAGES, db, writing
@@ -136,15 +137,17 @@ def record_one(outcome: Outcome) -> None:
 
 def prepare(claimed: Claim) -> Job:
     """What sends it: needs neither the database nor the app, and raises nothing."""
-    if claimed.recipient is not None:
-        settings = {"recipients": claimed.recipient}
-    else:
-        try:
-            settings = unseal(claimed.sealed_settings)
-        except UnreadableError as error:
-            failed = Outcome(claimed, now(), 0.0, None, None, str(error))
-            return lambda: failed
-    sending = Sending(claimed.message, settings, read_network(), claimed.reached)
+    try:
+        message = replace(claimed.message, link=open_link(claimed.message.link))
+        settings = (
+            unseal(claimed.sealed_settings)
+            if claimed.recipient is None
+            else {"recipients": claimed.recipient}
+        )
+    except UnreadableError as error:
+        failed = Outcome(claimed, now(), 0.0, None, None, str(error))
+        return lambda: failed
+    sending = Sending(message, settings, read_network(), claimed.reached)
     return lambda: _try(claimed, sending)
 
 
@@ -168,6 +171,8 @@ def _try(claimed: Claim, sending: Sending) -> Outcome:
 
 def _secrets(claimed: Claim, sending: Sending) -> Iterable[str]:
     yield from secrets_of(claimed.kind, sending.settings)
+    if sending.message.link != claimed.message.link:
+        yield sending.message.link
     if sending.network.mail_server is not None:
         yield sending.network.mail_server.password
 

@@ -41,6 +41,11 @@ def server_url() -> str | None:
     return f"http://{host}:{config['PORT']}"
 
 
+def can_mail_links() -> bool:
+    """Whether mails are sent, and this server's address is known to them."""
+    return read_mail_server() is not None and bool(server_url())
+
+
 def link_to(path: str) -> str:
     """The address of a page, for a message; empty where the server's is not known."""
     url = server_url()

@@ -18,6 +18,8 @@ class UnreadableError(Exception):
 
 
 CHANNELS = b"settings of channels"
+LINKS = b"links of mails"
+SEALED_LINK = "sealed:"
 
 
 def seal(settings: dict[str, Any], purpose: bytes = CHANNELS) -> str:
@@ -38,6 +40,18 @@ def unseal(
             "Enter them again."
         ) from error
     return dict(settings)
+
+
+def seal_link(link: str) -> str:
+    """For a message whose link lets in whoever has it: nobody can read it from the database."""
+    return SEALED_LINK + seal({"link": link}, LINKS)
+
+
+def open_link(link: str) -> str:
+    """The link as it was, sealed or not. Raises UnreadableError."""
+    if not link.startswith(SEALED_LINK):
+        return link
+    return str(unseal(link.removeprefix(SEALED_LINK), LINKS)["link"])
 
 
 def _open(boxes: MultiFernet, sealed: bytes, good_for: timedelta | None) -> bytes:

@@ -3,6 +3,7 @@
 from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.channels.network import can_mail_links
 from app.console.formatting import plural
 from app.console.guards import (
     choose_workspace,
@@ -109,6 +110,7 @@ def add_invitation() -> ResponseReturnValue:
         "console/invitation_made.html",
         invitation=invitation,
         workspace=current_workspace(),
+        is_mailed=can_mail_links(),
         link=public_url_for("joining.show_invitation", token=token),
     )
 

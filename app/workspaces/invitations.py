@@ -7,14 +7,19 @@ hash is kept, so that nobody can read links from the database or a backup.
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
+from app.channels.message import Message
+from app.channels.network import can_mail_links, link_to
+from app.channels.outbox import put_mail
+from app.channels.sealing import seal_link
 from app.clock import now
 from app.extensions import db, writing
+from app.identifiers import new_id
 from app.models import ROLES, Invitation, Membership, User, Workspace
 from app.workspaces.audit import note
 from app.workspaces.members import OWNER, deciding
@@ -25,6 +30,7 @@ from app.workspaces.sessions import hash_token
 
 VALID_FOR = timedelta(hours=72)
 MOST_PENDING = 100
+PATH = "/invitation/"
 
 
 class GoneError(Exception):
@@ -39,7 +45,8 @@ def list_invitations(workspace_id: int) -> Sequence[Invitation]:
 
 
 def invite(actor: Membership, email: str, role: str) -> tuple[Invitation, str]:
-    """Make an invitation; returns it with its token, which nobody can read later.
+    """Make an invitation; returns it with its token, which nobody can read later. Where mails are
+    sent, one with the link is.
 
     One that the address had before ends by it. Raises RefusedError.
     """
@@ -64,7 +71,24 @@ def invite(actor: Membership, email: str, role: str) -> tuple[Invitation, str]:
         )
         session.add(invitation)
         note(session, "member_invited", workspace_id, email, {"role": role})
+        if can_mail_links():
+            message = _write_mail(actor, email, token, moment)
+            put_mail(session.connection(), message, workspace_id, [email], moment)
     return invitation, token
+
+
+def _write_mail(actor: Membership, email: str, token: str, moment: datetime) -> Message:
+    by, workspace = actor.user.name or actor.user.email, actor.workspace.name
+    return Message(
+        id=f"invitation-{new_id()}",
+        kind="notice",
+        title=f"{by} invites you to {workspace} on FlowPulse",
+        text=f"The link below lets you join {workspace} as {email}. It works once, for three days.",
+        facts=(("Invited by", actor.user.email),),
+        link=seal_link(link_to(f"{PATH}{token}")),
+        incident="",
+        at=moment,
+    )
 
 
 def call_back(actor: Membership, public_id: str) -> str | None:

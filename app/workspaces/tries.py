@@ -14,7 +14,7 @@ from app.clock import timestamp
 from app.extensions import is_sqlite, writing
 from app.models import RateBucket
 
-MINUTE = 60.0
+MINUTE, HOUR = 60.0, 3600.0
 ACCOUNT_SECONDS = 15 * MINUTE
 """So long it takes until all tries at one account are forgotten."""
 _MAX_KNOWN = 10_000
@@ -84,6 +84,14 @@ def of_all_codes(email: str) -> Allowance:
     Three times what unknown browsers may try, who so can't use it up and lock the person out.
     """
     return Allowance(f"code-all:{_hash(email)}", 3 * _limit(), ACCOUNT_SECONDS)
+
+
+def of_lost_passwords(email: str, address: str) -> list[Allowance]:
+    """Who asks for a mail with a link: so many an hour, to a person and from an address."""
+    return [
+        Allowance(f"lost:{_hash(email)}", _limit(), HOUR),
+        Allowance(f"lost-from:{_place(address)}", _limit(), HOUR),
+    ]
 
 
 def take(allowances: Sequence[Allowance]) -> int:
