@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
-from bench import drain, growth, growth_inserts, move, purge_months, purge_report
+from bench import drain, growth, growth_inserts, move, purge_months, purge_report, steady
 from bench.growth_inserts import CLAIM_AN_EVENT, CLAIM_OF_ONE, COMMITS, insert_of
 from bench.growth_report import ADDRESSES, FEWEST, LIMITS, find_slowest, name_of
 from bench.ingest import REJECTED, SUCCESS, WITH_KEY
@@ -228,6 +228,14 @@ GOALS = (
             ",.0f",
         )
         for kind, least in zip(KINDS, (2_000, 3_000), strict=True)
+    ),
+    *(
+        Goal(
+            f"p99 of 202 while {steady.EVENTS:,} waiting events are drained, {kind}, of calm",
+            2,
+            _median("worker", steady.beside(kind), "p99_ratio"),
+        )
+        for kind in KINDS
     ),
     *(
         Goal(

@@ -139,8 +139,7 @@ over {CONNECTIONS} connections that pause, which is less than what the worker do
 worker is halted and let go in turn, so that rounds with it are held against one without it before
 them ("calm"; {steady.ROUNDS_BY_CALM} rounds have it in common). Seconds and events/s are those in
 which the worker was let go. So few requests are hardly ever in each other's way; with SQLite the
-slowest wait for the worker's batch to be written, about 8 ms. It is the milliseconds that count
-here: no goal is set."""
+slowest wait for the worker's batch, during which nobody else can write."""
 ENDS_COLUMNS = (
     Column("events", number("events", ",.0f")),
     Column("seconds", number("seconds", ",.0f")),

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from app.alerting.course import step
@@ -19,6 +19,10 @@ from app.models import Alert, AlertRule
 
 TOO_OLD = timedelta(hours=24)
 """A run that ended so long before it was told is history: it raises nothing."""
+
+_IS_OPEN = Alert.rule_id.in_(bindparam("rule_ids", expanding=True)) & Alert.ended_at.is_(None)
+_OPEN = select(Alert).where(_IS_OPEN).execution_options(populate_existing=True)
+_WHICH_ARE_OPEN = select(Alert.rule_id, Alert.workflow_id).where(_IS_OPEN)
 
 OpenAlerts = dict[tuple[int, int | None], Alert]
 """By rule and workflow; for a moment also those that have just ended."""
@@ -141,10 +145,7 @@ def read_open(session: Session, pairs: Collection[tuple[AlertRule, int | None]])
     """The open alerts of these rules, as they are now."""
     if not pairs:
         return {}
-    query = select(Alert).where(
-        Alert.rule_id.in_({rule.id for rule, _ in pairs}), Alert.ended_at.is_(None)
-    )
-    rows = session.scalars(query.execution_options(populate_existing=True))
+    rows = session.scalars(_OPEN, {"rule_ids": list({rule.id for rule, _ in pairs})})
     return {(alert.rule_id or 0, alert.workflow_id): alert for alert in rows}
 
 
@@ -152,10 +153,8 @@ def _find_open(
     session: Session, pairs: Collection[tuple[AlertRule, int]]
 ) -> set[tuple[int | None, int | None]]:
     """Of which rules and workflows there are open alerts; what came before the lock may change."""
-    query = select(Alert.rule_id, Alert.workflow_id).where(
-        Alert.rule_id.in_({rule.id for rule, _ in pairs}), Alert.ended_at.is_(None)
-    )
-    return {(rule_id, workflow_id) for rule_id, workflow_id in session.execute(query)}
+    given = {"rule_ids": list({rule.id for rule, _ in pairs})}
+    return {(row[0], row[1]) for row in session.connection().execute(_WHICH_ARE_OPEN, given)}
 
 
 def _choose_concerned(

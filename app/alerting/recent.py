@@ -186,25 +186,29 @@ def _are_equal(one: Sums, other: Sums) -> bool:
 
 
 def _read_sums(session: Session, workflow_ids: Collection[int], since: datetime) -> dict[int, Sums]:
-    query = (
-        select(
-            Rollup.workflow_id,
-            func.sum(Rollup.success_count),
-            func.sum(Rollup.failure_count),
-            func.sum(Rollup.timed_count),
-            func.sum(Rollup.duration_sum_ms),
-        )
-        .where(
-            Rollup.workflow_id.in_(workflow_ids),
-            Rollup.period == "day",
-            Rollup.starts_at >= since,
-        )
-        .group_by(Rollup.workflow_id)
-    )
+    given = {"workflow_ids": list(workflow_ids), "since": since}
+    rows: Sequence[Any] = session.connection().execute(_SUMS, given).all()
     return {
         workflow_id: (int(successes), int(failures), int(timed), float(duration_ms))
-        for workflow_id, successes, failures, timed, duration_ms in session.execute(query)
+        for workflow_id, successes, failures, timed, duration_ms in rows
     }
+
+
+_SUMS = (
+    select(
+        Rollup.workflow_id,
+        func.sum(Rollup.success_count),
+        func.sum(Rollup.failure_count),
+        func.sum(Rollup.timed_count),
+        func.sum(Rollup.duration_sum_ms),
+    )
+    .where(
+        Rollup.workflow_id.in_(bindparam("workflow_ids", expanding=True)),
+        Rollup.period == "day",
+        Rollup.starts_at >= bindparam("since"),
+    )
+    .group_by(Rollup.workflow_id)
+)
 
 
 def read_runs(

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import BindParameter, bindparam, select
 from sqlalchemy.orm import Session
 
 from app.alerting.kinds import KINDS
@@ -14,6 +14,14 @@ from app.alerting.quiet import covers, hush_until
 from app.models import AlertRule, MaintenanceWindow, WorkflowLabel
 
 NO_LABELS: frozenset[str] = frozenset()
+_WORKSPACES: BindParameter[int] = bindparam("workspace_ids", expanding=True)
+_RULES = (
+    select(AlertRule)
+    .where(AlertRule.is_on, AlertRule.kind.in_(bindparam("kinds", expanding=True)))
+    .order_by(AlertRule.id)
+)
+_RULES_OF = _RULES.where(AlertRule.workspace_id.in_(_WORKSPACES))
+_WINDOWS_OF = select(MaintenanceWindow).where(MaintenanceWindow.workspace_id.in_(_WORKSPACES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +70,10 @@ def read_rulebook(
 ) -> Rulebook:
     """Those of the workspaces, or of all; where there is no rule, nothing more is asked."""
     names = [kind.name for kind in KINDS.values() if kind.source in sources]
-    query = select(AlertRule).where(AlertRule.is_on, AlertRule.kind.in_(names))
-    if workspace_ids is not None:
-        query = query.where(AlertRule.workspace_id.in_(list(workspace_ids)))
-    return complete(session, list(session.scalars(query.order_by(AlertRule.id))))
+    if workspace_ids is None:
+        return complete(session, session.scalars(_RULES, {"kinds": names}).all())
+    given = {"kinds": names, "workspace_ids": list(workspace_ids)}
+    return complete(session, session.scalars(_RULES_OF, given).all())
 
 
 def complete(session: Session, rules: Collection[AlertRule]) -> Rulebook:
@@ -75,8 +83,7 @@ def complete(session: Session, rules: Collection[AlertRule]) -> Rulebook:
         book.rules.setdefault(rule.workspace_id, []).append(rule)
     if not rules:
         return book
-    of_workspaces = MaintenanceWindow.workspace_id.in_(list(book.rules))
-    for window in session.scalars(select(MaintenanceWindow).where(of_workspaces)):
+    for window in session.scalars(_WINDOWS_OF, {"workspace_ids": list(book.rules)}):
         book.windows.setdefault(window.workspace_id, []).append(window)
     labels = [rule.label for rule in rules]
     labels += [window.label for those in book.windows.values() for window in those]

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, insert, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.alerting.course import A_MINUTE, Said, reopens_within, settle
@@ -179,5 +179,8 @@ def read_names(session: Session, alerts: Iterable[Alert]) -> dict[int, str]:
     ids = {alert.workflow_id for alert in alerts if alert.workflow_id is not None}
     if not ids:
         return {}
-    query = select(Workflow.id, Workflow.name).where(Workflow.id.in_(ids))
-    return {row.id: row.name for row in session.execute(query)}
+    rows = session.connection().execute(_NAMES, {"ids": list(ids)})
+    return {row.id: row.name for row in rows}
+
+
+_NAMES = select(Workflow.id, Workflow.name).where(Workflow.id.in_(bindparam("ids", expanding=True)))

@@ -27,6 +27,24 @@ _DUE = (
     .limit(1)
 )
 """Made once: an idle worker asks this ten times a second, and little else."""
+_CLAIM = (
+    select(
+        _EVENTS.id,
+        _EVENTS.received_at,
+        _EVENTS.workspace_id,
+        _EVENTS.workflow_id,
+        _EVENTS.kind,
+        _EVENTS.attempts,
+        type_coerce(_EVENTS.payload, Text),
+        _EVENTS.origin,
+    )
+    .where(_EVENTS.state == "accepted", _EVENTS.next_attempt_at <= bindparam("now"))
+    .order_by(_EVENTS.next_attempt_at, _EVENTS.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+"""What a batch asks while nobody else can write to SQLite is made once, here and elsewhere: to put
+such a statement together takes longer than to answer it."""
 _SORT_NOTHING, _SORT_AGAIN = (text(f"SET LOCAL enable_sort = {it}") for it in ("off", "on"))
 _KEYS = {True: ("id",), False: ("id", "received_at")}
 """What finds an event on SQLite, and on PostgreSQL, where the time tells the month's table."""
@@ -62,24 +80,9 @@ def claim(session: Session, now: datetime, limit: int) -> list[ClaimedEvent]:
 
     On PostgreSQL another worker passes over them; on SQLite only one transaction writes at a time.
     """
-    due = (
-        select(
-            Event.id,
-            Event.received_at,
-            Event.workspace_id,
-            Event.workflow_id,
-            Event.kind,
-            Event.attempts,
-            type_coerce(Event.payload, Text),
-            Event.origin,
-        )
-        .where(Event.state == "accepted", Event.next_attempt_at <= now)
-        .order_by(Event.next_attempt_at, Event.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
+    given = {"now": now, "most": limit}
     with _by_index(session):
-        return [ClaimedEvent(*row) for row in session.execute(due)]  # type: ignore[arg-type]
+        return [ClaimedEvent(*row) for row in session.connection().execute(_CLAIM, given)]
 
 
 @contextmanager

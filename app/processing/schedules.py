@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from app.clock import now
@@ -37,7 +37,7 @@ def note_runs(session: Session, runs: Iterable[RunColumns], moment: datetime) ->
             by_workflow.setdefault(run["workflow_id"], []).append(run)
     if not by_workflow:
         return
-    schedules = _lock(session, Schedule.workflow_id.in_(by_workflow))
+    schedules = session.scalars(_OF_WORKFLOWS, {"workflow_ids": list(by_workflow)}).all()
     silences = _find_open_silences(session, schedules)
     for schedule in schedules:
         silence = silences.get(schedule.workflow_id)
@@ -197,6 +197,12 @@ def _find_open_silences(session: Session, schedules: Sequence[Schedule]) -> dict
 
 def _lock(session: Session, *conditions: ColumnElement[bool]) -> Sequence[Schedule]:
     """In one order, so that two workers can't wait for each other."""
+    return session.scalars(_select_locked(*conditions)).all()
+
+
+def _select_locked(*conditions: ColumnElement[bool]) -> Select[Schedule]:
     query = select(Schedule).where(*conditions).order_by(Schedule.id).limit(MOST_AT_ONCE)
-    locked = query.with_for_update().execution_options(populate_existing=True)
-    return session.scalars(locked).all()
+    return query.with_for_update().execution_options(populate_existing=True)
+
+
+_OF_WORKFLOWS = _select_locked(Schedule.workflow_id.in_(bindparam("workflow_ids", expanding=True)))

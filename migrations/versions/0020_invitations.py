@@ -46,7 +46,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invitations")),
         sa.UniqueConstraint("public_id", name=op.f("uq_invitations_public_id")),
         sa.UniqueConstraint("token_hash", name=op.f("uq_invitations_token_hash")),
-        sa.UniqueConstraint("workspace_id", "email", name=op.f("uq_invitations_workspace_id")),
+        sa.UniqueConstraint(
+            "workspace_id", "email", name=op.f("uq_invitations_workspace_id_email")
+        ),
     )
     op.create_index(op.f("ix_invitations_invited_by_id"), "invitations", ["invited_by_id"])
 
