@@ -19,6 +19,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "connect.show_connect": ("/connect", "/connect?tool=n8n&workflow={workflow}"),
     "delivery.show_delivery": ("/alerts/deliveries/{delivery}",),
     "docs.show_reference": ("/docs",),
+    "doctor.show_doctor": ("/settings/doctor",),
     "event.show_event": ("/events/{event}",),
     "insights.show_insights": ("/insights", "/insights?range=90d"),
     "key_page.show_key": ("/keys/{key}",),

@@ -57,6 +57,7 @@ LEVELS = {
     "alerting": 5,
     "processing": 6,
     "workspaces": 6,
+    "doctor": 7,
     "ingest": 7,
     "errors": 8,
     "api": 9,

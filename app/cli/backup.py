@@ -10,9 +10,10 @@ from sqlalchemy.exc import DBAPIError
 
 from app.backups.contents import Contents
 from app.backups.making import Backup, default_name, make_backup
-from app.cli.commands import command, explain_outage
+from app.cli.commands import command
 from app.cli.options import json_option
 from app.cli.text import dump, escape, print_rows
+from app.doctor.outage import explain_outage
 from app.extensions import db, writing
 from app.processing.database_size import MEGABYTE
 from app.workspaces.audit import note_server

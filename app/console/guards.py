@@ -69,6 +69,7 @@ ACCESS = {
     "two_factor": Access(change="viewer"),
     "settings": Access(change="admin"),
     "audit": Access(look="owner", change="owner"),
+    "doctor": Access(look="owner", change="owner"),
     "alerts": Access(),
     "alert_rules": Access(),
     "rule_form": Access(look="member"),
