@@ -67,6 +67,7 @@ NO_PAGES = frozenset(
         "event.download_headers",
         "event.download_reproduction",
         "health.show_health",
+        "health.show_readiness",
         "live_log.stream_events",
         "mending.download_draft",
         "overview.show_fragment",

@@ -154,6 +154,7 @@ def init_console(app: Flask) -> None:
         app.register_blueprint(blueprint)
     init_replica(app)
     init_downloads(app)
+    health.init_health(app)
 
 
 def _answer_old_form(error: CSRFError) -> ResponseReturnValue:

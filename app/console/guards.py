@@ -83,6 +83,7 @@ PUBLIC = frozenset(
         "static",
         "assets.show_styles",
         "health.show_health",
+        "health.show_readiness",
         "badges.show_svg",
         "badges.show_json",
         "sign_in.show_sign_in",
