@@ -216,6 +216,13 @@ SETTINGS: tuple[Setting, ...] = (
         "What web and worker write to their output: `text`, a line for what goes wrong; or `json`, "
         "the same as JSON, and a line for each request.",
     ),
+    Setting(
+        "FLOWPULSE_METRICS_TOKEN",
+        "",
+        _token,
+        "Secret of at least 16 characters that opens `/metrics` to Prometheus, as a Bearer token. "
+        "Empty: there are no metrics.",
+    ),
     Setting("FLOWPULSE_SMTP_HOST", "", str, "SMTP server for mail. Empty: no mail is sent."),
     Setting("FLOWPULSE_SMTP_PORT", "587", _port, "Port of the SMTP server."),
     Setting(

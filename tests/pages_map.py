@@ -70,6 +70,7 @@ NO_PAGES = frozenset(
         "health.show_readiness",
         "live_log.stream_events",
         "mending.download_draft",
+        "metrics.show_metrics",
         "overview.show_fragment",
         "runner.show_runner",
         "runs.download_texts",

@@ -47,6 +47,8 @@ STAYING = frozenset(
         "rate_buckets",
         "recovery_codes",
         "schedules",
+        "tallies",
+        "tally_marks",
         "user_sessions",
         "users",
         "weekly_digests",

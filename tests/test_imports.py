@@ -52,6 +52,7 @@ LEVELS = {
     "windows": 3,
     "models": 3,
     "problem_documents": 4,
+    "tallies": 3,
     "backups": 4,
     "channels": 4,
     "alerting": 5,

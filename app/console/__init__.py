@@ -26,6 +26,7 @@ from app.console import (
     mails,
     maintenance,
     mending,
+    metrics,
     overview,
     problem_groups,
     reference,
@@ -108,6 +109,7 @@ GUARDED = (
 OPEN = (
     assets.blueprint,
     health.blueprint,
+    metrics.blueprint,
     badges.blueprint,
     sign_in.blueprint,
     second_step.blueprint,
@@ -155,6 +157,7 @@ def init_console(app: Flask) -> None:
     init_replica(app)
     init_downloads(app)
     health.init_health(app)
+    metrics.init_metrics(app)
 
 
 def _answer_old_form(error: CSRFError) -> ResponseReturnValue:

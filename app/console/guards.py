@@ -84,6 +84,7 @@ PUBLIC = frozenset(
         "assets.show_styles",
         "health.show_health",
         "health.show_readiness",
+        "metrics.show_metrics",
         "badges.show_svg",
         "badges.show_json",
         "sign_in.show_sign_in",

@@ -12,6 +12,7 @@ UNDER_ANY_NAME = frozenset(
         "assets.show_styles",
         "health.show_health",
         "health.show_readiness",
+        "metrics.show_metrics",
         "static",
     }
 )

@@ -42,7 +42,15 @@ from app.models.event import (
     UnstoredCount,
     of_state,
 )
-from app.models.operation import PURGE_REASONS, PURGED, Purge, RateBucket, WorkerHeartbeat
+from app.models.operation import (
+    PURGE_REASONS,
+    PURGED,
+    Purge,
+    RateBucket,
+    Tally,
+    TallyMark,
+    WorkerHeartbeat,
+)
 from app.models.run import (
     OTHER_STARTS,
     OUTCOMES,
@@ -128,6 +136,8 @@ __all__ = [
     "Run",
     "Schedule",
     "Silence",
+    "Tally",
+    "TallyMark",
     "UnstoredCount",
     "User",
     "UserSession",

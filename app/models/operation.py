@@ -49,3 +49,24 @@ class Purge(Entity):
     last_at: Mapped[Moment]
     # Of the last that went: when it had been told. What is left is younger, where size was why.
     reached_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Tally(Entity):
+    """How often something has happened on this server. It only ever grows, whatever is removed."""
+
+    __tablename__ = "tallies"
+
+    what: Mapped[str] = mapped_column(String(20), primary_key=True)
+    about: Mapped[str] = mapped_column(String(64), primary_key=True)
+    count: Mapped[int] = mapped_column(BigId)
+
+
+class TallyMark(Entity):
+    """The last event, and the last minute of counts without events, that the tallies hold."""
+
+    __tablename__ = "tally_marks"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, default=1)
+    event_id: Mapped[int] = mapped_column(BigId)
+    minute_at: Mapped[Moment]

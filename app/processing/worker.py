@@ -31,6 +31,7 @@ from app.processing.shared_clock import read_shared_clock
 from app.processing.silence_causes import explain_silence
 from app.processing.stuck_runs import mark_stuck_runs
 from app.processing.sweeping import Sweeper, sweep_on
+from app.processing.tallying import tally
 from app.processing.weekly_digests import send_weekly_digests
 
 IDLE_SECONDS = 0.1
@@ -124,11 +125,13 @@ class Worker:
             attempt(mark_stuck_runs, at)
 
     def watch(self) -> None:
-        """Tell of what no event tells, and of what is due; not more often than WATCH_EVERY."""
+        """Tell of what no event tells, and of what is due, and count; not more often than
+        WATCH_EVERY."""
         at = now()
         if _is_due(self._watched_at, WATCH_EVERY) and not self._has_jumped(at):
             self._watched_at = at
             attempt(tick, self._watched_at, explain_silence)
+            attempt(tally)
 
     def _has_jumped(self, at: datetime) -> bool:
         """Whether the clock was set ahead since the beat of this round: until the next one has
@@ -136,8 +139,8 @@ class Worker:
         return self._beat_at is not None and at - self._beat_at > STALLED_AFTER
 
     def tidy(self) -> None:
-        """Send weekly digests, make tables ahead, and begin to remove what may go; not more often
-        than TIDY_EVERY."""
+        """Send weekly digests, make tables ahead, and begin to remove what may go; not
+        more often than TIDY_EVERY."""
         if _is_due(self._tidied_at, TIDY_EVERY):
             self._tidied_at = now()
             attempt(send_weekly_digests)

@@ -30,6 +30,8 @@ from app.models import (
     RecoveryCode,
     Run,
     Silence,
+    Tally,
+    TallyMark,
     UnstoredCount,
     User,
     UserSession,
@@ -110,6 +112,8 @@ def _fill_the_rest(team: Team) -> None:
                 ),
                 WeeklyDigest(membership_id=membership_id, last_monday=moment.date()),
                 WorkerHeartbeat(name="here:1", started_at=moment, seen_at=moment),
+                Tally(what="rejected", about="invalid_json", count=2**40),
+                TallyMark(event_id=7, minute_at=moment),
                 *(
                     Workflow(workspace_id=team.workspace_id, name=name, slug=f"hostile-{number}")
                     for number, name in enumerate(

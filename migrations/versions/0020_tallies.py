@@ -1,0 +1,39 @@
+"""Counts of requests and messages that only grow, and whose turn the scheduled backup is.
+
+Revision ID: 0020
+Revises: 0019
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0020"
+down_revision = "0019"
+branch_labels = None
+depends_on = None
+
+MOMENT = sa.DateTime(timezone=True)
+BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    op.create_table(
+        "tallies",
+        sa.Column("what", sa.String(20), nullable=False),
+        sa.Column("about", sa.String(64), nullable=False),
+        sa.Column("count", BIG_ID, nullable=False),
+        sa.PrimaryKeyConstraint("what", "about", name=op.f("pk_tallies")),
+    )
+    op.create_table(
+        "tally_marks",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("event_id", BIG_ID, nullable=False),
+        sa.Column("minute_at", MOMENT, nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_tally_marks_one_row")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tally_marks")),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("tally_marks")
+    op.drop_table("tallies")
