@@ -183,6 +183,22 @@ SETTINGS: tuple[Setting, ...] = (
         "Megabytes in use before the oldest go: refused requests first, failures last; 0 = never.",
     ),
     Setting(
+        "FLOWPULSE_BACKUP_DIR",
+        "",
+        str,
+        "Folder for a backup each day, which the worker makes. Empty: none is made by itself.",
+    ),
+    Setting("FLOWPULSE_BACKUP_AT", "03:15", _time_of_day, "When that backup is made, in UTC."),
+    Setting(
+        "FLOWPULSE_BACKUP_DAILY", "7", _number_from_1, "Days of which the last such backup is kept."
+    ),
+    Setting(
+        "FLOWPULSE_BACKUP_WEEKLY",
+        "4",
+        _whole_number,
+        "The weeks of which the last one is kept as well; 0 for none.",
+    ),
+    Setting(
         "FLOWPULSE_SESSION_IDLE_HOURS",
         "12",
         _whole_number,

@@ -37,6 +37,7 @@ STAYING = frozenset(
         "alert_rule_channels",
         "alert_rules",
         "api_keys",
+        "backup_turns",
         "channels",
         "former_slugs",
         "ignored_problems",

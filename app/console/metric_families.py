@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from app.clock import now
 from app.console.last_runs import LastRuns
 from app.console.rollup_sums import count_workflows, merge_durations
+from app.doctor.backup_health import find_last_backup
 from app.doctor.places import database_folder
 from app.extensions import db
 from app.models import (
@@ -153,6 +154,12 @@ def _read_alerts() -> Iterator[Metric]:
     yield _gauge("alerts_open", "Alerts that last, by kind.", counts)
 
 
+def _read_backups() -> Iterator[Metric]:
+    made_at = find_last_backup()
+    text = "When the last backup was made; 0 where none is known."
+    yield _gauge("backup_last_timestamp_seconds", text, made_at.timestamp() if made_at else 0)
+
+
 FAMILIES: tuple[Callable[[], Iterator[Metric]], ...] = (
     _read_build,
     _read_requests,
@@ -162,6 +169,7 @@ FAMILIES: tuple[Callable[[], Iterator[Metric]], ...] = (
     _read_workflows,
     _read_deliveries,
     _read_alerts,
+    _read_backups,
 )
 
 Values = float | Iterable[tuple[Mapping[str, str], float]]

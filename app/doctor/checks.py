@@ -37,6 +37,7 @@ CHECKS: tuple[Check, ...] = (
     database_health.check_worker,
     database_health.check_queue,
     backup_health.check_backups,
+    backup_health.check_backup_schedule,
     audit_health.check_audit_log,
     channel_health.check_mail_server,
     channel_health.check_channels,

@@ -45,6 +45,7 @@ from app.models.event import (
 from app.models.operation import (
     PURGE_REASONS,
     PURGED,
+    BackupTurn,
     Purge,
     RateBucket,
     Tally,
@@ -116,6 +117,7 @@ __all__ = [
     "AlertRuleChannel",
     "ApiKey",
     "AuditEntry",
+    "BackupTurn",
     "Channel",
     "Delivery",
     "DeliveryAttempt",

@@ -21,6 +21,7 @@ from app.channels.courier import Courier
 from app.clock import now
 from app.extensions import OUTAGES, db, writing
 from app.models import WorkerHeartbeat
+from app.processing.backup_schedule import BackupSchedule
 from app.processing.batch import process_batch
 from app.processing.clock_jumps import call_back, was_set_back
 from app.processing.downtimes import BEAT_EVERY, STALLED_AFTER, note_worker
@@ -63,6 +64,7 @@ class Worker:
         self._watched_at: datetime | None = None
         self._pace = pace or Pace()
         self._parent = os.getppid()
+        self._backups = BackupSchedule(self.name)
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT; the batch at hand is finished first."""
@@ -72,6 +74,7 @@ class Worker:
         courier.start(cast(Flask, current_app._get_current_object()))  # type: ignore[attr-defined]
         while not self._stopping.is_set() and not self._is_orphaned():
             self._stopping.wait(self.work())
+        self._backups.end()
         self._sweeper.end()
         courier.stop()
         self.sign_off()
@@ -139,12 +142,13 @@ class Worker:
         return self._beat_at is not None and at - self._beat_at > STALLED_AFTER
 
     def tidy(self) -> None:
-        """Send weekly digests, make tables ahead, and begin to remove what may go; not
+        """Send weekly digests, make tables ahead and backups, and begin to remove what may go; not
         more often than TIDY_EVERY."""
         if _is_due(self._tidied_at, TIDY_EVERY):
             self._tidied_at = now()
             attempt(send_weekly_digests)
             attempt(tend_partitions)
+            attempt(self._backups.look)
             if not self._sweeper.is_under_way:
                 self._sweeper.begin()
 

@@ -32,8 +32,20 @@ def upgrade() -> None:
         sa.CheckConstraint("id = 1", name=op.f("ck_tally_marks_one_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tally_marks")),
     )
+    op.create_table(
+        "backup_turns",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("due_at", MOMENT, nullable=False),
+        sa.Column("taken_by", sa.String(120), nullable=False),
+        sa.Column("begun_at", MOMENT, nullable=False),
+        sa.Column("finished_at", MOMENT, nullable=True),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.CheckConstraint("id = 1", name=op.f("ck_backup_turns_one_row")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_backup_turns")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("backup_turns")
     op.drop_table("tally_marks")
     op.drop_table("tallies")
