@@ -24,6 +24,7 @@ from serving.slow_readers import give_up_slow_readers  # noqa: E402
 # Read by their paths, not as app.config: the package must not be imported before gevent has patched
 # what it builds on.
 _settings = runpy.run_path(str(ROOT / "app" / "config.py"))["load_settings"]()
+_form = _settings["FLOWPULSE_LOG_FORMAT"]
 _log = runpy.run_path(str(ROOT / "app" / "log_lines.py"))
 
 
@@ -41,8 +42,9 @@ class ShortLines(Logger):  # type: ignore[misc]
         for handler in (*self.error_log.handlers, *self.access_log.handlers):
             form = handler.formatter
             if type(form) is logging.Formatter:  # None of the owner's own, by --log-config.
-                handler.setFormatter(_log["LogLines"](form._fmt, form.datefmt))
-        _log["log_to_stderr"]("web")
+                own = _log["LogLines"](form._fmt, form.datefmt)
+                handler.setFormatter(_log["JsonLines"]("web") if _form == "json" else own)
+        _log["log_to_stderr"]("web", _form)
 
 
 def _address(host: str, port: int) -> str:

@@ -23,6 +23,7 @@ from app.ingest.routes import init_ingest_routes
 from app.ingest.service import init_ingest
 from app.postgres import REPLICA_NOTICES, engine_options
 from app.processing.web_beat import WebBeat
+from app.request_log import log_requests
 from app.secret_key import resolve_secret_key
 from app.trusted_proxies import believe_proxies
 from app.warm_up import warm_up
@@ -83,6 +84,7 @@ def _configure(app: Flask, overrides: Mapping[str, object] | None) -> None:
         MAX_CONTENT_LENGTH=None,
         WTF_CSRF_CHECK_DEFAULT=False,
     )
+    logged = log_requests(app.wsgi_app) if settings["FLOWPULSE_LOG_FORMAT"] == "json" else None
     app.wsgi_app = believe_proxies(  # type: ignore[method-assign]
-        app.wsgi_app, app.config["FLOWPULSE_TRUSTED_PROXIES"]
+        logged or app.wsgi_app, app.config["FLOWPULSE_TRUSTED_PROXIES"]
     )

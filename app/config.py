@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import runpy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,14 @@ from dotenv import dotenv_values
 
 # It tells each time of a line that can't be read, and not of which file: app/env_file.py does.
 logging.getLogger("dotenv.main").setLevel(logging.ERROR)
+
+
+# By its path, as gunicorn.conf.py loads this module: the package must not be imported yet.
+_VALUES = runpy.run_path(str(Path(__file__).with_name("setting_values.py")))
+_switch, _role, _port, _token = map(_VALUES.__getitem__, ("switch", "role", "port", "token"))
+_mail_security, _mail_address = _VALUES["mail_security"], _VALUES["mail_address"]
+_time_of_day, _log_format = _VALUES["time_of_day"], _VALUES["log_format"]
+_public_url = _VALUES["public_url"]
 
 
 class ConfigurationError(Exception):
@@ -45,43 +54,6 @@ def _days(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text)):
         raise ValueError("must be a whole number of days from 1 on; to keep for long, 3650")
     return int(text)
-
-
-def _switch(text: str) -> bool:
-    if text not in {"0", "1"}:
-        raise ValueError("must be 0 or 1")
-    return text == "1"
-
-
-def _role(text: str) -> str:
-    if text not in {"viewer", "member", "admin", "owner", "nobody"}:
-        raise ValueError("must be viewer, member, admin, owner or nobody")
-    return text
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65_536):
-        raise ValueError("must be a whole number from 1 to 65535")
-    return int(text)
-
-
-def _mail_security(text: str) -> str:
-    if text not in {"starttls", "tls", "none"}:
-        raise ValueError("must be starttls, tls or none")
-    return text
-
-
-def _mail_address(text: str) -> str:
-    name, _, domain = text.partition("@")
-    if text and not (name and domain and text.isascii() and text.isprintable() and " " not in text):
-        raise ValueError("must be an e-mail address, such as flowpulse@example.org")
-    return text
-
-
-def _public_url(text: str) -> str:
-    if text and not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#\s]*)?", text):
-        raise ValueError("must be http:// or https:// with a host, and maybe a path")
-    return text.rstrip("/")
 
 
 def _database_url(text: str) -> str:
@@ -211,6 +183,22 @@ SETTINGS: tuple[Setting, ...] = (
         "Megabytes in use before the oldest go: refused requests first, failures last; 0 = never.",
     ),
     Setting(
+        "FLOWPULSE_BACKUP_DIR",
+        "",
+        str,
+        "Folder for a backup each day, which the worker makes. Empty: none is made by itself.",
+    ),
+    Setting("FLOWPULSE_BACKUP_AT", "03:15", _time_of_day, "When that backup is made, in UTC."),
+    Setting(
+        "FLOWPULSE_BACKUP_DAILY", "7", _number_from_1, "Days of which the last such backup is kept."
+    ),
+    Setting(
+        "FLOWPULSE_BACKUP_WEEKLY",
+        "4",
+        _whole_number,
+        "The weeks of which the last one is kept as well; 0 for none.",
+    ),
+    Setting(
         "FLOWPULSE_SESSION_IDLE_HOURS",
         "12",
         _whole_number,
@@ -236,6 +224,20 @@ SETTINGS: tuple[Setting, ...] = (
         "Whose X-Forwarded-* headers are believed: reverse proxies by address or network, such as "
         "`127.0.0.1,10.0.0.0/8`, and `unix`. A number alone: so many, the nearest with a private "
         "or loopback address. `0`: nobody's.",
+    ),
+    Setting(
+        "FLOWPULSE_LOG_FORMAT",
+        "text",
+        _log_format,
+        "What web and worker write to their output: `text`, a line for what goes wrong; or `json`, "
+        "the same as JSON, and a line for each request.",
+    ),
+    Setting(
+        "FLOWPULSE_METRICS_TOKEN",
+        "",
+        _token,
+        "Secret of at least 16 characters that opens `/metrics` to Prometheus, as a Bearer token. "
+        "Empty: there are no metrics.",
     ),
     Setting("FLOWPULSE_SMTP_HOST", "", str, "SMTP server for mail. Empty: no mail is sent."),
     Setting("FLOWPULSE_SMTP_PORT", "587", _port, "Port of the SMTP server."),
@@ -271,18 +273,15 @@ def load_settings(
     Raises ConfigurationError for a value that can't be used.
     """
     texts = {**dotenv_values(env_file), **os.environ}
-    settings: dict[str, object] = {}
-    for setting in SETTINGS:
-        settings[setting.name] = _parse(setting, texts.get(setting.name) or setting.default)
-    settings.update(overrides or {})
-    return settings
+    settings = {each.name: _parse(each, texts.get(each.name) or each.default) for each in SETTINGS}
+    return {**settings, **(overrides or {})}
 
 
 def _parse(setting: Setting, text: str) -> object:
     try:
         return setting.parse(text)
     except ValueError as error:
-        shown = _without_secrets(text) if setting.name.endswith("_URL") else text
+        shown = _without_secrets(text) if setting.name.endswith(("_URL", "_TOKEN")) else text
         raise ConfigurationError(f"{setting.name} is {shown!r}: {error}.") from error
 
 

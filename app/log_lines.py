@@ -1,6 +1,9 @@
 """Log lines that nobody can forge: an entry stays in its line, whatever came from outside."""
 
+import json
 import logging
+import time
+from collections.abc import Mapping
 from typing import Any
 
 INDENT = "    "
@@ -23,6 +26,33 @@ class LogLines(logging.Formatter):
         return _indent(super().formatStack(stack_info))
 
 
+class JsonLines(logging.Formatter):
+    """One JSON object an entry, in ASCII on one line; a traceback is a member of it."""
+
+    def __init__(self, process: str) -> None:
+        super().__init__()
+        self._process = process
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        entry = {
+            "time": f"{at}.{record.msecs:03.0f}Z",
+            "process": self._process,
+            "level": record.levelname,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["trace"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            entry["stack"] = record.stack_info
+        return as_line(entry)
+
+
+def as_line(entry: Mapping[str, Any]) -> str:
+    """As JSON in printable ASCII; json itself lets one control character pass."""
+    return json.dumps(entry).replace("\x7f", "\\u007f")
+
+
 def escape(text: str) -> str:
     r"""The text on one line, with `\x1b` and the like in place of what isn't printable."""
     return "".join(
@@ -31,10 +61,11 @@ def escape(text: str) -> str:
     )
 
 
-def log_to_stderr(name: str) -> None:
-    """Have everything from warnings on written to the process's own output, under this name."""
+def log_to_stderr(name: str, form: str = "text") -> None:
+    """Have everything from warnings on written to the process's own output, under this name; the
+    form is `text` or `json`."""
     handler = logging.StreamHandler()
-    handler.setFormatter(LogLines(line_of(name), DATES))
+    handler.setFormatter(JsonLines(name) if form == "json" else LogLines(line_of(name), DATES))
     logging.basicConfig(handlers=[handler])
 
 

@@ -12,8 +12,8 @@ from flask import Flask
 from gunicorn.util import import_app
 from sqlalchemy.exc import DBAPIError
 
-from app.cli.commands import explain_outage
-from app.cli.database_health import check_connection, check_migrations
+from app.doctor.database_health import check_connection, check_migrations
+from app.doctor.outage import explain_outage
 
 LONGEST_SECONDS = 6
 """The driver gives up after 5; this is for a database that takes the connection and is silent."""

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from sqlalchemy import make_url, text
 
-from app.cli.database_health import check_partitions
+from app.doctor.database_health import check_partitions
 from app.extensions import db, is_sqlite, reading_from_replica, writing
 from app.ingest.service import ingest_service
 from app.ingest.store import AwayError

@@ -23,6 +23,7 @@ from app.alerting.ticking import tick
 from app.channels import claims
 from app.clock import now
 from app.console.event_filter import read_filter
+from app.console.metric_families import FAMILIES
 from app.console.news import News, fitting
 from app.extensions import Model, db, is_sqlite, writing
 from app.ingest import statements
@@ -34,6 +35,7 @@ from app.processing.batch import process_batch
 from app.processing.schedules import judge_schedules
 from app.processing.stuck_runs import mark_stuck_runs
 from app.processing.sweeping import prune
+from app.processing.tallying import tally
 from app.processing.weekly_digests import send_weekly_digests
 from app.workspaces.badges import renew_badge
 from bench.events import list_filters
@@ -165,6 +167,16 @@ def test_no_preview_of_a_rule_walks_through_a_table(
     check(listener)
 
 
+def test_no_metric_walks_through_a_table(grown: tuple[Flask, Team]) -> None:
+    app, _ = grown
+    listener = Listener()
+    with app.app_context(), listener.on(db.engine):
+        for read in FAMILIES:
+            listener.place = read.__name__
+            list(read())
+    check(listener)
+
+
 def test_no_list_of_the_api_walks_through_a_table(grown: tuple[Flask, Team]) -> None:
     app, team = grown
     client, ids, listener = app.test_client(), find_ids(), Listener()
@@ -192,6 +204,7 @@ def test_the_workers_rounds_walk_through_no_table(grown: tuple[Flask, Team]) -> 
             "courier": claim_deliveries,
             "digests": send_weekly_digests,
             "prune": prune,
+            "tally": tally,
         }.items():
             look()
             db.session.rollback()

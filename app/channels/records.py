@@ -11,6 +11,7 @@ from app.channels.claims import Claim
 from app.channels.message import TRIED_ONCE
 from app.channels.switching import keeps_failing, switch_off
 from app.models import Channel, Delivery, DeliveryAttempt
+from app.tallies import DELIVERY, about_delivery, count_up
 
 RETRY_DELAYS = tuple(
     timedelta(minutes=minutes) for minutes in (0.5, 1, 2, 5, 10, 30, 60, 120, 240, 480, 480)
@@ -59,10 +60,10 @@ def record(session: Session, outcome: Outcome, now: datetime) -> None:
     delivery.lease_until = None
     delivery.attempts += 1
     if outcome.error is None:
-        _finish(delivery, "delivered", now)
+        _finish(session, delivery, "delivered", now)
     elif delivery.state == "waiting":
         delivery.reached = list(outcome.reached) or delivery.reached
-        _put_off(delivery, outcome.claim.message.kind, now)
+        _put_off(session, delivery, outcome.claim.message.kind, now)
     if channel is not None:
         _judge(session, channel, outcome, now)
 
@@ -74,16 +75,17 @@ def _lock(session: Session, table: type[Row], key: int | None) -> Row | None:
     return session.get(table, key, with_for_update={"key_share": True}, populate_existing=True)
 
 
-def _put_off(delivery: Delivery, kind: str, now: datetime) -> None:
+def _put_off(session: Session, delivery: Delivery, kind: str, now: datetime) -> None:
     failures = delivery.attempts
     if kind in TRIED_ONCE or failures > len(RETRY_DELAYS):
-        _finish(delivery, "given_up", now)
+        _finish(session, delivery, "given_up", now)
         return
     pause = RETRY_DELAYS[failures - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
     delivery.next_try_at = now + pause
 
 
-def _finish(delivery: Delivery, state: str, now: datetime) -> None:
+def _finish(session: Session, delivery: Delivery, state: str, now: datetime) -> None:
+    count_up(session, {(DELIVERY, about_delivery(delivery.channel_id, state)): 1})
     delivery.state = state
     delivery.next_try_at = None
     delivery.finished_at = now

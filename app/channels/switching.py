@@ -19,6 +19,7 @@ from app.models import (
     OutboxMessage,
     User,
 )
+from app.tallies import DELIVERY, about_delivery, count_up
 
 SWITCH_OFF_AFTER = timedelta(days=5)
 QUIET_FOR = timedelta(days=2)
@@ -70,11 +71,13 @@ def switch_off(session: Session, channel: Channel, why: str, now: datetime) -> N
         )
     )
     waiting = (Delivery.channel_id == channel.id) & (Delivery.state == "waiting")
-    session.execute(
+    given_up = session.execute(
         update(Delivery)
         .where(waiting)
         .values(state="failed", next_try_at=None, lease_until=None, finished_at=now)
     )
+    number: int = given_up.rowcount  # type: ignore[attr-defined]
+    count_up(session, {(DELIVERY, about_delivery(channel.id, "failed")): number})
     _tell_team(session, channel, why, now)
 
 

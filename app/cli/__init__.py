@@ -25,7 +25,7 @@ COMMANDS = {
     "events": Place("app.cli.events", "events"),
     "audit": Place("app.cli.audit", "audit"),
     "worker": Place("app.cli.worker", "worker"),
-    "doctor": Place("app.cli.doctor", "doctor", migrates=True),
+    "doctor": Place("app.cli.doctor", "doctor"),
     "demo": Place("app.cli.demo", "demo"),
     "backup": Place("app.cli.backup", "backup"),
     "restore": Place("app.cli.restore", "restore", migrates=True),

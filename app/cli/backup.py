@@ -8,11 +8,13 @@ import click
 from flask import current_app
 from sqlalchemy.exc import DBAPIError
 
-from app.backups.contents import Contents
+from app.backups.contents import BackupError, Contents
+from app.backups.keeping import auto_name, remove_past
 from app.backups.making import Backup, default_name, make_backup
-from app.cli.commands import command, explain_outage
+from app.cli.commands import command
 from app.cli.options import json_option
 from app.cli.text import dump, escape, print_rows
+from app.doctor.outage import explain_outage
 from app.extensions import db, writing
 from app.processing.database_size import MEGABYTE
 from app.workspaces.audit import note_server
@@ -28,8 +30,13 @@ MAKE_WAY = 10
 @command("backup")
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--replace", is_flag=True, help="Replace the backup that FILE is.")
+@click.option(
+    "--scheduled",
+    is_flag=True,
+    help="As the worker does each day: into FLOWPULSE_BACKUP_DIR; older ones go.",
+)
 @json_option
-def backup(file: Path | None, replace: bool, as_json: bool) -> None:
+def backup(file: Path | None, replace: bool, scheduled: bool, as_json: bool) -> None:
     """Write a copy of the database to FILE, while the server runs.
 
     FILE may be a folder; without one it is `backups` in the data folder. What was answered with
@@ -39,8 +46,10 @@ def backup(file: Path | None, replace: bool, as_json: bool) -> None:
     docs/backup.md.
     """
     os.nice(MAKE_WAY)
-    made = make_backup(_find_place(file), replace)
+    made = make_backup(_find_scheduled(file) if scheduled else _find_place(file), replace)
     _note(made)
+    if scheduled:
+        _remove_past(made.path.parent)
     if as_json:
         click.echo(dump(_describe(made)))
         return
@@ -80,6 +89,23 @@ def _find_place(file: Path | None) -> Path:
         file = Path(current_app.config["FLOWPULSE_DATA_DIR"]).resolve() / FOLDER
         file.mkdir(mode=0o700, parents=True, exist_ok=True)
     return file / default_name() if file.is_dir() else file
+
+
+def _find_scheduled(file: Path | None) -> Path:
+    folder = current_app.config["FLOWPULSE_BACKUP_DIR"]
+    if file is not None:
+        raise click.UsageError("--scheduled takes no FILE: FLOWPULSE_BACKUP_DIR says where.")
+    if not folder:
+        raise BackupError("FLOWPULSE_BACKUP_DIR is not set.")
+    path = Path(folder).resolve()
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path / auto_name()
+
+
+def _remove_past(folder: Path) -> None:
+    daily, weekly = (current_app.config[f"FLOWPULSE_BACKUP_{each}"] for each in ("DAILY", "WEEKLY"))
+    for gone in remove_past(folder, daily, weekly):
+        click.echo(f"Removed {escape(str(gone))}.", err=True)
 
 
 def _note(made: Backup) -> None:

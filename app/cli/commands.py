@@ -13,13 +13,13 @@ from sqlalchemy.exc import DBAPIError
 from app.backups.contents import BackupError
 from app.cli.text import escape
 from app.config import ConfigurationError
-from app.invocation import as_installed, shell_command
+from app.doctor.outage import explain_outage
+from app.invocation import as_installed
 from app.processing.secret_mark import ForeignSecretError
 from app.workspaces.passwords import WeakPasswordError
 from app.workspaces.people import AlreadySetUpError, RefusedError
 
 REFUSALS = (RefusedError, WeakPasswordError, ConfigurationError, ForeignSecretError, BackupError)
-NO_TABLES = ("no such table", "no such column", "UndefinedTable", "UndefinedColumn")
 
 
 class Command(click.Command):
@@ -58,15 +58,6 @@ def command(name: str, **settings: Any) -> Callable[[Callable[..., Any]], Comman
         return click.command(name, cls=Command, **settings)(with_appcontext(function))
 
     return make
-
-
-def explain_outage(error: Exception) -> str:
-    """One line on why the database can't be used, and what to do."""
-    cause = getattr(error, "orig", None) or error
-    if any(mark in f"{type(cause).__name__} {cause}" for mark in NO_TABLES):
-        return f"The database is not up to date. Run: {shell_command('prepare')}"
-    lines = str(cause).strip().splitlines() or [type(cause).__name__]
-    return f"The database can't be used: {escape(lines[0])}"
 
 
 def _write_any_character() -> None:

@@ -1,41 +1,15 @@
 """`doctor`: looks for what is wrong with the server, and says how to mend it."""
 
-from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 import click
-from sqlalchemy.exc import DBAPIError
 
-from app.cli import audit_health, channel_health, database_health, machine_health
-from app.cli.commands import command, explain_outage
-from app.cli.findings import Finding
+from app.cli.commands import command
 from app.cli.options import json_option
 from app.cli.text import dump, escape
-from app.extensions import db
+from app.doctor.checks import examine
+from app.doctor.findings import Finding
 
-CHECKS: tuple[Callable[[], Finding], ...] = (
-    machine_health.check_data_folder,
-    machine_health.check_secret_key,
-    machine_health.check_disk_space,
-    machine_health.check_public_url,
-    machine_health.check_proxies,
-    database_health.check_connection,
-    database_health.check_file,
-    database_health.check_migrations,
-    database_health.check_move,
-    database_health.check_key_of_database,
-    database_health.check_replica,
-    database_health.check_partitions,
-    database_health.check_clock,
-    database_health.check_retention,
-    database_health.check_size,
-    database_health.check_worker,
-    database_health.check_queue,
-    audit_health.check_audit_log,
-    channel_health.check_mail_server,
-    channel_health.check_channels,
-    channel_health.check_channel_settings,
-)
 STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
@@ -55,18 +29,6 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
             _print(finding)
     if any(finding.state == "fail" for finding in findings):
         ctx.exit(1)
-
-
-def examine() -> Iterable[Finding]:
-    """The findings in the order of CHECKS; a check that the database keeps from working fails."""
-    for check in CHECKS:
-        try:
-            yield check()
-        except DBAPIError as error:
-            db.session.rollback()
-            name = check.__name__.removeprefix("check_").replace("_", " ")
-            fix = "Mend what `connection` and `migrations` tell first."
-            yield Finding(name, "fail", explain_outage(error), fix)
 
 
 def _print(finding: Finding) -> None:

@@ -1,9 +1,6 @@
 """What a PostgreSQL database says of the move that fills it."""
 
 from dataclasses import dataclass
-from datetime import datetime
-
-from sqlalchemy import Connection, text
 
 from app.cli.move_columns import Mended
 
@@ -34,30 +31,9 @@ KEEP_OUT = (
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """What the target says of a move that was begun."""
-
-    whose: str
-    path: str
-    fingerprint: str
-    begun_at: datetime
-    finished_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a table is: the number of the last row that is over."""
 
     after: int
     is_complete: bool
     mended: Mended
-
-
-def read_state(connection: Connection) -> State | None:
-    """What a PostgreSQL database says of a move to it; None where none has begun."""
-    if not connection.scalar(text("SELECT to_regclass('flowpulse_move.state')")):
-        return None
-    row = connection.execute(
-        text("SELECT whose, path, fingerprint, begun_at, finished_at FROM flowpulse_move.state")
-    )
-    return State(*row.one())

@@ -17,11 +17,11 @@ from app.cli.migrations import MIGRATIONS, init_migrations
 from app.cli.move_check import Verdict, compare
 from app.cli.move_opening import START_FRESH
 from app.cli.move_source import Figures, Source
-from app.cli.move_state import State
 from app.cli.move_target import Target
 from app.cli.text import escape, show
 from app.clock import now
 from app.database_errors import strip_values
+from app.doctor.moves import State
 from app.extensions import Model, db
 from app.invocation import shell_command
 

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from app.cli.move_columns import Mended, kind_of, make_takers
 from app.cli.move_source import Figures, Row
-from app.cli.move_state import BEGIN, KEEP_OUT, Progress, State, read_state
+from app.cli.move_state import BEGIN, KEEP_OUT, Progress
+from app.doctor.moves import State, read_state
 from app.extensions import Model
 from app.processing.partition_making import make_months
 from app.workspaces.audit import note_server

@@ -9,9 +9,9 @@ from flask import current_app
 from flask_migrate import upgrade
 
 from app.cli.commands import command
-from app.cli.moved import why_not_to_start
 from app.cli.options import json_option
 from app.cli.text import dump, escape
+from app.doctor.moves import why_not_to_start
 from app.extensions import db, is_sqlite
 from app.processing.secret_mark import adopt_secret
 from app.workspaces.people import is_set_up, setup_token

@@ -1,5 +1,7 @@
 """The worker's process, which `make run` keeps running."""
 
+from flask import current_app
+
 from app.cli.commands import command
 from app.log_lines import log_to_stderr
 from app.processing.secret_mark import ForeignSecretError, is_foreign
@@ -12,7 +14,7 @@ def worker() -> None:
 
     `make run` starts one by itself. Several may run at once.
     """
-    log_to_stderr("worker")
+    log_to_stderr("worker", current_app.config["FLOWPULSE_LOG_FORMAT"])
     if is_foreign():
         raise ForeignSecretError
     Worker().run()

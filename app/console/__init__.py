@@ -16,6 +16,7 @@ from app.console import (
     channels,
     connect,
     delivery,
+    doctor,
     event,
     health,
     insights,
@@ -27,6 +28,7 @@ from app.console import (
     mails,
     maintenance,
     mending,
+    metrics,
     overview,
     problem_groups,
     reference,
@@ -99,6 +101,7 @@ GUARDED = (
     two_factor.blueprint,
     settings.blueprint,
     audit.blueprint,
+    doctor.blueprint,
     alerts.blueprint,
     alert_rules.blueprint,
     rule_form.blueprint,
@@ -108,6 +111,7 @@ GUARDED = (
 OPEN = (
     assets.blueprint,
     health.blueprint,
+    metrics.blueprint,
     badges.blueprint,
     sign_in.blueprint,
     second_step.blueprint,
@@ -156,6 +160,8 @@ def init_console(app: Flask) -> None:
         app.register_blueprint(blueprint)
     init_replica(app)
     init_downloads(app)
+    health.init_health(app)
+    metrics.init_metrics(app)
 
 
 def _answer_old_form(error: CSRFError) -> ResponseReturnValue:

@@ -1,8 +1,7 @@
 """What needs attention: each source looks at the workspace and says it in lines, worst first."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 
 from flask import url_for
 from sqlalchemy import func, select
@@ -11,14 +10,15 @@ from app.alerting.kinds import KINDS
 from app.beginnings import mask_beginning, most_read
 from app.clock import now
 from app.console.alerts import explain_alert, list_alerted, list_open
+from app.console.attention_lines import Line, Situation
+from app.console.backup_trouble import look_at_backups
 from app.console.formatting import number, plural
 from app.console.guards import ACCESS, may
 from app.console.hidden import visible
 from app.console.mails import name_mails
-from app.console.open_problems import Group, Scope, load_newest
+from app.console.open_problems import Group, load_newest
 from app.console.problem_titles import title_of, workflow_of
 from app.console.reader import current_reader
-from app.console.worker_trouble import WorkerTrouble
 from app.console.workflow_health import WorkflowHealth, span
 from app.extensions import db
 from app.models import Alert, Channel, Event, Run
@@ -31,34 +31,6 @@ from app.workspaces.mails import list_failing
 MAX_LINES = 5
 """Lines of one source; the rest is a number and a link."""
 MAX_MESSAGE = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """What the sources look at."""
-
-    workspace_id: int
-    scope: Scope
-    health: Sequence[WorkflowHealth]
-    groups: Sequence[Group]
-    worker: WorkerTrouble | None
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One thing, and what helps: a link, and an action as a form for who may change things.
-
-    `key` is the same for the same thing each time; `at` is when it was last so.
-    """
-
-    key: str
-    tone: str
-    icon: str
-    title: str
-    text: str
-    link: tuple[str, str]
-    at: datetime | None = None
-    action: tuple[str, str] | None = None
 
 
 def list_lines(situation: Situation) -> list[Line]:
@@ -260,6 +232,7 @@ def _look_at_mails(situation: Situation) -> list[Line]:
 
 SOURCES: tuple[Callable[[Situation], list[Line]], ...] = (
     _look_at_worker,
+    look_at_backups,
     _look_at_channels,
     _look_at_mails,
     _look_at_dead_letters,

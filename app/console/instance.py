@@ -8,7 +8,7 @@ from flask import current_app
 from sqlalchemy import func, select
 
 from app.clock import now
-from app.console.replica import State, describe_replica
+from app.doctor.replica import State, describe_replica
 from app.extensions import db, is_sqlite
 from app.models import Event, WorkerHeartbeat
 from app.models.columns import BigId

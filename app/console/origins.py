@@ -7,7 +7,15 @@ from flask import Flask, abort, current_app, request
 
 from app.errors import answer_page, is_of_api
 
-UNDER_ANY_NAME = frozenset({"assets.show_styles", "health.show_health", "static"})
+UNDER_ANY_NAME = frozenset(
+    {
+        "assets.show_styles",
+        "health.show_health",
+        "health.show_readiness",
+        "metrics.show_metrics",
+        "static",
+    }
+)
 """Endpoints that load balancers ask by an address, and what the refusal itself is drawn with."""
 OWN_SITES = frozenset({"same-origin", "none"})
 """Of Sec-Fetch-Site; `none` is the person, by the address bar or a reload."""

@@ -7,7 +7,8 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import ColumnElement, select
 
 from app.clock import now
-from app.console.attention import Situation, list_lines
+from app.console.attention import list_lines
+from app.console.attention_lines import Situation
 from app.console.formatting import plural
 from app.console.guards import current_workspace, visible_workspace_ids
 from app.console.open_problems import RECENT, Group, Scope, count_unstored, list_groups

@@ -4,16 +4,17 @@ import logging
 import time
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from flask import Flask, Response, current_app, request, session
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import NotFound
 
 from app.clock import timestamp
 from app.console.guards import READING
+from app.doctor.replica import MOST_BEHIND_SECONDS, State, first_line, read_state
 from app.extensions import REPLICA, db, reading_from_replica
 
 FROM_REPLICA = frozenset({"overview", "live_log", "runs", "insights", "problem_groups"})
@@ -24,29 +25,14 @@ NEVER = frozenset({"live_log.stream_events"})
 LOOK_SECONDS = 1.0
 AWAY_SECONDS = 10.0
 """How long a replica that failed is left alone."""
-MOST_BEHIND_SECONDS = 30.0
 MARGIN_SECONDS = 1.0
 """A transaction's time is taken a moment before others can see what it did."""
 WROTE_AT = "wrote_at"
-_STATE = text(
-    "SELECT pg_is_in_recovery(), extract(epoch FROM pg_last_xact_replay_timestamp())::float"
-)
 WHICH_DATABASE = "SELECT system_identifier::text, current_database() FROM pg_control_system()"
 """A server's number, which it shares with its replicas and no other, and the database's name."""
 
 View = Callable[..., ResponseReturnValue]
 logger = logging.getLogger(__name__)
-
-
-class State(NamedTuple):
-    """The moment up to which the replica knows everything; or why it can't be used."""
-
-    knows_until: float = 0.0
-    problem: str | None = None
-
-    @property
-    def behind_seconds(self) -> float:
-        return max(0.0, timestamp() - self.knows_until)
 
 
 class Replica:
@@ -93,7 +79,7 @@ class Replica:
     def note_failure(self, error: DBAPIError) -> None:
         """Leave it alone for a while."""
         self._away_until = time.monotonic() + AWAY_SECONDS
-        self._state = State(problem=_first_line(error))
+        self._state = State(problem=first_line(error))
         self._note(self._state.problem)
 
     def _look(self) -> None:
@@ -113,25 +99,6 @@ class Replica:
         elif not problem and not self._is_in_use:
             logger.info("Pages are read from the replica")
         self._is_in_use = problem is None
-
-
-def read_state() -> State:
-    """Asks the replica."""
-    try:
-        with db.engines[REPLICA].connect() as connection:
-            is_replica, knows_until = connection.execute(_STATE).one()
-    except DBAPIError as error:
-        return State(problem=_first_line(error))
-    if not is_replica:
-        return State(problem="The server at FLOWPULSE_REPLICA_URL is no streaming replica.")
-    if knows_until is None:
-        return State(problem="It has received nothing yet.")
-    return State(knows_until)
-
-
-def describe_replica() -> State | None:
-    """For people; None where none is set."""
-    return read_state() if current_app.config["FLOWPULSE_REPLICA_URL"] else None
 
 
 def init_replica(app: Flask) -> None:
@@ -173,7 +140,3 @@ def _note_writing(answer: Response) -> Response:
     if request.method not in READING and not request.path.startswith("/api/"):
         session[WROTE_AT] = timestamp()
     return answer
-
-
-def _first_line(error: DBAPIError) -> str:
-    return (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]

@@ -43,7 +43,16 @@ from app.models.event import (
     of_state,
 )
 from app.models.invitation import Invitation
-from app.models.operation import PURGE_REASONS, PURGED, Purge, RateBucket, WorkerHeartbeat
+from app.models.operation import (
+    PURGE_REASONS,
+    PURGED,
+    BackupTurn,
+    Purge,
+    RateBucket,
+    Tally,
+    TallyMark,
+    WorkerHeartbeat,
+)
 from app.models.run import (
     OTHER_STARTS,
     OUTCOMES,
@@ -109,6 +118,7 @@ __all__ = [
     "AlertRuleChannel",
     "ApiKey",
     "AuditEntry",
+    "BackupTurn",
     "Channel",
     "Delivery",
     "DeliveryAttempt",
@@ -130,6 +140,8 @@ __all__ = [
     "Run",
     "Schedule",
     "Silence",
+    "Tally",
+    "TallyMark",
     "UnstoredCount",
     "User",
     "UserSession",

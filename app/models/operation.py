@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, Date, Float, String
+from sqlalchemy import CheckConstraint, Date, Float, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Entity
@@ -49,3 +49,39 @@ class Purge(Entity):
     last_at: Mapped[Moment]
     # Of the last that went: when it had been told. What is left is younger, where size was why.
     reached_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Tally(Entity):
+    """How often something has happened on this server. It only ever grows, whatever is removed."""
+
+    __tablename__ = "tallies"
+
+    what: Mapped[str] = mapped_column(String(20), primary_key=True)
+    about: Mapped[str] = mapped_column(String(64), primary_key=True)
+    count: Mapped[int] = mapped_column(BigId)
+
+
+class TallyMark(Entity):
+    """The last event, and the last minute of counts without events, that the tallies hold."""
+
+    __tablename__ = "tally_marks"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, default=1)
+    event_id: Mapped[int] = mapped_column(BigId)
+    minute_at: Mapped[Moment]
+
+
+class BackupTurn(Entity):
+    """The last scheduled backup: for when it was due, who makes it, and what came of it."""
+
+    __tablename__ = "backup_turns"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, default=1)
+    due_at: Mapped[Moment]
+    # The worker that has taken it, as its heartbeat is called.
+    taken_by: Mapped[str] = mapped_column(String(120))
+    begun_at: Mapped[Moment]
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    problem: Mapped[str | None] = mapped_column(Text)

@@ -19,12 +19,16 @@ logger = logging.getLogger(__name__)
 
 
 class WebBeat:
-    """One per app; its thread starts with the process, after the fork."""
+    """One per app; its thread starts with the process, after the fork.
+
+    `is_failing`: whether the last beat could not be written.
+    """
 
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._end = threading.Event()
         self._is_beating = False
+        self.is_failing = False
         self._looked_at: datetime | None = None
 
     def start(self) -> None:
@@ -55,7 +59,9 @@ class WebBeat:
             try:
                 with self._app.app_context():
                     beat()
+                self.is_failing = False
             except Exception as error:  # The next one may do; the requests go on in any case.
+                self.is_failing = True
                 logger.warning("The web process's beat could not be written: %s", error)
             self._end.wait(BEAT_EVERY.total_seconds())
 

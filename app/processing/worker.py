@@ -21,6 +21,7 @@ from app.channels.courier import Courier
 from app.clock import now
 from app.extensions import OUTAGES, db, writing
 from app.models import WorkerHeartbeat
+from app.processing.backup_schedule import BackupSchedule
 from app.processing.batch import process_batch
 from app.processing.clock_jumps import call_back, was_set_back
 from app.processing.downtimes import BEAT_EVERY, STALLED_AFTER, note_worker
@@ -31,6 +32,7 @@ from app.processing.shared_clock import read_shared_clock
 from app.processing.silence_causes import explain_silence
 from app.processing.stuck_runs import mark_stuck_runs
 from app.processing.sweeping import Sweeper, sweep_on
+from app.processing.tallying import tally
 from app.processing.weekly_digests import send_weekly_digests
 
 IDLE_SECONDS = 0.1
@@ -62,6 +64,7 @@ class Worker:
         self._watched_at: datetime | None = None
         self._pace = pace or Pace()
         self._parent = os.getppid()
+        self._backups = BackupSchedule(self.name)
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT; the batch at hand is finished first."""
@@ -71,6 +74,7 @@ class Worker:
         courier.start(cast(Flask, current_app._get_current_object()))  # type: ignore[attr-defined]
         while not self._stopping.is_set() and not self._is_orphaned():
             self._stopping.wait(self.work())
+        self._backups.end()
         self._sweeper.end()
         courier.stop()
         self.sign_off()
@@ -124,11 +128,13 @@ class Worker:
             attempt(mark_stuck_runs, at)
 
     def watch(self) -> None:
-        """Tell of what no event tells, and of what is due; not more often than WATCH_EVERY."""
+        """Tell of what no event tells, and of what is due, and count; not more often than
+        WATCH_EVERY."""
         at = now()
         if _is_due(self._watched_at, WATCH_EVERY) and not self._has_jumped(at):
             self._watched_at = at
             attempt(tick, self._watched_at, explain_silence)
+            attempt(tally)
 
     def _has_jumped(self, at: datetime) -> bool:
         """Whether the clock was set ahead since the beat of this round: until the next one has
@@ -136,12 +142,13 @@ class Worker:
         return self._beat_at is not None and at - self._beat_at > STALLED_AFTER
 
     def tidy(self) -> None:
-        """Send weekly digests, make tables ahead, and begin to remove what may go; not more often
-        than TIDY_EVERY."""
+        """Send weekly digests, make tables ahead and backups, and begin to remove what may go; not
+        more often than TIDY_EVERY."""
         if _is_due(self._tidied_at, TIDY_EVERY):
             self._tidied_at = now()
             attempt(send_weekly_digests)
             attempt(tend_partitions)
+            attempt(self._backups.look)
             if not self._sweeper.is_under_way:
                 self._sweeper.begin()
 

@@ -20,6 +20,7 @@ from app.clock import now
 from app.extensions import db, writing
 from app.models import (
     AuditEntry,
+    BackupTurn,
     Downtime,
     Event,
     FormerSlug,
@@ -30,6 +31,8 @@ from app.models import (
     RecoveryCode,
     Run,
     Silence,
+    Tally,
+    TallyMark,
     UnstoredCount,
     User,
     UserSession,
@@ -110,6 +113,9 @@ def _fill_the_rest(team: Team) -> None:
                 ),
                 WeeklyDigest(membership_id=membership_id, last_monday=moment.date()),
                 WorkerHeartbeat(name="here:1", started_at=moment, seen_at=moment),
+                Tally(what="rejected", about="invalid_json", count=2**40),
+                TallyMark(event_id=7, minute_at=moment),
+                BackupTurn(due_at=moment, taken_by="here:1", begun_at=moment, problem="Full."),
                 *(
                     Workflow(workspace_id=team.workspace_id, name=name, slug=f"hostile-{number}")
                     for number, name in enumerate(

@@ -6,8 +6,8 @@ import pytest
 from flask import Flask
 
 from app.channels.sealing import seal
-from app.cli.channel_health import check_channel_settings, check_channels, check_mail_server
 from app.clock import now
+from app.doctor.channel_health import check_channel_settings, check_channels, check_mail_server
 from app.extensions import writing
 from tests.channels.conftest import make_channel
 from tests.channels.receivers import MailBox, only_with

@@ -12,8 +12,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import text, update
 
 from app import create_app
-from app.cli.doctor import CHECKS
 from app.clock import now
+from app.doctor.checks import CHECKS
 from app.extensions import db, is_sqlite, writing
 from app.models import Event, Purge, WorkerHeartbeat
 from app.problems import PROBLEMS
@@ -155,7 +155,7 @@ def test_a_clock_in_the_past_fails(
     examine: Examine, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long_ago = datetime.fromisoformat("1970-01-01T00:01:00Z")
-    monkeypatch.setattr("app.cli.database_health.now", lambda: long_ago)
+    monkeypatch.setattr("app.doctor.database_health.now", lambda: long_ago)
     assert examine(exit_code=1)["clock"]["message"] == "This machine says it is 1970-01-01."
 
 

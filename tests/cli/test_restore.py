@@ -16,7 +16,7 @@ from flask_migrate import downgrade
 from sqlalchemy import func, inspect, make_url, select, text
 
 from app.cli import move_source, restoring
-from app.cli.audit_health import check_audit_log
+from app.doctor.audit_health import check_audit_log
 from app.extensions import db, is_sqlite
 from app.models import AuditEntry, Event, User
 from app.workspaces.people import is_set_up

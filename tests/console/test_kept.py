@@ -178,6 +178,7 @@ EXCEPTIONS = {
     "connect.show_connect": "Instructions.",
     "delivery.show_delivery": "The tries of one delivery go with it.",
     "docs.show_reference": "A text.",
+    "doctor.show_doctor": "It tells of now.",
     "event.show_event": "One event; of what is related it shows the newest.",
     "insights.show_insights": "Its figures are sums, which stay.",
     "key_page.show_key": "Who used it in 30 days, of 90; the refused requests lead to the log.",

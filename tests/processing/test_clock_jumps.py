@@ -7,8 +7,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
 
-from app.cli.database_health import check_retention
 from app.clock import now
+from app.doctor.database_health import check_retention
 from app.extensions import db, writing
 from app.models import (
     AuditEntry,

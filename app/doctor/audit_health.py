@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from app.cli.findings import Finding
+from app.doctor.findings import Finding
 from app.extensions import db, is_sqlite
 
 KEEPERS = {

@@ -1,12 +1,13 @@
 """The doctor's checks of files, disk and settings."""
 
 import os
+import platform
 import stat
-from pathlib import Path
 
 from flask import current_app
 
-from app.cli.findings import Finding
+from app.doctor.findings import Finding
+from app.doctor.places import data_folder, database_folder
 from app.extensions import db, is_sqlite
 from app.invocation import shell_command
 from app.processing.disk_space import look_at
@@ -17,10 +18,6 @@ LITTLE_SPACE = 2**30
 LEAST_PREFIX = {4: 8, 6: 16}
 """By IP version: no team has proxies in a wider network."""
 LOOPBACK = ("127.", "::1", "localhost")
-
-
-def data_folder() -> Path:
-    return Path(current_app.config["FLOWPULSE_DATA_DIR"]).resolve()
 
 
 def check_data_folder() -> Finding:
@@ -53,8 +50,7 @@ def check_secret_key() -> Finding:
 def check_disk_space() -> Finding:
     """Where the SQLite database is or, without one, the data folder."""
     name = "disk space"
-    wanted = Path(str(db.engine.url.database)).parent if is_sqlite() else data_folder()
-    disk = look_at(wanted)
+    disk = look_at(database_folder())
     message = f"{disk.free / 2**30:.1f} GiB are free where {disk.folder} is."
     if not disk.is_low and disk.free >= LITTLE_SPACE:
         return Finding(name, "ok", message)
@@ -92,3 +88,11 @@ def check_proxies() -> Finding:
     if proxies.is_named and wide:
         return Finding(name, "warn", f"Nearly everybody is believed: {', '.join(wide)}.", fix)
     return Finding(name, "ok", "X-Forwarded-* is believed from where proxies are, and nobody else.")
+
+
+def check_version() -> Finding:
+    version, python = current_app.config["FLOWPULSE_VERSION"], platform.python_version()
+    database = db.session.connection().dialect.server_version_info or ()
+    number = ".".join(str(each) for each in database)
+    message = f"FlowPulse {version} on Python {python}, with {db.engine.dialect.name} {number}."
+    return Finding("version", "ok", message)

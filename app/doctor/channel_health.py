@@ -8,7 +8,7 @@ from app.channels.masking import mask
 from app.channels.network import read_mail_server
 from app.channels.sealing import UnreadableError, unseal
 from app.channels.smtp import open_session
-from app.cli.findings import Finding
+from app.doctor.findings import Finding
 from app.extensions import db
 from app.models import Channel
 

@@ -4,18 +4,16 @@ import stat
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import func, select, text
 
-from app.cli.findings import Finding
-from app.cli.migrations import MIGRATIONS
-from app.cli.moved import why_not_to_start
 from app.clock import now
-from app.console.replica import MOST_BEHIND_SECONDS, describe_replica
+from app.doctor.findings import Finding
+from app.doctor.moves import why_not_to_start
+from app.doctor.replica import MOST_BEHIND_SECONDS, describe_replica
+from app.doctor.revision import ALL, NEWEST, find_in_database
 from app.extensions import db, is_sqlite
 from app.invocation import shell_command
-from app.models import Event, WorkerHeartbeat
+from app.models import Event, WorkerHeartbeat, of_state
 from app.problems import PROBLEMS
 from app.processing.clock_jumps import paused_until
 from app.processing.database_size import MEGABYTE
@@ -25,6 +23,7 @@ from app.processing.partition_list import list_missing, list_partitions
 from app.processing.secret_mark import EXPLANATION, REPLACE, is_foreign
 from app.processing.size_limit import look_at_size
 
+MOST_COUNTED = 10_000
 MOST_LAG = timedelta(minutes=1)
 MOST_CLOCK_DIFFERENCE = timedelta(seconds=30)
 NEVER_BEFORE = datetime.fromisoformat("2025-01-01T00:00:00Z")
@@ -52,13 +51,11 @@ def check_file() -> Finding:
 
 def check_migrations() -> Finding:
     name = "migrations"
-    scripts = ScriptDirectory(str(MIGRATIONS))
-    wanted = scripts.get_current_head()
-    found = MigrationContext.configure(db.session.connection()).get_current_revision()
-    if found == wanted:
+    found = find_in_database(db.session.connection())
+    if found == NEWEST:
         return Finding(name, "ok", f"The database is up to date ({found}).")
-    message = f"The database is at {found or 'nothing'}, the program at {wanted}."
-    if found and found not in {script.revision for script in scripts.walk_revisions()}:
+    message = f"The database is at {found or 'nothing'}, the program at {NEWEST}."
+    if found and found not in ALL:
         return Finding(name, "fail", message, "Run the newer FlowPulse that made this database.")
     return Finding(name, "fail", message, f"Run: {shell_command('prepare')}")
 
@@ -173,7 +170,8 @@ def check_queue() -> Finding:
         message = f"The oldest event has waited for {lag.total_seconds():.0f} s."
         fix = f"See to the worker. {START_WORKER}. It catches up by itself; a second one helps."
         return Finding(name, "warn", message, fix)
-    failed = db.session.scalar(select(func.count()).where(Event.state == "failed")) or 0
+    some = select(Event.id).where(of_state("failed")).limit(MOST_COUNTED).subquery()
+    failed = db.session.scalar(select(func.count()).select_from(some)) or 0
     if failed:
         fix = f"Look at them with: {shell_command('events tail --state failed')}; retry them there."
         return Finding(name, "warn", f"{failed} events could not be processed.", fix)

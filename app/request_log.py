@@ -1,0 +1,94 @@
+"""One JSON line for each request: what came, what was answered, how long it took; no secret."""
+
+import logging
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from werkzeug.wsgi import ClosingIterator
+
+from app.clock import now
+from app.keys import mask_keys_in_address
+from app.log_lines import as_line
+
+Environ = dict[str, Any]
+Application = Callable[[Environ, Any], Iterable[bytes]]
+REFUSED = "flowpulse.refused"
+"""Where in its environ the code and the event's id of a refused request stand."""
+MOST_PATH, MOST_METHOD = 500, 20
+_BADGE = re.compile(r"(?<=/badge/)[^/.]+")
+"""What opens a badge: whoever knows the address may see it."""
+_EVENT = re.compile(r"/api/v1/events/([a-z0-9]{24})$")
+
+logger = logging.getLogger("flowpulse.requests")
+
+
+def log_requests(application: Application) -> Application:
+    """The application, with a line to this process's error output once an answer is complete."""
+    if not logger.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+    return _LoggedRequests(application)
+
+
+class _LoggedRequests:
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        began = time.perf_counter()
+        answered: dict[str, Any] = {"status": 0, "event_id": None}
+
+        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            answered.update(status=int(status[:3]), event_id=_find_event(headers))
+            return start_response(status, headers, *more)
+
+        def finish() -> None:
+            logger.info(describe(environ, answered, time.perf_counter() - began))
+
+        answer = self._application(environ, start)
+        if isinstance(answer, list):
+            finish()
+            return answer
+        return ClosingIterator(answer, finish)
+
+
+def describe(environ: Environ, answered: dict[str, Any], seconds: float) -> str:
+    """The line. ASCII, every control character escaped, whatever stands in the request."""
+    code, event_id = environ.get(REFUSED, (None, answered["event_id"]))
+    line = {
+        "time": f"{now():%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z",
+        "process": "web",
+        "level": "INFO",
+        "message": "request",
+        "method": environ["REQUEST_METHOD"][:MOST_METHOD],
+        "path": show_path(environ),
+        "status": answered["status"],
+        "duration_ms": round(seconds * 1000, 2),
+        "remote_addr": environ.get("REMOTE_ADDR"),
+        "code": code,
+        "event_id": event_id,
+    }
+    return as_line({name: value for name, value in line.items() if value is not None})
+
+
+def show_path(environ: Environ) -> str:
+    """Without its query, in which people put keys and tokens."""
+    path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
+    text = path if path.isascii() else path.encode("latin-1").decode("utf-8", "replace")
+    shown = _BADGE.sub("•", mask_keys_in_address(text))
+    return shown if len(shown) <= MOST_PATH else f"{shown[:MOST_PATH]}…"
+
+
+def _find_event(headers: list[tuple[str, str]]) -> str | None:
+    """Of an event that was accepted: its address is in the answer."""
+    for name, value in headers:
+        if name == "Location":
+            found = _EVENT.search(value)
+            return found[1] if found else None
+    return None

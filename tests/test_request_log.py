@@ -1,0 +1,166 @@
+"""With FLOWPULSE_LOG_FORMAT=json each request is one line of JSON, without secrets, not forged."""
+
+import json
+import logging
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.log_lines import JsonLines
+from app.request_log import describe, logger
+from tests.factories import Team, make_team, report
+from tests.server import ROOT, LiveServer, wait_for
+from tests.teams import make_live_team
+
+FORGED = '{"time": "2026-01-15T09:31:00.000Z", "message": "forged"}'
+Lines = list[dict[str, Any]]
+
+
+class Kept(logging.Handler):
+    """What was written, line by line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+    def read(self) -> Lines:
+        assert all(line.isascii() and line.isprintable() for line in self.lines)
+        return [json.loads(line) for line in self.lines]
+
+
+@pytest.fixture
+def kept() -> Any:
+    handler = Kept()
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Any:
+    app = make_app(FLOWPULSE_LOG_FORMAT="json")
+    with app.app_context():
+        yield app
+
+
+@pytest.fixture
+def team(app: Flask) -> Team:
+    return make_team()
+
+
+def test_an_accepted_event_is_one_line_with_its_id(app: Flask, team: Team, kept: Kept) -> None:
+    answer = report(app.test_client(), team)
+    (line,) = kept.read()
+    assert line["event_id"] == answer.json["event_id"]
+    assert (line["method"], line["status"]) == ("POST", 202)
+    assert line["path"] == "/api/v1/ingest/run-success" and line["remote_addr"] == "127.0.0.1"
+    assert 0 < line["duration_ms"] < 30_000
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
+    assert "code" not in line
+
+
+def test_a_refused_one_has_its_exact_code_and_the_id_in_the_answer(
+    app: Flask, team: Team, kept: Kept
+) -> None:
+    headers = {"X-API-Key": team.key[:-1] + ("a" if team.key[-1] != "a" else "b")}
+    answers = [
+        app.test_client().post("/api/v1/ingest/run-success", data="{", headers=team.headers),
+        app.test_client().post("/api/v1/ingest/run-success", json={}, headers=headers),
+    ]
+    for line, answer in zip(kept.read(), answers, strict=True):
+        assert line["status"] == answer.status_code
+        assert line["event_id"] == answer.json["event_id"]
+    assert [line["code"] for line in kept.read()] == ["invalid_json", "malformed_api_key"]
+
+
+def test_no_secret_is_in_it(app: Flask, team: Team, kept: Kept) -> None:
+    client = app.test_client()
+    encoded = team.key.replace("_", "%5F")
+    for path in (
+        f"/api/v1/ping/{team.key}",
+        f"/api/v1/ping/{encoded}",
+        f"/events?q={team.key}&token=hunter2",
+        "/setup?token=hunter2",
+        "/badge/hunter2.svg",
+        "/badge/hunter2.json",
+    ):
+        headers = {"Cookie": "session=hunter2", "Authorization": "Bearer hunter2"}
+        client.get(path, headers=headers).close()
+    client.post("/sign-in", data={"email": "hunter2@example.org", "password": "hunter2"}).close()
+    written = "\n".join(kept.lines)
+    assert len(kept.read()) == 7
+    assert "hunter2" not in written and team.key[6:] not in written and "?" not in written
+
+
+def test_nothing_that_comes_in_can_forge_a_line(app: Flask, kept: Kept) -> None:
+    signs = "\n\r\x0b\x1b[2J\x7f\x85\u2028\u202e"
+    environ = {"PATH_INFO": f"/{signs}{FORGED}".encode().decode("latin-1")}
+    environ |= {"REQUEST_METHOD": f"GET{signs}", "REMOTE_ADDR": signs}
+    line = describe(environ, {"status": 200, "event_id": None}, 0.001)
+    assert line.isascii() and line.isprintable() and len(line.splitlines()) == 1
+    assert json.loads(line)["message"] == "request"
+    app.test_client().get(f"/%0a{FORGED}").close()
+    (read,) = kept.read()
+    assert "forged" in read["path"] and len(kept.lines[0].splitlines()) == 1
+    long = describe(
+        {"PATH_INFO": "/" + "x" * 9_000, "REQUEST_METHOD": "G" * 99},
+        {"status": 1, "event_id": None},
+        0,
+    )
+    assert len(long) < 1_000
+
+
+def test_without_it_the_application_is_called_as_it_is(
+    make_app: Callable[..., Flask], kept: Kept
+) -> None:
+    app = make_app()
+    assert app.wsgi_app.__func__ is type(app).wsgi_app  # type: ignore[attr-defined]
+    app.test_client().get("/healthz")
+    assert kept.lines == []
+
+
+def test_what_goes_wrong_is_json_too_with_its_trace_in_the_same_line() -> None:
+    form = JsonLines("worker")
+    try:
+        raise ValueError(f"boom\n{FORGED}\x7f")
+    except ValueError:
+        record = logging.LogRecord("a", logging.ERROR, "", 1, "It %s", ("broke\n",), sys.exc_info())
+    line = form.format(record)
+    assert line.isascii() and line.isprintable()
+    entry = json.loads(line)
+    assert (entry["process"], entry["level"], entry["message"]) == ("worker", "ERROR", "It broke\n")
+    assert "ValueError: boom" in entry["trace"] and re.fullmatch(
+        r"[\d-]+T[\d:]+\.\d{3}Z", entry["time"]
+    )
+
+
+def test_an_unknown_format_is_refused() -> None:
+    program = "import wsgi"
+    env = {"PATH": "/usr/bin:/bin", "FLOWPULSE_LOG_FORMAT": "xml", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True)
+    assert done.returncode and "FLOWPULSE_LOG_FORMAT is 'xml': must be text or json." in done.stderr
+
+
+@pytest.mark.once
+def test_the_real_server_and_worker_write_nothing_but_json(
+    make_server: Callable[..., LiveServer],
+) -> None:
+    server = make_server(FLOWPULSE_LOG_FORMAT="json", WEB_CONCURRENCY="1")
+    team = make_live_team(server)
+    body = {"workflow_slug": team.slug, "ended_at": "2026-01-15T09:31:00Z"}
+    answer = server.post("/api/v1/ingest/run-success", json=body, headers=team.headers)
+    event_id = answer.json()["event_id"]
+    with server.get("/events/stream", stream=True, timeout=5) as stream:
+        assert stream.status_code in (200, 401)
+    wait_for(lambda: "/events/stream" in server.log(), 20)
+    lines = [json.loads(line) for line in (server.data_dir / "web.log").read_text().splitlines()]
+    (own,) = [line for line in lines if line.get("event_id") == event_id]
+    assert own["status"] == 202 and own["process"] == "web"
