@@ -237,6 +237,7 @@ SETTINGS: tuple[Setting, ...] = (
         "`127.0.0.1,10.0.0.0/8`, and `unix`. A number alone: so many, the nearest with a private "
         "or loopback address. `0`: nobody's.",
     ),
+    Setting("FLOWPULSE_COMPATIBILITY", "0", _switch, "Take pings as other monitors do: 1 or 0."),
     Setting("FLOWPULSE_SMTP_HOST", "", str, "SMTP server for mail. Empty: no mail is sent."),
     Setting("FLOWPULSE_SMTP_PORT", "587", _port, "Port of the SMTP server."),
     Setting(
