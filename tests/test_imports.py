@@ -56,6 +56,7 @@ LEVELS = {
     "processing": 6,
     "workspaces": 6,
     "ingest": 7,
+    "importing": 7,
     "errors": 8,
     "api": 9,
     "console": 10,

@@ -20,6 +20,8 @@ COMMANDS = {
     "prepare": Place("app.cli.server", "prepare", migrates=True),
     "user": Place("app.cli.user", "user"),
     "workflow": Place("app.cli.workflow", "workflow"),
+    "address": Place("app.cli.address", "address"),
+    "import": Place("app.cli.importing", "import_group"),
     "key": Place("app.cli.key", "key"),
     "events": Place("app.cli.events", "events"),
     "audit": Place("app.cli.audit", "audit"),
