@@ -18,6 +18,7 @@ from app.errors import init_errors
 from app.extensions import REPLICA, configure_engine, csrf, db
 from app.flask_app import FlowPulse
 from app.ingest.batches import blueprint as batch_blueprint
+from app.ingest.foreign_pings import init_foreign_pings
 from app.ingest.pings import blueprint as pings_blueprint
 from app.ingest.routes import init_ingest_routes
 from app.ingest.service import init_ingest
@@ -51,6 +52,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> FlowPulse:
     init_ingest_routes(app)
     app.register_blueprint(batch_blueprint)
     app.register_blueprint(pings_blueprint)
+    init_foreign_pings(app)
     app.extensions["flowpulse_web_beat"] = WebBeat(app)
     app.extensions["flowpulse_warm_up"] = partial(warm_up, app)
     return app

@@ -239,6 +239,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Secret of at least 16 characters that opens `/metrics` to Prometheus, as a Bearer token. "
         "Empty: there are no metrics.",
     ),
+    Setting("FLOWPULSE_COMPATIBILITY", "0", _switch, "Take pings as other monitors do: 1 or 0."),
     Setting("FLOWPULSE_SMTP_HOST", "", str, "SMTP server for mail. Empty: no mail is sent."),
     Setting("FLOWPULSE_SMTP_PORT", "587", _port, "Port of the SMTP server."),
     Setting(

@@ -14,8 +14,10 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from app.answers import PROBLEM_JSON, JsonAnswer
 from app.extensions import OUTAGES
 from app.htmx import is_for_htmx, toast_header
+from app.ingest.foreign_pings import REFUSAL
 from app.ingest.intake import current_intake
 from app.ingest.rejections import keep_rejection
+from app.ingest.secret_addresses import hide_pushed
 from app.ingest.store import AwayError
 from app.links import start_page
 from app.outages import DISK_BROKEN, DISK_FULL, explain
@@ -103,7 +105,8 @@ def is_of_api(path: str) -> bool:
 
 
 def _answer_problem(problem: ProblemError) -> Response:
-    if not _is_api():
+    in_their_terms = request.environ.get(REFUSAL)
+    if not in_their_terms and not _is_api():
         words = CAUSE_WORDS.get(problem.detail) or PAGE_WORDS.get(problem.code)
         title, text = words or (problem.problem.title, problem.detail)
         page = answer_page(problem.status, title, text)
@@ -111,12 +114,15 @@ def _answer_problem(problem: ProblemError) -> Response:
         return page
     event_id = keep_rejection(current_intake(request.environ), problem)
     request.environ[REFUSED] = problem.code, event_id
-    document = describe_problem(problem, event_id)
     headers = dict(problem.headers)
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if problem.code in RETRIED:
         headers.setdefault("Retry-After", RETRY_SECONDS)
+    if in_their_terms:
+        refusal: Response = in_their_terms(problem, headers)
+        return refusal
+    document = describe_problem(problem, event_id)
     return JsonAnswer(document, problem.status, PROBLEM_JSON, headers)
 
 
@@ -128,6 +134,7 @@ def _answer_http(error: HTTPException) -> Any:
         if page is not None and request.method in READING:
             return redirect(page, 303)
         return answer_page(error.code or 500, error.name, error.description or "")
+    hide_pushed(request.environ)
     if isinstance(error, MethodNotAllowed):
         allowed = _list_methods(error.valid_methods)
         detail = f"{request.method[:20]} is not possible here; send {allowed}."

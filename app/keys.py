@@ -7,16 +7,20 @@ import string
 import zlib
 from functools import lru_cache
 from urllib.parse import quote, unquote
+from uuid import uuid4
 
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _RANDOM_LENGTH = 30
 _CHECKSUM_LENGTH = 6
 PREFIX_LENGTH = 11
 """Characters of a key that are kept and shown: `fp_` and eight more."""
+ADDRESS_PREFIX_LENGTH = 8
+"""The same for the secret part of an address."""
 
 _LENGTH = 3 + _RANDOM_LENGTH + _CHECKSUM_LENGTH
 KEY_PATTERN = re.compile(r"fp_[0-9A-Za-z]{36}")
 _SHORTEST_CUT = 20
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _CANDIDATE = re.compile(rf"fp_[0-9A-Za-z]{{{_SHORTEST_CUT},}}")
 _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2}|[0-9A-Za-z_]){22,}")
 
@@ -25,6 +29,17 @@ def make_key() -> str:
     """`fp_`, 30 random base62 characters (178 bits), and their CRC-32 in 6 base62 characters."""
     body = "fp_" + "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
     return body + _checksum(body)
+
+
+def make_address(*, is_of_one: bool) -> str:
+    """The secret part of an address that reports runs: of one workflow a random UUID (122 bits,
+    RFC 9562), of all of them 22 characters of base64 (128 bits), which a slug follows."""
+    return str(uuid4()) if is_of_one else secrets.token_urlsafe(16)
+
+
+def fold_address(secret: str) -> str:
+    """The one form of a UUID, whose letters may be written in either case; others stay."""
+    return secret.lower() if _UUID.fullmatch(secret) else secret
 
 
 def _checksum(body: str) -> str:

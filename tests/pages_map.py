@@ -66,6 +66,8 @@ NO_PAGES = frozenset(
         "badges.show_json",
         "badges.show_svg",
         "connect.listen_once",
+        "foreign_pings.ping_cronitor",
+        "foreign_pings.ping_healthchecks",
         "event.download_body",
         "event.download_headers",
         "event.download_reproduction",

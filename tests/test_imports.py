@@ -61,6 +61,7 @@ LEVELS = {
     "workspaces": 6,
     "doctor": 7,
     "ingest": 7,
+    "importing": 7,
     "errors": 8,
     "api": 9,
     "console": 10,

@@ -20,6 +20,8 @@ from app.problems import PROBLEMS, Problem, public_code
 API_VERSION = "1"
 _PREFIX = "/api/v1"
 _ONE_REFERENCE = {"anyOf": [{"required": [name]} for name in WORKFLOW_REFERENCES]}
+_TOLD_ELSEWHERE = frozenset({"unknown_address", "ended_address"})
+"""What is told in other monitors' terms, and never as a document."""
 _INGEST_STATUSES = (400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 503)
 _READ_STATUSES = (400, 401, 403, 404, 405, 429, 500, 503)
 
@@ -174,7 +176,7 @@ def _problem_response(status: int) -> dict[str, Any]:
     rows: dict[str, Problem] = {
         public_code(code): problem
         for code, problem in PROBLEMS.items()
-        if problem.kind == "request" and problem.status == status
+        if problem.kind == "request" and problem.status == status and code not in _TOLD_ELSEWHERE
     }
     lines = [f"- `{code}`: {PROBLEMS[code].title}" for code in rows]
     return {

@@ -21,6 +21,8 @@ COMMANDS = {
     "user": Place("app.cli.user", "user"),
     "workspace": Place("app.cli.workspace", "workspace"),
     "workflow": Place("app.cli.workflow", "workflow"),
+    "address": Place("app.cli.address", "address"),
+    "import": Place("app.cli.importing", "import_group"),
     "key": Place("app.cli.key", "key"),
     "events": Place("app.cli.events", "events"),
     "audit": Place("app.cli.audit", "audit"),

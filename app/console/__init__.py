@@ -7,6 +7,7 @@ from flask_wtf.csrf import CSRFError
 
 from app.console import (
     account,
+    addresses,
     alert_rules,
     alerts,
     assets,
@@ -88,6 +89,7 @@ GUARDED = (
     workflows.blueprint,
     schedules.blueprint,
     workflow_extras.blueprint,
+    addresses.blueprint,
     test_events.blueprint,
     keys.blueprint,
     connect.blueprint,

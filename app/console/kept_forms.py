@@ -26,7 +26,7 @@ MAX_LINE = 80
 PASSWORD_AGAIN = "password_again"  # noqa: S105
 """The field of the page that asks for it once more."""
 SECRETS = frozenset(
-    {"new_password", "old_password", "password", "two_factor_password", PASSWORD_AGAIN}
+    {"address", "new_password", "old_password", "password", "two_factor_password", PASSWORD_AGAIN}
 ).union(*(list_secrets(kind.Config) for kind in KINDS.values()))
 """The fields whose values no answer repeats: passwords, and what channels' settings call secret."""
 _UNTYPED = frozenset({"as_kept", "asked", "before", "do", "done", "form_id", "instead"}) | {

@@ -3,7 +3,15 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    current_app,
+    flash,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import joinedload
@@ -21,7 +29,9 @@ from app.console.key_usage import Day, count_by_day
 from app.console.overview import first_slug
 from app.console.paging import Paged, page_argument
 from app.extensions import db
-from app.models import SCOPES, ApiKey, Workflow
+from app.ingest.foreign_forms import UUID
+from app.links import public_url
+from app.models import ADDRESS, SCOPES, ApiKey, Workflow
 from app.workspaces.api_keys import create_api_key, revoke_api_key
 from app.workspaces.people import RefusedError
 
@@ -75,10 +85,43 @@ def revoke(public_id: str) -> ResponseReturnValue:
 def show_new_key(api_key: ApiKey, key: str) -> str:
     """The page that shows a key, this once, with a command for a workflow that it may report."""
     workflows = find_limits([api_key])[api_key.id]
+    if ADDRESS in api_key.scope_names:
+        return _show_new_address(api_key, key, workflows)
     slug = workflows[0].slug if workflows else first_slug(api_key.workspace_id)
     return render_template(
         "console/key_created.html", api_key=api_key, key=key, slug=slug, workflows=workflows
     )
+
+
+def _show_new_address(api_key: ApiKey, secret: str, workflows: list[Workflow]) -> str:
+    """The same for one that stands in an address."""
+    slug = "" if len(workflows) == 1 else first_slug(api_key.workspace_id) or "your-slug"
+    return render_template(
+        "console/address_created.html",
+        api_key=api_key,
+        workflows=workflows,
+        urls=list_urls(secret, slug),
+        is_answered=current_app.config["FLOWPULSE_COMPATIBILITY"],
+    )
+
+
+def list_urls(secret: str, slug: str) -> list[tuple[str, str, str]]:
+    """The addresses that one secret makes: of whose form each is, its name on the page, and itself.
+
+    With a slug, the secret is one of all workflows.
+    """
+    if slug:
+        return [
+            ("healthchecks", "As Healthchecks has it", public_url(f"/ping/{secret}/{slug}")),
+            ("cronitor", "As Cronitor has it", public_url(f"/p/{secret}/{slug}?state=complete")),
+        ]
+    push = public_url(f"/api/push/{secret}?status=up&msg=OK&ping=")
+    if not UUID.fullmatch(secret):
+        return [("uptime-kuma", "As Uptime Kuma has it", push)]
+    return [
+        ("healthchecks", "As Healthchecks has it", public_url(f"/ping/{secret}")),
+        ("uptime-kuma", "As Uptime Kuma has it", push),
+    ]
 
 
 def find_key(public_id: str) -> ApiKey:

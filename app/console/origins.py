@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from flask import Flask, abort, current_app, request
 
 from app.errors import answer_page, is_of_api
+from app.ingest.foreign_pings import blueprint as foreign_pings
 
 UNDER_ANY_NAME = frozenset(
     {
@@ -49,6 +50,8 @@ def check_host() -> None:
     """
     public: str = current_app.config["FLOWPULSE_PUBLIC_URL"]
     if not public or request.endpoint in UNDER_ANY_NAME or is_of_api(request.path):
+        return
+    if request.blueprint == foreign_pings.name:
         return
     own, came = read_origin(public), read_origin(f"http://{request.host}")
     if own and came and own.name == came.name:

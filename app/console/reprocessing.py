@@ -13,6 +13,7 @@ from app.extensions import db, writing
 from app.ingest.attempts import Attempt, Checked, Outcome, check, send
 from app.ingest.batch_places import BATCH, find_place
 from app.ingest.body import read_object
+from app.ingest.foreign_pings import read_foreign_report
 from app.ingest.pings import PINGS, read_report
 from app.ingest.records import KnownKey
 from app.ingest.references import REFERENCES
@@ -214,6 +215,9 @@ def _as_attempt(event: Event, sent_by: str, instead: Workflow | None) -> Attempt
 
 def told_by(event: Event) -> tuple[EventKind, bytes]:
     """The kind and body of what a request told: of a ping, of the report that it stood for."""
+    if event.kind in PINGS and "/api/v1/ping/" not in event.path:  # As other monitors have it.
+        reference = event.reference or ""
+        return read_foreign_report(event.path, reference, event.body, event.received_at)
     if event.kind in PINGS:
         return read_report(event.path, event.body, event.public_id, event.received_at)
     return EVENT_KINDS[event.kind or ""], event.body

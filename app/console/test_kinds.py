@@ -144,6 +144,8 @@ NOT_SHOWN = {
     "invalid_json": "shown by each kind of body",
     "validation_failed": "shown by each kind of field",
     "invalid_parameter": "of the reading API",
+    "unknown_address": "of addresses as other monitors have them",
+    "ended_address": "of addresses as other monitors have them",
     "unknown_kind": "of an event in a batch",
     "too_many_events": "of a batch",
     "batch_sent_alone": "of a batch",

@@ -1,6 +1,14 @@
 """Workflows: the list, and each one's page with its ids, runs and events."""
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    current_app,
+    flash,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 
 from app.console.alert_rules import list_rules_of
@@ -35,6 +43,7 @@ from app.links import public_url_for
 from app.models import FORMER_SLUG_LIFETIME, Workflow
 from app.workspaces.labels import list_labels
 from app.workspaces.people import RefusedError
+from app.workspaces.report_addresses import list_addresses
 from app.workspaces.workflows import (
     archive_workflow,
     create_workflow,
@@ -139,6 +148,8 @@ def show_one(workflow: Workflow, errors: dict[str, list[str]]) -> str:
         ),
         outliers_href=_outliers_href(workflow, insights),
         badge_url=_badge_url(workflow),
+        addresses=list_addresses(workflow) if may("member") else (),
+        are_addresses_answered=current_app.config["FLOWPULSE_COMPATIBILITY"],
         runs=latest_runs(workflow.id, LATEST_RUNS),
         kept=kept_runs_of_workflow(),
         events=events,

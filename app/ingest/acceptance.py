@@ -170,7 +170,7 @@ def prepare(
         claim = claim._replace(answer=dump(answer))
     event = intake.as_event(
         "accepted",
-        202,
+        intake.accepted_status,
         workflow_id=workflow.id,
         platform=fields.get("source_platform"),
         warnings=warnings,

@@ -64,6 +64,7 @@ class Intake:
         "skipped",
         "started",
     )
+    accepted_status = 202  # Senders of other monitors are used to another.
 
     def __init__(self, environ: Environ, kind: str | None = None) -> None:
         self.started = time.perf_counter()
@@ -266,9 +267,9 @@ class Intake:
         )
 
 
-def open_intake(environ: Environ, kind: str | None = None) -> Intake:
+def open_intake(environ: Environ, kind: str | None = None, of: type[Intake] = Intake) -> Intake:
     """The intake of a request; the errors' door finds it again in the environ."""
-    intake = environ[_IN_ENVIRON] = Intake(environ, kind)
+    intake = environ[_IN_ENVIRON] = of(environ, kind)
     return intake
 
 

@@ -78,13 +78,13 @@ def accept_ping(slug: str, signal: str = "") -> Response:
     if first:
         return answer_accepted(first, request.environ, replayed=True)
     field, workflow = _find_workflow(service, intake, key.workspace_id, slug)
-    execution = request.args.get("rid", "") or _find_execution(service, intake, told, workflow)
-    body = ReadBody({field: slug, **_write_members(told, execution, raw, intake.received_at)}, [])
+    execution = request.args.get("rid", "") or find_execution(service, intake, told, workflow)
+    body = ReadBody({field: slug, **write_members(told, execution, raw, intake.received_at)}, [])
     answer, is_replayed = take_in(service, intake, told.event, body, claim)
     return answer_accepted(answer, request.environ, replayed=is_replayed)
 
 
-def _find_execution(
+def find_execution(
     service: IngestService, intake: Intake, told: Signal, workflow: KnownWorkflow | None
 ) -> str | None:
     """A start without a run id gets one; an end takes that of a start, if it came just before."""
@@ -123,11 +123,11 @@ def read_report(path: str, raw: bytes, event_id: str, at: datetime) -> tuple[Eve
     if told.kind == START and not execution:
         execution = f"ping-{event_id}"
     field = "workflow_id" if is_id(slug) else "workflow_slug"
-    members = {field: slug, **_write_members(told, execution, raw, at)}
+    members = {field: slug, **write_members(told, execution, raw, at)}
     return told.event, json.dumps(members, indent=2, ensure_ascii=False).encode()
 
 
-def _write_members(told: Signal, execution: str | None, raw: bytes, at: datetime) -> dict[str, Any]:
+def write_members(told: Signal, execution: str | None, raw: bytes, at: datetime) -> dict[str, Any]:
     """The body that the ping's event would have had."""
     message, moment = read_message(raw), write_timestamp(at)
     metadata: dict[str, Any] = {}

@@ -83,6 +83,11 @@ def require_allowed(key: KnownKey, workflow: KnownWorkflow, fields: Mapping[str,
     raise ProblemError("workflow_not_allowed", errors=[error])
 
 
+def read_allowed(key: KnownKey) -> frozenset[int]:
+    """The primary keys of the only workflows that the key works for; none where it has no limit."""
+    return _read_ids(key.workflow_ids) if key.workflow_ids else frozenset()
+
+
 @lru_cache(maxsize=256)
 def _read_ids(workflow_ids: str) -> frozenset[int]:
     return frozenset(json.loads(workflow_ids))

@@ -76,6 +76,9 @@ FIND_WORKFLOW = {
     f"WHERE workspace_id = ? AND {column} = ?"
     for column in ("public_id", "slug", "name")
 }
+FIND_WORKFLOW_BY_ID = (
+    f"SELECT {', '.join(KnownWorkflow._fields)} FROM workflows WHERE workspace_id = ? AND id = ?"  # noqa: S608
+)
 FIND_KEYS = f"SELECT key_hash, {', '.join(KnownKey._fields)} FROM api_keys WHERE key_hash = ANY(?)"  # noqa: S608
 FIND_WORKFLOWS = {
     column: f"SELECT workspace_id, asked.value, {', '.join(KnownWorkflow._fields)} "  # noqa: S608

@@ -26,6 +26,7 @@ from app.ingest.statements import (
     FIND_KEY,
     FIND_LAST_EVENT,
     FIND_WORKFLOW,
+    FIND_WORKFLOW_BY_ID,
     LIST_REFERENCES,
     ROWS_AT_ONCE,
     insert_events,
@@ -129,6 +130,11 @@ class Store:
     def find_workflow(self, workspace_id: int, column: str, value: str) -> KnownWorkflow | None:
         """The workflow whose `column` (public_id, slug or name) is exactly `value`."""
         row = self.fetch_one(FIND_WORKFLOW[column], workspace_id, value)
+        return None if row is None else KnownWorkflow._make(row)
+
+    def find_workflow_by_id(self, workspace_id: int, workflow_id: int) -> KnownWorkflow | None:
+        """The workflow with this primary key."""
+        row = self.fetch_one(FIND_WORKFLOW_BY_ID, workspace_id, workflow_id)
         return None if row is None else KnownWorkflow._make(row)
 
     def find_former_slug(

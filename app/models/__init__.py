@@ -21,7 +21,7 @@ from app.models.alert import (
     MaintenanceWindow,
     WorkflowLabel,
 )
-from app.models.api_key import SCOPES, ApiKey, KeyUsage
+from app.models.api_key import ADDRESS, SCOPES, ApiKey, KeyUsage
 from app.models.audit import ACTORS, IS_BY_NO_PERSON, AuditEntry
 from app.models.channel import (
     DELIVERY_STATES,
@@ -76,6 +76,7 @@ from app.models.schedule import (
 )
 from app.models.workflow import (
     FORMER_SLUG_LIFETIME,
+    IMPORT_LENGTH,
     NAME_LENGTH,
     SLUG_LENGTH,
     STUCK_AFTER,
@@ -86,10 +87,12 @@ from app.models.workflow import (
 
 __all__ = [
     "ACTORS",
+    "ADDRESS",
     "DELIVERY_STATES",
     "EXPRESSION_LENGTH",
     "FORMER_SLUG_LIFETIME",
     "IDEMPOTENCY_WINDOW",
+    "IMPORT_LENGTH",
     "IS_BY_NO_PERSON",
     "IS_WARNED",
     "LABEL_LENGTH",

@@ -11,6 +11,9 @@ from app.models.account import User
 from app.models.columns import BigId, JsonText, Moment, PrimaryKey, PublicId, UtcDateTime
 
 SCOPES = ("ingest", "read")
+ADDRESS = "address"
+"""The scope of a key that stands in an address, as other monitors have it, and opens nothing else:
+no header, no reading. A key with any of SCOPES opens no address."""
 
 
 class ApiKey(Entity):

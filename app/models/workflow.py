@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.clock import now
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 NAME_LENGTH = 120
 URL_LENGTH = 500
 SLUG_LENGTH = 80
+IMPORT_LENGTH = 100
 FORMER_SLUG_LIFETIME = timedelta(days=30)
 """How long a workflow's old slug works on after a rename."""
 
@@ -30,6 +31,7 @@ class Workflow(Entity):
     __table_args__ = (
         UniqueConstraint("workspace_id", "slug"),
         UniqueConstraint("workspace_id", "name"),
+        Index("uq_workflows_imported_from", "workspace_id", "imported_from", unique=True),
     )
 
     id: Mapped[PrimaryKey]
@@ -44,6 +46,8 @@ class Workflow(Entity):
     # Where a run can be looked at on the source platform, with {execution_id} in its place.
     run_url: Mapped[str | None] = mapped_column(String(URL_LENGTH))
     badge_token: Mapped[str | None] = mapped_column(String(43), unique=True)
+    # What it was made from: the other system and its own id there, so that none is made twice.
+    imported_from: Mapped[str | None] = mapped_column(String(IMPORT_LENGTH))
 
     schedule: Mapped["Schedule | None"] = relationship(
         back_populates="workflow", passive_deletes=True

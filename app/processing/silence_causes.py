@@ -19,7 +19,7 @@ MOST_COUNTED = 1_000
 WITHOUT_EVENTS = timedelta(days=7)
 """How far back is looked for a workflow of which no good event is kept."""
 
-_NOBODYS = frozenset({"missing_api_key", "malformed_api_key", "unknown_api_key"})
+_NOBODYS = frozenset({"missing_api_key", "malformed_api_key", "unknown_api_key", "unknown_address"})
 _OF_NOBODY = Event.api_key_id.is_(None) & Event.workspace_id.is_(None) & Event.reference.is_(None)
 """Along the index over the keys of refused requests."""
 
@@ -225,4 +225,5 @@ def _name_key(key: ApiKey, event: Event) -> str:
 _REASONS: dict[str, Callable[[Session, Event, tzinfo], str]] = {
     "revoked_api_key": _tell_revoked,
     "expired_api_key": _tell_expired,
+    "ended_address": _tell_revoked,
 }

@@ -10,8 +10,15 @@ from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.extensions import db, writing
-from app.keys import PREFIX_LENGTH, hash_key, make_key
-from app.models import SCOPES, ApiKey, KeyUsage, User, Workflow
+from app.keys import (
+    ADDRESS_PREFIX_LENGTH,
+    PREFIX_LENGTH,
+    has_key_form,
+    hash_key,
+    make_address,
+    make_key,
+)
+from app.models import ADDRESS, SCOPES, ApiKey, KeyUsage, User, Workflow
 from app.workspaces.audit import note
 from app.workspaces.mistakes import Mistakes, RefusedError
 from app.workspaces.people import clean_field
@@ -44,13 +51,13 @@ def create_api_key(
         expires_at=expires_at,
         created_by_id=created_by.id if created_by else None,
         workflow_ids=sorted(set(workflow_ids)) or None,
-        **_kept_of(key),
+        **kept_of(key),
     )
     try:
         with writing() as session:
             _refuse_foreign(session, api_key)
             session.add(api_key)
-            note(session, "key_created", workspace_id, api_key, _describe(session, api_key))
+            note(session, "key_created", workspace_id, api_key, describe_key(session, api_key))
     except IntegrityError as error:
         raise RefusedError("name", f"Another key has the name {name}.") from error
     return api_key, key
@@ -85,7 +92,7 @@ def rotate_api_key(
     """
     if old_until > now() + LONGEST_LIFE:
         raise RefusedError("rotate", "Choose a time within the next ten years.")
-    key, at = make_key(), now()
+    key, at = _make_alike(api_key), now()
     old_id, rotated_by_id = api_key.id, rotated_by.id if rotated_by else None
     try:
         with writing() as session:
@@ -100,7 +107,7 @@ def rotate_api_key(
                 created_by_id=rotated_by_id,
                 workflow_ids=old.workflow_ids,
                 replaces_id=old.id,
-                **_kept_of(key),
+                **kept_of(key),
             )
             old.name = propose_old_name(session, old)
             old.expires_at = min(old.expires_at or old_until, old_until)
@@ -113,6 +120,13 @@ def rotate_api_key(
     except IntegrityError as error:
         raise RefusedError("rotate", "The key was changed meanwhile. Look again.") from error
     return successor, key
+
+
+def _make_alike(old: ApiKey) -> str:
+    """A new secret of the same form."""
+    if ADDRESS in old.scope_names:
+        return make_address(is_of_one=len(old.workflow_ids or ()) == 1)
+    return make_key()
 
 
 def _end_of_successor(old: ApiKey, at: datetime) -> datetime | None:
@@ -171,12 +185,12 @@ def find_by_secret(workspace_id: int, key: str) -> ApiKey | None:
     query = select(ApiKey).where(
         ApiKey.workspace_id == workspace_id,
         ApiKey.revoked_at.is_(None),
-        ApiKey.key_hash == _kept_of(key)["key_hash"],
+        ApiKey.key_hash == kept_of(key)["key_hash"],
     )
     return db.session.scalar(query)
 
 
-def _describe(session: Session, api_key: ApiKey) -> dict[str, object]:
+def describe_key(session: Session, api_key: ApiKey) -> dict[str, object]:
     """What the audit log says of a new key."""
     slugs = select(Workflow.slug).where(Workflow.id.in_(api_key.workflow_ids or []))
     return {
@@ -187,10 +201,11 @@ def _describe(session: Session, api_key: ApiKey) -> dict[str, object]:
     }
 
 
-def _kept_of(key: str) -> dict[str, str]:
+def kept_of(key: str) -> dict[str, str]:
     """All that is kept of the key itself."""
     secret: bytes = current_app.config["FLOWPULSE_KEY_SECRET"]
-    return {"prefix": key[:PREFIX_LENGTH], "key_hash": hash_key(key, secret)}
+    length = PREFIX_LENGTH if has_key_form(key) else ADDRESS_PREFIX_LENGTH
+    return {"prefix": key[:length], "key_hash": hash_key(key, secret)}
 
 
 def _lock(session: Session, key_id: int) -> ApiKey:

@@ -146,6 +146,13 @@ def set_schedule(workflow: Workflow, wish: Wish) -> None:
         session.add(schedule)
 
 
+def add_schedule(session: Session, workflow_id: int, wish: Wish) -> None:
+    """The first one of a workflow that is made in the same transaction."""
+    schedule = wish.as_schedule(workflow_id)
+    _begin_anew(session, schedule)
+    session.add(schedule)
+
+
 def remove_schedule(workflow: Workflow) -> None:
     workflow_id = workflow.id
     with writing() as session:

@@ -12,6 +12,7 @@ UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 def addresses(app: Flask, methods: set[str]) -> Iterator[tuple[str, str, str]]:
     """Endpoint, method and path of each address of the console, with ids that lead nowhere."""
     for rule in app.url_map.iter_rules():
-        if not rule.rule.startswith("/api/"):
+        is_for_senders = rule.rule.startswith("/api/") or rule.endpoint.startswith("foreign_pings.")
+        if not is_for_senders:
             path = re.sub("<[^>]+>", SOME_ID, rule.rule)
             yield from ((rule.endpoint, each, path) for each in (rule.methods or set()) & methods)

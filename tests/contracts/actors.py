@@ -33,6 +33,7 @@ from app.workspaces.channels import send_test
 from app.workspaces.invitations import invite
 from app.workspaces.members import remove_member
 from app.workspaces.people import create_user
+from app.workspaces.report_addresses import create_address
 from tests.channels.deliveries import store_channels
 from tests.factories import PASSWORD, Team, make_alert, make_team, report
 from tests.sessions import make_client
@@ -157,6 +158,9 @@ def _furnish(app: Flask, team: Team) -> Ids:
     return {
         "test": send_test(channel, tester),
         "workflow": team.workflow_public_id,
+        "uuid": create_address(team.workspace_id, workflow)[1],
+        "pingkey": create_address(team.workspace_id, None)[1],
+        "slug": team.slug,
         "event": one(Event.public_id),
         "run": one(Run.public_id),
         "alert": one(Alert.public_id),

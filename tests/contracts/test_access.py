@@ -54,6 +54,7 @@ def app(databases: Databases, database_url: str, tmp_path: Path) -> Iterator[Fla
         "FLOWPULSE_RATE_LIMIT": 0,
         "FLOWPULSE_FAILED_SIGN_IN_LIMIT": 0,
         "FLOWPULSE_FAILED_KEY_LIMIT": 10_000,
+        "FLOWPULSE_COMPATIBILITY": True,
     }
     app = apps.make_app(database_url, tmp_path, **unlimited)
     with app.app_context():
@@ -68,9 +69,12 @@ def find_rule(app: Flask, line: Line) -> Rule:
     return rule
 
 
+_SOME_UUID = "5d1c8a3e-94b7-4f02-a6d9-3e7b1c5f8a20"
+
+
 class _SomeId(dict[str, str]):
     def __missing__(self, name: str) -> str:
-        return "a" * (16 if name == "problem" else 24)
+        return {"uuid": _SOME_UUID, "pingkey": "a" * 22, "problem": "a" * 16}.get(name, "a" * 24)
 
 
 @pytest.mark.once
