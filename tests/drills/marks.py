@@ -116,6 +116,8 @@ WORKED_OFF = both(
     STEADY,
     at_most_times(TIMES_SLOWER, "p99_down_ms", "p99_before_ms"),
 )
+"""Without a worker nothing may change for reports; that they compute beside it while it works off
+an hour is told, and not judged."""
 DISK_BORNE = both(
     NONE_LOST,
     AT_WORK,

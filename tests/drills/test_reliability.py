@@ -130,6 +130,19 @@ def test_a_drill_that_breaks_is_skipped_or_records_nothing_is_seen_on_the_page(
     assert told in draw()
 
 
+def test_reports_are_judged_while_the_worker_is_away_and_told_of_while_it_catches_up() -> None:
+    """The issue wants them unchanged when it is down; its own work is no fault."""
+    row = reliability.DRILLS["worker_down"]
+    found = {
+        **{"accepted": 9_000, "rate": 99.0, "events": 10_000, "drained_s": 80.0, "is_told": "yes"},
+        **dict.fromkeys(("others", "unprocessed", "silences"), 0),
+        **{"messages": 3, "p99_before_ms": 50.0, "p99_down_ms": 100.0, "p99_drain_ms": 900.0},
+    }
+    assert row.held is not None and row.held(found)
+    assert not row.held({**found, "p99_down_ms": 100.1})
+    assert "for information: p99 900 ms while" in "; ".join(reliability._tell_found(row, found))
+
+
 @pytest.mark.parametrize("name", reliability.DRILLS)
 def test_a_figure_that_is_missing_misses_the_mark(name: str) -> None:
     held = reliability.DRILLS[name].held
