@@ -22,6 +22,14 @@ CLOSED_SOONEST, CLOSED_LATEST = 15.0, 30.0
 """Seconds after which the server closes slow connections."""
 MORE_MB = 20.0
 MOST_BOMB_MS = 200.0
+BOMB_TRIES = 3
+"""The quickest counts: what the machine does besides is no fault of the request."""
+BODY_REFUSED, HEAD_REFUSED = frozenset({400, 413, 415}), frozenset({414, 431})
+FORM_READ = frozenset({200, 303, 401, 422, 429})
+ANY_BUT_A_CRASH = frozenset(
+    {200, 202, 204, 302, 303, 400, 401, 403, 404, 405, 413, 414, 415, 422, 431}
+)
+"""Heads that keep within the limits may be read as any other: that takes no time, is all."""
 FLOOD_P99_SECONDS, FLOOD_PAGE_SECONDS = 2.0, 1.0
 GROWTH_PERCENT = 10.0
 MORE_DESCRIPTORS = 5
