@@ -71,8 +71,9 @@ FURTHER: dict[str, Drill] = {
     ),
     "fuzz_requests": Drill(
         OTHERS,
-        "100,000 mutated bodies are sent down the whole road, half of them on each database",
-        "202, 400 or 404, never a 500; what was accepted can be processed",
+        "Mutated bodies are sent down the whole road",
+        f"{marks.AMOUNTS['fuzz_requests']['requests']:,} at least; 202, 400 or 404, never a 500; "
+        "what was accepted can be processed",
         "{requests:,} requests, {crashes} × 500",
         held=marks.at_most(crashes=0),
     ),
