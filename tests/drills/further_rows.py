@@ -57,9 +57,11 @@ FURTHER: dict[str, Drill] = {
         OTHERS,
         "Eight processes write 100,000 events, in commits of 1 to 60, while the live logs of two "
         "others follow",
-        "Both are told of each event once, in the order of ids",
+        "Both are told of each event once, in the order of ids, and of at least "
+        f"{marks.AMOUNTS['live_log']['told']} by a row each, not only by a count",
         "{events:,} written in {written_s} s; both had told or counted all after {told_s} s",
         held=marks.exactly(events=100_000, processes=8),
+        besides=("{told:,} of them by rows",),
     ),
     "second_start": Drill(
         OTHERS,

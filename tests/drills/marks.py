@@ -118,7 +118,7 @@ AMOUNTS: dict[str, dict[str, int]] = {
     "set_up": {"racers": 50},
     "machines_namespaces": {"accepted": FEWEST_OF_MACHINES},
     "machines_addresses": {"accepted": FEWEST_OF_MACHINES},
-    "live_log": {"events": 100_000, "processes": 8},
+    "live_log": {"events": 100_000, "processes": 8, "told": 500},
     "fuzz_requests": {"requests": 50_000},
 }
 """By drill: how much of it there must have been. One that was broken off, or tried with less, holds
