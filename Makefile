@@ -76,7 +76,8 @@ BESIDE_OTHERS := not alone and not drill
 ALONE := alone and not drill
 
 # On a machine that is busy with something else a test may run out of time. A few that failed are run
-# once more, one at a time, and are listed above as failed: what fails twice is broken.
+# once more, one at a time, and are listed above as failed: what fails twice is broken. Where tests
+# look for losses and holes, which may be rare, only a time-out gets that (tests/second_chance.py).
 ONCE_MORE = { [ $$? = 1 ] && echo && echo "Once more, one at a time: what has just failed" && \
   $(PY) -m pytest --last-failed --last-failed-no-failures none --maxfail 3 -m "not drill" $(PYTEST_ARGS); }
 

@@ -28,6 +28,7 @@ from tests.databases import (
 )
 from tests.drills import running
 from tests.postgres import PostgresCluster
+from tests.second_chance import SecondChance
 from tests.server import LiveServer
 from tests.teams import LiveTeam, make_live_team
 
@@ -41,6 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Started in the background, the shell or nohup has told us to ignore signals, and so all that
     we start."""
     config.pluginmanager.register(running)
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(SecondChance())
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

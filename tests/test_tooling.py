@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.config import SETTINGS
+from tests.second_chance import EXIT_STATUS, SecondChance, is_final
 
 ROOT = Path(__file__).parent.parent
 READ = frozenset({".html", ".md", ".py", ".toml"})
@@ -117,3 +118,86 @@ def test_every_command_of_make_that_is_named_anywhere_is_there() -> None:
     }
     assert ("README.md", "run") in named
     assert {each for each in named if each[1] not in targets} == set()
+
+
+FAILING = """
+import threading
+import time
+
+import pytest
+import requests
+
+from tests.server import wait_for
+
+@pytest.mark.timeout(1, method="signal")
+def test_it():
+    {ending}
+
+@pytest.fixture
+def refused():
+    raise RuntimeError
+"""
+REFUSED_SETUP = "pass\n\n@pytest.mark.usefixtures('refused')\ndef test_more():\n    pass"
+
+
+@pytest.mark.parametrize(
+    ("folder", "ending", "status"),
+    [
+        ("drills", "lost = 1; assert lost == 0", EXIT_STATUS),
+        ("contracts", "assert 200 == 403, 'with timeout=30'", EXIT_STATUS),
+        ("hostile", "raise RuntimeError('a Timeout that is none')", EXIT_STATUS),
+        ("processing", "assert not 'doubled'", EXIT_STATUS),
+        ("ingest", "{}['event_id']", EXIT_STATUS),
+        ("drills", "time.sleep(5)", 1),
+        ("drills", "wait_for(lambda: False, 0.1)", 1),
+        ("drills", "raise requests.ReadTimeout('slow')", 1),
+        ("drills", "raise TimeoutError", 1),
+        ("hostile", REFUSED_SETUP, 1),
+        ("console", "assert 0", 1),
+        ("drills", "pass", 0),
+    ],
+)
+def test_what_may_be_a_rare_loss_gets_no_second_chance(
+    tmp_path: Path, folder: str, ending: str, status: int
+) -> None:
+    place = tmp_path / "tests" / folder
+    place.mkdir(parents=True)
+    (place / f"test_{tmp_path.name}.py").write_text(FAILING.format(ending=ending))
+    options = ["-c", "/dev/null", "--rootdir", str(tmp_path), "-p", "no:playwright", "-q"]
+    options += ["-p", "no:cacheprovider"]
+    assert pytest.main([*options, str(place)], [SecondChance()]) == status
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "worker 'gw1' crashed while running 'tests/drills/test_kill.py::test_a_kill'",
+        "playwright._impl._errors.TimeoutError: Page.goto: Timeout 30000ms exceeded.",
+        "AssertionError: Locator expected to be visible\nCall log:\n"
+        '  - Expect "to_be_visible" with timeout 5000ms',
+        "tests.server.ServerError: No answer within 30 s:\n--- web.log",
+        "subprocess.TimeoutExpired: Command 'flask' timed out after 60 seconds",
+        "Failed: Timeout (>120.0s) from pytest-timeout.",
+    ],
+)
+def test_a_time_out_is_known_by_its_message(message: str) -> None:
+    name = "tests/drills/test_kill.py::test_a_kill"
+    place = ("tests/drills/test_kill.py", 1, name)
+    for text, is_so in ((message, False), ("assert 1 == 0", True)):
+        report = pytest.TestReport(name, place, {}, "failed", text, "call")
+        assert is_final(report) is is_so
+
+
+@pytest.mark.parametrize(("status", "is_run_again"), [(1, True), (EXIT_STATUS, False)])
+def test_make_runs_failed_tests_once_more_unless_they_are_final(
+    status: int, is_run_again: bool
+) -> None:
+    rule = f"once: ; @(exit {status}) || $(ONCE_MORE)"
+    done = subprocess.run(
+        ["make", "--no-print-directory", f"--eval={rule}", "once", "PY=echo"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode == 0, "-m pytest --last-failed" in done.stdout) == (is_run_again,) * 2

@@ -24,6 +24,7 @@ from tests.alerting.stories import (
     told,
 )
 from tests.drills.record import record
+from tests.drills.reliability import is_held
 from tests.factories import Team, accepted_row, report
 from tests.together import do_together
 
@@ -87,8 +88,9 @@ def test_a_storm_is_one_alert_and_digests_with_exact_counts(
         time.work(minute)
     (alert,) = alerts()
     if first == 10_000:
-        told = {"counted": alert.count, "messages": len(messages())}
-        record("storm", database_kind, failures=first + 500, **told)
+        told = {"failures": first + 500, "counted": alert.count, "messages": len(messages())}
+        record("storm", database_kind, **told)
+        assert is_held("storm", told), told
     assert alert.count == first + 500
     assert [(message.kind, message.created_at) for message in messages()] == [
         ("alert", at(1)),

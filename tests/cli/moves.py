@@ -44,7 +44,7 @@ from app.models import (
 from app.processing.batch import process_batch
 from tests.apps import close_app, make_app
 from tests.factories import Team, accepted_row, make_team
-from tests.hostile.contents import send_everything
+from tests.hostile.contents import send_everything, send_signals
 from tests.hostile.payloads import PAYLOADS
 from tests.server import test_environment
 
@@ -65,7 +65,10 @@ def fill(path: Path) -> Team:
         upgrade()
         team = make_team()
         make_demo(team.workspace_id)
-        send_everything(app.test_client(), team)
+        client = app.test_client()
+        send_everything(client, team)
+        for payload in PAYLOADS[::6]:
+            send_signals(client, team, payload)
         app.extensions["flowpulse_ingest"].close()
         while process_batch(500):
             pass

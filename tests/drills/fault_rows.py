@@ -1,7 +1,7 @@
 """The drills of durability and faults, as rows of docs/reliability.md."""
 
 from tests.drills import marks
-from tests.drills.rows import DURABILITY, NOTHING_LOST, RECKONED, Drill
+from tests.drills.rows import DURABILITY, NOTHING_LOST, REACHED, RECKONED, Drill
 
 _BACK = "accepting after {accepting_s:.1f} s at most, processing after {processing_s:.1f} s"
 _TOLD = (
@@ -125,12 +125,12 @@ FAULTS: dict[str, Drill] = {
         DURABILITY,
         "The worker away for an hour with 10,000 events waiting (put back by an hour in the "
         "database), a third of them failures, with rules for failures and silences; under load",
-        "202 as ever, p99 at most twice as long as before; the lag is shown; all is worked off; "
-        "4 messages at most, no silence",
+        "All reports 202; without a worker their p99 is at most twice as long as with it; the lag "
+        "is shown; all is worked off; 4 messages at most, no silence",
         "{accepted:,} × 202, {others} other answers; p99 {p99_before_ms:.0f} ms before, "
-        "{p99_down_ms:.0f} ms without a worker, {p99_drain_ms:.0f} ms while {events:,} were "
-        "worked off in {drained_s:.0f} s; lag shown: {is_told}; {messages} messages, "
-        "{silences} silences",
+        "{p99_down_ms:.0f} ms without a worker; lag shown: {is_told}; {events:,} worked off in "
+        "{drained_s:.0f} s; {messages} messages, {silences} silences",
         held=marks.WORKED_OFF,
+        besides=(REACHED, "for information: p99 {p99_drain_ms:.0f} ms while they were worked off"),
     ),
 }

@@ -22,6 +22,14 @@ CLOSED_SOONEST, CLOSED_LATEST = 15.0, 30.0
 """Seconds after which the server closes slow connections."""
 MORE_MB = 20.0
 MOST_BOMB_MS = 200.0
+BOMB_TRIES = 3
+"""The quickest counts: what the machine does besides is no fault of the request."""
+BODY_REFUSED, HEAD_REFUSED = frozenset({400, 413, 415}), frozenset({414, 431})
+FORM_READ = frozenset({200, 303, 401, 422, 429})
+ANY_BUT_A_CRASH = frozenset(
+    {200, 202, 204, 302, 303, 400, 401, 403, 404, 405, 413, 414, 415, 422, 431}
+)
+"""Heads that keep within the limits may be read as any other: that takes no time, is all."""
 FLOOD_P99_SECONDS, FLOOD_PAGE_SECONDS = 2.0, 1.0
 GROWTH_PERCENT = 10.0
 MORE_DESCRIPTORS = 5
@@ -83,6 +91,39 @@ def both(*marks: Held) -> Held:
     return lambda found: all(mark(found) for mark in marks)
 
 
+AMOUNTS: dict[str, dict[str, int]] = {
+    "kill_web": {"kills": 20},
+    "kill_master": {"kills": 20},
+    "kill_everything": {"kills": 10},
+    "kill_worker": {"kills": 50},
+    "postgres_stopped": {"times": 5},
+    "postgres_connections_ended": {"times": 10},
+    "postgres_full": {"times": 3},
+    "restart": {"restarts": 10, "requests": 10_000},
+    "twins": {"twins": 100},
+    "shuffled": {"events": 20_000},
+    "worker_down": {"events": 10_000},
+    "backup": {"events": 100_000},
+    "migration": {"events": 1_000_000, "kills": 3},
+    "clock": {"jumps": 10},
+    "slow_sockets": {"sockets": 1_000},
+    "large_bodies": {"senders": 50},
+    "bombs": {"bombs": 449},
+    "flood_without_key": {"offered": 3_000_000, "seconds": 300},
+    "flood_with_one_key": {"offered": 120_000, "seconds": 60},
+    "load_for_an_hour": {"minutes": 60},
+    "deliveries": {"alerts": 50},
+    "storm": {"failures": 10_500},
+    "kill_mid_batch": {"kills": 30},
+    "set_up": {"racers": 50},
+    "machines_namespaces": {"accepted": FEWEST_OF_MACHINES},
+    "machines_addresses": {"accepted": FEWEST_OF_MACHINES},
+    "live_log": {"events": 100_000, "processes": 8, "told": 500},
+    "fuzz_requests": {"requests": 50_000},
+}
+"""By drill: how much of it there must have been. One that was broken off, or tried with less, holds
+no mark. What the locks and the full disk last is their tests' own: it can't be cut short."""
+
 NONE_LOST = at_most(lost=0, doubled=0, altered=0)
 AT_WORK = at_least(between=FEWEST_BETWEEN)
 STEADY = at_least(rate=STEADY_RATE)
@@ -116,6 +157,8 @@ WORKED_OFF = both(
     STEADY,
     at_most_times(TIMES_SLOWER, "p99_down_ms", "p99_before_ms"),
 )
+"""Without a worker nothing may change for reports; that they compute beside it while it works off
+an hour is told, and not judged."""
 DISK_BORNE = both(
     NONE_LOST,
     AT_WORK,
@@ -130,7 +173,7 @@ NOTHING_REPEATED = both(
 CLOCK_BORNE = both(NOTHING_REPEATED, STEADY)
 MACHINES_TOLD = both(
     NONE_LOST,
-    at_least(accepted=FEWEST_OF_MACHINES, refused=1),
+    at_least(refused=1),
     at_most(longest_s=CUT_OFF_ANSWER_SECONDS),
 )
 BODIES_REFUSED = both(exactly(wrong=""), at_most(more_mb=MORE_MB))

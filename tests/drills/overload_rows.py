@@ -1,7 +1,15 @@
 """The rows of docs/reliability.md about overload."""
 
+from collections.abc import Iterable
+
 from tests.drills import marks
 from tests.drills.rows import OVERLOAD, REACHED, Drill
+
+
+def _list(statuses: Iterable[int]) -> str:
+    *first, last = map(str, sorted(statuses))
+    return f"{', '.join(first)} or {last}"
+
 
 OVERLOADS: dict[str, Drill] = {
     "slow_sockets": Drill(
@@ -25,10 +33,16 @@ OVERLOADS: dict[str, Drill] = {
         OVERLOAD,
         "Nesting of 100,000 levels, numbers of 1,000,000 digits, packed zeros, names, escapes, "
         "parts, headers, cookies",
-        "400, 413, 415 or 431 within 200 ms",
+        f"bodies: {_list(marks.BODY_REFUSED)}; where a form's content is read what that deserves "
+        f"({_list(marks.FORM_READ)}), 410 once all is set up, 401 or 429 without a key, 202 to a "
+        f"ping, which takes any text; heads: {_list(marks.HEAD_REFUSED)} where they are too large, "
+        f"else any answer but a 5xx or none; each within {marks.MOST_BOMB_MS:.0f} ms, by the "
+        f"quickest of up to {marks.BOMB_TRIES} tries, since what the machine does besides is no "
+        "fault of the request",
         "{bombs} tried, the slowest {slowest_ms:.0f} ms ({slowest}), half of them within "
         "{median_ms:.0f} ms",
         held=marks.BOMBS_REFUSED,
+        besides=("all tries of one took {most_computed_ms:.0f} ms of a processor at most",),
     ),
     "flood_without_key": Drill(
         OVERLOAD,

@@ -21,7 +21,7 @@ class Drill(NamedTuple):
     databases: tuple[str, ...] = ("sqlite", "postgresql")
     """Where it means anything."""
     held: Held | None = None
-    """Whether the mark was held (`tests.drills.marks`); None: nothing is recorded otherwise."""
+    """Whether the mark was held (`tests.drills.marks`); None: only the amount counts."""
     besides: tuple[str, ...] = (ALTERED, BETWEEN, REACHED)
     """As `found`, each told where its figures are known: older results lack some."""
 

@@ -21,6 +21,7 @@ from tests.alerting.stories import store_rule
 from tests.channels.conftest import make_channel
 from tests.channels.receivers import Received, Receiver, Reply
 from tests.drills.record import record
+from tests.drills.reliability import is_held
 from tests.factories import Team, make_team
 from tests.server import LiveServer, wait_for
 
@@ -165,6 +166,7 @@ def test_fifty_kills_between_decision_and_delivery_lose_no_alert(
 ) -> None:
     found = kill_and_reconcile(drill, [KILLS[number % len(KILLS)] for number in range(50)])
     record("deliveries", database_kind, **found)
+    assert is_held("deliveries", found), found
 
 
 def kill_and_reconcile(

@@ -23,6 +23,7 @@ from app.models import Event, Run, WorkerHeartbeat
 from tests.apps import close_app, make_app
 from tests.drills.marks import CUT_OFF_ANSWER_SECONDS
 from tests.drills.record import Figure, record
+from tests.drills.reliability import is_held
 from tests.main_job.visitors import sign_in
 from tests.networks import NETWORKS, NamespacesUnavailableError, Network, joined_hosts
 from tests.processing.sums import sums_from_rollups, sums_from_runs
@@ -292,6 +293,8 @@ def test_machines_that_die_and_are_cut_off_in_mid_load_lose_and_double_nothing(
     kind: str, tmp_path: Path
 ) -> None:
     try:
-        record(f"machines_{kind}", "postgresql", **drill(kind, tmp_path, 500))
+        found = drill(kind, tmp_path, 500)
     except NamespacesUnavailableError as reason:
         pytest.skip(str(reason))
+    record(f"machines_{kind}", "postgresql", **found)
+    assert is_held(f"machines_{kind}", found), found

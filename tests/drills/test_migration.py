@@ -15,12 +15,13 @@ from sqlalchemy import create_engine, text
 
 from app.cli.migrations import MIGRATIONS
 from tests.databases import Databases
-from tests.drills.marks import MIGRATED_WITHIN_SECONDS
+from tests.drills.marks import AMOUNTS
 from tests.drills.old_databases import make_old
 from tests.drills.record import record
+from tests.drills.reliability import is_held
 from tests.server import test_environment, wait_for
 
-EVENTS = 1_000_000
+EVENTS = AMOUNTS["migration"]["events"]
 STARTERS = 4
 STARTER = """
 import logging, sys
@@ -143,6 +144,6 @@ def test_a_million_events_are_migrated_in_time_by_one_of_four_starters(
         kills = kill_midway(url, tmp_path)
         migrate_together(url, tmp_path, 1)
         check_whole(url, EVENTS)
-    record("migration", database_kind, events=EVENTS, seconds=seconds, kills=kills)
-    assert kills == len(KILLED_AT)
-    assert seconds <= MIGRATED_WITHIN_SECONDS
+    found = {"events": EVENTS, "seconds": seconds, "kills": kills}  # `check_whole` has counted.
+    record("migration", database_kind, **found)
+    assert is_held("migration", found), found

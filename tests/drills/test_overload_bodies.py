@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.drills.marks import BODIES_REFUSED, MORE_MB
+from tests.drills.marks import AMOUNTS, MORE_MB
 from tests.drills.record import Figure, record
+from tests.drills.reliability import is_held
 from tests.drills.usage import Usage
 from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam, make_live_team
@@ -19,7 +20,6 @@ BODY_BYTES = 10_000_000
 HELD_BYTES = 1_000_000
 """What each has sent when they wait for each other: less than the limit, so nobody is refused."""
 PIECE = b'{"workflow_slug": "' + b"x" * 65_517
-SENDERS = 50
 
 API = "POST /api/v1/ingest/run-success HTTP/1.1\r\nHost: localhost\r\n"
 PLACES = {
@@ -100,7 +100,7 @@ class Crowd:
 
 def crowd(server: LiveServer, team: LiveTeam, senders: int) -> dict[str, Figure]:
     """All bodies to all places; the most memory that was taken meanwhile, beyond that before."""
-    more, worst, wrong = 0.0, "", []
+    more, worst, wrong, fewest = 0.0, "", [], senders
     for place, (head, has_key, status) in PLACES.items():
         key = f"X-API-Key: {team.key}\r\n" if has_key else ""
         for name, way in WAYS.items():
@@ -108,12 +108,13 @@ def crowd(server: LiveServer, team: LiveTeam, senders: int) -> dict[str, Figure]
                 before = wait_for(lambda usage=usage: usage.samples)[0].mb
                 answers = Crowd(server, head + key, way).send(senders)
             taken = usage.most_mb() - before
+            fewest = min(fewest, sum(each != 0 for each in answers))
             print(f"{place}, {name}: {taken:.1f} MB more, {set(answers)}")
             if set(answers) != {status}:
                 wrong.append(f"{place}, {name}: {sorted(set(answers))}")
             if taken > more:
                 more, worst = taken, f"{place}, {name}"
-    return {"senders": senders, "more_mb": more, "worst": worst, "wrong": "; ".join(wrong)}
+    return {"senders": fewest, "more_mb": more, "worst": worst, "wrong": "; ".join(wrong)}
 
 
 def warm_up(server: LiveServer, team: LiveTeam) -> None:
@@ -143,6 +144,6 @@ def test_a_few_bodies_of_10_mb_are_refused_and_take_hardly_any_memory(
 def test_fifty_bodies_of_10_mb_are_refused_and_take_hardly_any_memory(
     make_server: Callable[..., LiveServer], database_kind: str
 ) -> None:
-    found = run(make_server, SENDERS)
+    found = run(make_server, AMOUNTS["large_bodies"]["senders"])
     record("large_bodies", database_kind, **found)
-    assert BODIES_REFUSED(found), found
+    assert is_held("large_bodies", found), found

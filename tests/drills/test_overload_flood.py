@@ -16,8 +16,8 @@ from tests.apps import close_app, make_app
 from tests.console.pages import Page
 from tests.drills.flood import Outcome, Task, flooding
 from tests.drills.load import Load
-from tests.drills.marks import FLOOD_OF_ONE_KEY_HELD, KEYLESS_FLOOD_HELD
 from tests.drills.record import Figure, record
+from tests.drills.reliability import is_held
 from tests.main_job.visitors import sign_in
 from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam, make_live_team
@@ -196,7 +196,7 @@ def test_five_minutes_of_requests_without_a_key_are_bounded_and_counted(
     found = flood_without_key(server, KEYLESS_RATE, KEYLESS_SECONDS)
     record("flood_without_key", database_kind, **found)
     expect_bounded(found)
-    assert KEYLESS_FLOOD_HELD(found), found
+    assert is_held("flood_without_key", found), found
 
 
 @pytest.mark.drill("flood_with_one_key")
@@ -208,4 +208,4 @@ def test_one_key_that_floods_is_held_back_and_harms_no_other(
     found = flood_with_one_key(server, ONE_KEY_RATE, ONE_KEY_SECONDS)
     record("flood_with_one_key", database_kind, **found)
     expect_limited(found, 100)
-    assert FLOOD_OF_ONE_KEY_HELD(found), found
+    assert is_held("flood_with_one_key", found), found

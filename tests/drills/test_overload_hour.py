@@ -9,9 +9,10 @@ import pytest
 
 from tests.databases import PostgresDatabases
 from tests.drills.load import Load
-from tests.drills.marks import MORE_DESCRIPTORS, is_flat
+from tests.drills.marks import MORE_DESCRIPTORS
 from tests.drills.reckoning import reconcile, wait_until_drained
 from tests.drills.record import Figure, record
+from tests.drills.reliability import is_held
 from tests.drills.usage import Usage
 from tests.postgres import PostgresCluster
 from tests.server import SupervisedServer
@@ -57,7 +58,7 @@ def hold_load(
     return {
         **reckoning.figures,
         "others": " ".join(f"{status}: {count}" for status, count in others.items()),
-        "minutes": seconds / MINUTE,
+        "minutes": round((ended - began) / MINUTE, 2),
         "rate": round(load.rate, 1),
         "before_mb": usage.median_mb(*early),
         "after_mb": usage.median_mb(*late),
@@ -91,4 +92,4 @@ def test_an_hour_of_load_leaves_memory_and_descriptors_as_they_were(
     with server_on_disk(database_kind, tmp_path) as server:
         found = hold_load(server, HOUR, 5 * MINUTE, 10.0)
     record("load_for_an_hour", database_kind, **found)
-    assert is_flat(found), found
+    assert is_held("load_for_an_hour", found), found

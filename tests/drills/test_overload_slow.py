@@ -9,15 +9,15 @@ import pytest
 import requests
 
 from tests.drills.load import Load
-from tests.drills.marks import CLOSED_LATEST, CLOSED_SOONEST, SLOW_CLOSED
+from tests.drills.marks import AMOUNTS, CLOSED_LATEST, CLOSED_SOONEST
 from tests.drills.record import Figure, record
+from tests.drills.reliability import is_held
 from tests.drills.slow_sockets import Kind, Slow, SlowSockets, find_missing, kinds, untaken_answers
 from tests.main_job.visitors import sign_in
 from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam, make_live_team
 from tests.together import Meanwhile
 
-SOCKETS = 1_000
 BARE_SECONDS = 0.1
 """Between two requests that open a connection of their own."""
 HASTE = {"GUNICORN_CMD_ARGS": "--keep-alive=2", "FLOWPULSE_BODY_TIMEOUT_SECONDS": "2"}
@@ -93,7 +93,7 @@ def stand(
     ended = [each for each in slow.all if not each.kind.stays]
     held = [each for each in ended if not each.kind.is_refused]
     return {
-        "sockets": count,
+        "sockets": len(slow.all),
         "requests": len(seconds),
         "p99_ms": seconds[int(len(seconds) * 0.99)] * 1000,
         "first_closed_s": min(each.seconds for each in held),
@@ -150,6 +150,6 @@ def test_a_thousand_slow_sockets_are_closed_and_hold_nobody_up(
     make_server: Callable[..., LiveServer], database_kind: str
 ) -> None:
     server = make_server(FLOWPULSE_RATE_LIMIT="1000")
-    found = stand(server, SOCKETS, CLOSED_SOONEST, CLOSED_LATEST)
+    found = stand(server, AMOUNTS["slow_sockets"]["sockets"], CLOSED_SOONEST, CLOSED_LATEST)
     record("slow_sockets", database_kind, **found)
-    assert SLOW_CLOSED(found), found
+    assert is_held("slow_sockets", found), found

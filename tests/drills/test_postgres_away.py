@@ -11,9 +11,10 @@ import pytest
 
 from tests.databases import PostgresDatabases
 from tests.drills.load import RATE, Load
-from tests.drills.marks import AWAY_TOLD, FEWEST_BETWEEN
+from tests.drills.marks import AMOUNTS, AWAY_TOLD, FEWEST_BETWEEN
 from tests.drills.reckoning import reconcile
 from tests.drills.record import record
+from tests.drills.reliability import is_held
 from tests.drills.visitors import Visitors
 from tests.postgres import PostgresCluster
 from tests.server import LiveServer
@@ -97,7 +98,7 @@ def break_and_mend(
             backs.append(load.seconds_to_202(time.monotonic(), PATIENCE_SECONDS))
         load.wait_for_accepted(FEWEST_BETWEEN, PATIENCE_SECONDS)
     return {
-        "times": times,
+        "times": len(backs),
         "between": min(counts),
         "restarted": len(before ^ list_processes(server)),
         "back_s": round(max(backs), 2),
@@ -134,12 +135,12 @@ def server(cluster: PostgresCluster, tmp_path: Path) -> Iterator[LiveServer]:
         yield server
 
 
-FAULTS: dict[str, tuple[Fault, int, float]] = {
-    "postgres_stopped": (stop_and_start, 5, 30),
-    "postgres_connections_ended": (end_all_connections, 10, 0),
-    "postgres_full": (take_all_connections, 3, 10),
+FAULTS: dict[str, tuple[Fault, float]] = {
+    "postgres_stopped": (stop_and_start, 30),
+    "postgres_connections_ended": (end_all_connections, 0),
+    "postgres_full": (take_all_connections, 10),
 }
-"""By the drill's name: what happens, how often, and for how many seconds."""
+"""By the drill's name: what happens, and for how many seconds."""
 
 
 @pytest.mark.timeout(240)
@@ -149,7 +150,7 @@ def test_each_fault_once_is_told_and_loses_nothing(
     def each_once(cluster: PostgresCluster, seconds: float) -> None:
         faults.pop()(cluster, seconds)
 
-    faults = [fault for fault, _, _ in FAULTS.values()]
+    faults = [fault for fault, _ in FAULTS.values()]
     found = break_and_mend(server, cluster, each_once, len(faults), 3, rate=30)
     assert AWAY_TOLD(found), found
 
@@ -160,7 +161,7 @@ def test_each_fault_once_is_told_and_loses_nothing(
 def test_fault_after_fault_is_told_and_loses_nothing(
     server: LiveServer, cluster: PostgresCluster, name: str
 ) -> None:
-    fault, times, seconds = FAULTS[name]
-    found = break_and_mend(server, cluster, fault, times, seconds)
+    fault, seconds = FAULTS[name]
+    found = break_and_mend(server, cluster, fault, AMOUNTS[name]["times"], seconds)
     record(name, "postgresql", **found)
-    assert AWAY_TOLD(found), found
+    assert is_held(name, found), found

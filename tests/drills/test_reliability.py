@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.databases import MEMORY, Databases, PostgresDatabases
-from tests.drills import record, reliability, running
+from tests.drills import marks, record, reliability, running
 from tests.drills.fault_rows import FAULTS
 from tests.drills.record import Figure
 from tests.postgres import PostgresCluster
@@ -16,6 +16,7 @@ from tests.storage import IN_MEMORY, ON_DISK, kind_of
 Row = Callable[..., str]
 FOUND: dict[str, Figure] = {
     "accepted": 9_000,
+    "kills": 20,
     "lost": 0,
     "doubled": 0,
     "altered": 0,
@@ -50,7 +51,14 @@ def row(draw: Row) -> Row:
 
 @pytest.mark.parametrize(
     "figure",
-    [{"lost": 1}, {"doubled": 1}, {"altered": 1}, {"accepting_s": 5.1}, {"between": 49}],
+    [
+        {"lost": 1},
+        {"doubled": 1},
+        {"altered": 1},
+        {"accepting_s": 5.1},
+        {"between": 49},
+        {"kills": 19},
+    ],
 )
 def test_a_missed_mark_is_drawn_as_missed(row: Row, figure: dict[str, Figure]) -> None:
     assert "**missed**" not in row()
@@ -130,19 +138,53 @@ def test_a_drill_that_breaks_is_skipped_or_records_nothing_is_seen_on_the_page(
     assert told in draw()
 
 
+def test_reports_are_judged_while_the_worker_is_away_and_told_of_while_it_catches_up() -> None:
+    """The issue wants them unchanged when it is down; its own work is no fault."""
+    found = {
+        **{"accepted": 9_000, "rate": 99.0, "events": 10_000, "drained_s": 80.0, "is_told": "yes"},
+        **dict.fromkeys(("others", "unprocessed", "silences"), 0),
+        **{"messages": 3, "p99_before_ms": 50.0, "p99_down_ms": 100.0, "p99_drain_ms": 900.0},
+    }
+    assert reliability.is_held("worker_down", found)
+    assert not reliability.is_held("worker_down", {**found, "p99_down_ms": 100.1})
+    told = "; ".join(reliability._tell_found("worker_down", found))
+    assert "for information: p99 900 ms while" in told
+
+
 @pytest.mark.parametrize("name", reliability.DRILLS)
 def test_a_figure_that_is_missing_misses_the_mark(name: str) -> None:
-    held = reliability.DRILLS[name].held
-    assert held is None or not held({})
+    assert not reliability.is_held(name, {})
+
+
+TESTS_OWN = {"poison", "second_start", "full_disk", "locked_4", "locked_14", "locked_60"}
+"""Once is enough of them, or they last as long as their tests say."""
+
+
+def test_each_drill_has_an_amount_that_its_mark_asks_for() -> None:
+    assert marks.AMOUNTS.keys() == reliability.DRILLS.keys() - TESTS_OWN
+
+
+@pytest.mark.parametrize(
+    ("name", "figure"),
+    [(name, figure) for name, least in marks.AMOUNTS.items() for figure in least],
+)
+def test_less_than_its_amount_misses_the_mark_of_a_drill(
+    monkeypatch: pytest.MonkeyPatch, name: str, figure: str
+) -> None:
+    """Whatever else was found."""
+    held_otherwise = reliability.DRILLS[name]._replace(held=None)
+    monkeypatch.setitem(reliability.DRILLS, name, held_otherwise)
+    enough = marks.AMOUNTS[name]
+    assert reliability.is_held(name, {**enough})
+    assert not reliability.is_held(name, {**enough, figure: enough[figure] - 1})
 
 
 @pytest.mark.parametrize("name", [file.stem for file in record.FOLDER.iterdir()])
 def test_each_mark_can_be_missed(name: str) -> None:
     """By figures that are far too large, and by words that say something else."""
-    held = reliability.DRILLS[name].held
     for found in record.read(name).values():
         bad = {key: "no" if isinstance(each, str) else 1e12 for key, each in found.items()}
-        assert held is not None and not held(bad)
+        assert not reliability.is_held(name, bad)
 
 
 @pytest.mark.drill

@@ -15,6 +15,7 @@ from app.models import Rollup, Workflow
 from tests.apps import close_app, make_app
 from tests.drills.reckoning import read_all, wait_until_drained
 from tests.drills.record import record
+from tests.drills.reliability import is_held
 from tests.server import LiveServer
 from tests.teams import LiveTeam, make_live_team
 
@@ -158,3 +159,4 @@ def test_ten_thousand_shuffled_and_sent_twice_come_to_the_same(
     found = send_shuffled_twice(live_server, 10_000, seed=2)
     record("shuffled", database_kind, **found)
     check(found)
+    assert is_held("shuffled", found), found

@@ -9,6 +9,7 @@ import requests
 
 from tests.drills.reckoning import read_all, wait_until_drained
 from tests.drills.record import record
+from tests.drills.reliability import is_held
 from tests.server import LiveServer
 from tests.teams import LiveTeam
 
@@ -54,7 +55,7 @@ def send_twins(server: LiveServer, team: LiveTeam, count: int) -> dict[str, int 
     assert len({answer.json()["event_id"] for answer in races if answer.ok}) == 1
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
     return {
-        "twins": count,
+        "twins": len(with_key),
         "events": len({answer.json()["event_id"] for answer in with_key}),
         "runs": sum(run["external_execution_id"] == "e-1" for run in runs),
         "told": sum(run["event_count"] for run in runs if run["external_execution_id"] == "e-1"),
@@ -88,4 +89,5 @@ def test_a_hundred_twins_are_one(
 ) -> None:
     found = send_twins(live_server, own_team, 100)
     record("twins", database_kind, **found)
+    assert is_held("twins", found), found
     check(found)

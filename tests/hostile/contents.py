@@ -1,7 +1,7 @@
 """Has a server hold each payload in each place that takes text from outside."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -27,6 +27,9 @@ from tests.channels.deliveries import store_channels
 from tests.factories import make_alert
 from tests.hostile.payloads import PAYLOADS
 from tests.server import wait_for
+
+LONGEST = 500
+"""Signs of the one payload that is longer than all others together."""
 
 
 class Server(Protocol):
@@ -94,12 +97,16 @@ def send_everything(server: Server, team: Sender) -> None:
             own = {**own, "Idempotency-Key": f"{number}-{place} {as_header(payload)}"[:255]}
             answer = server.post(f"/api/v1/ingest/{path}", data=body, headers=own)
             assert answer.status_code < 500, answer.text
-    for payload in PAYLOADS[::6]:
-        send_signals(server, team, payload)
     for name in ("X-<img/src=x/onerror=window.__pwned=1>", "X-{{7*7}}-pwned", 'X-"><svg/onload=1>'):
         server.post(
             "/api/v1/ingest/run-success", data="{}", headers={**team.headers, name: "pwned"}
         )
+
+
+def send_all_signals(server: Server, team: Sender) -> None:
+    """Each payload in starts and pings."""
+    for payload in PAYLOADS:
+        send_signals(server, team, payload)
 
 
 def send_signals(server: Server, team: Sender, payload: str) -> None:
@@ -115,6 +122,10 @@ def send_signals(server: Server, team: Sender, payload: str) -> None:
         assert answer.status_code < 500, answer.text
 
 
+AT_ONCE = 5
+"""Events that `send_all_at_once` makes."""
+
+
 def send_all_at_once(server: Server, team: Sender) -> None:
     """All payloads on one event's page: in its headers, and in each kind of body."""
     many = {f"X-Pwned-{number}": as_header(each) for number, each in enumerate(PAYLOADS[:80])}
@@ -125,15 +136,38 @@ def send_all_at_once(server: Server, team: Sender) -> None:
         "error_message": "\n".join(short),
         "metadata": {each: [each] for each in short},
     }
-    bodies = (
-        json.dumps(fields),
-        json.dumps({**fields, **{each: each for each in short}, "ended_at": short[0]}),
-        "\n".join(short),
+    started = {
+        "workflow_slug": team.slug,
+        "started_at": "2026-01-15T09:31:00Z",
+        "external_execution_id": "all at once",
+        "metadata": fields["metadata"],
+    }
+    sent = (
+        ("ingest/run-failure", json.dumps(fields)),
+        (
+            "ingest/run-failure",
+            json.dumps({**fields, **{each: each for each in short}, "ended_at": short[0]}),
+        ),
+        ("ingest/run-failure", "\n".join(short)),
+        ("ingest/run-start", json.dumps(started)),
+        (f"ping/{team.slug}/fail", "\n".join(short)),
     )
-    for body in bodies:
+    assert len(sent) == AT_ONCE
+    for path, body in sent:
         headers = {**many, **team.headers}
-        answer = server.post("/api/v1/ingest/run-failure", data=body.encode(), headers=headers)
+        answer = server.post(f"/api/v1/{path}", data=body.encode(), headers=headers)
         assert answer.status_code in (202, 400), answer.text
+
+
+def join_payloads(most: int, size: Callable[[str], int] = len) -> list[str]:
+    """All payloads, one after the other, in as few texts as hold them: of at most so many signs
+    each, or of such a `size`. One that is longer is cut by itself."""
+    texts = [""]
+    for payload in PAYLOADS:
+        payload = payload[: min(most, LONGEST)]
+        joint = f"{texts[-1]} {payload}".strip()
+        texts[-1:] = [joint] if size(joint) <= most else [texts[-1], payload]
+    return texts
 
 
 def hostile_headers(payload: str) -> dict[str, str]:
@@ -188,5 +222,5 @@ def find_ids() -> tuple[dict[str, str], dict[str, list[str]]]:
 
 def pick_events(events: Sequence[Event]) -> list[str]:
     """The last ones, which hold all payloads, and one more of each kind."""
-    kinds = {(event.state, event.code, event.kind): event.public_id for event in events[:-3]}
-    return [*kinds.values(), *(event.public_id for event in events[-3:])]
+    kinds = {(event.state, event.code, event.kind): event.public_id for event in events[:-AT_ONCE]}
+    return [*kinds.values(), *(event.public_id for event in events[-AT_ONCE:])]

@@ -20,7 +20,7 @@ from app.signs import show_signs
 from tests.channels.deliveries import store_channels
 from tests.factories import make_alert
 from tests.hostile.payloads import PAYLOADS
-from tests.hostile.test_hostile_content import Watch
+from tests.hostile.watch import Watch
 from tests.server import LiveServer
 from tests.sessions import enter
 from tests.teams import make_live_team

@@ -13,6 +13,7 @@ from tests.hostile.contents import (
     make_alerts,
     name_everything,
     send_all_at_once,
+    send_all_signals,
     send_everything,
 )
 from tests.hostile.sources import MARKUP, Source
@@ -41,6 +42,7 @@ def test_what_requests_hold_stands_in_each_page_as_text(app: Flask) -> None:
     name_everything()
     sender = app.test_client()
     send_everything(sender, team)
+    send_all_signals(sender, team)
     send_all_at_once(sender, team)
     ingest_service().recorder.flush()
     while process_batch(1_000):

@@ -1,18 +1,27 @@
 """Rate limits, over one process and over several."""
 
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from typing import Any
 
+import psutil
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from app.extensions import db
-from app.ingest.limits import SYNC_SECONDS, Limits
+from app.ingest.limits import BURST_FACTOR, SYNC_SECONDS, Limits
 from app.ingest.service import ingest_service
 from app.ingest.stores import open_store
 from app.models import RateBucket, UnstoredCount
 from app.problems import ProblemError
 from tests.factories import make_team
+from tests.server import LiveServer, wait_for
+from tests.teams import LiveTeam, make_live_team
 
 SETTINGS = {
     "FLOWPULSE_RATE_LIMIT": 10,
@@ -89,6 +98,67 @@ def test_two_processes_share_one_bucket(clock: Clock) -> None:
     assert count_passed(other, 50) <= 10
     bucket = db.session.get(RateBucket, "key:1")
     assert bucket is not None and bucket.level == pytest.approx(95, abs=0.1)
+
+
+def connect_to(server: LiveServer, pid: int) -> HTTPConnection:
+    """A connection that this one of the server's processes has taken."""
+    process = psutil.Process(pid)
+
+    def find() -> HTTPConnection | None:
+        connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
+        connection.request("GET", "/healthz")
+        connection.getresponse().read()
+        port = connection.sock.getsockname()[1]
+        ends = [each.raddr.port for each in process.net_connections("tcp4") if each.raddr]
+        if port in ends:
+            return connection
+        connection.close()
+        return None
+
+    return wait_for(find, seconds=30)
+
+
+def send_steadily(
+    connection: HTTPConnection, team: LiveTeam, rate: float, seconds: float
+) -> Counter[int]:
+    """Answers to so many events a second, each sent once the one before is answered."""
+    fields = {"workflow_slug": team.slug, "ended_at": "2026-01-15T09:31:00Z"}
+    headers = {**team.headers, "Content-Type": "application/json"}
+    body, answers, began = json.dumps(fields), Counter[int](), time.monotonic()
+    for number in range(round(rate * seconds)):
+        time.sleep(max(0.0, began + number / rate - time.monotonic()))
+        connection.request("POST", "/api/v1/ingest/run-success", body, headers)
+        answer = connection.getresponse()
+        answer.read()
+        answers[answer.status] += 1
+        assert answer.status == 202 or int(answer.headers["Retry-After"]) > 0
+    return answers
+
+
+def test_two_web_processes_let_no_more_through_than_one(
+    make_server: Callable[..., LiveServer],
+) -> None:
+    """Each of them is offered more than its own limit: did they not tell each other, both bursts
+    would pass. What comes between two tellings may be too much."""
+    limit, seconds = 20, 3.0
+    burst, offered = limit * BURST_FACTOR, 10.0 * limit
+    server = make_server(worker=False, WEB_CONCURRENCY="2", FLOWPULSE_RATE_LIMIT=str(limit))
+    team = make_live_team(server)
+    wait_for(lambda: len(server.web_pids()) == 2)
+    pids = server.web_pids() * 2
+    connections = [connect_to(server, pid) for pid in pids]
+    began = time.monotonic()
+    with ThreadPoolExecutor(len(pids)) as senders:
+        share = offered / len(pids)
+        sent = [senders.submit(send_steadily, each, team, share, seconds) for each in connections]
+    took = time.monotonic() - began
+    for each in connections:
+        each.close()
+    answers = [each.result() for each in sent]
+    total = sum(answers, Counter[int]())
+    assert all(each[202] > limit for each in answers)
+    assert total.keys() == {202, 429}
+    assert burst <= total[202] <= limit * took + burst + offered * 2 * SYNC_SECONDS, total
 
 
 def test_a_quiet_key_writes_nothing(clock: Clock) -> None:
