@@ -24,6 +24,7 @@ from app.console import (
     live_log,
     mails,
     maintenance,
+    markdown,
     mending,
     overview,
     problem_groups,
@@ -111,6 +112,7 @@ OPEN = (
     second_step.blueprint,
     troubleshooting.blueprint,
     reference.blueprint,
+    markdown.blueprint,
     runner.blueprint,
 )
 
