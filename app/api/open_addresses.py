@@ -5,7 +5,7 @@ from typing import Any
 from apispec import APISpec
 
 TAG = "Without a key"
-BADGE_TOKEN = "mK3vP0xQ9sT2wY5zA8bC1dE4fG7hJ6kL"
+EXAMPLE_BADGE = "mK3vP0xQ9sT2wY5zA8bC1dE4fG7hJ6kL"
 """An example, as long as one is."""
 _PAGE = {"text/html": {"schema": {"type": "string"}}}
 _TOKEN = {
@@ -14,7 +14,7 @@ _TOKEN = {
     "required": True,
     "description": "The badge's token, from the workflow's page.",
     "schema": {"type": "string"},
-    "example": BADGE_TOKEN,
+    "example": EXAMPLE_BADGE,
 }
 _HEALTH = {
     "type": "object",

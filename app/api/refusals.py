@@ -54,7 +54,7 @@ _HEADERS: dict[str, dict[str, Any]] = {
             "schema": {"type": "string", "examples": ["POST"]},
         }
     },
-    **dict.fromkeys(("429", "500", "503"), {"Retry-After": _RETRY_AFTER}),
+    **{status: {"Retry-After": _RETRY_AFTER} for status in ("429", "500", "503")},
 }
 _ERRORS = {
     "validation_failed": ("ended_at", "missing", "ended_at is missing."),

@@ -9,7 +9,7 @@ from typing import Any
 from app.api.open_addresses import TAG
 from app.api.openapi import build_document
 from app.clock import now
-from app.problems import PROBLEMS, Problem, public_code
+from app.problems import PROBLEMS, Problem
 
 _EXAMPLE_FIELDS = (
     "kind",

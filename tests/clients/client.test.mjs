@@ -97,17 +97,17 @@ test("a server that is slow, or drips, takes no longer than it may", async () =>
 });
 
 test("Retry-After is heeded in seconds and as a date", async () => {
-  const inFuture = new Date(Date.now() + 2500).toUTCString();
   const past = "Wed, 21 Oct 2015 07:28:00 GMT";
   for (const [header, least, most] of [
     ["1", 900, 3000],
-    [inFuture, 600, 5000],
+    ["a date", 600, 5000],
     [past, 0, 400],
     ["2026-01-15", 300, 2000],
     ["soon", 300, 2000],
   ]) {
     const began = performance.now();
-    const seen = await scripted([429, 202], (client) => client.success("s"), header);
+    const said = header === "a date" ? new Date(Date.now() + 2500).toUTCString() : header;
+    const seen = await scripted([429, 202], (client) => client.success("s"), said);
     const took = performance.now() - began;
     assert.equal(seen.length, 2);
     assert.ok(took >= least && took < most, `${header}: ${took} ms`);

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import delete, update
 
-from app.api.open_addresses import BADGE_TOKEN
+from app.api.open_addresses import EXAMPLE_BADGE
 from app.extensions import writing
 from app.models import Workflow
 from tests.apps import close_app, make_app
@@ -30,7 +30,7 @@ def furnish(server: LiveServer, team: LiveTeam) -> None:
     app = make_app(server.database_url, server.data_dir)
     with app.app_context(), writing() as session:
         session.execute(delete(Workflow).where(Workflow.slug == team.other_slug))
-        session.execute(update(Workflow).values(badge_token=BADGE_TOKEN))
+        session.execute(update(Workflow).values(badge_token=EXAMPLE_BADGE))
     close_app(app)
     body = {"workflow_slug": team.slug, "external_execution_id": "1"}
     ended = {**body, "ended_at": "2026-01-15T09:31:00Z"}

@@ -78,7 +78,8 @@ class Client:
     `url` and `api_key` default to FLOWPULSE_URL and FLOWPULSE_API_KEY. `timeout` is for one try
     with its whole answer, `total_timeout` for all tries and waits together, both in seconds,
     however slow the server is; `retries` come after the first try. `strict` has `run` and
-    `monitor` raise FlowPulseError after a job that went well. Wrong settings raise FlowPulseError when something is sent, so that they break no job.
+    `monitor` raise FlowPulseError after a job that went well. Wrong settings raise FlowPulseError
+    when something is sent, so that they break no job.
     """
 
     def __init__(
