@@ -106,7 +106,7 @@ test-tools: $(DEV_READY)
 lint: $(DEV_READY) ## Check style, types and templates
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@$(PY) -m mypy --strict app
+	@$(PY) -m mypy --strict app clients/python/flowpulse
 	@$(PY) -m djlint --quiet --lint templates
 
 .PHONY: format
@@ -128,6 +128,10 @@ drills: $(DEV_READY) test-tools ## Run the drills, the large fuzz too, and rewri
 	  FUZZ_EXAMPLES=100000 $(PY) -m pytest -n 2 --timeout 3600 tests/ingest/test_fuzz_requests.py \
 	  tests/ingest/test_fuzz_validation.py $(PYTEST_ARGS) || status=$$?; \
 	  $(PY) -m tests.drills.reliability; exit $$status
+
+.PHONY: conformance
+conformance: $(DEV_READY) ## Hold the server to its OpenAPI document, with 200 examples an endpoint (EXAMPLES=…)
+	@$(PY) -m tests.conformance.running $(EXAMPLES)
 
 .PHONY: lighthouse
 lighthouse: $(DEV_READY) test-tools ## Print Lighthouse's scores of the main pages (needs node and npm)

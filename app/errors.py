@@ -130,10 +130,13 @@ def _answer_http(error: HTTPException) -> Any:
     if not _is_api():
         if error.response is not None or (error.code or 500) < 400:
             return error
-        page = _find_page_above() if isinstance(error, MethodNotAllowed) else None
-        if page is not None and request.method in READING:
-            return redirect(page, 303)
-        return answer_page(error.code or 500, error.name, error.description or "")
+        above = _find_page_above() if isinstance(error, MethodNotAllowed) else None
+        if above is not None and request.method in READING:
+            return redirect(above, 303)
+        page = answer_page(error.code or 500, error.name, error.description or "")
+        if isinstance(error, MethodNotAllowed):  # RFC 9110, 15.5.6
+            page.headers["Allow"] = _list_methods(error.valid_methods)
+        return page
     hide_pushed(request.environ)
     if isinstance(error, MethodNotAllowed):
         allowed = _list_methods(error.valid_methods)

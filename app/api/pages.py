@@ -15,7 +15,7 @@ from app.problems import FieldError, ProblemError
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
-_MAX_ID = 2**63 - 1
+MAX_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def _read_number(query: Mapping[str, str], name: str, fix: str) -> int | None:
     digits = text.removeprefix("-")
     if not (digits.isascii() and digits.isdigit() and len(digits) < 20):
         raise invalid_parameter(name, text, fix)
-    if abs(int(text)) > _MAX_ID:
+    if abs(int(text)) > MAX_ID:
         raise invalid_parameter(name, text, fix)
     return int(text)
 

@@ -17,6 +17,7 @@ from app.extensions import db
 from app.ingest.authentication import require_key
 from app.ingest.intake import open_intake
 from app.ingest.service import ingest_service
+from app.links import public_url
 from app.models import OUTCOMES, RUNNING, STATES, STUCK, Event, Run, Workflow
 from app.problems import ProblemError
 from app.processing.oldest import find_oldest_event, find_oldest_run
@@ -104,7 +105,8 @@ def show_run(run_id: str) -> Response:
 
 @public_blueprint.get("/openapi.json")
 def show_openapi() -> Response:
-    return jsonify(build_document())
+    """With the address of this server, as people outside see it."""
+    return jsonify({**build_document(), "servers": [{"url": public_url() or "/"}]})
 
 
 def find_workflow(reference: str) -> Workflow:

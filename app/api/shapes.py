@@ -6,6 +6,10 @@ from typing import Any
 from app.ingest.batch_body import MOST_EVENTS
 from app.ingest.batch_items import ACCEPTED
 from app.ingest.schemas import EVENT_KINDS
+from app.problems import PROBLEMS, public_code
+
+ID = "tz4a98xxat96iws9zmbrgj3a"
+_NAMED_BY_FIELD = ("workflow_not_found", "workflow_not_allowed", "workflow_archived")
 
 
 def ref(name: str) -> dict[str, str]:
@@ -14,6 +18,12 @@ def ref(name: str) -> dict[str, str]:
 
 def schema_name(kind_name: str) -> str:
     return kind_name.title().replace("-", "")
+
+
+def _codes(*kinds: str) -> list[str]:
+    """The rows of the table that are of these kinds, by the names that answers have for them."""
+    codes = (public_code(code) for code, row in PROBLEMS.items() if row.kind in kinds)
+    return list(dict.fromkeys(codes))
 
 
 _PROBLEM = {
@@ -25,7 +35,7 @@ _PROBLEM = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "What to change, in one sentence."},
-        "code": {"type": "string"},
+        "code": {"type": "string", "enum": _codes("request")},
         "errors": {"type": "array", "items": ref("FieldError")},
         "event_id": {"type": "string", "description": "The refused request in the log."},
         "inspect": {"type": "string", "format": "uri-reference"},
@@ -36,7 +46,7 @@ _FIELD_ERROR = {
     "required": ["field", "code", "message", "fix", "received"],
     "properties": {
         "field": {"type": "string"},
-        "code": {"type": "string"},
+        "code": {"type": "string", "enum": [*_codes("body", "field"), *_NAMED_BY_FIELD]},
         "message": {"type": "string"},
         "fix": {"type": "string"},
         "received": {"type": ["string", "null"], "maxLength": 80},
@@ -45,7 +55,11 @@ _FIELD_ERROR = {
 _WARNING = {
     "type": "object",
     "required": ["field", "code", "message"],
-    "properties": {name: {"type": "string"} for name in ("field", "code", "message")},
+    "properties": {
+        "field": {"type": "string"},
+        "code": {"type": "string", "enum": _codes("warning")},
+        "message": {"type": "string"},
+    },
 }
 _ACCEPTED = {
     "type": "object",
@@ -88,13 +102,22 @@ _BATCH_ANSWER = {
         },
     },
 }
+_BATCH_PROBLEM = {
+    "description": "A refusal of the whole batch or, with `events`, of each event in it.",
+    "allOf": [ref("Problem")],
+    "properties": {
+        "accepted": {"type": "integer", "const": 0},
+        "refused": {"type": "integer", "minimum": 1},
+        "events": {"type": "array", "items": ref("Problem")},
+    },
+}
 
 
-def _make_example(kind: str) -> dict[str, Any]:
-    """What it needs, and no more: a batch is long enough."""
+def make_example(kind: str) -> dict[str, Any]:
+    """A body that has what it needs, and no more."""
     fields = EVENT_KINDS[kind].schema.fields
     needed = [name for name, each in fields.items() if each.required or name == "workflow_slug"]
-    return {"kind": kind} | {name: fields[name].metadata["example"] for name in needed}
+    return {name: fields[name].metadata["example"] for name in needed}
 
 
 _BATCH = {
@@ -106,7 +129,9 @@ _BATCH = {
             "minItems": 1,
             "maxItems": MOST_EVENTS,
             "description": "Each with the fields of its kind, and these besides:",
-            "example": [_make_example("run-success"), _make_example("run-failure")],
+            "example": [
+                {"kind": kind, **make_example(kind)} for kind in ("run-success", "run-failure")
+            ],
             "items": {
                 "allOf": [ref("BatchMember")],
                 "oneOf": [
@@ -125,5 +150,6 @@ SHAPES: Mapping[str, dict[str, Any]] = {
     "Batch": _BATCH,
     "BatchAccepted": _BATCH_ACCEPTED,
     "BatchAnswer": _BATCH_ANSWER,
+    "BatchProblem": _BATCH_PROBLEM,
 }
 """By their names among the document's components."""

@@ -28,6 +28,7 @@ from app.console import (
     lost_password,
     mails,
     maintenance,
+    markdown,
     mending,
     metrics,
     overview,
@@ -121,6 +122,7 @@ OPEN = (
     lost_password.blueprint,
     troubleshooting.blueprint,
     reference.blueprint,
+    markdown.blueprint,
     runner.blueprint,
 )
 

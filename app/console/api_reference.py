@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from app.api.open_addresses import TAG
 from app.api.openapi import build_document
 from app.clock import now
-from app.problems import PROBLEMS, Problem, public_code
+from app.problems import PROBLEMS, Problem
 
 _EXAMPLE_FIELDS = (
     "kind",
@@ -59,6 +60,10 @@ class Endpoint:
         """The event that an ingest endpoint takes: the last part of its path."""
         return self.path.rpartition("/")[2]
 
+    @property
+    def needs_key(self) -> bool:
+        return self.tag != TAG
+
 
 @cache
 def list_endpoints() -> tuple[Endpoint, ...]:
@@ -71,8 +76,8 @@ def list_endpoints() -> tuple[Endpoint, ...]:
 
 
 def list_shared_refusals() -> tuple[Problem, ...]:
-    """Those that every endpoint has, in the order of the first."""
-    first, *others = list_endpoints()
+    """Those that every endpoint with a key has, in the order of the first."""
+    first, *others = (each for each in list_endpoints() if each.needs_key)
     return tuple(row for row in first.refusals if all(row in each.refusals for each in others))
 
 
@@ -94,7 +99,9 @@ def _fill(examples: dict[str, Any], slug: str, number: int) -> dict[str, Any]:
 
 
 def curl_request(endpoint: Endpoint, base_url: str, body: str) -> str:
-    lines = [f"curl '{base_url}{endpoint.path}'", "-H 'X-API-Key: fp_your_key'"]
+    lines = [f"curl '{base_url}{endpoint.path}'"]
+    if endpoint.needs_key:
+        lines.append("-H 'X-API-Key: fp_your_key'")
     if endpoint.method == "POST":
         lines[0] = lines[0].replace("curl ", "curl -X POST ", 1)
     if endpoint.body:
@@ -117,7 +124,7 @@ def _read_endpoint(
         path=path,
         summary=operation["summary"],
         description=operation.get("description", ""),
-        body=tuple(_read_fields(document, schema)),
+        body=tuple(_read_fields(document, schema, is_sent=True)),
         path_parameters=_read_parameters(operation, "path"),
         query_parameters=_read_parameters(operation, "query"),
         headers=_read_parameters(operation, "header"),
@@ -139,16 +146,25 @@ def _resolve(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]
     return schema
 
 
-def _read_fields(document: dict[str, Any], schema: dict[str, Any]) -> Iterator[Field]:
+def _read_fields(
+    document: dict[str, Any], schema: dict[str, Any], *, is_sent: bool = False
+) -> Iterator[Field]:
+    """Of what is sent, the type that is meant; what else is tolerated is told in warnings."""
     schema = _resolve(document, schema)
     one_of = {name for each in schema.get("anyOf", ()) for name in each["required"]}
     for name, each in schema.get("properties", {}).items():
         required = "yes" if name in schema.get("required", ()) else "no"
-        yield _as_field(name, each, _ONE_OF if name in one_of else required)
+        shown = {**each, "type": _first_type(each)} if is_sent else each
+        yield _as_field(name, shown, _ONE_OF if name in one_of else required)
         inner, prefix = _find_inner(each)
         if inner is not None:
-            of_inner = _read_fields(document, inner)
+            of_inner = _read_fields(document, inner, is_sent=is_sent)
             yield from (replace(field, name=f"{name}{prefix}{field.name}") for field in of_inner)
+
+
+def _first_type(schema: dict[str, Any]) -> Any:
+    types = schema.get("type", "object")
+    return types[0] if isinstance(types, list) else types
 
 
 def _find_inner(schema: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
@@ -162,7 +178,11 @@ def _find_inner(schema: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
 
 def _read_parameters(operation: dict[str, Any], place: str) -> tuple[Field, ...]:
     return tuple(
-        _as_field(each["name"], each["schema"] | each, "yes" if each.get("required") else "no")
+        _as_field(
+            each["name"],
+            {**each["schema"], **each, "type": _first_type(each["schema"])},
+            "yes" if each.get("required") else "no",
+        )
         for each in operation["parameters"]
         if each["in"] == place
     )
@@ -171,7 +191,7 @@ def _read_parameters(operation: dict[str, Any], place: str) -> tuple[Field, ...]
 def _as_field(name: str, schema: dict[str, Any], need: str) -> Field:
     types = schema.get("type", "string" if "const" in schema else "object")
     text = " or ".join(types) if isinstance(types, list) else str(types)
-    if schema.get("format") == "date-time":
+    if "date-time" in [each.get("format") for each in (schema, *schema.get("anyOf", ()))]:
         text = text.replace("string", "string (ISO 8601)")
     rules = [
         words.format(schema[rule])
@@ -180,19 +200,19 @@ def _as_field(name: str, schema: dict[str, Any], need: str) -> Field:
             ("minimum", "at least {:.0f}"),
             ("default", "{} if not given"),
         )
-        if rule in schema
+        if schema.get(rule) is not None and (rule == "default" or schema[rule] >= 0)
+        if (rule, schema[rule]) != ("maxLength", 0)  # What is empty counts as not given.
     ]
     if "enum" in schema:
-        rules.append("one of " + ", ".join(str(each) for each in schema["enum"]))
+        rules.append("one of " + ", ".join(str(each) for each in schema["enum"] if each != ""))
     return Field(name, text, need, schema.get("description", ""), "; ".join(rules))
 
 
 def _read_refusals(operation: dict[str, Any]) -> Iterator[Problem]:
-    """The rows of the table that an answer of this endpoint may name."""
-    for status in operation["responses"]:
-        rows = [row for row in PROBLEMS.values() if row.kind == "request"]
-        codes = {public_code(row.code): None for row in rows if str(row.status) == status}
-        yield from (PROBLEMS[code] for code in codes)
+    """The rows of the table that an answer of this endpoint may name: each has its example."""
+    for response in operation["responses"].values():
+        media = response["content"].get("application/problem+json", {})
+        yield from (PROBLEMS[code] for code in media.get("examples", ()))
 
 
 def _read_examples(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

@@ -21,10 +21,33 @@ export interface BatchEvent extends Fields {
   workflow_id?: string;
   error_message?: string;
 }
+export interface FieldError {
+  field: string;
+  code: string;
+  message: string;
+  fix?: string;
+  received?: string | null;
+}
+export interface Problem {
+  type?: string;
+  title?: string;
+  status: number;
+  detail?: string;
+  code: string;
+  errors?: FieldError[];
+  event_id?: string;
+  inspect?: string;
+}
+export interface BatchAccepted {
+  event_id: string;
+  status: 202;
+  warnings?: { field: string; code: string; message: string }[];
+  idempotent_replayed?: true;
+}
 export interface BatchAnswer {
   accepted: number;
   refused: number;
-  events: Record<string, unknown>[];
+  events: (BatchAccepted | Problem)[];
 }
 export interface Options {
   url?: string;
@@ -35,16 +58,24 @@ export interface Options {
   strict?: boolean;
   warn?: (text: string) => void;
 }
+export const VERSION: string;
 export class FlowPulseError extends Error {}
 export class UnreachableError extends FlowPulseError {}
 export class RefusedError extends FlowPulseError {
   status: number;
   code: string;
-  errors: { field: string; code: string; message: string; fix?: string; received?: string }[];
+  errors: FieldError[];
+  events: Problem[];
   inspect?: string;
   problem: Record<string, unknown>;
 }
 export class Client {
+  url: string;
+  timeoutMs: number;
+  totalTimeoutMs: number;
+  retries: number;
+  strict: boolean;
+  warn: (text: string) => void;
   constructor(options?: Options);
   success(slug: string, fields?: Fields): Promise<Accepted>;
   failure(slug: string, errorMessage: string, fields?: Fields): Promise<Accepted>;

@@ -1,8 +1,11 @@
 /** Report runs to FlowPulse: `await client.run("slug", job)`, and single calls for each kind of event. */
 
+export const VERSION = "0.1.0";
+
 const RETRIED = new Set([429, 500, 502, 503, 504]);
-const MAX_WAIT_MS = 30_000;
 const MAX_MESSAGE = 50_000;
+const MAX_SUMMARY = 1_000;
+const MAX_LISTED = 20;
 const environment = globalThis.process?.env ?? {};
 const now = () => new Date().toISOString();
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -17,21 +20,31 @@ export class UnreachableError extends FlowPulseError {
   name = "UnreachableError";
 }
 
-/** The server refused: `status`, `code`, `errors` and `inspect` are those of its problem. */
+/**
+ * The server refused: `status`, `code`, `errors` and `inspect` are those of its problem. `events`: of
+ * a batch of which none was taken, each event's own problem.
+ */
 export class RefusedError extends FlowPulseError {
   name = "RefusedError";
 
   constructor(status, problem) {
-    const { code = "unknown", errors = [], inspect } = problem;
+    const { code = "unknown", errors = [], events = [], inspect } = problem;
     const lines = [`${status} ${code}: ${problem.detail ?? problem.title ?? ""}`];
     for (const e of errors) lines.push(`  ${e.field}: ${e.message} ${e.fix ?? ""}`);
+    events.slice(0, MAX_LISTED).forEach((e, place) => {
+      lines.push(`  events[${place}]: ${e.status} ${e.code}: ${e.detail ?? e.title ?? ""}`);
+    });
+    if (events.length > MAX_LISTED) lines.push(`  … and ${events.length - MAX_LISTED} more`);
     if (inspect) lines.push(`  see ${inspect}`);
     super(lines.join("\n"));
-    Object.assign(this, { status, problem, code, errors, inspect });
+    Object.assign(this, { status, problem, code, errors, events, inspect });
   }
 }
 
-/** Sends to one server with one key; times are in milliseconds. */
+/**
+ * Sends to one server with one key; times are in milliseconds: `timeoutMs` is for one try with its
+ * whole answer, `totalTimeoutMs` for all tries and waits together.
+ */
 export class Client {
   #key;
 
@@ -67,13 +80,16 @@ export class Client {
     return this.#post("batch", { events: keyed });
   }
 
-  /** Run `job(fields)` and report it; what it throws goes on as it was. */
+  /**
+   * Run `job(fields)` and report it; what it throws goes on as it was. An `idempotency_key` is that
+   * of the end; the start's is made of it.
+   */
   async run(slug, job, { sendStart = true, ...given } = {}) {
     const fields = { external_execution_id: newId(), ...given, started_at: now() };
     const began = performance.now();
     const end = () =>
       Object.assign(fields, { ended_at: now(), duration_ms: performance.now() - began });
-    if (sendStart) await this.#quietly(() => this.start(slug, fields));
+    if (sendStart) await this.#quietly(() => this.start(slug, ofStart(fields)));
     let result;
     try {
       result = await job(fields);
@@ -108,13 +124,15 @@ export class Client {
       throw new FlowPulseError("FLOWPULSE_URL and FLOWPULSE_API_KEY (or url, apiKey) are needed");
     }
     const headers = { "X-API-Key": this.#key, "Content-Type": "application/json" };
+    headers["User-Agent"] = `flowpulse-javascript/${VERSION}`; // Browsers send their own.
     if (key) headers["Idempotency-Key"] = key;
     const body = JSON.stringify(content);
     const giveUpAt = performance.now() + this.totalTimeoutMs;
-    for (let tries = 0; ; tries += 1) {
-      let trouble;
+    let trouble = new UnreachableError("FlowPulse can't be reached: no time was given");
+    for (let tries = 0; tries <= this.retries; tries += 1) {
+      const limit = Math.min(this.timeoutMs, giveUpAt - performance.now());
+      if (limit <= 0) break;
       let wait = 500 * 2 ** tries * (0.8 + 0.4 * Math.random());
-      const limit = Math.max(100, Math.min(this.timeoutMs, giveUpAt - performance.now()));
       const stop = new AbortController();
       const timer = setTimeout(() => stop.abort(), limit);
       try {
@@ -124,19 +142,33 @@ export class Client {
         const said = read(await answer.text());
         if (answer.ok) return said;
         trouble = new RefusedError(answer.status, said);
-        const asked = Number.parseFloat(answer.headers.get("Retry-After") ?? "");
-        if (asked >= 0) wait = Math.min(asked * 1000, MAX_WAIT_MS);
+        if (!RETRIED.has(answer.status)) throw trouble;
+        wait = milliseconds(answer.headers.get("Retry-After")) ?? wait;
       } catch (error) {
-        const why = error?.cause?.code ?? error?.message;
+        if (error instanceof RefusedError) throw error;
+        const why = stop.signal.aborted ? "it took too long" : (error?.cause?.code ?? error?.message);
         trouble = new UnreachableError(`FlowPulse can't be reached: ${why}`);
       } finally {
         clearTimeout(timer);
       }
-      const isFinal = trouble instanceof RefusedError && !RETRIED.has(trouble.status);
-      if (isFinal || tries >= this.retries || performance.now() + wait >= giveUpAt) throw trouble;
+      if (tries === this.retries || performance.now() + wait >= giveUpAt) break;
       await sleep(wait);
     }
+    throw trouble;
   }
+}
+
+function ofStart(fields) {
+  const key = fields.idempotency_key;
+  return key ? { ...fields, idempotency_key: `${key}-start` } : fields;
+}
+
+/** Retry-After: seconds, or a date (RFC 9110, 10.2.3); undefined for what is neither. */
+function milliseconds(header) {
+  const text = (header ?? "").trim();
+  if (/^\d+$/.test(text)) return Number(text) * 1000;
+  const at = /^[A-Z][a-z]+,? /.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());
 }
 
 function newId() {
@@ -145,10 +177,14 @@ function newId() {
   return globalThis.crypto?.randomUUID?.() ?? `${Date.now().toString(36)}-${part()}${part()}`;
 }
 
+/** What was thrown, and where: the stack's frames, however long the message before them is. */
 function told(error) {
   try {
-    const text = String(error?.stack ?? error);
-    return `${String(error?.message ?? error).slice(0, 1000) || "Error"}\n\n${text.slice(0, MAX_MESSAGE)}`;
+    const message = String(error?.message ?? error);
+    const stack = String(error?.stack ?? "");
+    const at = message ? stack.indexOf(message) : -1;
+    const frames = at < 0 ? stack : stack.slice(at + message.length);
+    return `${message.slice(0, MAX_SUMMARY) || "Error"}\n\n${frames.slice(0, MAX_MESSAGE)}`.trim();
   } catch {
     return "An error that can't be told";
   }

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from sqlalchemy import update
 
@@ -15,6 +16,7 @@ from app.clock import now
 from app.extensions import writing
 from app.ingest.service import ingest_service
 from app.models import Run
+from app.problems import PROBLEMS, public_code
 from app.processing.batch import process_batch
 from app.workspaces.workflows import create_workflow
 from tests.factories import Team, make_team, report
@@ -193,9 +195,45 @@ def test_openapi_is_valid_needs_no_key_and_has_every_route(client: FlaskClient, 
     routes = {
         re.sub(r"<\w+>", "<>", rule.rule)
         for rule in app.url_map.iter_rules()
-        if rule.rule.startswith("/api/v1/") and not rule.rule.endswith("openapi.json")
+        if rule.rule.startswith(("/api/v1/", "/badge/", "/healthz", "/llms.txt"))
     }
     assert described == routes
+
+
+def test_openapi_has_an_example_of_each_refusal_that_an_answer_may_name(
+    client: FlaskClient,
+) -> None:
+    document = client.get("/api/v1/openapi.json").json
+    examples = document["components"]["examples"]
+    rows = [row for row in PROBLEMS.values() if row.kind == "request"]
+    assert examples.keys() == {public_code(row.code) for row in rows}
+    schemas = document["components"]["schemas"]
+    resolver = {"$defs": {}, **schemas["Problem"], "components": document["components"]}
+    for code, example in examples.items():
+        OAS31Validator(resolver).validate(example["value"])
+        assert (example["value"]["code"], example["value"]["status"]) == (
+            code,
+            PROBLEMS[code].status,
+        )
+
+
+def test_openapi_says_which_refusals_tell_when_to_try_again(client: FlaskClient) -> None:
+    paths = client.get("/api/v1/openapi.json").json["paths"]
+    for path, operations in paths.items():
+        for operation in operations.values():
+            answers = operation["responses"]
+            if operation.get("security") == []:
+                assert "401" not in answers, path
+                continue
+            for status in ("429", "500", "503"):
+                assert answers[status]["headers"]["Retry-After"]["required"], path
+            assert answers["401"]["headers"]["WWW-Authenticate"]["required"], path
+            assert answers["405"]["headers"]["Allow"]["required"], path
+
+
+def test_openapi_names_this_server(client: FlaskClient) -> None:
+    (server,) = client.get("/api/v1/openapi.json").json["servers"]
+    assert server["url"] == "http://localhost"
 
 
 def test_openapi_says_of_each_field_what_validation_holds(client: FlaskClient) -> None:

@@ -1,20 +1,23 @@
 // Run by test_javascript_client.py, which tells where the real server is.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
+import { createServer as createSocketServer } from "node:net";
 import { test } from "node:test";
 import { inspect } from "node:util";
-import { Client, RefusedError, UnreachableError } from "../../clients/javascript/flowpulse.js";
+import { Client, RefusedError, UnreachableError, VERSION } from "../../clients/javascript/flowpulse.js";
 
 const slug = process.env.SLUG;
+const agents = [];
 const HOSTILE = `naïve 漢字 \0 \udc80 <script>"'\\\r\n${"x".repeat(200_000)}`;
 
-async function scripted(statuses, use) {
+async function scripted(statuses, use, retryAfter = "0") {
   const seen = [];
   const server = createServer(async (request, response) => {
     let body = "";
     for await (const part of request) body += part;
     seen.push(request.headers["idempotency-key"] + body);
-    response.writeHead(statuses.shift(), { "Retry-After": "0", Location: "http://127.0.0.1:9/" });
+    agents.push(request.headers["user-agent"]);
+    response.writeHead(statuses.shift(), { "Retry-After": retryAfter, Location: "http://127.0.0.1:9/" });
     response.end('{"event_id": "e", "status": "accepted"}');
   });
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
@@ -71,4 +74,86 @@ test("a server that is away breaks no job, and no key is shown", async () => {
   assert.equal(said.length, 4);
   assert.doesNotMatch(said.join() + inspect(new Client(options)), /fp_secret/);
   await assert.rejects(new Client({ ...options, strict: true }).run("s", () => 7), UnreachableError);
+});
+
+test("a server that is slow, or drips, takes no longer than it may", async () => {
+  for (const head of ["", "HTTP/1.1 202 ", "HTTP/1.1 202 OK\r\nContent-Length: 400\r\n\r\n"]) {
+    const timers = [];
+    const server = createSocketServer((socket) => {
+      socket.on("error", () => {});
+      socket.write(head);
+      if (head) timers.push(setInterval(() => socket.write(" "), 50));
+    });
+    await new Promise((done) => server.listen(0, "127.0.0.1", done));
+    const url = `http://127.0.0.1:${server.address().port}`;
+    const options = { url, apiKey: "fp_s", timeoutMs: 400, totalTimeoutMs: 1000, retries: 5 };
+    const began = performance.now();
+    await assert.rejects(new Client(options).success("s"), UnreachableError);
+    const took = performance.now() - began;
+    timers.forEach(clearInterval);
+    server.close();
+    assert.ok(took > 300 && took < 3000, `${took} ms`);
+  }
+});
+
+test("Retry-After is heeded in seconds and as a date", async () => {
+  const past = "Wed, 21 Oct 2015 07:28:00 GMT";
+  for (const [header, least, most] of [
+    ["1", 900, 3000],
+    ["a date", 600, 5000],
+    [past, 0, 400],
+    ["2026-01-15", 300, 2000],
+    ["soon", 300, 2000],
+  ]) {
+    const began = performance.now();
+    const said = header === "a date" ? new Date(Date.now() + 2500).toUTCString() : header;
+    const seen = await scripted([429, 202], (client) => client.success("s"), said);
+    const took = performance.now() - began;
+    assert.equal(seen.length, 2);
+    assert.ok(took >= least && took < most, `${header}: ${took} ms`);
+  }
+  const seen = await scripted([503], (c) => assert.rejects(c.success("s"), RefusedError), "3600");
+  assert.equal(seen.length, 1);
+});
+
+test("a batch that is refused tells why of each", async () => {
+  const event = { kind: "run-success", workflow_slug: slug };
+  const batch = [{ ...event, ended_at: "soon" }, event];
+  await assert.rejects(new Client().batch(batch), (error) => {
+    assert.deepEqual(
+      error.events.map((each) => each.code),
+      ["validation_failed", "validation_failed"],
+    );
+    assert.match(error.message, /events\[0\]: 400 validation_failed: ended_at/);
+    assert.match(error.message, /events\[1\]: 400 validation_failed: ended_at is missing/);
+    return true;
+  });
+});
+
+test("a key of the user's own makes two, of start and end", async () => {
+  const seen = await scripted([202, 202], (client) =>
+    client.run("s", () => {}, { idempotency_key: "mine" }),
+  );
+  assert.deepEqual(
+    seen.map((text) => text.slice(0, text.indexOf("{"))),
+    ["mine-start", "mine"],
+  );
+});
+
+test("what was thrown is told with its frames, however long its message is", async () => {
+  const fail = () => {
+    throw new RangeError("y".repeat(100_000));
+  };
+  const seen = await scripted([202], (client) =>
+    assert.rejects(client.run("s", fail, { sendStart: false }), RangeError),
+  );
+  const told = JSON.parse(seen[0].slice(seen[0].indexOf("{")));
+  assert.equal(told.error_type, "RangeError");
+  assert.match(told.error_message, /^y{1000}\n\n[^]*at fail /);
+  assert.ok(told.error_message.length < 52_000);
+});
+
+test("it says who it is", async () => {
+  await scripted([202], (client) => client.success("s"));
+  assert.equal(agents.at(-1), `flowpulse-javascript/${VERSION}`);
 });

@@ -197,3 +197,10 @@ def test_the_server_says_that_it_is_well(client: FlaskClient) -> None:
     answer = client.get("/healthz")
     assert (answer.status_code, answer.json) == (200, {"status": "ok"})
     assert "Set-Cookie" not in answer.headers
+
+
+def test_a_page_asked_for_by_a_wrong_method_says_which_it_takes(client: FlaskClient) -> None:
+    """RFC 9110, 15.5.6."""
+    for path in ("/healthz", "/llms.txt", "/badge/x.svg"):
+        answer = client.delete(path)
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD"), path

@@ -45,8 +45,7 @@ def copy_tree(target: Path) -> None:
     for sources, place in copies():
         if Path(place).is_absolute():
             continue
-        for name in sources:
-            source = ROOT / name
+        for source in (each for name in sources for each in ROOT.glob(name)):
             to = target / place
             if source.is_dir():
                 shutil.copytree(source, to, ignore=NOT_COPIED)

@@ -1,11 +1,14 @@
 """Report runs to FlowPulse: `with client.run("slug"):`, and single calls for each kind of event."""
 
 import contextlib
+import email.utils
 import functools
 import json
 import logging
 import os
+import queue
 import random
+import threading
 import time
 import traceback
 import urllib.error
@@ -14,7 +17,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from http.client import HTTPException
+from http.client import HTTPException, IncompleteRead
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 __version__ = "0.1.0"
@@ -24,8 +27,11 @@ log = logging.getLogger("flowpulse")
 P = ParamSpec("P")
 T = TypeVar("T")
 RETRIED = {429, 500, 502, 503, 504}
-MAX_WAIT_SECONDS = 30.0
 MAX_MESSAGE = 50_000
+MAX_SUMMARY = 1_000
+MAX_ANSWER_BYTES = 4_000_000
+MAX_LISTED = 20
+USER_AGENT = f"flowpulse-python/{__version__}"
 
 
 class FlowPulseError(Exception):
@@ -37,16 +43,25 @@ class UnreachableError(FlowPulseError):
 
 
 class RefusedError(FlowPulseError):
-    """The server refused; `status`, `code`, `errors` and `inspect` are those of its problem."""
+    """The server refused; `status`, `code`, `errors` and `inspect` are those of its problem.
+
+    `events`: of a batch of which none was taken, each event's own problem.
+    """
 
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
         self.status = status
         self.problem = problem
         self.code = str(problem.get("code", "unknown"))
         self.errors: list[dict[str, Any]] = problem.get("errors") or []
+        self.events: list[dict[str, Any]] = problem.get("events") or []
         self.inspect: str | None = problem.get("inspect")
         lines = [f"{status} {self.code}: {problem.get('detail') or problem.get('title') or ''}"]
         lines += [f"  {e.get('field')}: {e.get('message')} {e.get('fix', '')}" for e in self.errors]
+        for place, event in enumerate(self.events[:MAX_LISTED]):
+            told = event.get("detail") or event.get("title") or ""
+            lines.append(f"  events[{place}]: {event.get('status')} {event.get('code')}: {told}")
+        if len(self.events) > MAX_LISTED:
+            lines.append(f"  … and {len(self.events) - MAX_LISTED} more")
         super().__init__("\n".join(lines + ([f"  see {self.inspect}"] if self.inspect else [])))
 
 
@@ -60,10 +75,11 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 class Client:
     """Sends to one server with one key; may be shared by threads.
 
-    `url` and `api_key` default to FLOWPULSE_URL and FLOWPULSE_API_KEY. `timeout` is for one try,
-    `total_timeout` bounds when a try or wait may begin, both in seconds; `retries` come after the
-    first try. `strict` has `run` and `monitor` raise FlowPulseError after a job that went well.
-    Wrong settings raise FlowPulseError when something is sent, so that they break no job.
+    `url` and `api_key` default to FLOWPULSE_URL and FLOWPULSE_API_KEY. `timeout` is for one try
+    with its whole answer, `total_timeout` for all tries and waits together, both in seconds,
+    however slow the server is; `retries` come after the first try. `strict` has `run` and
+    `monitor` raise FlowPulseError after a job that went well. Wrong settings raise FlowPulseError
+    when something is sent, so that they break no job.
     """
 
     def __init__(
@@ -102,7 +118,10 @@ class Client:
         return self._event("run-start", slug, {"started_at": datetime.now(UTC), **fields})
 
     def batch(self, events: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Send up to 500 events with `kind` each; look at `refused` in the answer (207)."""
+        """Send up to 500 events with `kind` each; look at `refused` in the answer (207).
+
+        Where none was taken, RefusedError has each one's problem in `events`.
+        """
         keyed = [{"idempotency_key": uuid.uuid4().hex, **event} for event in events]
         return self._post("batch", {"events": keyed}, None)
 
@@ -110,12 +129,13 @@ class Client:
     def run(self, slug: str, *, send_start: bool = True, **fields: Any) -> Iterator[dict[str, Any]]:
         """Report what happens within; yields the fields, which may be added to.
 
-        What the job raises goes on as it was. `sys.exit()` and `sys.exit(0)` are successes.
+        What the job raises goes on as it was. `sys.exit()` and `sys.exit(0)` are successes. An
+        `idempotency_key` is that of the end; the start's is made of it.
         """
         fields = {"external_execution_id": uuid.uuid4().hex, **fields}
         fields["started_at"], began = datetime.now(UTC), time.monotonic()
         if send_start:
-            self._quietly(lambda: self.start(slug, **fields))
+            self._quietly(lambda: self.start(slug, **_of_start(fields)))
         try:
             yield fields
         except BaseException as error:
@@ -123,11 +143,8 @@ class Client:
             if isinstance(error, SystemExit) and error.code in (None, 0):
                 self._quietly(lambda: self.success(slug, **fields))
             else:
-                fields["error_type"] = type(error).__name__
-                raised = error
-                self._quietly(
-                    lambda: self.failure(slug, **{**fields, "error_message": _told(raised)})
-                )
+                told = {"error_type": type(error).__name__, "error_message": _told(error)}
+                self._quietly(lambda: self.failure(slug, **{**fields, **told}))
             raise
         fields |= _ending(began)
         if (trouble := self._quietly(lambda: self.success(slug, **fields))) and self.strict:
@@ -167,32 +184,85 @@ class Client:
         if not (self._key.isascii() and self._key.isprintable()):  # http.client would quote it.
             raise FlowPulseError("FlowPulse's key holds characters that no key has")
         headers = {"X-API-Key": self._key, "Content-Type": "application/json"}
-        headers |= {"Idempotency-Key": key} if key else {}
+        headers |= {"User-Agent": USER_AGENT, **({"Idempotency-Key": key} if key else {})}
         request = urllib.request.Request(  # noqa: S310 (the scheme was checked)
             f"{self.url}/api/v1/ingest/{kind}", json.dumps(body, default=_plain).encode(), headers
         )
         give_up_at = time.monotonic() + self.total_timeout
-        for left in range(self.retries, -1, -1):
-            wait: float | None = None
+        trouble: Exception = TimeoutError("no time was given")
+        for tries in range(self.retries + 1):
+            seconds = min(self.timeout, give_up_at - time.monotonic())
+            if seconds <= 0:
+                break
+            wait = 0.5 * 2**tries * random.uniform(0.8, 1.2)  # noqa: S311
             try:
-                left_seconds = max(0.1, give_up_at - time.monotonic())
-                with self._opener.open(request, timeout=min(self.timeout, left_seconds)) as answer:
-                    return _read(answer.read())
-            except urllib.error.HTTPError as error:
-                with error:
-                    refusal = RefusedError(error.code, _read(error.read()))
-                if error.code not in RETRIED:
-                    raise refusal from None
-                trouble: Exception = refusal
-                wait = _seconds(error.headers.get("Retry-After"))
+                status, said, retry_after = _within(
+                    seconds, functools.partial(self._try, request, seconds)
+                )
             except (OSError, HTTPException) as error:
                 trouble = error
-            if wait is None:
-                wait = 0.5 * 2 ** (self.retries - left) * random.uniform(0.8, 1.2)  # noqa: S311
-            if not left or time.monotonic() + wait >= give_up_at:
-                _give_up(trouble)
+            else:
+                if 200 <= status < 300:
+                    return _read(said)
+                trouble = RefusedError(status, _read(said))
+                if status not in RETRIED:
+                    raise trouble
+                asked = _seconds(retry_after)
+                wait = wait if asked is None else asked
+            if tries == self.retries or time.monotonic() + wait >= give_up_at:
+                break
             time.sleep(wait)
-        raise AssertionError("unreachable")
+        _give_up(trouble)
+
+    def _try(self, request: urllib.request.Request, seconds: float) -> tuple[int, bytes, str]:
+        """Status, body and Retry-After of the answer, whatever it is."""
+        answer: Any
+        try:
+            answer = self._opener.open(request, timeout=seconds)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            said = _read_until(answer, time.monotonic() + seconds)
+            return int(answer.status), said, str(answer.headers.get("Retry-After") or "")
+
+
+def _read_until(answer: Any, end: float) -> bytes:
+    """The body; raises TimeoutError for one that drips past the end."""
+    said = b""
+    while len(said) < MAX_ANSWER_BYTES and (more := answer.read1(65_536)):
+        said += more
+        if time.monotonic() > end:
+            raise TimeoutError("the answer took too long")
+    if getattr(answer, "length", None):
+        raise IncompleteRead(said)
+    return said
+
+
+def _within(seconds: float, ask: Callable[[], T]) -> T:
+    """What `ask` returns or raises; TimeoutError where it takes longer.
+
+    A socket's own time-out is for each piece of an answer, and looking up a name has none: so that
+    a job never waits for longer, another thread does, and is left behind where nothing comes.
+    """
+    results: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            results.put((ask(), None))
+        except BaseException as error:
+            results.put((None, error))
+
+    try:
+        threading.Thread(target=work, name="flowpulse", daemon=True).start()
+    except RuntimeError:  # The interpreter is about to end, or has no room for a thread.
+        return ask()
+    try:
+        result, error = results.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"no whole answer within {seconds:.1f} s") from None
+    if error is not None:
+        raise error
+    return result  # type: ignore[return-value]  # It is what `ask` returned.
 
 
 def _give_up(trouble: Exception) -> NoReturn:
@@ -206,21 +276,42 @@ def _ending(began: float) -> dict[str, Any]:
     return {"ended_at": datetime.now(UTC), "duration_ms": duration_ms}
 
 
+def _of_start(fields: dict[str, Any]) -> dict[str, Any]:
+    key = fields.get("idempotency_key")
+    return {**fields, "idempotency_key": f"{key}-start"} if key else fields
+
+
 def _told(error: BaseException) -> str:
-    """What was raised, and the end of its traceback, which says where."""
-    text = "".join(traceback.format_exception(error))
-    return f"{str(error)[:1000] or type(error).__name__}\n\n{text[-MAX_MESSAGE:]}"
+    """What was raised, and the end of its traceback, which says where: never in the job's way."""
+    try:
+        summary = str(error)[:MAX_SUMMARY]
+    except Exception:
+        summary = ""
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        summary = f"Exit status {error.code}"
+    try:
+        text = "".join(traceback.format_exception(error))[-MAX_MESSAGE:]
+    except Exception:
+        text = ""
+    return f"{summary or type(error).__name__}\n\n{text}".rstrip()
 
 
 def _plain(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    """A time without a zone is the machine's own."""
+    return value.astimezone().isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _seconds(header: str | None) -> float | None:
+def _seconds(header: str) -> float | None:
+    """Retry-After in seconds or as a date (RFC 9110, 10.2.3); None for what is neither."""
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
     try:
-        return min(max(float(header or ""), 0.0), MAX_WAIT_SECONDS)
-    except ValueError:
+        at = email.utils.parsedate_to_datetime(text)
+    except (TypeError, ValueError):
         return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (at - datetime.now(UTC)).total_seconds())
 
 
 def _read(body: bytes) -> dict[str, Any]:

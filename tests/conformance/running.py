@@ -1,0 +1,83 @@
+"""`python -m tests.conformance.running [examples]`: schemathesis against a real server."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from sqlalchemy import delete, update
+
+from app.api.open_addresses import EXAMPLE_BADGE
+from app.extensions import writing
+from app.models import Workflow
+from tests.apps import close_app, make_app
+from tests.server import ROOT, LiveServer
+from tests.teams import LiveTeam, make_live_team
+
+FOLDER = Path(__file__).parent
+SEED = "1"
+LIMIT_SECONDS = 3000
+SETTINGS = {"FLOWPULSE_FAILED_KEY_LIMIT": "1000000"}
+"""Wrong keys are tried at every endpoint, as often as it takes."""
+
+
+def furnish(server: LiveServer, team: LiveTeam) -> None:
+    """Something of each kind to be read: a success, a failure, a start, and what was refused.
+
+    Another workflow is taken away: no schema can tell that two fields must not name two that exist.
+    """
+    app = make_app(server.database_url, server.data_dir)
+    with app.app_context(), writing() as session:
+        session.execute(delete(Workflow).where(Workflow.slug == team.other_slug))
+        session.execute(update(Workflow).values(badge_token=EXAMPLE_BADGE))
+    close_app(app)
+    body = {"workflow_slug": team.slug, "external_execution_id": "1"}
+    ended = {**body, "ended_at": "2026-01-15T09:31:00Z"}
+    for kind, event in (
+        ("run-success", ended),
+        ("run-failure", {**ended, "external_execution_id": "2", "error_message": "boom"}),
+        ("run-start", {**body, "external_execution_id": "3", "started_at": ended["ended_at"]}),
+        ("run-success", body),
+    ):
+        server.post(f"/api/v1/ingest/{kind}", json=event, headers=team.headers)
+
+
+def check(
+    server: LiveServer, headers: dict[str, str], examples: int
+) -> subprocess.CompletedProcess[str]:
+    """All checks on all endpoints, each with so many examples; the same ones each time."""
+    told = [part for name, text in headers.items() for part in ("-H", f"{name}: {text}")]
+    options = ["--checks", "all", "--max-examples", str(examples), "--seed", SEED]
+    options += ["--generation-deterministic", "--workers", "2"]
+    config = str(FOLDER / "schemathesis.toml")
+    program = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", config, "run"]
+    environment = {"PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.conformance.hooks"}
+    return subprocess.run(
+        [*program, *options, *told, "--no-color", f"{server.url}/api/v1/openapi.json"],
+        env={**os.environ, **environment},
+        cwd=server.data_dir,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_SECONDS,
+        check=False,
+    )
+
+
+def main(examples: int) -> int:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        LiveServer(Path(folder), f"sqlite:///{folder}/fp.db", **SETTINGS) as server,
+    ):
+        team = make_live_team(server)
+        furnish(server, team)
+        failed = 0
+        for headers in (team.headers, {}):
+            done = check(server, headers, examples)
+            print(done.stdout, done.stderr)
+            failed |= done.returncode
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 200))
