@@ -15,6 +15,8 @@ COPY serving serving
 COPY migrations migrations
 COPY templates templates
 COPY static static
+COPY integrations integrations
+COPY docs/reliable-sending.md docs/
 COPY deploy/start.sh deploy/healthy.py deploy/
 # Compiled now: later the file system is read-only, and each process would compile for itself.
 RUN python -m compileall -q app serving migrations wsgi.py deploy \

@@ -16,6 +16,7 @@ from app.console import (
     channels,
     connect,
     delivery,
+    doc_pages,
     event,
     health,
     insights,
@@ -111,6 +112,7 @@ OPEN = (
     second_step.blueprint,
     troubleshooting.blueprint,
     reference.blueprint,
+    doc_pages.blueprint,
     runner.blueprint,
 )
 

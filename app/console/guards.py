@@ -93,6 +93,8 @@ PUBLIC = frozenset(
         "second_step.take_second_step",
         "troubleshooting.show_table",
         "docs.show_reference",
+        "doc_pages.show_index",
+        "doc_pages.show_page",
         "runner.show_runner",
     }
 )
