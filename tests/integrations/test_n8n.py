@@ -18,9 +18,16 @@ pytestmark = pytest.mark.once
 FILES = sorted(path.name for path in (FOLDER / "n8n").glob("*.json"))
 ERROR = {"message": AWKWARD, "name": "NodeApiError", "stack": "…"}
 FAILED = {
-    "execution": {"id": "231", "url": "https://n8n.example/1", "error": ERROR},
+    "execution": {
+        "id": "231",
+        "url": "https://n8n.example/workflow/8H/executions/231",
+        "error": ERROR,
+        "lastNodeExecuted": 'Call the "CRM"',
+        "mode": "trigger",
+    },
     "workflow": {"id": "8H", "name": AWKWARD},
 }
+"""As n8n's executeErrorWorkflow makes it; without an execution's id, the error is the trigger's."""
 TRIGGER_FAILED = {
     "trigger": {"error": ERROR, "mode": "trigger"},
     "workflow": {"id": "8H", "name": "x"},
