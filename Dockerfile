@@ -16,6 +16,7 @@ COPY migrations migrations
 COPY templates templates
 COPY static static
 COPY docs/*.md docs/
+COPY integrations integrations
 COPY deploy/start.sh deploy/healthy.py deploy/
 # Compiled now: later the file system is read-only, and each process would compile for itself.
 RUN python -m compileall -q app serving migrations wsgi.py deploy \

@@ -91,6 +91,7 @@ test-tools: $(DEV_READY)
 	done; \
 	command -v strace >/dev/null || wanted="$$wanted strace"; \
 	command -v faketime >/dev/null || wanted="$$wanted faketime"; \
+	command -v php >/dev/null || wanted="$$wanted php-cli"; \
 	PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || wanted="$$wanted nginx-light"; \
 	[ -z "$$wanted" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

@@ -18,6 +18,8 @@ PAGES: dict[str, tuple[str, ...]] = {
     "channels.show_channels": ("/alerts/channels",),
     "connect.show_connect": ("/connect", "/connect?tool=n8n&workflow={workflow}"),
     "delivery.show_delivery": ("/alerts/deliveries/{delivery}",),
+    "doc_pages.show_index": ("/docs/integrations",),
+    "doc_pages.show_page": ("/docs/n8n", "/docs/reliable-sending"),
     "docs.show_reference": ("/docs",),
     "doctor.show_doctor": ("/settings/doctor",),
     "event.show_event": ("/events/{event}",),

@@ -17,6 +17,7 @@ from app.console import (
     channels,
     connect,
     delivery,
+    doc_pages,
     doctor,
     event,
     health,
@@ -123,6 +124,7 @@ OPEN = (
     troubleshooting.blueprint,
     reference.blueprint,
     markdown.blueprint,
+    doc_pages.blueprint,
     runner.blueprint,
 )
 

@@ -1,13 +1,10 @@
 """n8n, Make and Zapier: nodes to paste and forms to fill in."""
 
-import json
-
-from app.console.n8n_nodes import error_workflow, success_nodes
+from app.console.integration_files import read_file
 from app.console.snippet_parts import Part, Target
 
 
 def make_n8n(target: Target) -> tuple[Part, ...]:
-    where = (target.ingest_url, target.key, target.workflow_id)
     return (
         Part(
             "success",
@@ -15,7 +12,7 @@ def make_n8n(target: Target) -> tuple[Part, ...]:
             "Copy this, click on the canvas of your workflow in n8n and paste: an HTTP Request "
             "node "
             "appears.",
-            code=success_nodes(*where),
+            code=read_file("n8n/success-node.json", target),
             filename="success node for n8n",
             steps=(
                 "Connect it behind the last node. It runs once, however many items come; if none "
@@ -31,7 +28,7 @@ def make_n8n(target: Target) -> tuple[Part, ...]:
             "Report each failure",
             "Make a new workflow in n8n, paste this onto its canvas and save it (publish it, where "
             "your n8n has that button).",
-            code=error_workflow(*where),
+            code=read_file("n8n/error-workflow-alone.json", target),
             filename="error workflow for n8n",
             steps=(
                 "In the workflow that you watch: Settings → Error workflow → choose the new one.",
@@ -56,20 +53,6 @@ def _http_settings(target: Target, event: str) -> tuple[tuple[str, str], ...]:
 
 def make_make(target: Target) -> tuple[Part, ...]:
     ended_at = '{{formatDate(now; "YYYY-MM-DDTHH:mm:ssZ"; "UTC")}}'
-    success = {
-        "workflow_id": target.workflow_id,
-        "ended_at": "@",
-        "external_execution_id": "{{var.execution.id}}",
-        "source_platform": "make",
-    }
-    sample = {
-        "workflow_id": target.workflow_id,
-        "ended_at": "2026-01-15T09:31:00+00:00",
-        "error_message": "what went wrong",
-        "error_type": "DataError",
-        "external_execution_id": "1a2b3c",
-        "source_platform": "make",
-    }
     module = (
         ("Evaluate all states as errors (except for 2xx and 3xx)", "ticked"),
         ("Body type", "Raw"),
@@ -85,7 +68,7 @@ def make_make(target: Target) -> tuple[Part, ...]:
             "this. "
             "“Request content” is the JSON below.",
             settings=(*_http_settings(target, "run-success"), *module),
-            code=json.dumps(success, indent=2).replace('"@"', f'"{ended_at}"'),
+            code=read_file("make/success-body.json", target),
             filename="request content for Make",
             steps=(
                 "“Evaluate all states as errors” makes a refused report visible in Make; without "
@@ -109,7 +92,7 @@ def make_make(target: Target) -> tuple[Part, ...]:
                 *module,
                 ("Request content", "the JSON string of Create JSON"),
             ),
-            code=json.dumps(sample, indent=2),
+            code=read_file("make/failure-sample.json", target),
             filename="sample for Create JSON in Make",
             steps=(
                 f"In Create JSON, map `ended_at` to `{ended_at}`, `error_message` to the failed "

@@ -109,6 +109,8 @@ PUBLIC = frozenset(
         "lost_password.save_password",
         "troubleshooting.show_table",
         "docs.show_reference",
+        "doc_pages.show_index",
+        "doc_pages.show_page",
         "runner.show_runner",
     }
 )

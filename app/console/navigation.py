@@ -50,7 +50,11 @@ NAVIGATION = (
         frozenset({"workflows", "workflow_extras", "schedules", "connect", "test_events"}),
     ),
     Entry("API keys", "keys.show_keys", frozenset({"keys", "key_page"})),
-    Entry("Docs", "docs.show_reference", frozenset({"docs", "troubleshooting", "try_it"})),
+    Entry(
+        "Docs",
+        "docs.show_reference",
+        frozenset({"docs", "doc_pages", "troubleshooting", "try_it"}),
+    ),
 )
 ACCOUNT_LINKS = (
     AccountLink("Account", "account.show_account", "user"),

@@ -177,6 +177,8 @@ EXCEPTIONS = {
     "channels.show_channels": "Channels stay until somebody removes them.",
     "connect.show_connect": "Instructions.",
     "delivery.show_delivery": "The tries of one delivery go with it.",
+    "doc_pages.show_index": "A text.",
+    "doc_pages.show_page": "A text.",
     "docs.show_reference": "A text.",
     "doctor.show_doctor": "It tells of now.",
     "event.show_event": "One event; of what is related it shows the newest.",

@@ -98,6 +98,12 @@ def test_a_snippet_is_not_broken_by_a_hostile_address(drawing_app: Flask, name: 
 # --- n8n ------------------------------------------------------------------------------------------
 
 
+N8N_IDEMPOTENCY = {
+    "name": "Idempotency-Key",
+    "value": '={{ $workflow.id + "-" + $execution.id }}',
+}
+
+
 def n8n_nodes(target: Target, part: str) -> dict[str, Any]:
     return dict(json.loads(parts_of("n8n", target)[part].code))
 
@@ -114,7 +120,7 @@ def test_n8n_nodes_have_the_form_that_n8n_pastes(target: Target, part: str, even
     assert (parameters["method"], parameters["url"]) == ("POST", f"{target.ingest_url}/{event}")
     assert (parameters["sendBody"], parameters["specifyBody"]) == (True, "json")
     header = {"name": "X-API-Key", "value": target.key}
-    assert parameters["headerParameters"] == {"parameters": [header]}
+    assert parameters["headerParameters"]["parameters"] == [header, N8N_IDEMPOTENCY]
     assert (node["retryOnFail"], node["onError"]) == (True, "continueRegularOutput")
     assert node["executeOnce"] is True
     expression = parameters["jsonBody"]

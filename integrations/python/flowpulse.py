@@ -1,6 +1,7 @@
 """Tells FlowPulse how runs end. It never raises, and waits at most 10 s for an answer."""
 
 import json
+import os
 import sys
 import time
 import urllib.error
@@ -9,9 +10,9 @@ import uuid
 from contextlib import contextmanager
 from datetime import datetime, timezone
 
-URL = {{ literal(ingest_url) }}
-KEY = {{ literal(key) }}
-WORKFLOW = {{ literal(slug) }}
+URL = "https://flowpulse.example.org/api/v1/ingest"
+KEY = os.environ.get("FLOWPULSE_API_KEY") or "fp_your_key"
+WORKFLOW = "your-workflow"
 
 
 def utc_now():
@@ -24,11 +25,10 @@ def report(event, **fields):
     try:
         body = {"workflow_slug": WORKFLOW, "ended_at": utc_now(), "source_platform": "python"}
         body.update(fields)
-        request = urllib.request.Request(
-            f"{URL}/{event}",
-            data=json.dumps(body, default=str).encode(),
-            headers={"X-API-Key": KEY, "Content-Type": "application/json"},
-        )
+        headers = {"X-API-Key": KEY, "Content-Type": "application/json"}
+        headers["Idempotency-Key"] = str(uuid.uuid4())  # The same for all tries.
+        data = json.dumps(body, default=str).encode()
+        request = urllib.request.Request(f"{URL}/{event}", data=data, headers=headers)
         for pause in (1, 3, 0):
             try:
                 with urllib.request.urlopen(request, timeout=10):
@@ -37,6 +37,9 @@ def report(event, **fields):
                 reason = f"{error.code} {error.read(2000).decode('utf-8', 'replace')}"
                 if error.code < 500 and error.code != 429:
                     break
+                wanted = error.headers.get("Retry-After") or ""
+                if pause and wanted.isdigit():
+                    pause = min(max(pause, int(wanted)), 10)
             except OSError as error:
                 reason = error
             time.sleep(pause)

@@ -4,9 +4,9 @@ import { realpathSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-const URL_OF_EVENTS = {{ literal(ingest_url) }};
-const KEY = {{ literal(key) }};
-const WORKFLOW = {{ literal(slug) }};
+const URL_OF_EVENTS = "https://flowpulse.example.org/api/v1/ingest";
+const KEY = process.env.FLOWPULSE_API_KEY || "fp_your_key";
+const WORKFLOW = "your-workflow";
 
 /** Send "run-success" or "run-failure"; true once FlowPulse has it. */
 export async function report(event, fields = {}) {
@@ -18,17 +18,25 @@ export async function report(event, fields = {}) {
       source_platform: "node",
       ...fields,
     });
-    for (const wait of [1000, 3000, 0]) {
+    const headers = {
+      "X-API-Key": KEY,
+      "Content-Type": "application/json",
+      "Idempotency-Key": randomUUID(), // The same for all tries.
+    };
+    for (const least of [1000, 3000, 0]) {
+      let wait = least;
       try {
         const answer = await fetch(`${URL_OF_EVENTS}/${event}`, {
           method: "POST",
-          headers: { "X-API-Key": KEY, "Content-Type": "application/json" },
+          headers,
           body,
           signal: AbortSignal.timeout(10_000),
         });
         if (answer.ok) return true;
         reason = `${answer.status} ${await answer.text()}`;
         if (answer.status < 500 && answer.status !== 429) break;
+        const wanted = 1000 * Number(answer.headers.get("Retry-After") ?? 0);
+        if (least && wanted > least) wait = Math.min(wanted, 10_000);
       } catch (error) {
         reason = error.cause ?? error;
       }

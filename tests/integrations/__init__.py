@@ -1,0 +1,1 @@
+"""The files of integrations/, run as they stand against the real server."""

@@ -1,0 +1,165 @@
+"""Python with Airflow and dbt, PHP and Go; Python and Node alone are tested with the wizard."""
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.console.integration_files import read_file
+from app.console.integrations import read_page
+from tests.integrations.running import AWKWARD, Reports, put, run, target_away, target_of
+from tests.server import LiveServer
+from tests.teams import LiveTeam
+
+pytestmark = pytest.mark.once
+needs_php = pytest.mark.skipif(shutil.which("php") is None, reason="no php here")
+COMPILERS = [go for go in (shutil.which("go"),) if go]
+AIRFLOW = """
+import json, sys
+from datetime import datetime, timezone
+from types import SimpleNamespace
+from flowpulse_airflow import tell_failure, tell_success
+
+began = datetime(2026, 1, 1, tzinfo=timezone.utc)
+run = SimpleNamespace(dag_id="nightly", run_id="scheduled__1", start_date=began)
+task = SimpleNamespace(task_id="load")
+tell_failure({"dag_run": run, "task_instance": task, "exception": ValueError(sys.argv[1])})
+tell_failure({"reason": "timed_out"})
+tell_success({"dag_run": run, "task_instance": task})
+"""
+
+
+def test_the_callbacks_of_airflow_tell_of_runs(
+    live_server: LiveServer, live_team: LiveTeam, tmp_path: Path
+) -> None:
+    target = target_of(live_server, live_team)
+    put(tmp_path, target, "python/flowpulse.py", "airflow/flowpulse_airflow.py")
+    reports = Reports(live_server, live_team)
+    done = run([sys.executable, "-c", AIRFLOW, AWKWARD], tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    failure, timed_out, success = reports.wait(3)
+    assert timed_out["error_message"] == "timed_out"
+    assert failure["id"] == success["id"]
+    assert success["external_execution_id"] == "scheduled__1"
+    assert (success["source_platform"], success["source_workflow_id"]) == ("airflow", "nightly")
+    assert success["metadata"] == {"last_task": "load"}
+    assert success["warnings"] is failure["warnings"] is None
+
+
+def test_the_dag_of_the_page_can_be_read() -> None:
+    code = read_file("airflow/nightly.py")
+    compile(code, "nightly.py", "exec")
+    assert "on_failure_callback=tell_failure" in code
+
+
+FAKE_DBT = """#!/bin/sh
+mkdir -p target
+cp results.json target/run_results.json
+exit "$1"
+"""
+
+
+def test_the_wrapper_of_dbt_tells_which_nodes_failed(
+    live_server: LiveServer, live_team: LiveTeam, tmp_path: Path
+) -> None:
+    target = target_of(live_server, live_team)
+    put(tmp_path, target, "python/flowpulse.py", "dbt/flowpulse_dbt.py")
+    (tmp_path / "dbt").write_text(FAKE_DBT)
+    (tmp_path / "dbt").chmod(0o755)
+    results = [
+        {"unique_id": "model.a", "status": "success", "message": "OK"},
+        {"unique_id": "test.b", "status": "fail", "message": AWKWARD},
+    ]
+    (tmp_path / "results.json").write_text(json.dumps({"results": results}))
+    path = f"{tmp_path}:/usr/bin:/bin"
+    reports = Reports(live_server, live_team)
+    for status in (0, 1):
+        done = run([sys.executable, "flowpulse_dbt.py", str(status)], tmp_path, PATH=path)
+        assert (done.returncode, done.stderr) == (status, "")
+    success, failure = reports.wait(2)
+    assert success["metadata"] == failure["metadata"] == {"nodes": {"success": 1, "fail": 1}}
+    assert failure["error_message"] == f"test.b: {AWKWARD}"
+    assert (failure["error_type"], failure["source_platform"]) == ("exit status 1", "dbt")
+    assert failure["warnings"] is None
+
+
+PHP = """<?php
+require 'flowpulse.php';
+flowpulse_watched(function () use ($argv) {
+    if ($argv[1] !== '') {
+        throw new DomainException($argv[1]);
+    }
+    echo "job\n";
+});
+echo "after\n";
+"""
+
+
+@needs_php
+def test_the_php_file_reports_what_the_job_came_to(
+    live_server: LiveServer, live_team: LiveTeam, tmp_path: Path
+) -> None:
+    put(tmp_path, target_of(live_server, live_team), "php/flowpulse.php")
+    (tmp_path / "job.php").write_text(PHP)
+    reports = Reports(live_server, live_team)
+    good = run(["php", "job.php", ""], tmp_path)
+    assert (good.returncode, good.stdout, good.stderr) == (0, "job\nafter\n", "")
+    bad = run(["php", "job.php", AWKWARD], tmp_path)
+    assert bad.returncode == 255
+    assert "FlowPulse did not" not in bad.stderr
+    success, failure = reports.wait(2)
+    assert (success["outcome"], success["warnings"]) == ("success", None)
+    assert (failure["error_type"], failure["error_message"]) == ("DomainException", AWKWARD)
+
+
+@needs_php
+def test_the_example_of_the_php_page_runs(
+    live_server: LiveServer, live_team: LiveTeam, tmp_path: Path
+) -> None:
+    put(tmp_path, target_of(live_server, live_team), "php/flowpulse.php")
+    document = read_page("php")
+    assert document
+    (code,) = [block.text for block in document.blocks if block.language == "php"]
+    (tmp_path / "job.php").write_text(code)
+    reports = Reports(live_server, live_team)
+    assert run(["php", "job.php"], tmp_path).stdout == "Your job goes here.\n"
+    assert reports.wait(1)[0]["outcome"] == "success"
+
+
+@needs_php
+def test_the_php_file_never_throws(tmp_path: Path) -> None:
+    put(tmp_path, target_away(), "php/flowpulse.php")
+    (tmp_path / "job.php").write_text(PHP)
+    done = run(["php", "job.php", ""], tmp_path)
+    assert (done.returncode, done.stdout) == (0, "job\nafter\n")
+    assert "FlowPulse did not take the report" in done.stderr
+
+
+@pytest.mark.parametrize("go", COMPILERS)
+def test_the_go_file_is_compiled_and_reports(
+    live_server: LiveServer, live_team: LiveTeam, tmp_path: Path, go: str
+) -> None:
+    put(tmp_path, target_of(live_server, live_team), "go/flowpulse.go", "go/main.go")
+    reports = Reports(live_server, live_team)
+    env = {"GOCACHE": str(tmp_path / "cache"), "GO111MODULE": "off", "GOFLAGS": ""}
+    done = run([go, "run", "flowpulse.go", "main.go"], tmp_path, **env)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Your job goes here.\n", "")
+    job = (tmp_path / "main.go").read_text().replace("return nil", f"panic({json.dumps('no')})")
+    (tmp_path / "main.go").write_text(job)
+    assert run([go, "run", "flowpulse.go", "main.go"], tmp_path, **env).returncode != 0
+    success, failure = reports.wait(2)
+    assert (success["outcome"], success["warnings"]) == ("success", None)
+    assert (failure["error_type"], failure["outcome"]) == ("panic", "failure")
+
+
+def test_the_go_file_closes_what_it_opens_and_uses_what_it_imports() -> None:
+    """Where there is no compiler, the slips that break most programs are looked for."""
+    for path in ("go/flowpulse.go", "go/main.go"):
+        code = read_file(path)
+        assert all(code.count(a) == code.count(b) for a, b in ("{}", "()", "[]"))
+        (block,) = re.findall(r"import \((.*?)\)", code, re.DOTALL)
+        for name in re.findall(r'"(?:\w+/)?(\w+)"', block):
+            assert f"{name}." in code, name
