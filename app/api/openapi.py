@@ -56,7 +56,7 @@ def build_document() -> dict[str, Any]:
         tags=[{"name": name, "description": text} for name, text in _TAGS],
     )
     if schemas.converter is not None:
-        schemas.converter.add_attribute_function(describe_taken)
+        schemas.converter.add_attribute_function(describe_taken)  # type: ignore[no-untyped-call]
     _add_components(spec)
     add_reports(spec, _PREFIX)
     add_lists(spec, _PREFIX)

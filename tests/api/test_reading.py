@@ -207,9 +207,7 @@ def test_openapi_has_an_example_of_each_refusal_that_an_answer_may_name(
     examples = document["components"]["examples"]
     told_elsewhere = {"unknown_address", "ended_address"}  # In other monitors' terms.
     rows = [
-        row
-        for row in PROBLEMS.values()
-        if row.kind == "request" and row.code not in told_elsewhere
+        row for row in PROBLEMS.values() if row.kind == "request" and row.code not in told_elsewhere
     ]
     assert examples.keys() == {public_code(row.code) for row in rows}
     schemas = document["components"]["schemas"]
