@@ -46,10 +46,10 @@ class Document(NamedTuple):
 
 def read_document(text: str) -> Document:
     """Raises ProseError where title or first paragraph are missing, or a block does not end."""
-    title, lead, *blocks = _read_blocks(text.splitlines()) or [Block(""), Block("")]
+    title, lead, *blocks = [*_read_blocks(text.splitlines()), Block(""), Block("")]
     if (title.kind, title.level, lead.kind) != ("heading", 1, "text"):
         raise ProseError("A document begins with a title and a paragraph.")
-    return Document(title.text, lead.text, tuple(blocks))
+    return Document(title.text, lead.text, tuple(blocks[:-2]))
 
 
 def inline(text: str, resolve: Resolve) -> Markup:
