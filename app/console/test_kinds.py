@@ -158,8 +158,6 @@ NOT_SHOWN = {
     "month_without_table": "of the server, whatever was sent",
     "database_over_limit": "of the server, whatever was sent",
     "disk_nearly_full": "of the server, whatever was sent",
-    "metrics_off": "of what Prometheus asks for",
-    "metrics_refused": "of what Prometheus asks for",
     **dict.fromkeys(
         (row.code for row in PROBLEMS.values() if row.kind == "delivery"),
         "of a channel, whatever was sent",
