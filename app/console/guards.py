@@ -69,6 +69,7 @@ ACCESS = {
     "two_factor": Access(change="viewer"),
     "settings": Access(change="admin"),
     "audit": Access(look="owner", change="owner"),
+    "exports": Access(look="member"),
     "alerts": Access(),
     "alert_rules": Access(),
     "rule_form": Access(look="member"),
@@ -121,6 +122,9 @@ FRESH = frozenset(
         "two_factor.show_new_codes",
         "audit.export_csv",
         "audit.export_lines",
+        "exports.export_events",
+        "exports.export_runs",
+        "exports.export_problems",
     }
 )
 """Endpoints, of pages, files and forms, that need the password to have been given lately: keys,

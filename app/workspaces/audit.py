@@ -75,6 +75,7 @@ ACTIONS = {
     "backup_restored": Action("settings", "put the server back to the backup"),
     "backup_made": Action("exports", "made the backup"),
     "audit_exported": Action("exports", "exported the audit log"),
+    "list_exported": Action("exports", "exported the list of"),
     "event_downloaded": Action("exports", "downloaded a part of"),
     "run_downloaded": Action("exports", "downloaded the texts of"),
     "secrets_revealed": Action("exports", "looked at the masked values of"),
