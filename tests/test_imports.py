@@ -55,6 +55,7 @@ LEVELS = {
     "alerting": 5,
     "processing": 6,
     "workspaces": 6,
+    "archives": 7,
     "ingest": 7,
     "errors": 8,
     "api": 9,

@@ -19,6 +19,7 @@ class Place(NamedTuple):
 COMMANDS = {
     "prepare": Place("app.cli.server", "prepare", migrates=True),
     "user": Place("app.cli.user", "user"),
+    "workspace": Place("app.cli.workspace", "workspace"),
     "workflow": Place("app.cli.workflow", "workflow"),
     "key": Place("app.cli.key", "key"),
     "events": Place("app.cli.events", "events"),

@@ -124,6 +124,10 @@ class Sweeper:
                 yield from self._merge_counts()
         db.session.rollback()
 
+    def remove(self, removals: Iterable[Removal]) -> Iterator[Batch]:
+        """All of these, whoever else is at it."""
+        yield from self._remove_all(removals)
+
     def _merge_counts(self) -> Iterator[Batch]:
         started = self._clock()
         for rows in self._merger.merge():
@@ -168,6 +172,14 @@ class Found(NamedTuple):
 def prune() -> int:
     """Remove all that may go, without rest; returns how many rows went."""
     return sum(batch.rows for batch in Sweeper().sweep())
+
+
+def remove_now(removals: Iterable[Removal]) -> None:
+    """To their end, in batches with a rest behind each."""
+    for batch in Sweeper().remove(removals):
+        db.session.rollback()
+        if batch.rows:
+            time.sleep(max(LEAST_REST, batch.seconds))
 
 
 def sweep_on(sweeper: Sweeper) -> float:
