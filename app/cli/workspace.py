@@ -15,6 +15,7 @@ from app.extensions import db, writing
 from app.models import Instance, Membership, User, Workspace
 from app.processing.database_size import MEGABYTE
 from app.workspaces.audit import note
+from app.workspaces.deletion import delete_workspace
 from app.workspaces.rescue import find_person
 
 COLUMNS = ("table", "rows")
@@ -30,6 +31,7 @@ def list_(as_json: bool) -> None:
     """List the workspaces of this server."""
     members = func.count(Membership.id)
     query = select(Workspace, members).outerjoin(Membership).group_by(Workspace.id)
+    query = query.where(Workspace.deleted_at.is_(None))
     rows = [
         {"id": each.public_id, "name": each.name, "members": count, "created_at": each.created_at}
         for each, count in db.session.execute(query.order_by(Workspace.id))
@@ -88,6 +90,22 @@ def import_(file: Path, owner: str | None, as_json: bool) -> None:
     click.echo(f"\n{escape(taken.name)} is here, counted and added up: as it was.", err=True)
     if not taken.keys_work:
         click.echo("Its API keys are revoked: make new ones.", err=True)
+
+
+@workspace.command("delete")
+@click.argument("wanted", metavar="WORKSPACE")
+@click.option("--name", help="Its name once more, instead of typing it when asked.")
+def delete(wanted: str, name: str | None) -> None:
+    """Delete a workspace (by its id or name) with all that it has, for good.
+
+    From then on nobody sees it and its keys open nothing. The worker removes its rows in small
+    batches, a million events in about an hour; `workspace export` before keeps what was in it.
+    """
+    chosen = find_workspace(wanted)
+    name = click.prompt("Type the workspace's name", err=True) if name is None else name
+    shown = chosen.name
+    delete_workspace(chosen, name)
+    click.echo(f"{escape(shown)} is deleted. The worker removes what it had.")
 
 
 def _find_first() -> int:

@@ -111,6 +111,8 @@ FRESH = frozenset(
         "connect.add_key",
         "settings.save_role",
         "settings.remove",
+        "settings.delete",
+        "account.delete",
         "channel.add",
         "channel.save",
         "channel.switch_on",

@@ -4,10 +4,12 @@ from flask import Blueprint, abort, current_app, flash, redirect, render_templat
 from flask.typing import ResponseReturnValue
 
 from app.console.formatting import plural
-from app.console.guards import current_membership, current_workspace, signed_in_user
+from app.console.guards import current_membership, current_workspace, may, signed_in_user
 from app.console.instance import describe_instance, find_oldest
 from app.console.paging import Paged, page_argument
+from app.links import start_page
 from app.models import ROLES, Membership
+from app.workspaces.deletion import delete_workspace
 from app.workspaces.members import (
     change_role,
     count_members,
@@ -89,6 +91,21 @@ def remove(public_id: str) -> ResponseReturnValue:
     except RefusedError as error:
         return _show_page({f"member-{public_id}": [str(error)]}), 422
     return _answer(f"{email} is no longer in the workspace.")
+
+
+@blueprint.post("/settings/delete")
+def delete() -> ResponseReturnValue:
+    """For owners, who type its name once more."""
+    if not may("owner"):
+        abort(403, "Only an owner deletes the workspace.")
+    workspace = current_workspace()
+    name = workspace.name
+    try:
+        delete_workspace(workspace, request.form.get("name_again", ""))
+    except RefusedError as error:
+        return _show_page(error.errors), 422
+    flash(f"The workspace {name} is deleted.", "success")
+    return redirect(start_page(), 303)
 
 
 def _find(public_id: str) -> Membership:

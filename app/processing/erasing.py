@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, select
 
+from app.extensions import db
 from app.models import (
     Alert,
     ApiKey,
@@ -33,6 +34,13 @@ _WITH_WORKSPACE: tuple[type[Any], ...] = (
 )
 """Tables that may be long, what points to others first. The rest is short, and goes with the
 workspace's own row."""
+
+
+def find_deleted() -> Iterator[Removal]:
+    """Of each workspace that somebody has deleted."""
+    deleted = select(Workspace.id).where(Workspace.deleted_at.is_not(None))
+    for workspace_id in db.session.scalars(deleted).all():
+        yield from list_removals(workspace_id)
 
 
 def list_removals(workspace_id: int) -> Iterator[Removal]:

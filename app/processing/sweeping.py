@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.clock import now
 from app.extensions import checkpoint, db, is_sqlite, writing
 from app.models import Event, Purge, UnstoredCount
+from app.processing.erasing import find_deleted
 from app.processing.many_rows import insert_rows
 from app.processing.retention import Removal, find_past
 from app.processing.size_limit import find_too_much
@@ -119,6 +120,7 @@ class Sweeper:
         """All of it, without rest; nothing where another worker is at it."""
         with _alone() as is_alone:
             if is_alone:
+                yield from self._remove_all(find_deleted())
                 yield from self._remove_all(find_past())
                 yield from self._remove_all(find_too_much(self._removed))
                 yield from self._merge_counts()
