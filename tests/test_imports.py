@@ -60,6 +60,7 @@ LEVELS = {
     "processing": 6,
     "workspaces": 6,
     "doctor": 7,
+    "archives": 7,
     "ingest": 7,
     "importing": 7,
     "errors": 8,

@@ -10,6 +10,7 @@ import psycopg
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import DBAPIError
 
+from app.archives.layout import ArchiveError
 from app.backups.contents import BackupError
 from app.cli.text import escape
 from app.config import ConfigurationError
@@ -19,7 +20,14 @@ from app.processing.secret_mark import ForeignSecretError
 from app.workspaces.passwords import WeakPasswordError
 from app.workspaces.people import AlreadySetUpError, RefusedError
 
-REFUSALS = (RefusedError, WeakPasswordError, ConfigurationError, ForeignSecretError, BackupError)
+REFUSALS = (
+    RefusedError,
+    WeakPasswordError,
+    ConfigurationError,
+    ForeignSecretError,
+    BackupError,
+    ArchiveError,
+)
 
 
 class Command(click.Command):

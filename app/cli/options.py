@@ -44,7 +44,7 @@ def find_workspace(wanted: str | None) -> Workspace:
 
     Raises ClickException.
     """
-    every = select(Workspace).order_by(Workspace.id)
+    every = select(Workspace).where(Workspace.deleted_at.is_(None)).order_by(Workspace.id)
     if wanted:
         every = every.where(or_(Workspace.public_id == wanted, Workspace.name == wanted))
     found = list(db.session.scalars(every))

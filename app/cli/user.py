@@ -11,6 +11,7 @@ from app.cli.text import Row, print_row, print_rows
 from app.extensions import db
 from app.models import ROLES, Membership, Workspace
 from app.workspaces.people import add_member, create_user, is_set_up, set_up
+from app.workspaces.person_deletion import delete_person
 from app.workspaces.rescue import find_person, reset_password, reset_two_factor
 
 COLUMNS = ("id", "email", "role")
@@ -101,6 +102,22 @@ def reset_two_factor_(email: str) -> None:
     """Turn two-factor sign-in off for a user who lost the device. All their sessions end."""
     person = reset_two_factor(email)
     click.echo(f"{person.email} signs in with the password alone from now on.")
+
+
+@user.command("delete")
+@click.argument("email")
+@click.option("--email-again", metavar="EMAIL", help="Instead of typing it when asked.")
+def delete(email: str, email_again: str | None) -> None:
+    """Delete a user's account and what tells of the person, for good.
+
+    All their sessions end. What they made stays, without their name; the audit log keeps the
+    account's id in the place of the address. Not the last owner of a workspace, and not who set the
+    server up. See docs/data.md.
+    """
+    person = find_person(email)
+    again = click.prompt("Type the address", err=True) if email_again is None else email_again
+    delete_person(person, again)
+    click.echo("The account is deleted.")
 
 
 @user.command("list")

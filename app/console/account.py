@@ -20,6 +20,7 @@ from app.models import THEMES
 from app.workspaces.digests import want_digest, wants_digest
 from app.workspaces.passwords import MIN_LENGTH
 from app.workspaces.people import RefusedError
+from app.workspaces.person_deletion import delete_person
 from app.workspaces.profile import (
     change_password,
     change_profile,
@@ -130,6 +131,16 @@ def end_others() -> ResponseReturnValue:
     count = end_other_sessions(user, user.get_id())
     flash(f"{plural(count, 'other session')} ended." if count else "There was no other.", "success")
     return redirect(url_for("account.show_account"), 303)
+
+
+@blueprint.post("/account/delete")
+def delete() -> ResponseReturnValue:
+    """For whoever types the address once more."""
+    try:
+        delete_person(signed_in_user(), request.form.get("email_again", ""))
+    except RefusedError as error:
+        return show_page(error.errors), 422
+    return redirect(url_for("sign_in.show_sign_in"), 303)
 
 
 def _change(act: Callable[[], object], done: str) -> ResponseReturnValue:

@@ -36,7 +36,7 @@ DOWNLOADS = {
     "mending.download_draft": Download("event_downloaded", "event", "draft"),
     "runs.download_texts": Download("run_downloaded", "run", "texts"),
 }
-"""By endpoint: with the exports of the audit log itself, all that a GET notes there."""
+"""By endpoint: with the exports of lists and of the audit log, all that a GET notes there."""
 
 
 def init_downloads(app: Flask) -> None:

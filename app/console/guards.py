@@ -74,6 +74,7 @@ ACCESS = {
     "settings": Access(change="admin"),
     "audit": Access(look="owner", change="owner"),
     "doctor": Access(look="owner", change="owner"),
+    "exports": Access(look="member"),
     "alerts": Access(),
     "alert_rules": Access(),
     "rule_form": Access(look="member"),
@@ -130,6 +131,8 @@ FRESH = frozenset(
         "settings.save_role",
         "settings.remove",
         "settings.add_invitation",
+        "settings.delete",
+        "account.delete",
         "channel.add",
         "channel.save",
         "channel.switch_on",
@@ -141,6 +144,9 @@ FRESH = frozenset(
         "two_factor.show_new_codes",
         "audit.export_csv",
         "audit.export_lines",
+        "exports.export_events",
+        "exports.export_runs",
+        "exports.export_problems",
     }
 )
 """Endpoints, of pages, files and forms, that need the password to have been given lately: keys,

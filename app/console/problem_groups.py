@@ -83,9 +83,7 @@ def show_groups() -> ResponseReturnValue:
     filters = asked.filters
     groups = list_groups(scope, current_workspace().id)
     codes = find_codes(groups)
-    chosen = [group for group in groups if VIEWS[filters.view][1](group)]
-    fitting = exact_codes(filters.code) if filters.code else None
-    wanted = [each for each in chosen if not fitting or codes.get(each.fingerprint) in fitting]
+    chosen, wanted = choose(groups, codes, filters)
     if asked.errors:
         wanted = []
     paged = Paged(len(wanted), PAGE_SIZE, "problem_groups.show_groups", kept=KEPT)
@@ -103,6 +101,16 @@ def show_groups() -> ResponseReturnValue:
         kept=kept_since("problem", _find_oldest(groups)),
         page_url=lambda **changes: _page_url(filters, **changes),
     ), 422 if asked.errors else 200
+
+
+def choose(
+    groups: Sequence[Group], codes: Mapping[str, str], filters: Filters
+) -> tuple[list[Group], list[Group]]:
+    """Those of the view, and of these those with the code that the address asks for."""
+    chosen = [group for group in groups if VIEWS[filters.view][1](group)]
+    fitting = exact_codes(filters.code) if filters.code else None
+    wanted = [each for each in chosen if not fitting or codes.get(each.fingerprint) in fitting]
+    return chosen, wanted
 
 
 def _find_oldest(groups: Sequence[Group]) -> datetime | None:

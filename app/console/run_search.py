@@ -53,14 +53,14 @@ def find_page(
     text = wanted.value("q")
     exact = _find_exact(workspace_id, wanted, text) if text else []
     if after is not None:
-        found, stopped_at = _search(workspace_id, wanted, after, exact, is_upward=True)
+        found, stopped_at = search(workspace_id, wanted, after, exact, is_upward=True)
         if len(found) > PAGE_SIZE:
             shown = found[PAGE_SIZE - 1 :: -1]
             return Page(shown, newer=shown[0], older=shown[-1])
         if stopped_at is not None:
             return Page(found[::-1], newer=stopped_at, older=found[0] if found else after)
         before = None
-    found, stopped_at = _search(workspace_id, wanted, before, exact, is_upward=False)
+    found, stopped_at = search(workspace_id, wanted, before, exact)
     shown = found[:PAGE_SIZE]
     newer = (shown[0] if shown else before) if before is not None else None
     first = exact if before is None else ()
@@ -69,21 +69,23 @@ def find_page(
     return Page(shown, newer, older=stopped_at, stopped_at=stopped_at, exact=first)
 
 
-def _search(
+def search(
     workspace_id: int,
     wanted: RunFilter,
     start: Place | None,
-    exact: Sequence[Place],
+    exact: Sequence[Place] = (),
     *,
-    is_upward: bool,
+    is_upward: bool = False,
+    limit: int = PAGE_SIZE + 1,
 ) -> tuple[list[Place], Place | None]:
-    """One more than a page shows, in the order of the search, and where it ran out of time.
+    """So many (one more than a page shows), in the order of the search, and where it ran out of
+    time.
 
     Without what is exact. Where an index has answered, the rest is left to whoever goes on.
     """
     indexed, others = wanted.indexed_conditions(workspace_id), wanted.other_conditions()
     if not others:
-        return _list(wanted, indexed, start, PAGE_SIZE + 1, is_upward), None
+        return _list(wanted, indexed, start, limit, is_upward), None
     if exact:
         others = [*others, Run.id.not_in([place.id for place in exact])]
     end = time.monotonic() + (0 if exact and start is None else SECONDS)
@@ -93,8 +95,8 @@ def _search(
         started = time.monotonic()
         last = _end_of_window(wanted, indexed, start, size, is_upward)
         inside = [*indexed, *others, *([_up_to(wanted, last, is_upward)] if last else [])]
-        found += _list(wanted, inside, start, PAGE_SIZE + 1 - len(found), is_upward)
-        if last is None or len(found) > PAGE_SIZE:
+        found += _list(wanted, inside, start, limit - len(found), is_upward)
+        if last is None or len(found) >= limit:
             return found, None
         seconds = time.monotonic() - started
         if is_over(end, seconds):

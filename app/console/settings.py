@@ -9,12 +9,14 @@ from app.console.guards import (
     choose_workspace,
     current_membership,
     current_workspace,
+    may,
     signed_in_user,
 )
 from app.console.instance import describe_instance, find_oldest
 from app.console.paging import Paged, page_argument
-from app.links import public_url_for
+from app.links import public_url_for, start_page
 from app.models import ROLES, Membership
+from app.workspaces.deletion import delete_workspace
 from app.workspaces.invitations import call_back, invite, list_invitations
 from app.workspaces.members import (
     change_role,
@@ -139,6 +141,21 @@ def add_workspace() -> ResponseReturnValue:
     choose_workspace(workspace.public_id)
     flash(f"{workspace.name} is there, and shown from now on.", "success")
     return redirect(url_for("overview.show_overview"), 303)
+
+
+@blueprint.post("/settings/delete")
+def delete() -> ResponseReturnValue:
+    """For owners, who type its name once more."""
+    if not may("owner"):
+        abort(403, "Only an owner deletes the workspace.")
+    workspace = current_workspace()
+    name = workspace.name
+    try:
+        delete_workspace(workspace, request.form.get("name_again", ""))
+    except RefusedError as error:
+        return _show_page(error.errors), 422
+    flash(f"The workspace {name} is deleted.", "success")
+    return redirect(start_page(), 303)
 
 
 def _find(public_id: str) -> Membership:

@@ -26,5 +26,8 @@ def check_audit_log() -> Finding:
     message = (
         f"Somebody has removed what keeps it from being changed: {', '.join(sorted(missing))}."
     )
-    fix = "Find out who can write to the database, and make the triggers of migration 0017 anew."
+    fix = (
+        "Find out who can write to the database, and make the triggers of migrations 0017 and 0021 "
+        "anew."
+    )
     return Finding(name, "fail", message, fix)

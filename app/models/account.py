@@ -34,6 +34,8 @@ class Workspace(Entity):
     rejected_days: Mapped[int | None]
     event_days: Mapped[int | None]
     failure_days: Mapped[int | None]
+    # Nobody is in it any more, no key opens it, and the worker removes what it had.
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class User(UserMixin, Entity):

@@ -25,7 +25,8 @@ def _of_some(name: str, where: TextClause, *columns: str) -> Index:
 class AuditEntry(Entity):
     """One thing that somebody did. It outlives all that it tells of, and so points to nothing.
 
-    Triggers refuse each UPDATE, and each DELETE before `keep_until`: migration 0017 makes them,
+    Triggers refuse each UPDATE but that a person whose account is gone is forgotten, and each
+    DELETE before `keep_until`: migrations 0017 and 0021 make them,
     and whatever makes the table anew has to make them anew.
     """
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.clock import now
 from app.extensions import checkpoint, db, is_sqlite, writing
 from app.models import Event, Purge, UnstoredCount
+from app.processing.erasing import find_deleted
 from app.processing.many_rows import insert_rows
 from app.processing.retention import Removal, find_past
 from app.processing.size_limit import find_too_much
@@ -119,10 +120,15 @@ class Sweeper:
         """All of it, without rest; nothing where another worker is at it."""
         with _alone() as is_alone:
             if is_alone:
+                yield from self._remove_all(find_deleted())
                 yield from self._remove_all(find_past())
                 yield from self._remove_all(find_too_much(self._removed))
                 yield from self._merge_counts()
         db.session.rollback()
+
+    def remove(self, removals: Iterable[Removal]) -> Iterator[Batch]:
+        """All of these, whoever else is at it."""
+        yield from self._remove_all(removals)
 
     def _merge_counts(self) -> Iterator[Batch]:
         started = self._clock()
@@ -168,6 +174,14 @@ class Found(NamedTuple):
 def prune() -> int:
     """Remove all that may go, without rest; returns how many rows went."""
     return sum(batch.rows for batch in Sweeper().sweep())
+
+
+def remove_now(removals: Iterable[Removal]) -> None:
+    """To their end, in batches with a rest behind each."""
+    for batch in Sweeper().remove(removals):
+        db.session.rollback()
+        if batch.rows:
+            time.sleep(max(LEAST_REST, batch.seconds))
 
 
 def sweep_on(sweeper: Sweeper) -> float:

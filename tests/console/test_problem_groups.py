@@ -32,7 +32,8 @@ MAX_HTML = 100 * 1024
 
 
 def group_links(page: Page) -> list[str]:
-    return [link for link in page.links if link.startswith("/problems/")]
+    links = [link for link in page.links if link.startswith("/problems/")]
+    return [link for link in links if "/export." not in link]
 
 
 def only_group(client: FlaskClient, path: str = "/problems") -> str:

@@ -1,0 +1,1 @@
+"""A workspace as one file, which another server takes in."""

@@ -1,0 +1,120 @@
+"""The end of a person's account: what tells of them goes, and the audit log keeps a number."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Select, delete, func, or_, select, update
+
+from app.extensions import db, writing
+from app.models import (
+    AuditEntry,
+    Delivery,
+    Event,
+    Instance,
+    Membership,
+    User,
+    Workspace,
+)
+from app.workspaces.audit import note
+from app.workspaces.people import RefusedError
+from app.workspaces.tries import forget_person_in
+
+FIELD = "email_again"
+WINDOW = 20_000
+"""Ids of events that are looked at in one statement, outside of the write lock."""
+BATCH = 500
+
+
+def delete_person(user: User, email_again: str) -> None:
+    """Remove the account with its sessions, codes and memberships, and the address from what was
+    sent by it or to it. Raises RefusedError for another address, for the last owner of a workspace,
+    and for who set the server up.
+
+    First what is not the account itself, in batches: broken off, it can be begun anew.
+    """
+    user_id, public_id, email = user.id, user.public_id, user.email
+    if email_again.strip().lower() != email:
+        raise RefusedError(FIELD, f"Type the e-mail address as it is written: {email}")
+    _refuse_needed(user_id)
+    for ids in _find_sent(email):
+        with writing() as session:
+            sent = update(Event).where(Event.id.in_(ids))
+            session.execute(_quietly(sent.values(sent_by=public_id)))
+    entries = _find_entries(public_id)
+    with writing() as session:
+        _refuse_needed(user_id)
+        there = select(Membership.workspace_id).where(Membership.user_id == user_id)
+        workspaces: list[int | None] = [*session.scalars(there)]
+        for workspace_id in workspaces or [None]:
+            note(session, "person_deleted", workspace_id, public_id)
+        forget_person_in(session, email)
+        session.execute(_quietly(delete(Delivery).where(Delivery.recipient == email)))
+        session.execute(_quietly(delete(User).where(User.id == user_id)))
+        session.flush()
+        newest = entries[-1] if entries else 0
+        entries += session.scalars(_tells_of(public_id).where(AuditEntry.id > newest))
+        _forget(entries, public_id)
+
+
+def _refuse_needed(user_id: int) -> None:
+    if db.session.scalar(select(Instance.id).where(Instance.owner_id == user_id)):
+        raise RefusedError(FIELD, "This account set the server up, which needs its owner.")
+    owners = select(func.count(Membership.id)).where(
+        Membership.workspace_id == Workspace.id,
+        Membership.role == "owner",
+        Membership.user_id != user_id,
+    )
+    lonely = (
+        select(Workspace.name)
+        .join(Membership, Membership.workspace_id == Workspace.id)
+        .where(Membership.user_id == user_id, Membership.role == "owner")
+        .where(owners.correlate(Workspace).scalar_subquery() == 0)
+    )
+    name = db.session.scalar(lonely.limit(1))
+    if name is not None:
+        raise RefusedError(
+            FIELD,
+            f"This is the last owner of the workspace {name}. Make somebody else an owner first, "
+            "or delete the workspace.",
+        )
+
+
+def _find_sent(email: str) -> Iterator[Sequence[int]]:
+    """Ids of events that were sent from the console under this address, some at a time."""
+    low, high = db.session.execute(select(func.min(Event.id), func.max(Event.id))).one()
+    db.session.rollback()
+    for start in range(low or 0, (high or -1) + 1, WINDOW):
+        inside = (Event.id >= start) & (Event.id < start + WINDOW)
+        found = db.session.scalars(select(Event.id).where(inside, Event.sent_by == email)).all()
+        db.session.rollback()
+        for first in range(0, len(found), BATCH):
+            yield found[first : first + BATCH]
+
+
+def _find_entries(public_id: str) -> list[int]:
+    found = list(db.session.scalars(_tells_of(public_id)))
+    db.session.rollback()
+    return found
+
+
+def _tells_of(public_id: str) -> Select[int]:
+    mine = or_(AuditEntry.who_id == public_id, AuditEntry.about_id == public_id)
+    return select(AuditEntry.id).where(mine).order_by(AuditEntry.id)
+
+
+def _forget(entries: Sequence[int], public_id: str) -> None:
+    """The log keeps the number of who did it, and what was done; the database lets nobody do this
+    to an entry of a person who is still there (migration 0021)."""
+    for first in range(0, len(entries), BATCH):
+        some = AuditEntry.id.in_(entries[first : first + BATCH])
+        done = (AuditEntry.who_id == public_id) & some
+        did = {"who": public_id, "remote_addr": None, "user_agent": None, "details": None}
+        db.session.execute(_quietly(update(AuditEntry).where(done).values(did)))
+        about = (AuditEntry.about_id == public_id) & some
+        was = {"about": public_id, "details": None}
+        db.session.execute(_quietly(update(AuditEntry).where(about).values(was)))
+
+
+def _quietly(statement: Any) -> Any:
+    """The session need not know: it reads none of it again."""
+    return statement.execution_options(synchronize_session=False)
