@@ -39,7 +39,7 @@ class Kind(NamedTuple):
 
 
 def _read_switch(column: Column[Any], value: Any) -> bool:
-    return _of(bool, value)
+    return bool(_of(bool, value))
 
 
 def _read_number(column: Column[Any], value: Any) -> int:
