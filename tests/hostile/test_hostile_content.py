@@ -224,14 +224,14 @@ def name_people(text: str) -> None:
             session.scalars(select(User)).one(),
         )
         workspace.name = user.name = text
-        user.email = f"{text}@pwned.example"
+        user.email = "<svg/onload=window.__pwned=1>@pwned.example"  # A QR code holds no more.
         for each in session.scalars(select(UserSession).order_by(UserSession.id)).all()[-1:]:
             each.remote_addr = each.user_agent = text
         session.add(
             AuditEntry(
                 workspace_id=workspace.id,
                 actor="person",
-                who=user.email,
+                who=text,
                 who_id=user.public_id,
                 what="workspace_renamed",
                 about=text,
