@@ -17,13 +17,14 @@ from sqlalchemy import select
 
 from app.console.event_filter import EventFilter, read_filter
 from app.console.event_pages import MAX_ID, read_id
-from app.console.event_search import list_ids, load_events, match_ids, search
+from app.console.event_search import list_ids, load_events, match, match_ids, search
 from app.console.guards import (
     current_membership,
     current_workspace,
     signed_in_user,
     visible_workspace_ids,
 )
+from app.console.hidden import sift
 from app.console.live_log import blueprint, page_url
 from app.console.notices import Batch, Gap, Notice, Told, Wanted, cursor_of, tell_new
 from app.console.tail import MAX_PENDING, Subscription, Tail, drain
@@ -52,7 +53,7 @@ def init_stream(app: Flask) -> None:
 @blueprint.get("/events/stream")
 def stream_events() -> Response:
     """New rows from `Last-Event-ID` (or `?after=`) on, and changes of rows that were waiting."""
-    wanted = read_filter(request.args, current_workspace().id)
+    wanted = sift(read_filter(request.args, current_workspace().id))
     if wanted.errors:
         abort(400, "This filter can't be read.")
     start = read_id(request.headers.get("Last-Event-ID") or request.args.get("after"))
@@ -128,7 +129,7 @@ def catch_up(tail: Tail, subscription: Subscription, reader: Reader) -> Iterator
     left_out, missed = ids[allowed:], load_events(ids[:allowed])
     listed = _list_waiting(subscription.position, reader)
     shown = load_events([each for each in listed if each not in left_out])
-    fitting = match_ids(wanted, [event.id for event in shown])
+    fitting = match(wanted, [event.id for event in shown]).ids
     waiting = {event.id for event in (*missed, *shown) if event.state == "accepted"}
     coming: set[int] = set()
     if wanted.may_come_true:
