@@ -1,4 +1,4 @@
-"""compose.yaml, compose.postgres.yaml and Traefik's file: no word in them that nobody knows."""
+"""compose.yaml, compose.postgres.yaml, CI's and Traefik's: no word in them that nobody knows."""
 
 import re
 import shutil
@@ -76,3 +76,10 @@ def test_traefiks_routers_name_services_and_middlewares_that_are_there() -> None
         assert set(router.get("middlewares", [])) <= set(http["middlewares"])
     for service in http["services"].values():
         assert service["loadBalancer"]["serversTransport"] in http["serversTransports"]
+
+
+def test_no_client_s_path_passes_traefik() -> None:
+    http = load("deploy/proxies/traefik.yaml")["http"]
+    for router in http["routers"].values():
+        first = http["middlewares"][router["middlewares"][0]]
+        assert first["headers"]["customRequestHeaders"] == {"X-Forwarded-Prefix": ""}
