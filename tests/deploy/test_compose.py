@@ -83,3 +83,15 @@ def test_no_client_s_path_passes_traefik() -> None:
     for router in http["routers"].values():
         first = http["middlewares"][router["middlewares"][0]]
         assert first["headers"]["customRequestHeaders"] == {"X-Forwarded-Prefix": ""}
+
+
+def test_ci_runs_all_checks_and_keeps_the_list_of_parts() -> None:
+    """As SECURITY.md says; `true` is how YAML 1.1 reads `on`."""
+    workflow = load(".github/workflows/ci.yml")
+    steps = workflow["jobs"]["checks"]["steps"]
+    assert any(step.get("run", "").endswith(".ci/run") for step in steps)
+    assert any(step.get("with", {}).get("path") == "build/sbom.json" for step in steps)
+    assert workflow["permissions"] == {"contents": "read"}
+    assert {"push", "pull_request"} <= set(workflow[True])
+    commands = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert {"make lint", "make audit", "make sbom", "make test"} <= set(commands)
