@@ -1,5 +1,6 @@
-"""Keys that are written otherwise than plainly: as base64, hex, escapes of JSON, percent signs,
-UTF-16 or UTF-32. Where a request is stored, they are starred out too, the length unchanged.
+"""Keys that are written otherwise than plainly: as base64, also in lines, hex, escapes of JSON,
+percent signs, UTF-16 or UTF-32. Where a request is stored, they are starred out too, the length
+unchanged.
 """
 
 import base64
@@ -13,7 +14,12 @@ from app.keys import PREFIX_LENGTH, mask_keys
 
 _IN_BASE64 = re.compile(r"(?:ZnBf|ZwX|mcF[89])")
 """`fp_` where it begins with the first, second or third byte of three (RFC 4648, section 4)."""
-_BASE64 = re.compile(r"[0-9A-Za-z+/_-]{28,}+")
+_SHORTEST_RUN = 28
+_BASE64 = re.compile(rf"[0-9A-Za-z+/_-]{{{_SHORTEST_RUN},}}+")
+_BREAK = r"(?:(?:\\{1,8}r|\r|%0[Dd])?(?:\\{1,8}n|\n|%0[Aa])[ \t]*+)"
+"""The end of a line, as it is, or as JSON and forms write it; what follows may be indented."""
+_LINES = re.compile(rf"[0-9A-Za-z+/_-]++(?:{_BREAK}[0-9A-Za-z+/_-]++)++")
+_BETWEEN = re.compile(_BREAK)
 _HEX = re.compile(r"66705[Ff](?:3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]){20,}+")
 _ESCAPED = re.compile(r"(?:\\u00[0-7][0-9A-Fa-f]|[0-9A-Za-z_]){23,}+")
 _PERCENT = re.compile(r"(?:%[0-7][0-9A-Fa-f]|[0-9A-Za-z_]){23,}+")
@@ -34,7 +40,11 @@ def mask_disguised(text: str) -> str:
     for sign, find in _DISGUISES:
         if sign in text:
             text = find(text)
-    return text
+    if "\n" in text or ("\\" in text and "\\n" in text) or ("%" in text and "%0" in text):
+        may_be_base64 = _has_sign_over_lines(text.encode("utf-8", "replace"))
+    else:
+        may_be_base64 = "ZnBf" in text or "ZwX" in text or "mcF" in text
+    return _star_out_base64(text) if may_be_base64 else text
 
 
 def mask_all_keys(text: str) -> str:
@@ -44,18 +54,21 @@ def mask_all_keys(text: str) -> str:
 
 def mask_all_keys_in_bytes(raw: bytes) -> bytes:
     """The same for a body, which is otherwise kept byte by byte."""
-    if not any(sign in raw for sign in _SIGNS):
+    if not _may_hold_keys(raw):
         return raw
     return mask_all_keys(raw.decode("latin-1")).encode("latin-1")
 
 
 def _star_out_base64(text: str) -> str:
-    return _BASE64.sub(_star_out_if_base64, text)
+    return _LINES.sub(_star_out_lines, _BASE64.sub(_star_out_if_base64, text))
 
 
 def _star_out_if_base64(found: re.Match[str]) -> str:
+    return _star_out_run(found[0])
+
+
+def _star_out_run(run: str) -> str:
     """Whatever stands before it may have been taken for a part of it: it may begin later."""
-    run = found[0]
     if not _IN_BASE64.search(run):
         return run
     for shift in range(4):
@@ -63,6 +76,42 @@ def _star_out_if_base64(found: re.Match[str]) -> str:
         if mask_keys(plain) != plain:
             return "*" * len(run)
     return run
+
+
+def _may_hold_keys(raw: bytes) -> bool:
+    """Asked of each body that comes in: quick, and too cautious. The signs are `_DISGUISES`'s; what
+    is rare in all bodies is looked for by its rarest byte first."""
+    if b"%" in raw or b"fp" in raw or b"66705" in raw or (b"\0" in raw and b"p\0" in raw):
+        return True
+    if b"\\" in raw:
+        return b"\\u00" in raw or _has_sign_over_lines(raw)
+    if b"\n" in raw:
+        return _has_sign_over_lines(raw)
+    return b"ZnBf" in raw or b"ZwX" in raw or b"mcF" in raw
+
+
+def _has_sign_over_lines(raw: bytes) -> bool:
+    """Whether base64 of a key may begin in it, also in one line and go on in the next; ends of
+    lines are also written as JSON and forms do."""
+    if b"\\n" in raw:
+        raw = raw.replace(b"\\n", b"").replace(b"\\r", b"")
+    raw = raw.translate(None, b"\r\n\t \\")
+    if b"%0" in raw:
+        for sign in (b"%0A", b"%0a", b"%0D", b"%0d"):
+            raw = raw.replace(sign, b"")
+    return b"ZnBf" in raw or b"ZwX" in raw or b"mcF" in raw
+
+
+def _star_out_lines(found: re.Match[str]) -> str:
+    """Lines of base64 with nothing else in them are one run; their ends stay."""
+    lines = found[0]
+    run = _BETWEEN.sub("", lines)
+    if len(run) < _SHORTEST_RUN or _star_out_run(run) == run:
+        return lines
+    return "".join(
+        part if _BETWEEN.fullmatch(part) else "*" * len(part)
+        for part in re.split(f"({_BREAK})", lines)
+    )
 
 
 def _decode(run: str) -> str:
@@ -136,14 +185,10 @@ def _rewrite(written: str, plain: str) -> str:
 
 
 _DISGUISES: tuple[tuple[str, Callable[[str], str]], ...] = (
-    ("ZnBf", _star_out_base64),
-    ("ZwX", _star_out_base64),
-    ("mcF", _star_out_base64),
     ("66705", _star_out_hex),
     ("\\u00", _star_out_escaped),
     ("%", _star_out_percent),
     ("p\0", _star_out_utf_16),
     ("fp", _star_out_odd),
 )
-"""What a disguise can't do without, and what finds it."""
-_SIGNS = tuple(sign.encode() for sign, _ in _DISGUISES)
+"""What a disguise can't do without, and what finds it; base64 comes last: it may go over lines."""

@@ -1,7 +1,8 @@
 """`python -m supply.advisories`: whether a pinned package has a known vulnerability (`make audit`).
 
-Ends with 1 where one has. Where no advisory service can be reached it says so, and ends with 0: a
-build without the internet must not fail for what it can't know.
+Ends with 1 where one has. Where the network can't be reached at all it says so, and ends with 0: a
+build without the internet must not fail for what it can't know. A service that is reached and gives
+no answer ends it with 2, unless another one answers: what was not asked must not pass for good.
 """
 
 import json
@@ -19,13 +20,13 @@ SERVICES = ("pypi", "osv")
 """Asked in this order, until one knows the packages."""
 SECONDS = 300
 _NOT_REACHED = re.compile(
-    r"ConnectionError|ProxyError|SSLError|Timeout|NameResolutionError|HTTPError|ServiceError"
-    r"|Could not connect|timed out"
+    r"NewConnectionError|NameResolutionError|ProxyError|ConnectTimeout|Could not connect"
 )
+"""No name was resolved, or nobody took the connection. What was refused later, was reached."""
 
 
 class UnusableError(Exception):
-    """pip-audit itself failed; the message is what it said."""
+    """pip-audit failed, or the service that it asked; the message is what it said."""
 
 
 class Report(NamedTuple):
@@ -51,7 +52,7 @@ def _describe(package: dict[str, Any], flaw: dict[str, Any]) -> str:
 
 
 def ask(service: str, pins: Path = PINS, program: Iterable[str] = ()) -> Report | None:
-    """None where the service can't be reached. Raises UnusableError."""
+    """None where the network can't be reached. Raises UnusableError."""
     command = [*(program or (sys.executable, "-m", "pip_audit"))]
     options = ["--no-deps", "--disable-pip", "--format", "json", "--progress-spinner", "off"]
     command += ["--requirement", str(pins), "--vulnerability-service", service, *options]
@@ -59,8 +60,8 @@ def ask(service: str, pins: Path = PINS, program: Iterable[str] = ()) -> Report 
         done = subprocess.run(  # noqa: S603 (our own words)
             command, capture_output=True, text=True, timeout=SECONDS, cwd=ROOT
         )
-    except subprocess.TimeoutExpired:
-        return None
+    except subprocess.TimeoutExpired as error:
+        raise UnusableError(f"No answer within {SECONDS} s.") from error
     try:
         return read_report(done.stdout)
     except (ValueError, KeyError) as error:
@@ -76,7 +77,7 @@ def judge(reports: Iterable[Report | None]) -> tuple[int, str]:
     report = next((each for each in reports if each and each.checked), None)
     if report is None:
         return 0, (
-            "NOT CHECKED: no advisory service could be reached, or it knows none of the packages. "
+            "NOT CHECKED: no network could be reached, or no service knows any of the packages. "
             "Run `make audit` where the internet is."
         )
     rest = f"; {report.unknown} are not known to the service" if report.unknown else ""
@@ -86,12 +87,28 @@ def judge(reports: Iterable[Report | None]) -> tuple[int, str]:
     return (1 if report.found else 0), "\n".join(lines)
 
 
+def survey(services: Iterable[str] = SERVICES) -> tuple[list[Report | None], list[str]]:
+    """Reports up to the first that knows any package, and what went wrong before."""
+    reports: list[Report | None] = []
+    faults: list[str] = []
+    for service in services:
+        try:
+            report = ask(service)
+        except UnusableError as error:
+            faults.append(f"{service}: {error}")
+            continue
+        reports.append(report)
+        if report and report.checked:
+            return reports, []
+    return reports, faults
+
+
 def main() -> int:
-    try:
-        code, text = judge(map(ask, SERVICES))
-    except UnusableError as error:
-        print(f"pip-audit could not be used: {error}", file=sys.stderr)
+    reports, faults = survey()
+    if faults:
+        print("NOT CHECKED: pip-audit could not be used.", *faults, sep="\n", file=sys.stderr)
         return 2
+    code, text = judge(reports)
     print(text)
     return code
 

@@ -60,6 +60,44 @@ def test_no_disguise_keeps_a_key(disguise: str, around: str) -> None:
     assert mask_all_keys_in_bytes(raw) == b"\xff" + masked.encode()
 
 
+def in_lines(text: str, width: int, end: str) -> str:
+    return end.join(text[start : start + width] for start in range(0, len(text), width))
+
+
+ENDS = {
+    "LF": "\n",
+    "CRLF": "\r\n",
+    "JSON's": "\\n",
+    "CRLF of JSON": "\\r\\n",
+    "JSON's in JSON": "\\\\n",
+    "a form's": "%0A",
+    "CRLF of a form": "%0d%0a",
+    "indented": "\n    ",
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("width", [2, 16, 60, 64, 76])
+@pytest.mark.parametrize("before", [0, 1, 2, 40, 55, 200])
+def test_base64_in_lines_keeps_no_key(end: str, width: int, before: int) -> None:
+    key = make_key()
+    packed = base64.b64encode(b"u" * before + key.encode() + b":").decode()
+    text = f'{{"note": "Basic {in_lines(packed, width, ENDS[end])}", "more": "it stays"}}'
+    masked = mask_all_keys(text)
+    joined = masked.replace(ENDS[end], "")
+    assert key[PREFIX_LENGTH:] not in reveal(joined) and key[PREFIX_LENGTH:24] not in reveal(joined)
+    assert len(masked) == len(text) and masked.endswith('", "more": "it stays"}')
+    raw = b"\xff" + text.encode()
+    assert mask_all_keys_in_bytes(raw) == b"\xff" + masked.encode()
+
+
+def test_base64_in_lines_without_a_key_stays() -> None:
+    packed = base64.b64encode(b"mcF ZwX fp_0123456789abcdef0123456789abcdef, fp_" * 9).decode()
+    text = in_lines(packed, 64, "\n")
+    assert mask_all_keys(text) == text
+    assert mask_all_keys_in_bytes(text.encode()) == text.encode()
+
+
 @pytest.mark.parametrize("disguise", DISGUISES)
 def test_what_only_looks_like_one_stays(disguise: str) -> None:
     text = DISGUISES[disguise]("fp_0123456789abcdef0123456789abcdef and fp_short")
@@ -67,7 +105,7 @@ def test_what_only_looks_like_one_stays(disguise: str) -> None:
     assert mask_all_keys_in_bytes(text.encode()) == text.encode()
 
 
-@given(st.text(max_size=60) | st.text(st.sampled_from("fp_ZnBmcF8\\u0066%05\0"), max_size=80))
+@given(st.text(max_size=60) | st.text(st.sampled_from("fp_ZnBmcF8\\u0066%05\0\n"), max_size=80))
 def test_all_else_stays_as_it_came(text: str) -> None:
     assert mask_all_keys(text) == mask_keys(text)
     raw = text.encode("utf-8", "surrogatepass")

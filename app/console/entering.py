@@ -49,7 +49,8 @@ def take_try(email: str, change: Callable[[list[Allowance]], list[Allowance]] = 
 
 
 def _list_ways(email: str) -> Iterator[list[Allowance]]:
-    """The next one is looked for only where there is no room by the one before."""
+    """The browser, or the place and then the person; the next way is looked for only where there is
+    no room by the one before."""
     browser, address = find_browser(email), request.remote_addr or ""
     if browser:
         yield [of_browser(email, browser)]

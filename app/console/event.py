@@ -44,6 +44,7 @@ from app.identifiers import is_new
 from app.ingest.batch_items import describe_accepted
 from app.ingest.batch_places import find_place
 from app.ingest.limits import told_wait
+from app.ingest.packed_bodies import read_note, without_note
 from app.links import public_url_for
 from app.models import ApiKey, Event
 from app.problem_documents import problem_document
@@ -102,6 +103,7 @@ def render_event(
         most_related=MOST_RELATED,
         body=body,
         encoded=_encode(body),
+        left_out=read_note(event.detail),
         hides_values=hides_values(event, body),
         is_revealed=is_revealed(),
         may_reveal=may_reveal(),
@@ -229,8 +231,8 @@ def rebuild_answer(event: Event) -> dict[str, Any]:
             ]
         return describe_accepted(answer) if is_of_batch(event) else answer
     said = public_code(event.code)
-    detail = event.detail if said == event.code else PROBLEMS[said].fix
-    return problem_document(said, event.status, detail or "", event.errors, event.public_id)
+    detail = without_note(event.detail or "") if said == event.code else PROBLEMS[said].fix
+    return problem_document(said, event.status, detail, event.errors, event.public_id)
 
 
 def rebuild_headers(event: Event) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """Pages of the log: which events stand on one, and from where its neighbours go on."""
 
+import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +14,8 @@ from app.console.event_search import (
     load_events,
     search,
 )
+from app.console.search_sieve import SECONDS as SIFTING
+from app.console.search_sieve import sift_events
 from app.models import Event
 
 PAGE_SIZE = 36
@@ -87,6 +90,8 @@ def _find_older(scope: Scope, wanted: EventFilter, place: Place) -> Page:
     before, shown = place.before, place.shown if place.before is not None else ()
     text = wanted.value("q") if before is None else None
     exact = find_exact(scope, text, wanted.conditions()) if text else []
+    if wanted.sifted_text:
+        exact = sift_events(wanted.sifted_text, exact, time.monotonic() + SIFTING).kept
     # Where an index has answered, the rest of the log is left to whoever goes on.
     ids, stopped_at = _find(scope, wanted, Place(before, shown=shown), 0 if exact else SECONDS)
     nearest = ids[:PAGE_SIZE]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -10,12 +11,16 @@ from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
 from app.console.event_bounds import Bounds, find_bounds
 from app.console.event_filter import EventFilter
+from app.console.search_sieve import SECONDS as SIFTING
+from app.console.search_sieve import Sieve, sift_events
 from app.extensions import db
 from app.models import IS_WARNED, Event, Run, Workflow, of_state
 from app.windows import FIRST_WINDOW, WINDOWS_AT_FIRST, is_over, list_few, next_size
 
 SECONDS = 0.04
 """How long a page may search; it says how far it came, and goes on from there."""
+MATCH_SECONDS = 0.5
+"""How long one look at the log may find out what of it a reader may find."""
 CHUNK = 1_000
 FEW = {"state": 60_000, "warned": 20_000, "workflow": 20_000}
 """Up to so many events, an index lists them all, and the search looks at no others."""
@@ -28,6 +33,13 @@ class Found(NamedTuple):
 
     ids: list[int]
     stopped_at: int | None = None
+
+
+class Matched(NamedTuple):
+    """Ids of events that fit, and of those for which there was no time to see whether they do."""
+
+    ids: set[int]
+    unread: Sequence[int] = ()
 
 
 def load_events(ids: Sequence[int]) -> list[Event]:
@@ -68,11 +80,21 @@ def list_ids(
 
 
 def match_ids(wanted: EventFilter, ids: Sequence[int]) -> set[int]:
-    """Which of these events fit; one statement."""
+    """Which of these events fit by what is stored; one statement."""
     if not ids:
         return set()
     fitting = select(Event.id).where(Event.id.in_(ids), *wanted.conditions())
     return set(db.session.scalars(fitting))
+
+
+def match(wanted: EventFilter, ids: Sequence[int]) -> Matched:
+    """Which of these events the reader may find; the newest are looked into first."""
+    fitting, text = match_ids(wanted, ids), wanted.sifted_text
+    if text is None or not fitting:
+        return Matched(fitting)
+    newest = sorted(fitting, reverse=True)
+    kept, read = sift_events(text, newest, time.monotonic() + MATCH_SECONDS)
+    return Matched(set(kept), newest[read:])
 
 
 def search(
@@ -140,6 +162,12 @@ class _Step(NamedTuple):
     high: int
     ids: list[int] | None = None
 
+    def behind(self, event_id: int, is_upward: bool) -> "_Step":
+        """The rest of it, once it has been looked at as far as this event."""
+        low, high = (event_id + 1, self.high) if is_upward else (self.low, event_id)
+        inside = None if self.ids is None else [each for each in self.ids if low <= each < high]
+        return _Step(low, high, inside)
+
 
 def _walk(
     steps: "_Steps",
@@ -149,15 +177,22 @@ def _walk(
     is_upward: bool,
     budget: float | None,
 ) -> Found:
-    conditions = wanted.conditions()
+    conditions, text = wanted.conditions(), wanted.sifted_text
     end = None if budget is None else time.monotonic() + budget
     ids: list[int] = []
     for step in steps:
         started = time.monotonic()
-        ids += _look(step, scope, conditions, limit - len(ids), is_upward)
+        found = _look(step, scope, conditions, limit - len(ids), is_upward)
+        seconds = time.monotonic() - started
+        if text is not None:
+            look = partial(_look, scope=scope, conditions=conditions, is_upward=is_upward)
+            sieve = Sieve(text, look, is_upward, None if end is None else end + SIFTING)
+            found, stopped_at = sieve.sift(step, found, limit - len(ids))
+            if stopped_at is not None:
+                return Found([*ids, *found], stopped_at)
+        ids += found
         if len(ids) >= limit:
             break
-        seconds = time.monotonic() - started
         steps.took(seconds)
         if end is not None and is_over(end, seconds) and not steps.is_done:
             return Found(ids, step.high if is_upward else step.low)

@@ -39,13 +39,13 @@ def contains_text(text: str) -> Condition:
     places = [holds(type_coerce(column, Text), escaped) for column in JSON]
     if _NUL not in needle:
         places += [holds(column, needle) for column in PLAIN]
-    codes = [code for code in PROBLEMS if any(needle in fold(name) for name in _names_of(code))]
+    codes = [code for code in PROBLEMS if any(needle in fold(name) for name in names_of(code))]
     if codes:
         places.append(Event.code.in_(codes))
     return or_(*places, body_holds(needle))
 
 
-def _names_of(code: str) -> tuple[str, ...]:
+def names_of(code: str) -> tuple[str, ...]:
     """How the console calls a problem, and what a sender was told."""
     said = public_code(code)
     return PROBLEMS[code].title, said, PROBLEMS[said].title

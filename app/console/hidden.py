@@ -2,16 +2,20 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from flask import current_app, g, session
 
 from app.console.body_places import BodyText, Place
 from app.console.guards import may, signed_in_user
+from app.console.url_filter import UrlFilter
 from app.models import Event
 from app.redaction import mask_body, mask_text, mask_value
 from app.signs import show_signs
 from app.url_secrets import mask_url_secrets
+
+Filter = TypeVar("Filter", bound=UrlFilter)
 
 SECONDS = 300
 """How long somebody who asked for it sees the hidden values of a request."""
@@ -24,6 +28,13 @@ def may_reveal() -> bool:
     """Whether the signed-in user has the role that FLOWPULSE_REVEAL_ROLE names."""
     role: str = current_app.config["FLOWPULSE_REVEAL_ROLE"]
     return role != NOBODY and may(role)
+
+
+def sift(wanted: Filter) -> Filter:
+    """The filter as it is for the signed-in user: by what is hidden, only those find anything who
+    could have it shown."""
+    is_whole = wanted.value("q") is None or may_reveal()
+    return wanted if is_whole else replace(wanted, is_sifted=True)
 
 
 def reveal(event: Event) -> None:

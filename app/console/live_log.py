@@ -15,6 +15,7 @@ from app.console.event_filter import EventFilter, read_filter
 from app.console.event_pages import MAX_ID, Page, Place, find_page, read_id, read_shown
 from app.console.filter_choices import list_choices
 from app.console.guards import current_workspace, visible_workspace_ids
+from app.console.hidden import sift
 from app.console.kept import kept_events
 from app.console.overview import first_slug
 from app.console.places import PlaceReader
@@ -38,7 +39,7 @@ def show_events() -> ResponseReturnValue:
     if short := lead_to_short_address():
         return short
     workspace, scope = current_workspace(), visible_workspace_ids()
-    wanted = read_filter(request.args, workspace.id)
+    wanted = sift(read_filter(request.args, workspace.id))
     if any(request.args[part.name] != part.text for part in wanted.parts if part.name in LIMITS):
         others = {name: list_texts(request.args, name) for name in PLACES}
         return redirect(page_url(wanted)(**others))  # With the offset, for whoever it is given to.

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import ColumnElement, select, true
 
 from app.console.event_bounds import newest_id
-from app.console.event_search import load_events, match_ids
+from app.console.event_search import Matched, load_events, match
 from app.console.notices import Notice, Wanted
 from app.extensions import db
 from app.models import Event, of_state
@@ -72,11 +72,15 @@ class News:
         return [self._notices[each] for each in ids if each in self._notices]
 
 
-def fitting(wanted: Wanted, ids: Sequence[int]) -> set[int]:
+def fitting(wanted: Wanted, ids: Sequence[int]) -> Matched:
     """Which of these events fit."""
     if not wanted:
-        return set(ids)
-    return {id_ for part in _parts(ids) for id_ in match_ids(wanted, part)}
+        return Matched(set(ids))
+    found = [match(wanted, part) for part in _parts(ids)]
+    return Matched(
+        {each for part in found for each in part.ids},
+        [each for part in found for each in part.unread],
+    )
 
 
 def _settled(followed: Sequence[int]) -> Iterable[int]:

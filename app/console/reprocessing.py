@@ -14,6 +14,7 @@ from app.ingest.attempts import Attempt, Checked, Outcome, check, send
 from app.ingest.batch_places import BATCH, find_place
 from app.ingest.body import read_object
 from app.ingest.foreign_pings import read_foreign_report
+from app.ingest.packed_bodies import read_note
 from app.ingest.pings import PINGS, read_report
 from app.ingest.records import KnownKey
 from app.ingest.references import REFERENCES
@@ -72,6 +73,8 @@ def find_hindrance(event: Event) -> str | None:
     if event.kind not in REPORTING:
         return _explain_kind(event)
     if not event.body and event.kind not in PINGS:
+        if read_note(event.detail):
+            return "Its body came compressed and was not stored: the sender has to send it plainly."
         return "It came without a body."
     if not is_whole(event):
         return "Only a part of its body was kept, so it has to be sent again by the sender."

@@ -10,6 +10,8 @@ from sqlalchemy import select
 from app.console.event_search import SECONDS, find_runs
 from app.console.places import Place
 from app.console.run_filter import RunFilter
+from app.console.search_sieve import SECONDS as SIFTING
+from app.console.search_sieve import sift_runs
 from app.console.url_filter import Condition
 from app.extensions import db
 from app.models import Run
@@ -84,7 +86,7 @@ def search(
     Without what is exact. Where an index has answered, the rest is left to whoever goes on.
     """
     indexed, others = wanted.indexed_conditions(workspace_id), wanted.other_conditions()
-    if not others:
+    if not others and not wanted.sifted_text:
         return _list(wanted, indexed, start, limit, is_upward), None
     if exact:
         others = [*others, Run.id.not_in([place.id for place in exact])]
@@ -95,7 +97,11 @@ def search(
         started = time.monotonic()
         last = _end_of_window(wanted, indexed, start, size, is_upward)
         inside = [*indexed, *others, *([_up_to(wanted, last, is_upward)] if last else [])]
-        found += _list(wanted, inside, start, limit - len(found), is_upward)
+        room, until = limit - len(found), end + SIFTING
+        more, stopped_at = _list_sifted(wanted, inside, start, room, is_upward, until)
+        found += more
+        if stopped_at is not None:
+            return found, stopped_at
         if last is None or len(found) >= limit:
             return found, None
         seconds = time.monotonic() - started
@@ -114,6 +120,30 @@ def _list(
 ) -> list[Place]:
     query = _ordered(wanted, conditions, start, is_upward).limit(limit)
     return [Place(*row) for row in db.session.execute(query)]
+
+
+def _list_sifted(
+    wanted: RunFilter,
+    conditions: Sequence[Condition],
+    start: Place | None,
+    limit: int,
+    is_upward: bool,
+    until: float,
+) -> tuple[list[Place], Place | None]:
+    """Those that the reader may find, and where there was no time to look into more."""
+    text, kept = wanted.sifted_text, list[Place]()
+    if text is None:
+        return _list(wanted, conditions, start, limit, is_upward), None
+    while True:
+        asked = limit - len(kept)
+        found = _list(wanted, conditions, start, asked, is_upward)
+        ids, read = sift_runs(text, [place.id for place in found], until)
+        kept += [place for place in found if place.id in set(ids)]
+        if len(kept) >= limit or (read == len(found) and len(found) < asked):
+            return kept, None
+        start = found[read - 1]
+        if read < len(found) or time.monotonic() >= until:
+            return kept, start
 
 
 def _end_of_window(
@@ -169,4 +199,9 @@ def _find_exact(workspace_id: int, wanted: RunFilter, text: str) -> list[Place]:
     fitting: Any = select(wanted.moment, Run.id).where(
         Run.id.in_(ids), mine, wanted.moment.is_not(None), *wanted.conditions()
     )
-    return sorted((Place(*row) for row in db.session.execute(fitting)), reverse=True)[:MOST_EXACT]
+    places = sorted((Place(*row) for row in db.session.execute(fitting)), reverse=True)
+    if wanted.sifted_text:
+        until = time.monotonic() + SIFTING
+        seen = set(sift_runs(wanted.sifted_text, [place.id for place in places], until).kept)
+        places = [place for place in places if place.id in seen]
+    return places[:MOST_EXACT]

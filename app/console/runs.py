@@ -12,6 +12,7 @@ from werkzeug.datastructures import MultiDict
 from app.console.error_list import count_groups, describe_groups
 from app.console.filter_choices import PLATFORMS, list_workflow_choices
 from app.console.guards import current_workspace
+from app.console.hidden import sift
 from app.console.kept import kept_runs
 from app.console.long_text import cut_text
 from app.console.open_runs import NONE, find_open_runs
@@ -42,7 +43,7 @@ def show_runs() -> ResponseReturnValue:
     if short := lead_to_short_address():
         return short
     workspace = current_workspace()
-    wanted = RunFilter.read(request.args, workspace.id)
+    wanted = sift(RunFilter.read(request.args, workspace.id))
     reader = PlaceReader()
     before, after = (reader.read(name, Place.read, PLACE) for name in ("before", "after"))
     is_wrong = bool(wanted.errors or reader.mistakes)

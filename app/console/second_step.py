@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from functools import partial
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -17,7 +18,7 @@ from app.links import local_path, start_page
 from app.models import User
 from app.workspaces.mistakes import RefusedError
 from app.workspaces.refused_sign_ins import note_refused
-from app.workspaces.tries import give_back, of_all_codes, of_codes
+from app.workspaces.tries import give_back, of_second_step
 from app.workspaces.two_factor import is_on, use_code, use_recovery_code
 
 blueprint = Blueprint("second_step", __name__)
@@ -50,8 +51,7 @@ def take_second_step() -> ResponseReturnValue:
     user = _find_half()
     if user is None:
         return show_first_step(target, "", [TOO_LATE], kept), 422
-    whose = of_all_codes(user.email)
-    tries, wait = take_try(user.email, lambda way: [whose, *map(of_codes, way)])
+    tries, wait = take_try(user.email, partial(of_second_step, user.email))
     if wait:
         text = f"Too many wrong codes. Wait {wait} s, then try again."
         answer = _show(user, target, kept, {"form": [text]})

@@ -1,7 +1,7 @@
 """The live log's stream: server-sent events that lose nothing and double nothing."""
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import NamedTuple
 
 from flask import (
@@ -17,13 +17,14 @@ from sqlalchemy import select
 
 from app.console.event_filter import EventFilter, read_filter
 from app.console.event_pages import MAX_ID, read_id
-from app.console.event_search import list_ids, load_events, match_ids, search
+from app.console.event_search import list_ids, load_events, match, match_ids, search
 from app.console.guards import (
     current_membership,
     current_workspace,
     signed_in_user,
     visible_workspace_ids,
 )
+from app.console.hidden import sift
 from app.console.live_log import blueprint, page_url
 from app.console.notices import Batch, Gap, Notice, Told, Wanted, cursor_of, tell_new
 from app.console.tail import MAX_PENDING, Subscription, Tail, drain
@@ -52,15 +53,43 @@ def init_stream(app: Flask) -> None:
 @blueprint.get("/events/stream")
 def stream_events() -> Response:
     """New rows from `Last-Event-ID` (or `?after=`) on, and changes of rows that were waiting."""
-    wanted = read_filter(request.args, current_workspace().id)
+    wanted = sift(read_filter(request.args, current_workspace().id))
     if wanted.errors:
         abort(400, "This filter can't be read.")
     start = read_id(request.headers.get("Last-Event-ID") or request.args.get("after"))
     pending = read_id(request.headers.get("X-Pending-From"))
-    reader = Reader(visible_workspace_ids(), wanted, start, pending)
-    return Response(
-        stream_with_context(_follow(reader)), content_type="text/event-stream", headers=_HEADERS
-    )
+    access = Access()
+    reader = Reader(visible_workspace_ids(), wanted, start, pending, access.lasts)
+    answer = stream_with_context(_follow(reader, access))
+    return Response(answer, content_type="text/event-stream", headers=_HEADERS)
+
+
+class EndedError(Exception):
+    """The stream ends before all that was missed is told: the page will come back for it."""
+
+
+def _is_stopping() -> bool:
+    return bool(current_app.extensions.get("flowpulse_stopping", lambda: False)())
+
+
+class Access:
+    """Whether the stream may go on: asked often, looked up every few seconds."""
+
+    def __init__(self) -> None:
+        self._token, self._membership_id = signed_in_user().session_token, current_membership().id
+        self._checked_at, self._is_allowed = time.monotonic(), True
+
+    def lasts(self) -> bool:
+        if time.monotonic() - self._checked_at >= CHECK_SECONDS:
+            return self.look_up()
+        return self._is_allowed and not _is_stopping()
+
+    def look_up(self) -> bool:
+        """The same, by what the database says now."""
+        self._is_allowed = is_live(str(self._token)) and _is_member(self._membership_id)
+        db.session.remove()
+        self._checked_at = time.monotonic()
+        return self._is_allowed and not _is_stopping()
 
 
 class Reader(NamedTuple):
@@ -70,16 +99,21 @@ class Reader(NamedTuple):
     wanted: EventFilter
     start: int | None
     pending: int | None
+    may_go_on: Callable[[], bool] = lambda: not _is_stopping()
 
 
-def _follow(reader: Reader) -> Iterator[bytes]:
+def _follow(reader: Reader, access: Access) -> Iterator[bytes]:
     tail: Tail = current_app.extensions["flowpulse_tail"]
     subscription = tail.subscribe(reader.wanted, reader.scope)
     try:
         yield _BEAT.encode()  # And the headers, so that the page knows that it is connected.
         for text in catch_up(tail, subscription, reader):
             yield text.encode()
-        yield from _keep_up(subscription)
+        # What has gathered meanwhile may be newer than the reader's leave to see it.
+        if access.look_up():
+            yield from _keep_up(subscription, access)
+    except EndedError:
+        return
     finally:
         tail.unsubscribe(subscription)
 
@@ -95,7 +129,7 @@ def catch_up(tail: Tail, subscription: Subscription, reader: Reader) -> Iterator
     left_out, missed = ids[allowed:], load_events(ids[:allowed])
     listed = _list_waiting(subscription.position, reader)
     shown = load_events([each for each in listed if each not in left_out])
-    fitting = match_ids(wanted, [event.id for event in shown])
+    fitting = match(wanted, [event.id for event in shown]).ids
     waiting = {event.id for event in (*missed, *shown) if event.state == "accepted"}
     coming: set[int] = set()
     if wanted.may_come_true:
@@ -114,6 +148,8 @@ def catch_up(tail: Tail, subscription: Subscription, reader: Reader) -> Iterator
         if event.state != "accepted"
     ]
     for start in range(0, len(items), MOST_IN_ONE_WRITE):
+        if not reader.may_go_on():
+            raise EndedError
         yield Batch(items[start : start + MOST_IN_ONE_WRITE], wanted).text(Templates())
 
 
@@ -126,8 +162,11 @@ def _tell_change(event: Event, wanted: EventFilter, fits: bool) -> Told:
 
 
 def find_missed(position: int, reader: Reader) -> Generator[str, None, list[int]]:
-    """The ids of the newest rows up to the position; what is to be sent while that takes long."""
-    scope, wanted, start, _ = reader
+    """The ids of the newest rows up to the position; what is to be sent while that takes long.
+
+    Raises EndedError, and tells nothing by halves: the page would go on behind what it was told of.
+    """
+    scope, wanted, start = reader.scope, reader.wanted, reader.start
     if start is None or start >= position:
         return []
     if not wanted:
@@ -139,8 +178,8 @@ def find_missed(position: int, reader: Reader) -> Generator[str, None, list[int]
         ids += found.ids
         if found.stopped_at is None:
             return ids
-        if _is_stopping():
-            return []  # Not by halves: the page would go on behind what it was told of.
+        if not reader.may_go_on():
+            raise EndedError
         before = found.stopped_at
         if time.monotonic() - beat_at >= BEAT_SECONDS:
             db.session.remove()
@@ -150,7 +189,7 @@ def find_missed(position: int, reader: Reader) -> Generator[str, None, list[int]
 
 def _list_waiting(position: int, reader: Reader) -> list[int]:
     """Rows that the page may still show as accepted; their state may have changed meanwhile."""
-    scope, wanted, start, pending = reader
+    scope, wanted, start, pending = reader[:4]
     if pending is None or start is None:
         return []
     high = position if wanted else min(start, position)
@@ -164,11 +203,10 @@ def _list_accepted(reader: Reader) -> list[int]:
     return list_ids(reader.scope, MAX_PENDING, conditions, MAX_ID, (reader.start or 1) - 1)
 
 
-def _keep_up(subscription: Subscription) -> Iterator[bytes]:
+def _keep_up(subscription: Subscription, access: Access) -> Iterator[bytes]:
     """All that waits goes out as one write: each costs more than a row."""
-    may_go_on, draw = _watch_over_access(), Templates()
-    beat_at = time.monotonic()
-    while not subscription.has_lost and next(may_go_on):
+    draw, beat_at = Templates(), time.monotonic()
+    while not subscription.has_lost and access.lasts():
         waiting = b"".join([each.encoded(draw) for each in drain(subscription, WAKE_SECONDS)])
         if waiting:
             yield waiting
@@ -176,23 +214,6 @@ def _keep_up(subscription: Subscription) -> Iterator[bytes]:
         if time.monotonic() - beat_at >= BEAT_SECONDS:
             beat_at = time.monotonic()
             yield _BEAT.encode()
-
-
-def _watch_over_access() -> Iterator[bool]:
-    """Whether the stream may go on: asked often, looked up every few seconds."""
-    token, membership_id = str(signed_in_user().session_token), current_membership().id
-    db.session.remove()
-    checked_at, allowed = time.monotonic(), True
-    while True:
-        if time.monotonic() - checked_at >= CHECK_SECONDS:
-            allowed = is_live(token) and _is_member(membership_id)
-            db.session.remove()
-            checked_at = time.monotonic()
-        yield allowed and not _is_stopping()
-
-
-def _is_stopping() -> bool:
-    return bool(current_app.extensions.get("flowpulse_stopping", lambda: False)())
 
 
 def _is_member(membership_id: int) -> bool:

@@ -154,12 +154,15 @@ class _Plan:
         came = [each for each in news.changed if each in view.coming and each not in view.told]
         if view.may_come_true:
             news.accepted()  # Asked first: what the worker sees to between the two is not lost.
-        self._fitting = fitting(view.wanted, [*new, *self._changed, *came])
+        matched = fitting(view.wanted, [*new, *self._changed, *came])
+        unread = set(matched.unread)
+        self._fitting = matched.ids | (unread & set(self._changed))  # They have their row already.
+        self._unread = sorted(unread.difference(self._changed))
         self._gone_by = {*self._changed, *came}
         rows = sorted(each for each in (*new, *came) if each in self._fitting)
         least = len(rows) - budget.take(view.bucket, len(rows))
         self._left_out, self._new = rows[:least], rows[least:]
-        self._unfit = [each for each in new if each not in self._fitting]
+        self._unfit = [each for each in new if each not in self._fitting and each not in unread]
 
     @property
     def rows(self) -> list[int]:
@@ -179,6 +182,7 @@ class _Plan:
         return [
             *self._expect(),
             *self._count(),
+            *self._admit(),
             *(Told(each, "new", cursor_of(each.event.id, view.wanted)) for each in new),
             *(Told(each, self._form(each.event.id)) for each in changed),
         ]
@@ -190,6 +194,11 @@ class _Plan:
         if self._left_out:
             first, last = self._left_out[0], self._left_out[-1]
             yield Gap(first, last, len(self._left_out), cursor_of(last, self._view.wanted))
+
+    def _admit(self) -> Iterator[Gap]:
+        """That there was no time to see whether some fit."""
+        if self._unread:
+            yield Gap(self._unread[0], self._unread[-1], 0, is_least=True)
 
     def _expect(self) -> Iterator[Gap]:
         """Wait for what may come to fit; of what is too much it is only known that it came."""

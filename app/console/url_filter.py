@@ -76,7 +76,10 @@ class Parameter:
 
 @dataclass(frozen=True)
 class UrlFilter:
-    """What the reader asks for, and what of it can't be read, by parameter. Hashable."""
+    """What the reader asks for, and what of it can't be read, by parameter. Hashable.
+
+    `is_sifted`: nothing is found by what is hidden from the reader.
+    """
 
     PARAMETERS: ClassVar[Mapping[str, Parameter]] = {}
     max_text: ClassVar[int] = MAX_TEXT
@@ -85,6 +88,7 @@ class UrlFilter:
     parts: tuple[Part, ...] = ()
     given: tuple[tuple[str, str], ...] = ()
     mistakes: tuple[tuple[str, str], ...] = ()
+    is_sifted: bool = False
 
     @classmethod
     def read(cls, arguments: Mapping[str, str], workspace_id: int) -> Self:
@@ -124,6 +128,12 @@ class UrlFilter:
             Chip(name, self.PARAMETERS[name].label, shown, value if name in LIMITS else None)
             for name, _, value, shown in self.parts
         ]
+
+    @property
+    def sifted_text(self) -> str | None:
+        """What must stand in what the reader sees, where that is not all that is stored."""
+        text: str | None = self.value("q") if self.is_sifted else None
+        return text
 
     def value(self, name: str) -> Any:
         return next((part.value for part in self.parts if part.name == name), None)

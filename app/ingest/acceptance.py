@@ -7,6 +7,7 @@ from app.answers import dump
 from app.disguised_keys import mask_all_keys
 from app.ingest.body import ReadBody, read_object
 from app.ingest.intake import Intake
+from app.ingest.packed_bodies import is_declared
 from app.ingest.recorder import replay
 from app.ingest.records import IdempotentClaim, KnownWorkflow, NewEvent
 from app.ingest.references import Directory, find_workflow, list_mismatches, require_allowed
@@ -21,11 +22,12 @@ _FREE_TEXTS = ("error_message", "error_type", "metadata")
 
 def refuse_encoding(intake: Intake) -> None:
     """Raises `unsupported_encoding` for a body that is said to be packed."""
-    encoding = intake.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
-    if encoding not in ("", "identity"):
+    encoding = intake.environ.get("HTTP_CONTENT_ENCODING")
+    if encoding and is_declared(encoding):
+        said = encoding.strip().lower()[:40]
         raise ProblemError(
             "unsupported_encoding",
-            f"The body is sent with Content-Encoding: {encoding[:40]}. Send it uncompressed.",
+            f"The body is sent with Content-Encoding: {said}. Send it uncompressed.",
         )
 
 

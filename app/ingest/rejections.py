@@ -11,6 +11,7 @@ from app.identifiers import is_id, new_id
 from app.ingest.authentication import note_sender, why_ended
 from app.ingest.expressions import is_unresolved
 from app.ingest.intake import Intake
+from app.ingest.packed_bodies import leave_out
 from app.ingest.records import NewEvent
 from app.ingest.references import REFERENCES
 from app.ingest.service import ingest_service
@@ -65,11 +66,11 @@ def count_rejection(intake: Intake, problem: ProblemError) -> None:
 
 
 def as_rejected(intake: Intake, problem: ProblemError) -> NewEvent:
-    """The row for the log of a request that is refused."""
+    """The row for the log of a request that is refused; a packed body is not in it."""
     members = intake.members
     named = _read_reference(members)
     reference = named[1] if named else None
-    return intake.as_event(
+    event = intake.as_event(
         "rejected",
         problem.status,
         workflow_id=_find_workflow_id(intake, named),
@@ -82,6 +83,7 @@ def as_rejected(intake: Intake, problem: ProblemError) -> NewEvent:
         correlation_id=_read_link(members, "correlation_id"),
         fingerprint=None if intake.attempt else _fingerprint(intake, problem, reference),
     )
+    return leave_out(event, intake.body, intake.environ.get("HTTP_CONTENT_ENCODING"))
 
 
 def _find_workflow_id(intake: Intake, named: tuple[str, str] | None) -> int | None:

@@ -5,6 +5,7 @@ from json import JSONDecodeError
 from typing import Any
 
 from app.encodings import decode
+from app.ingest.packed_bodies import name_packing
 from app.ingest.places import Place
 from app.ingest.slip_rules import RULES
 from app.problems import PROBLEMS
@@ -14,15 +15,6 @@ _STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"?'
 _BARE = re.compile(rf'{_STRING}|[^\s,:\[\]{{}}"]+', re.DOTALL)
 _BRACKET = re.compile(rf"{_STRING}|[\[\]{{}}]", re.DOTALL)
 _FORM = re.compile(r"\s*[\w.%+\-\[\]]+=")
-_PACKED = {
-    b"\x1f\x8b": "gzip",
-    b"x\x01": "deflate",
-    b"x\x5e": "deflate",
-    b"x\x9c": "deflate",
-    b"x\xda": "deflate",
-    b"PK\x03\x04": "zip",
-    b"\x28\xb5\x2f\xfd": "zstd",
-}
 
 
 class NotFiniteError(ValueError):
@@ -63,8 +55,7 @@ def name_slip(text: str, error: ValueError) -> Slip:
 
 def name_encoding(raw: bytes, at: int) -> Slip:
     """The slip in bytes that are not UTF-8 from the byte `at` on."""
-    packing = next((name for magic, name in _PACKED.items() if raw.startswith(magic)), None)
-    if packing:
+    if packing := name_packing(raw):
         return Slip("json_compressed", f"The body is compressed ({packing}).", 0)
     body = decode(raw)
     if body.codec != "utf-8":

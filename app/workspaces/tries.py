@@ -14,7 +14,7 @@ from app.clock import timestamp
 from app.extensions import is_sqlite, writing
 from app.models import RateBucket
 
-MINUTE, HOUR = 60.0, 3600.0
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 ACCOUNT_SECONDS = 15 * MINUTE
 """So long it takes until all tries at one account are forgotten."""
 _MAX_KNOWN = 10_000
@@ -78,12 +78,26 @@ def of_codes(allowance: Allowance) -> Allowance:
     return allowance._replace(name=f"code-{allowance.name}")
 
 
+def of_codes_of_a_day(allowance: Allowance) -> Allowance:
+    """The second step in browsers that are not known: who has the password and goes on for days
+    tries so few of a million codes, three of which are good at a time, that it would take years.
+    """
+    return Allowance(f"code-day-{allowance.name}", 3 * _limit(), DAY)
+
+
 def of_all_codes(email: str) -> Allowance:
-    """The codes of a person over all browsers, known or not: so many can't be guessed.
+    """The codes of a person over all browsers, known or not, however many of them are forged.
 
     Three times what unknown browsers may try, who so can't use it up and lock the person out.
     """
     return Allowance(f"code-all:{_hash(email)}", 3 * _limit(), ACCOUNT_SECONDS)
+
+
+def of_second_step(email: str, way: Sequence[Allowance]) -> list[Allowance]:
+    """What counts codes where the way counts passwords: by the browser, if it is known, or else by
+    the place and then by the person."""
+    of_a_day = map(of_codes_of_a_day, way[1:])
+    return [of_all_codes(email), *map(of_codes, way), *of_a_day]
 
 
 def of_lost_passwords(email: str, address: str) -> list[Allowance]:
@@ -138,7 +152,8 @@ def count_unnoted_in(session: Session) -> None:
 def forget_person_in(session: Session, email: str) -> None:
     """Whoever guessed at a person's account has no say any more."""
     account = of_account(email)
-    for each in (account, of_codes(account), of_all_codes(email)):
+    codes = (of_codes(account), of_codes_of_a_day(account), of_all_codes(email))
+    for each in (account, *codes):
         forget_in(session, each)
 
 

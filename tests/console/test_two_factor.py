@@ -267,6 +267,27 @@ def test_who_guesses_codes_has_to_wait_and_locks_nobody_out(
 
 
 @pytest.mark.once
+def test_who_has_the_password_and_guesses_codes_for_days_gets_few_tries(
+    make_app: Callable[..., Flask], team: Team
+) -> None:
+    """With a limit of one, three a day, and three at once at the beginning."""
+    app = make_app(FLOWPULSE_FAILED_SIGN_IN_LIMIT=1)
+    own, stranger, tried = app.test_client(), app.test_client(), list[int]()
+    stranger.environ_base["REMOTE_ADDR"] = "198.51.100.7"
+    secret, _ = switch_on(team.email)
+    with simulated_time(datetime.now(UTC)) as time:
+        assert second_step(own, first_step(own, team.email), code=code_of(secret))[0] == 303
+        send_form(own, "/account", "/sign-out")
+        for _ in range(24):
+            time.forward(hours=1)
+            page = first_step(stranger, team.email)
+            tried.append(second_step(stranger, page, code="000000")[0])
+        assert tried.count(422) == 5 and tried[:4] == [422, 422, 422, 429]
+        time.forward(minutes=1)
+        assert second_step(own, first_step(own, team.email), code=code_of(secret))[0] == 303
+
+
+@pytest.mark.once
 def test_the_first_step_is_good_for_ten_minutes_one_password_and_nobody_else(
     app: Flask, client: FlaskClient, team: Team
 ) -> None:

@@ -1,4 +1,4 @@
-"""compose.yaml, compose.postgres.yaml and Traefik's file: no word in them that nobody knows."""
+"""compose.yaml, compose.postgres.yaml, CI's and Traefik's: no word in them that nobody knows."""
 
 import re
 import shutil
@@ -76,3 +76,22 @@ def test_traefiks_routers_name_services_and_middlewares_that_are_there() -> None
         assert set(router.get("middlewares", [])) <= set(http["middlewares"])
     for service in http["services"].values():
         assert service["loadBalancer"]["serversTransport"] in http["serversTransports"]
+
+
+def test_no_client_s_path_passes_traefik() -> None:
+    http = load("deploy/proxies/traefik.yaml")["http"]
+    for router in http["routers"].values():
+        first = http["middlewares"][router["middlewares"][0]]
+        assert first["headers"]["customRequestHeaders"] == {"X-Forwarded-Prefix": ""}
+
+
+def test_ci_runs_all_checks_and_keeps_the_list_of_parts() -> None:
+    """As SECURITY.md says; `true` is how YAML 1.1 reads `on`."""
+    workflow = load(".github/workflows/ci.yml")
+    steps = workflow["jobs"]["checks"]["steps"]
+    assert any(step.get("run", "").endswith(".ci/run") for step in steps)
+    assert any(step.get("with", {}).get("path") == "build/sbom.json" for step in steps)
+    assert workflow["permissions"] == {"contents": "read"}
+    assert {"push", "pull_request"} <= set(workflow[True])
+    commands = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert {"make lint", "make audit", "make sbom", "make test"} <= set(commands)

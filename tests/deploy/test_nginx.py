@@ -41,10 +41,12 @@ class Place:
         session.headers["User-Agent"] = BROWSER
         return session
 
-    def send(self, **more: Any) -> requests.Response:
+    def send(self, headers: dict[str, str] | None = None, **more: Any) -> requests.Response:
         event = {"workflow_slug": self.team.slug, "ended_at": datetime.now(UTC).isoformat(), **more}
         return requests.post(
-            f"{self.url}/api/v1/ingest/run-success", json=event, headers=self.team.headers
+            f"{self.url}/api/v1/ingest/run-success",
+            json=event,
+            headers=self.team.headers | (headers or {}),
         )
 
 
@@ -79,6 +81,16 @@ def test_the_log_tells_the_clients_own_address_whatever_it_claims(place: Place) 
     page = place.person().get(f"{place.url}/events/{answer.json()['event_id']}").text
     assert "203.0.113.7" not in re.sub(r"X-Forwarded-For.*?</", "", page, flags=re.S)
     assert answer.json()["inspect"].startswith(f"{place.url}/events/")
+
+
+def test_no_client_chooses_the_host_or_the_path(place: Place) -> None:
+    """Both would be believed, as the proxy's own word, and stand in addresses of the answer."""
+    claims = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Prefix": "/evil"}
+    page = place.person().get(f"{place.url}/workflows", headers=claims, allow_redirects=False)
+    assert page.status_code == 200 and "/evil" not in page.text
+    answer = place.send(headers=claims)
+    assert answer.status_code == 202
+    assert answer.headers["Location"].startswith(f"{place.prefix}/api/v1/events/")
 
 
 @pytest.mark.parametrize(("size", "status"), [(1_000_000, 202), (1_100_000, 413), (4_000_000, 413)])

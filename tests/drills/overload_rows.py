@@ -25,7 +25,7 @@ OVERLOADS: dict[str, Drill] = {
     "large_bodies": Drill(
         OVERLOAD,
         "50 bodies of 10 MB at once, with a length and in chunks: events, batches and forms",
-        "413; at most 20 MB more memory",
+        "413, or 401 without a key; at most 20 MB more memory",
         "{more_mb:.1f} MB more at most ({worst})",
         held=marks.BODIES_REFUSED,
     ),

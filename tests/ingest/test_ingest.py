@@ -166,7 +166,8 @@ def test_each_refusal_makes_a_row_in_the_log(client: FlaskClient, team: Team, ca
     event = only_logged()
     assert (event.code, event.status, event.state) == (case.code, case.status, "rejected")
     assert event.public_id == answer.json["event_id"]
-    assert event.body == request["data"][: 64 * 1024] and event.body_size == len(request["data"])
+    kept = b"" if case.code == "unsupported_encoding" else request["data"][: 64 * 1024]
+    assert event.body == kept and event.body_size == len(request["data"])
 
 
 def test_a_revoked_key_is_refused_on_the_next_request_and_traced(

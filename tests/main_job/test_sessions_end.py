@@ -20,9 +20,9 @@ ENDED = (302, 401)
 class OpenLog(threading.Thread):
     """A live log, open until the server ends it."""
 
-    def __init__(self, server: LiveServer, visitor: requests.Session) -> None:
+    def __init__(self, server: LiveServer, visitor: requests.Session, query: str) -> None:
         super().__init__(daemon=True)
-        self.answer = visitor.get(server.url + "/events/stream", stream=True, timeout=30)
+        self.answer = visitor.get(f"{server.url}/events/stream{query}", stream=True, timeout=30)
         assert self.answer.status_code == 200
         self.ended_at = 0.0
         self.start()
@@ -87,11 +87,17 @@ def test_a_session_ends_at_once_and_everywhere_and_its_live_log_soon(
     }
     cookies = requests.Session()
     cookies.cookies.update(admin.cookies)  # Whoever has copied the cookie before it was cleared.
-    logs = {name: OpenLog(server, visitor) for name, (visitor, _) in ends.items()}
+    logs = {
+        (name, query): OpenLog(server, visitor, query)
+        for name, (visitor, _) in ends.items()
+        for query in ("", "?after=0&q=nowhere")
+    }
     for name, (visitor, act) in ends.items():
         assert act().status_code == 303, name
         asked, began = time.monotonic(), cookies if name == "sign-out" else visitor
         assert is_out(server, began), name
-        logs[name].join(MOST_SECONDS + 5)
-        assert 0 < logs[name].ended_at < asked + MOST_SECONDS, name
+        for query in ("", "?after=0&q=nowhere"):
+            log = logs[name, query]
+            log.join(MOST_SECONDS + 5)
+            assert 0 < log.ended_at < asked + MOST_SECONDS, (name, query)
     assert owner.get(server.url + "/events", allow_redirects=False).status_code == 200

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from supply.advisories import Report, UnusableError, ask, judge
+from supply import advisories
+from supply.advisories import Report, UnusableError, ask, judge, main
 
 FLAW = {"id": "PYSEC-2099-1", "aliases": ["CVE-2099-1"], "fix_versions": ["1.1"], "description": ""}
 
@@ -63,6 +64,56 @@ def test_a_program_that_is_broken_is_no_missing_network(pins: Path, tmp_path: Pa
     program = write_program(tmp_path, "", "invalid requirement in line 3", 1)
     with pytest.raises(UnusableError, match="invalid requirement in line 3"):
         ask("pypi", pins, program)
+
+
+FAULTS = {
+    "an error of the server": "requests.exceptions.HTTPError: 503 Server Error\n"
+    "pip_audit._service.interface.ServiceError",
+    "an answer that is none": "ServiceError: Received malformed version from PyPI: ['x']",
+    "a certificate of somebody else": "requests.exceptions.SSLError: CERTIFICATE_VERIFY_FAILED",
+    "an end in the middle": "requests.exceptions.ConnectionError: ('Connection aborted.', ...)",
+    "silence": "requests.exceptions.ReadTimeout: Read timed out. (read timeout=15)",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_service_that_is_reached_and_fails_does_not_pass(
+    pins: Path, tmp_path: Path, fault: str
+) -> None:
+    with pytest.raises(UnusableError):
+        ask("pypi", pins, write_program(tmp_path, "", FAULTS[fault], 1))
+
+
+def give(monkeypatch: pytest.MonkeyPatch, **answers: Report | Exception | None) -> None:
+    """In the place of the services, by their names."""
+
+    def answer(service: str) -> Report | None:
+        given = answers[service]
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+    monkeypatch.setattr(advisories, "ask", answer)
+
+
+def test_a_build_ends_where_no_service_answers_and_one_was_reached(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fault, good, bad = UnusableError("503"), Report([], 9, 0), Report(["wheels 1.0: X"], 9, 0)
+    for pypi, osv, code in (
+        (fault, None, 2),
+        (None, fault, 2),
+        (fault, Report([], 0, 9), 2),
+        (fault, good, 0),
+        (fault, bad, 1),
+        (bad, fault, 1),
+        (None, None, 0),
+    ):
+        give(monkeypatch, pypi=pypi, osv=osv)
+        assert main() == code
+        said = capsys.readouterr()
+        assert ("NOT CHECKED" in said.err) == (code == 2) and ("503" in said.err) == (code == 2)
+        assert ("NOT CHECKED" in said.out) == (pypi is osv is None)
 
 
 def test_the_real_program_without_a_network_finds_no_service(

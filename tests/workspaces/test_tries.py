@@ -9,7 +9,15 @@ from app.clock import now
 from app.extensions import writing
 from app.processing.clock_jumps import call_back
 from app.workspaces.rescue import reset_password, reset_two_factor
-from app.workspaces.tries import Allowance, forget_in, of_account, of_all_codes, of_codes, take
+from app.workspaces.tries import (
+    Allowance,
+    forget_in,
+    of_account,
+    of_all_codes,
+    of_codes,
+    of_codes_of_a_day,
+    take,
+)
 from tests.factories import make_team
 from tests.simulated_time import simulated_time
 
@@ -46,7 +54,8 @@ def test_a_clock_that_was_set_back_holds_nobody_up(app: Flask) -> None:
 @pytest.mark.parametrize("way", ["password", "second factor"])
 def test_who_is_let_in_anew_has_all_tries(app: Flask, way: str) -> None:
     team = make_team()
-    limits = [of_account(team.email), of_codes(of_account(team.email)), of_all_codes(team.email)]
+    account = of_account(team.email)
+    limits = [account, of_codes(account), of_codes_of_a_day(account), of_all_codes(team.email)]
     with simulated_time(NOON) as time:
         for limit in limits:
             while not take([limit]):
@@ -56,4 +65,4 @@ def test_who_is_let_in_anew_has_all_tries(app: Flask, way: str) -> None:
         else:
             reset_two_factor(team.email.upper())
         time.forward(seconds=5)
-        assert [take([limit]) for limit in limits] == [0, 0, 0]
+        assert [take([limit]) for limit in limits] == [0, 0, 0, 0]
