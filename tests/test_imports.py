@@ -39,6 +39,7 @@ LEVELS = {
     "csv_text": 0,
     "timetable": 0,
     "blocking": 1,
+    "database_urls": 0,
     "config": 1,
     "env_file": 0,
     "refusal_titles": 4,
