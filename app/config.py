@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import runpy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ _switch, _role, _port, _token = map(_VALUES.__getitem__, ("switch", "role", "por
 _mail_security, _mail_address = _VALUES["mail_security"], _VALUES["mail_address"]
 _time_of_day, _log_format = _VALUES["time_of_day"], _VALUES["log_format"]
 _public_url = _VALUES["public_url"]
+_URLS = runpy.run_path(str(Path(__file__).with_name("database_urls.py")))
+parse_database_url, parse_replica_url = _URLS["parse_database_url"], _URLS["parse_replica_url"]
 
 
 class ConfigurationError(Exception):
@@ -56,34 +57,6 @@ def _days(text: str) -> int:
     return int(text)
 
 
-def _database_url(text: str) -> str:
-    if not text or text.startswith("sqlite:///"):
-        return text
-    return _postgres_url(text, "must start with sqlite:/// or postgresql://")
-
-
-def _replica_url(text: str) -> str:
-    return text and _postgres_url(text, "must start with postgresql://")
-
-
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(:\d*)?")
-_NO_URL = """must be postgresql://user:password@host:port/name, the port a number; special \
-characters in the password are to be percent-encoded: @ as %40, : as %3A, / as %2F"""
-
-
-def _postgres_url(text: str, expectation: str) -> str:
-    """By any of its usual schemes it is opened with psycopg 3. What it raises repeats nothing."""
-    scheme, mark, rest = text.partition("://")
-    if not mark or scheme not in {"postgres", "postgresql", "postgresql+psycopg"}:
-        raise ValueError(expectation)
-    head, _, query = rest.partition("?")
-    hosts = head.partition("/")[0].rpartition("@")[2].split(",")
-    is_cut = "@" in head and "@" in query.partition("=")[0]
-    if head.count("@") > 1 or is_cut or not all(map(_HOST.fullmatch, hosts)):
-        raise ValueError(_NO_URL)
-    return f"postgresql+psycopg://{rest}"
-
-
 SETTINGS: tuple[Setting, ...] = (
     Setting("HOST", "127.0.0.1", str, "Address that the web server listens on."),
     Setting("PORT", "8000", _port, "Port that the web server listens on."),
@@ -97,13 +70,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "FLOWPULSE_DATABASE_URL",
         "",
-        _database_url,
+        parse_database_url,
         "Database: `sqlite:///path` or `postgresql://…`. Empty: SQLite in the data folder.",
     ),
     Setting(
         "FLOWPULSE_REPLICA_URL",
         "",
-        _replica_url,
+        parse_replica_url,
         "Streaming replica of that PostgreSQL, `postgresql://…`, which the console's overview, "
         "log, runs and charts are read from. Empty: all is read from the database itself.",
     ),
@@ -293,6 +266,6 @@ def _without_secrets(address: str) -> str:
 
 def resolve_database_url(settings: Mapping[str, object]) -> str:
     """The database's URL; SQLite in the data folder where none is set."""
-    given = _database_url(str(settings["FLOWPULSE_DATABASE_URL"]))
+    given = parse_database_url(str(settings["FLOWPULSE_DATABASE_URL"]))
     path = Path(str(settings["FLOWPULSE_DATA_DIR"])).resolve() / "flowpulse.db"
     return given or f"sqlite:///{path}"

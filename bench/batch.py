@@ -15,7 +15,7 @@ from bench.ingest import WARM_UP_SECONDS
 from bench.load import CONNECTIONS, Load, Request, run_round
 from bench.measured import Measured, Round, keep
 from bench.servers import ROOT
-from bench.subjects import BODY_BYTES, FlowPulse, databases, flowpulse
+from bench.subjects import BODY_BYTES, LIMITS_ON, FlowPulse, databases, flowpulse
 from bench.tables import Column, number, ratio, spread, table, total
 
 REPORT = ROOT / "docs" / "performance-batch.md"
@@ -109,7 +109,9 @@ def describe(measured: dict[str, Measured]) -> str:
         "# Performance of batches",
         "",
         f"Written by `make bench-batch`. Events of {BODY_BYTES} bytes, alone and in "
-        "[batches](batch.md), under the server's own settings (gevent, two web processes), over "
+        "[batches](batch.md), under the server's own settings (gevent, two web processes), but for "
+        f"the key's limit, which is raised to {int(LIMITS_ON['FLOWPULSE_RATE_LIMIT']):,} events a "
+        "second, over "
         f"{CONNECTIONS} connections, or {FEW_CONNECTIONS} where a batch holds 100 and more; "
         f"{first.rounds} rounds of {first.seconds} s, taken in turn; medians, and the spread "
         "from the slowest to the fastest round. p50 and p99 are those of a request, whatever it "

@@ -1,11 +1,21 @@
 """What is wanted, and whether the last results hold it."""
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from bench import drain, growth, growth_inserts, move, purge_months, purge_report, steady
 from bench.growth_inserts import CLAIM_AN_EVENT, CLAIM_OF_ONE, COMMITS, insert_of
-from bench.growth_report import ADDRESSES, FEWEST, LIMITS, find_slowest, name_of
+from bench.growth_report import (
+    ADDRESSES,
+    FEWEST,
+    HIGHER,
+    LIMITS,
+    Slowest,
+    find_slowest,
+    find_slowest_high,
+    name_of,
+)
 from bench.ingest import REJECTED, SUCCESS, WITH_KEY
 from bench.live import ALONE, WATCHED
 from bench.measured import Measured
@@ -24,6 +34,8 @@ class Goal(NamedTuple):
     is_least: bool = False
     """Whether the limit is the least that is wanted, rather than the most."""
     form: str = ".2f"
+    beside: Callable[[Results], str] = lambda results: ""
+    """What has to be known with the figure, to stand behind it."""
 
     @property
     def wanted(self) -> str:
@@ -82,6 +94,31 @@ def _highest(part: str, subject: str, figure: str) -> Callable[[Results], float 
     return find
 
 
+def _batches_over(subject: str) -> Callable[[Results], str]:
+    """How many of all batches of all rounds held their locks for more than the goal allows."""
+
+    def tell(results: Results) -> str:
+        if purge_report.PART not in results:
+            return ""
+        found = results[purge_report.PART]
+        over, all_of_them = (
+            sum(found.all(subject, each)) for each in ("batches_over_50_ms", "batches")
+        )
+        return f" ({over:,.0f} of {all_of_them:,.0f} over 50 ms)" if all_of_them else ""
+
+    return tell
+
+
+def _masters(subject: str) -> Callable[[Results], str]:
+    """What the master takes besides, which the limit does not count."""
+
+    def tell(results: Results) -> str:
+        found = _median("ingest", subject, "master_mb")(results)
+        return "" if found is None else f" (and their master {found:.0f}, not counted)"
+
+    return tell
+
+
 def _worst(part: str, subjects: Collection[str], figure: str) -> Callable[[Results], float | None]:
     """The highest of the subjects' medians."""
 
@@ -92,12 +129,14 @@ def _worst(part: str, subjects: Collection[str], figure: str) -> Callable[[Resul
     return find
 
 
-def _slowest(subject: str, of: Callable[[str], bool]) -> Callable[[Results], float | None]:
-    """The highest median of all addresses of a kind."""
+def _slowest(
+    subject: str, find_it: Callable[[Mapping[str, float]], Slowest | None]
+) -> Callable[[Results], float | None]:
+    """The highest median, or p95, of all addresses of a kind."""
 
     def find(results: Results) -> float | None:
         rounds = results["growth"].subjects.get(subject) if "growth" in results else None
-        slowest = find_slowest(rounds[0], of) if rounds else None
+        slowest = find_it(rounds[0]) if rounds else None
         return slowest.median if slowest else None
 
     return find
@@ -157,20 +196,34 @@ GROWTH = (
         Goal(
             f"the slowest {what} with {count:,} events, {kind}, ms",
             limit,
-            _slowest(_grown(kind, count), of),
+            _slowest(_grown(kind, count), partial(find_slowest, of=of)),
             form=".0f",
         )
         for what, of in ADDRESSES.items()
         for count, limit in LIMITS.items()
         for kind in KINDS
     ),
+    *(
+        Goal(
+            f"the highest p95 of a page with {count:,} events, {kind}, ms",
+            HIGHER * limit,
+            _slowest(_grown(kind, count), find_slowest_high),
+            form=",.0f",
+        )
+        for count, limit in LIMITS.items()
+        for kind in KINDS
+    ),
 )
 PURGE = (
-    Goal(
-        "the write lock while old rows go, SQLite (PostgreSQL has none), the longest, ms",
-        50,
-        _highest(purge_report.PART, purge_report.during(SQLITE), "held_longest_ms"),
-        form=".0f",
+    *(
+        Goal(
+            f"a batch's locks while old rows go, {kind}, the longest, ms",
+            50,
+            _highest(purge_report.PART, purge_report.during(kind), "held_longest_ms"),
+            form=".0f",
+            beside=_batches_over(purge_report.during(kind)),
+        )
+        for kind in KINDS
     ),
     *(
         Goal(
@@ -207,6 +260,7 @@ GOALS = (
             90,
             _median("ingest", SUCCESS[kind], "web_mb"),
             form=".0f",
+            beside=_masters(SUCCESS[kind]),
         )
         for kind in KINDS
     ),
@@ -288,7 +342,12 @@ def missed(results: Results) -> list[str]:
 
 def rows(results: Results) -> list[tuple[str, str, str, str]]:
     """Of each goal its name, limit, figure, and whether it holds."""
-    return [(goal.name, goal.wanted, *_judge(goal, goal.find(results))) for goal in GOALS]
+    return [(goal.name, goal.wanted, *_row(goal, results)) for goal in GOALS]
+
+
+def _row(goal: Goal, results: Results) -> tuple[str, str]:
+    figure, verdict = _judge(goal, goal.find(results))
+    return f"{figure}{goal.beside(results)}", verdict
 
 
 def _judge(goal: Goal, figure: float | None) -> tuple[str, str]:

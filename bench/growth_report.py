@@ -13,6 +13,8 @@ LIMITS = {1_000_000: 100, 10_000_000: 300}
 FEWEST = 10_000
 """The number of events that inserts with more are compared with."""
 
+HIGHER = 2
+"""So many times its limit may a page's p95 be."""
 HIGH = ", high"
 """Ends the name of a figure's high percentile, which stands beside the figure."""
 BUSY = (
@@ -38,6 +40,12 @@ SLOWEST = """\
 Of all pages, with each kind of filter, and of all lists of the reading API, the one with the
 highest median. A list of the API looks for what is rare for 0.1 s, then answers with what it has
 and a cursor to go on from: a little more than 100 ms is what it is set to."""
+SEARCHES = """\
+## How long a page searches
+
+A page of the console looks on for 40 ms, and shows what it has when the look that it is in has
+ended: so the 40 ms are where it aims, and not a limit. As measured, for what is nowhere:"""
+SEARCHED = ("events", "runs")
 INSERTS = """\
 ## Inserts and claims, in turn
 
@@ -61,7 +69,7 @@ class Step(NamedTuple):
 
 
 class Slowest(NamedTuple):
-    """Of several addresses the one with the highest median, in ms."""
+    """Of several addresses the one with the highest median, or p95, in ms."""
 
     address: str
     median: float
@@ -89,6 +97,12 @@ def find_slowest(figures: Mapping[str, float], of: Callable[[str], bool]) -> Slo
     return max(found, key=lambda each: each.median, default=None)
 
 
+def find_slowest_high(figures: Mapping[str, float]) -> Slowest | None:
+    """Of the pages the one with the highest p95, where it was measured."""
+    highs = {name: value for name, value in figures.items() if name.endswith(HIGH)}
+    return find_slowest(highs, lambda name: is_page(name.removesuffix(HIGH)))
+
+
 def render(steps: Sequence[Step], inserts: Measured | None, is_processor_time: bool) -> str:
     """The page, of what was ever measured."""
     introduction = INTRODUCTION.format(
@@ -99,6 +113,8 @@ def render(steps: Sequence[Step], inserts: Measured | None, is_processor_time: b
         date=today(),
     )
     parts = [introduction, SLOWEST, _draw_slowest(steps)]
+    if searches := _rows_of_searches(steps):
+        parts += [SEARCHES, draw_table(["", "median ms", "p95 ms"], searches)]
     if inserts:
         parts += _draw_inserts(inserts)
     return "\n\n".join([*parts, describe(steps)])
@@ -119,6 +135,19 @@ def _row_of_slowest(step: Step) -> list[str]:
         slowest = find_slowest(step.figures, of)
         cells += [slowest.address, _judge(slowest.median, limit)] if slowest else [NOTHING] * 2
     return cells
+
+
+def _rows_of_searches(steps: Sequence[Step]) -> list[list[str]]:
+    """Of each database that has a limit, where it was measured."""
+    rows = []
+    for step in (each for each in _in_order(steps) if each.asked in LIMITS):
+        for what in SEARCHED:
+            name = f"search of {what}: a page"
+            found = (step.figures.get(name), step.figures.get(f"{name}{HIGH}"))
+            if found[0] is not None:
+                of = f"{NAMES[step.kind]}, {step.asked:,} events, a search of {what}"
+                rows.append([of, *(NOTHING if each is None else _show(each) for each in found)])
+    return rows
 
 
 def _draw_inserts(measured: Measured) -> list[str]:

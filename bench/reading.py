@@ -79,8 +79,19 @@ def read_all(library: Library, seconds: int, results: dict[str, list[Round]]) ->
     load = Load(seconds, CONNECTIONS)
     for address, request in library.requests.items():
         measured = run_round(library.web, request, load, library.flow.database)
-        measured["web_mb"] = library.web.web_mb()
         results[library.name(address)].append(measured)
+
+
+def list_unread(measured: Measured) -> list[str]:
+    """Addresses, of the API and of pages, that these results of some database do not have."""
+    kinds = {name.partition(", ")[0] for name in measured.subjects}
+    wanted = [*API, *(each for several in PAGES.values() for each in several)]
+    return [
+        each
+        for each in wanted
+        for names in [[each.replace("{event}", f"{{{state}}}") for state in EVENT_STATES]]
+        if any(f"{kind}, `{name}`" not in measured.subjects for kind in kinds for name in names)
+    ]
 
 
 def open_library(flow: FlowPulse, stack: ExitStack, events: int) -> Library:

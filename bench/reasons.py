@@ -49,6 +49,10 @@ REASONS: Mapping[str, str] = {
         )
         for kind in KINDS
     },
+    f"a batch's locks while old rows go, {POSTGRESQL}, the longest, ms": (
+        "It is the time of a batch's transaction, which locks nothing but the rows that it takes: "
+        "no sender and no reader waits for these. How many took longer stands beside the figure."
+    ),
     **{
         f"memory of two web processes, {kind}, MB": (
             "The figure is taken after load. At rest they take less (see the table below); what is "
@@ -63,6 +67,11 @@ REASONS: Mapping[str, str] = {
         )
         for kind in KINDS
     },
+    f"the highest p95 of a page with 10,000,000 events, {POSTGRESQL}, ms": (
+        "Of 15 openings of one problem's page a few took far longer than the rest, whose median "
+        "is 72 ms. For what belongs to no workspace PostgreSQL could take to walking through the "
+        "whole log; that was mended after this run. Whether it was the cause is not known."
+    ),
 }
 """By the goal's name. A reason may stay while its goal is held: the machine's speed varies."""
 

@@ -186,8 +186,7 @@ READING = f"""\
 Each page and each address of the reading API with {reading.EVENTS:,} events of 30 days and the
 demo's data, over HTTP with {reading.CONNECTIONS} connection, which asks again as soon as it is
 answered; pages are opened by a signed-in browser. What two web processes can do follows from the
-CPU that a request takes. Memory is that of the web processes after all that they have
-answered so far; nothing is written, so no request waits for the disk."""
+CPU that a request takes. Nothing is written, so no request waits for the disk."""
 READING_COLUMNS = (
     Column("requests/s", number("rate", ",.0f")),
     Column("p50 ms", number("p50_ms", ".1f")),
@@ -195,7 +194,6 @@ READING_COLUMNS = (
     Column("CPU ms/request", number("cpu_ms", ".1f")),
     Column("PostgreSQL's CPU ms/request", number("database_cpu_ms", ".1f")),
     Column("errors", total("errors")),
-    Column("two web processes MB", number("web_mb", ".0f")),
 )
 
 
@@ -255,6 +253,9 @@ def _draw_worker(measured: Measured) -> str:
 
 def _draw_reading(measured: Measured) -> str:
     parts = ["## Reading", READING, _when(measured)]
+    if missing := reading.list_unread(measured):
+        names = ", ".join(f"`{each}`" for each in missing)
+        parts.append(f"Newer than these results, and not measured: {names}.")
     for kind in (SQLITE, POSTGRESQL):
         shown = _part(measured, [name for name in measured.subjects if kind_of(name) == kind])
         if shown.subjects:

@@ -6,7 +6,8 @@ After a new measurement: `make docs-tables`.
 import math
 from typing import NamedTuple
 
-from bench import steady
+from app.config import SETTINGS
+from bench import purge_report, steady
 from bench.drain import alone, during
 from bench.ingest import SUCCESS
 from bench.measured import Measured, last
@@ -25,7 +26,7 @@ class Figure(NamedTuple):
 
 
 BENCH = "`make bench`"
-RESULTS = {name: last(name) for name in ("ingest", "worker", "writers")}
+RESULTS = {name: last(name) for name in ("ingest", "worker", "writers", "purge")}
 
 
 def measured(part: str, subject: str, figure: str) -> float:
@@ -37,10 +38,12 @@ def measured(part: str, subject: str, figure: str) -> float:
     return value
 
 
-def figure(part: str, subject: str, name: str, unit: str, what: str) -> Figure | None:
-    """What `make bench` measured; None where its last results are from before it was."""
+def figure(
+    part: str, subject: str, name: str, unit: str, what: str, source: str = BENCH
+) -> Figure | None:
+    """What was measured; None where the last results are from before it was."""
     try:
-        return Figure(measured(part, subject, name), unit, what, BENCH)
+        return Figure(measured(part, subject, name), unit, what, source)
     except LookupError:
         return None
 
@@ -117,7 +120,14 @@ FIGURES = {
         BENCH,
     ),
 }
+REMOVED = (
+    "rows/s",
+    "rows that retention removes beside senders, one worker, PostgreSQL",
+    "`make bench-purge`",
+)
 SINCE_LATELY = {
+    "removed": figure("purge", purge_report.during(POSTGRESQL), "removed_rate", *REMOVED)
+    or figure("purge", POSTGRESQL, "rate", *REMOVED),  # As older results name it.
     "worker_mb": figure(
         "worker", alone(POSTGRESQL), "worker_mb", "MB", "a worker after a backlog (PSS)"
     ),
@@ -148,6 +158,9 @@ SHARE = 0.6
 """Of its cores that a machine should use at the peak, so that one more machine may fail."""
 CATCH_UP = 1.5
 """How much more than the average the workers can do, so that what a peak leaves is soon done."""
+KEPT_DAYS = int(next(each.default for each in SETTINGS if each.name == "FLOWPULSE_EVENT_DAYS"))
+LONGEST_DAYS = KEPT_DAYS + 31
+"""A month is dropped once its last event is past its time: its first ones stay a month longer."""
 VOLUMES = (100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
 
 
@@ -163,7 +176,8 @@ def draw_figures() -> str:
 
 
 def draw_writers() -> str:
-    """Medians, with the least and the most where there was more than one round."""
+    """Medians, with the least and the most where there was more than one round; then how often it
+    was measured, and which size of a commit did best."""
     lines = [
         f"| processes | {' | '.join(map(per_commit, BATCHES))} |",
         f"|---:|{'---:|' * len(BATCHES)}",
@@ -171,7 +185,24 @@ def draw_writers() -> str:
     for processes in PROCESSES:
         rates = [_draw_rate(by(processes), per_commit(batch)) for batch in BATCHES]
         lines.append(f"| {processes} | {' | '.join(rates)} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", _describe_writers()])
+
+
+def _describe_writers() -> str:
+    rates = {
+        batch: [measured("writers", by(each), per_commit(batch)) for each in PROCESSES]
+        for batch in BATCHES
+    }
+    spans = [f"{min(each):,.0f} – {max(each):,.0f} with {batch}" for batch, each in rates.items()]
+    best = max(rates, key=lambda batch: max(rates[batch]))
+    results = RESULTS["writers"]
+    rounds = results.rounds if results else 0
+    times = "one round" if rounds == 1 else f"{rounds} rounds"
+    doubt = ", so that differences of a few tenths may be chance" if rounds == 1 else ""
+    return (
+        f"Measured in {times} of {results.seconds if results else 0} s{doubt}. Events a second, by "
+        f"events a commit: {', '.join(spans)}. The most came with {best} a commit."
+    )
 
 
 def _draw_rate(processes: str, commits: str) -> str:
@@ -184,15 +215,16 @@ def _draw_rate(processes: str, commits: str) -> str:
 def draw_sizes() -> str:
     lines = [
         "| Events a day | on average | at the peak | web cores | workers | PostgreSQL's cores "
-        "| memory of web and workers | disk a day | 90 days |",
-        "|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        f"| memory of web and workers | disk a day | {KEPT_DAYS} days "
+        f"| {LONGEST_DAYS} days |",
+        "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for events in VOLUMES:
         mean, size = events / DAY, events * value("bytes")
         lines.append(
             f"| {events:,} | {_rate(mean)} | {_rate(mean * PEAK)} | {web_cores(mean)} "
             f"| {workers(mean)} | {database_cores(mean)} | {_memory(mean)} | {_size(size)} "
-            f"| {_size(size * 90)} |"
+            f"| {_size(size * KEPT_DAYS)} | {_size(size * LONGEST_DAYS)} |"
         )
     return "\n".join(lines)
 
@@ -220,7 +252,7 @@ def draw_billion() -> str:
         ),
         (
             "Workers",
-            f"{mean:,.0f} x {CATCH_UP:g} / {value('worker'):,.0f}, rounded up",
+            f"{mean:,.0f} x {CATCH_UP:g} / {value('worker'):,.0f}, as if each did as much",
             f"{workers(mean)}",
         ),
         (
@@ -235,7 +267,13 @@ def draw_billion() -> str:
             _memory(mean),
         ),
         ("Disk a day", f"1,000,000,000 x {value('bytes'):,.0f} bytes", _size(size)),
-        ("Disk for 90 days", "x 90", _size(size * 90)),
+        (f"Disk for {KEPT_DAYS} days", f"x {KEPT_DAYS}", _size(size * KEPT_DAYS)),
+        (
+            "Disk at most, before a month is dropped",
+            f"x {LONGEST_DAYS}",
+            _size(size * LONGEST_DAYS),
+        ),
+        *_removal(mean),
         (
             "Network, bodies of 400 bytes with their heads",
             f"{peak:,.0f} x about 900 bytes",
@@ -244,6 +282,15 @@ def draw_billion() -> str:
     )
     lines = ["| | Reckoned | |", "|---|---|---:|"]
     return "\n".join(lines + [f"| {what} | {how} | {result} |" for what, how, result in rows])
+
+
+def _removal(mean: float) -> list[tuple[str, str, str]]:
+    """Runs go row by row, as many a second as once came; nothing where it was never measured."""
+    if "removed" not in FIGURES:
+        return []
+    removed = value("removed")
+    how = f"{mean:,.0f} / {removed:,.0f} rows that one worker removed a second"
+    return [("Removing the runs, by workers that do nothing else", how, f"{mean / removed:.1f}")]
 
 
 def web_cores(mean: float) -> int:

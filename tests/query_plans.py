@@ -42,6 +42,7 @@ STAYING = frozenset(
         "former_slugs",
         "ignored_problems",
         "instance",
+        "invitations",
         "maintenance_windows",
         "memberships",
         "purges",
@@ -74,6 +75,13 @@ SMALL_INDEXES = (
 """Partial indexes over what is open or waits, which may be read from end to end."""
 PARTITION = re.compile(r"events_(other|(until_)?\d{4}_\d\d)")
 """What the events may be kept in on PostgreSQL."""
+MOST_BEHIND_A_LIMIT = 1_500
+"""Rows that a walk along a whole table may look at before it has what its LIMIT asks for."""
+MOST_IN_A_WINDOW = 15_000
+"""By SQLite's steps, of a window of 1,000 ids in which eight columns of each are searched for a
+text: less than half of the shortest log that this is asked of."""
+IDS = ("id", "rowid")
+"""Columns that a window lies on whose size is known whatever the rows hold; of time it is not."""
 VALUES_KEPT = 4
 """So many runs of a statement are looked at, with other values each."""
 STEPS_A_ROW = 5
@@ -143,21 +151,26 @@ def examine(asked: Asked) -> Plan:
         connection.close()
 
 
-def find_faults(asked: Asked, most: int) -> list[str]:
+def find_faults(asked: Asked, most: int, *, is_named: bool = False) -> list[str]:
     """What is wrong with how the statement finds its rows.
 
-    A table that grows is never read from end to end; and no more than `most` rows are looked at,
-    but in a window between two ids, which whoever asks keeps small.
+    A table that grows is never walked along from end to end, unless a LIMIT ends that within some
+    rows; and no more than `most` rows are looked at, or MOST_IN_A_WINDOW where all that grows is
+    read between two ids, which whoever asks keeps near each other. Of what is named as an
+    exception a LIMIT may come as late as `most` rows.
     """
     plan = examine(asked)
-    is_windowed = any(each.is_window for each in plan.accesses)
     grown = [each for each in plan.accesses if each.table in GROWING]
+    soon = most if is_named else MOST_BEHIND_A_LIMIT
+    has_limit = re.search(r"\bLIMIT\b", asked.statement) and plan.rows <= soon
     faults = [
-        f"reads all of {each.table}: {each.how}"
+        f"reads all of {each.table}, {plan.rows} rows: {each.how}"
         for each in grown
-        if each.is_scan and not re.search(r"\bLIMIT\b", asked.statement)
+        if each.is_scan and not has_limit
     ]
-    if grown and plan.rows > most and not is_windowed:
+    if all(each.is_window for each in grown):
+        most = max(most, MOST_IN_A_WINDOW)
+    if grown and plan.rows > most:
         faults.append(f"looks at {plan.rows} rows: {'; '.join(each.how for each in plan.accesses)}")
     return faults
 
@@ -184,7 +197,7 @@ def _read_sqlite(detail: str, statement: str) -> Access | None:
     verb, alias, how = found.groups()
     named = re.search(rf"\b(\w+) AS {alias}\b", statement)
     is_small = re.search(rf"INDEX ({'|'.join(SMALL_INDEXES)})\b", how) is not None
-    both_ends = re.search(r"(\w+)>\? AND \1<\?", how) is not None
+    both_ends = re.search(rf"\b({'|'.join(IDS)})>\? AND \1<\?", how) is not None
     return Access(named[1] if named else alias, verb == "SCAN" and not is_small, both_ends, detail)
 
 
@@ -240,7 +253,7 @@ def _walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _read_postgresql(node: dict[str, Any]) -> Access:
     condition = str(node.get("Index Cond", ""))
-    both_ends = re.search(r"(\w+) >=? .*\b\1 <=? ", condition) is not None
+    both_ends = re.search(r"\bid >=? .*\bid <=? ", condition) is not None
     is_scan = node["Node Type"] == "Seq Scan" and node["Actual Loops"] > 0
     how = f"{node['Node Type']} {node.get('Index Name', '')} {condition} {node.get('Filter', '')}"
     table = "events" if PARTITION.fullmatch(node["Relation Name"]) else node["Relation Name"]

@@ -155,6 +155,32 @@ def test_each_page_of_the_console_is_read(flow: FlowPulse) -> None:
     assert not any("{" in each.path for each in found.values())
 
 
+def test_each_page_of_the_console_has_its_row_or_is_named_as_not_measured() -> None:
+    results = last_results()["reading"]
+    page = FILE.read_text()
+    missing = reading.list_unread(results)
+    for template in (each for several in PAGES.values() for each in several):
+        names = {template.replace("{event}", f"{{{state}}}") for state in reading.EVENT_STATES}
+        has_rows = all(f"SQLite, `{name}` |" in page for name in names)
+        assert has_rows != (template in missing), template
+    if missing:
+        names = ", ".join(f"`{each}`" for each in missing)
+        assert f"Newer than these results, and not measured: {names}." in page
+
+
+def test_a_page_that_one_database_lacks_is_named() -> None:
+    whole = {
+        f"{kind}, `{each.replace('{event}', f'{{{state}}}')}`": [{"rate": 1.0}]
+        for kind in (SQLITE, POSTGRESQL)
+        for several in ({"": reading.API} | PAGES).values()
+        for each in several
+        for state in reading.EVENT_STATES
+    }
+    assert reading.list_unread(Measured(1, 1, whole)) == []
+    del whole["PostgreSQL, `/settings/audit`"]
+    assert reading.list_unread(Measured(1, 1, whole)) == ["/settings/audit"]
+
+
 # --- what is counted ------------------------------------------------------------------------------
 
 

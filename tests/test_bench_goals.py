@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from bench import goals, reasons
+from bench import goals, purge_report, reasons
 from bench.__main__ import last_results
 from bench.ingest import SUCCESS
 from bench.measured import Measured
@@ -63,3 +63,16 @@ def test_the_last_results_are_judged_without_measuring_anything() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == int(bool(reasons.unexplained(last_results())))
     assert done.stdout.count("\n- ") == len(goals.missed(last_results()))
+
+
+def test_beside_a_figure_stands_what_the_limit_does_not_count() -> None:
+    during = purge_report.during(POSTGRESQL)
+    held = {"held_longest_ms": 140.0, "batches": 4_452.0, "batches_over_50_ms": 14.0}
+    purged = Measured(1, 6, {during: [held]}, "2 cores", "2026-01-15")
+    web = {SUCCESS[SQLITE]: [{"web_mb": 80.0, "master_mb": 47.0}]}
+    served = Measured(1, 6, web, "2 cores", "2026-01-15")
+    rows = {row[0]: row[1:] for row in goals.rows({purge_report.PART: purged, "ingest": served})}
+    name = f"a batch's locks while old rows go, {POSTGRESQL}, the longest, ms"
+    assert rows[name] == ("≤ 50", "140 (14 of 4,452 over 50 ms)", "**no**")
+    name = f"memory of two web processes, {SQLITE}, MB"
+    assert rows[name] == ("≤ 90", "80 (and their master 47, not counted)", "yes")

@@ -138,3 +138,26 @@ def test_a_database_that_was_filled_in_haste_is_opened_as_all_others_are(tmp_pat
 
 def _show(name: str) -> Any:
     return db.session.connection().exec_driver_sql(f"SHOW {name}").scalar()
+
+
+def test_how_long_a_page_searches_is_told_as_measured() -> None:
+    name = "search of events: a page"
+    figures = {name: 47.2, f"{name}{HIGH}": 296.4}
+    step = Step("sqlite", 10_000_000, 9_000_000, 8_000_000, 2.0, 23.5, figures)
+    page = render([step], None, False)
+    assert "| SQLite, 10,000,000 events, a search of events | 47.2 | 296 |" in page
+    assert "as measured" not in render(make_steps(), None, False)
+
+
+def test_the_highest_p95_of_a_page_is_judged_by_twice_its_limit() -> None:
+    figures = {
+        f"`/a`{HIGH}": 601.0,
+        f"`/b`{HIGH}": 40.0,
+        f"`/api/v1/c`{HIGH}": 900.0,
+        "`/d`": 950.0,
+    }
+    measured = Measured(1, 0, {name_of("sqlite", 10_000_000): [figures]}, "2 cores", "2026-01-15")
+    name = "the highest p95 of a page with 10,000,000 events, SQLite, ms"
+    assert [*judgements({"growth": measured})[name]] == ["≤ 600", "601", "**no**"]
+    del figures[f"`/a`{HIGH}"]
+    assert [*judgements({"growth": measured})[name]] == ["≤ 600", "40", "yes"]

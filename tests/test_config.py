@@ -83,6 +83,40 @@ def test_a_replica_is_never_said_to_be_sqlite(monkeypatch: pytest.MonkeyPatch) -
     assert "sqlite" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "postgresql://u:s3cret@one,two/x",
+        "postgresql://u:s3cret@one:5432,two:5433/x",
+        "postgresql://u:s3cret@/x?host=one,two",
+        "postgresql://u:s3cret@/x?host=one%2Ctwo&port=5432",
+        "postgresql://u:s3cret@/x?host=one&host=two",
+        "postgresql://u:s3cret@one/x?hostaddr=10.0.0.1,10.0.0.2",
+        "postgresql://u:s3cret@one/x?load_balance_hosts=random",
+    ],
+)
+def test_a_replica_is_one_server(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each connection could lead to another one, and none tells how far that is behind."""
+    monkeypatch.setenv("FLOWPULSE_REPLICA_URL", value)
+    with pytest.raises(ConfigurationError, match="FLOWPULSE_REPLICA_URL") as caught:
+        load_settings(env_file="")
+    assert "must lead to one server" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    monkeypatch.setenv("FLOWPULSE_REPLICA_URL", "")
+    monkeypatch.setenv("FLOWPULSE_DATABASE_URL", "postgresql://u@one,two/x")
+    assert load_settings(env_file="")["FLOWPULSE_DATABASE_URL"].endswith("u@one,two/x")
+
+
+@pytest.mark.parametrize(
+    "value", ["postgresql://u:p%2C@one:5433/x?sslmode=require", "postgresql://u@/x?host=%2Frun"]
+)
+def test_a_replica_may_be_named_in_each_usual_way(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWPULSE_REPLICA_URL", value)
+    assert load_settings(env_file="")["FLOWPULSE_REPLICA_URL"].endswith(value.partition("://")[2])
+
+
 @pytest.mark.parametrize("name", RETENTION.values())
 @pytest.mark.parametrize("value", ["0", "00", "-1", "a year"])
 def test_nothing_is_kept_for_less_than_a_day(

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from app.config import SETTINGS
 from app.extensions import db
+from app.ingest.batch_body import MOST_EVENTS
+from app.ingest.limits import BURST_FACTOR
+from bench.subjects import LIMITS_ON
 from docs import screenshots
 from docs.tables import PAGES, ROOT
 from tests.drills import record, reliability
@@ -71,3 +75,27 @@ def test_all_pictures_together_stay_light() -> None:
 def test_a_make_target_that_the_readme_names_is_there(target: str) -> None:
     name = target.removeprefix("make ")
     assert re.search(rf"^{name}:", (ROOT / "Makefile").read_text(), re.MULTILINE), target
+
+
+def test_how_long_a_back_fill_takes_is_reckoned_from_the_limit_as_delivered() -> None:
+    page = " ".join((ROOT / "docs/batch.md").read_text().split())
+    rate = int(next(each.default for each in SETTINGS if each.name == "FLOWPULSE_RATE_LIMIT"))
+    told = re.search(
+        r"As delivered \((\d+) a second, ([\d,]+) at once\) a key passes (\w+) batches of (\d+) at "
+        r"once, and one in (\d+) s from then on: 1,000,000 events take ([\d.]+) hours.* "
+        r"with (\d+) the same takes ([\d.]+) minutes",
+        page,
+    )
+    assert told, "docs/batch.md does not say how long a back-fill takes"
+    burst, raised = rate * BURST_FACTOR, int(told[7])
+    assert told.groups() == (
+        f"{rate}",
+        f"{burst:,}",
+        {2: "two"}[burst // MOST_EVENTS],
+        f"{MOST_EVENTS}",
+        f"{MOST_EVENTS // rate}",
+        f"{(1_000_000 - burst) / rate / 3_600:.1f}",
+        f"{raised}",
+        f"{(1_000_000 - raised * BURST_FACTOR) / raised / 60:.1f}",
+    )
+    assert f"raised to {int(LIMITS_ON['FLOWPULSE_RATE_LIMIT']):,}" in page

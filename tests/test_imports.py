@@ -40,6 +40,7 @@ LEVELS = {
     "csv_text": 0,
     "timetable": 0,
     "blocking": 1,
+    "database_urls": 0,
     "config": 1,
     "setting_values": 0,
     "env_file": 0,

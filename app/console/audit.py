@@ -17,10 +17,18 @@ from flask.typing import ResponseReturnValue
 from app.clock import now
 from app.console.audit_export import FORMATS
 from app.console.audit_filter import AuditFilter
-from app.console.audit_pages import Page, find_page, list_people, newest_id, read_batches
+from app.console.audit_pages import (
+    Page,
+    find_oldest,
+    find_page,
+    list_people,
+    newest_id,
+    read_batches,
+)
 from app.console.audit_words import action_of, describe, icon_of, name_actor
 from app.console.devices import describe_device
 from app.console.guards import current_workspace, visible_workspace_ids
+from app.console.kept import kept_entries
 from app.console.places import Place, PlaceReader
 from app.console.run_filter import PERIODS
 from app.console.url_filter import lead_to_short_address
@@ -48,6 +56,7 @@ def show_log() -> ResponseReturnValue:
         people=list_people(ids, wanted),
         kinds=list(KINDS.items()),
         periods=[(name, label) for name, (label, _) in PERIODS.items()],
+        kept=kept_entries(find_oldest(ids)),
         page_url=_page_url(wanted),
         action_of=action_of,
         icon_of=icon_of,

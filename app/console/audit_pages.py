@@ -42,6 +42,12 @@ def find_newest(workspaces: WorkspaceIds, most: int) -> Sequence[AuditEntry]:
     return _load(_list_places(workspaces, AuditFilter(), None, most))
 
 
+def find_oldest(workspaces: WorkspaceIds) -> datetime | None:
+    """When the oldest entry of all was made: what strangers caused before it may be gone."""
+    places = _list_places(workspaces, AuditFilter(), None, 1, is_upward=True)
+    return places[0].at if places else None
+
+
 def newest_id() -> int:
     """Of all entries; what is noted later has a larger one."""
     return db.session.scalar(select(func.max(AuditEntry.id))) or 0

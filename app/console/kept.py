@@ -13,6 +13,7 @@ from app.console.guards import current_workspace
 from app.models import RETENTION, RUNNING, STUCK, Alert, Silence, Workflow
 from app.processing.oldest import find_oldest, find_oldest_event, find_oldest_run, went_for_size
 from app.processing.retention import MESSAGES_KEPT
+from app.workspaces.audit import STRANGERS_DAYS
 from app.workspaces.settings import kept_days
 
 
@@ -49,6 +50,9 @@ WORDS = {
     "alert": Words("past alert", "began", (("Past alerts are kept", "failure_days"),)),
     "delivery": Words("message", "was put in", (("Messages are kept", MESSAGES_KEPT.days),)),
     "silence": Words("silence", "began", (("Silences are kept", RETENTION["failure_days"]),)),
+    "entry": Words(
+        "entry", "was made", (("Refused sign-ins and wrong passwords are kept", STRANGERS_DAYS),)
+    ),
     "problem": Words(
         "of these requests", "came", (("Refused requests are kept", "rejected_days"),)
     ),
@@ -126,6 +130,12 @@ def kept_silences(workflow: Workflow, listed: Sequence[Silence], most: int) -> K
     if len(listed) < most:
         return kept_since("silence", listed[-1].silent_since if listed else None)
     return _kept("silence", Silence.workflow_id == workflow.id)
+
+
+def kept_entries(oldest: datetime | None) -> KeptSince:
+    """Of the audit log: all else in it stays."""
+    since = kept_since("entry", oldest)
+    return since._replace(periods=f"{since.periods} All other entries are kept for good.")
 
 
 def _kept(what: str, whose: ColumnElement[bool]) -> KeptSince:

@@ -243,13 +243,16 @@ def count_unstored(scope: Scope) -> dict[str, int]:
 
 
 def list_requests(scope: Scope, fingerprint: str, limit: int) -> list[Event]:
-    """The newest open requests of a group."""
+    """The newest open requests of a group. The order names all columns of the index: of those that
+    are the same throughout, PostgreSQL does not see it where they are NULL, and may walk through
+    the whole log by id."""
     ids: list[int] = []
+    newest_first = (Event.workspace_id.desc(), Event.fingerprint.desc(), Event.id.desc())
     for each in scope:
         query = select(Event.id).where(
             Event.workspace_id == each, Event.fingerprint == fingerprint, IS_OPEN
         )
-        ids += db.session.scalars(query.order_by(Event.id.desc()).limit(limit))
+        ids += db.session.scalars(query.order_by(*newest_first).limit(limit))
     newest = sorted(ids, reverse=True)[:limit]
     query_rows = select(Event).where(Event.id.in_(newest)).options(joinedload(Event.api_key))
     return list(db.session.scalars(query_rows.order_by(Event.id.desc())))

@@ -34,19 +34,20 @@ _RUNS = {**{outcome: of_outcome(outcome) for outcome in OUTCOMES}, RUNNING: is_o
 
 
 class Kept(NamedTuple):
-    """What a list shows: its moments, and the order in which an index leads to the oldest, behind
-    the column that tells whose it is."""
+    """What a list shows: its moments, and the order in which an index leads to the oldest. Of
+    events, which may be of no workspace, it begins with whose they are: that this is the same for
+    all, PostgreSQL does not see where it is NULL, and may walk through the whole log instead."""
 
     moment: Any
-    order: Any
+    order: tuple[Any, ...]
     kind: ColumnElement[bool] = true()
 
 
 KEPT = {
-    "event": Kept(Event.received_at, Event.id),
-    "alert": Kept(Alert.began_at, Alert.id, Alert.ended_at.is_not(None)),
-    "silence": Kept(Silence.silent_since, Silence.silent_since),
-    "delivery": Kept(_PUT_IN, Delivery.id),
+    "event": Kept(Event.received_at, (Event.workspace_id, Event.id)),
+    "alert": Kept(Alert.began_at, (Alert.id,), Alert.ended_at.is_not(None)),
+    "silence": Kept(Silence.silent_since, (Silence.silent_since,)),
+    "delivery": Kept(_PUT_IN, (Delivery.id,)),
 }
 
 
@@ -61,8 +62,9 @@ def find_oldest_event(scope: Sequence[int | None], state: str | None = None) -> 
     kept = KEPT["event"]
     owner: Any = Event.workspace_id
     if state in _STATES_THAT_GO:
-        kept = Kept(Event.received_at, Event.received_at, of_state(state))
+        kept = Kept(Event.received_at, (owner, Event.received_at), of_state(state))
     if state == "rejected":
+        kept = kept._replace(order=(Event.received_at,))
         owner = owner + 0  # Their index goes by time alone, and SQLite would not take it.
     found = [_first(kept, owner == each) for each in scope]
     return min((each for each in found if each), default=None)
@@ -87,6 +89,6 @@ def went_for_size(cutoffs: Mapping[str, datetime]) -> bool:
 
 
 def _first(kept: Kept, whose: ColumnElement[bool]) -> datetime | None:
-    query = select(kept.moment).where(whose, kept.kind).order_by(kept.order).limit(1)
+    query = select(kept.moment).where(whose, kept.kind).order_by(*kept.order).limit(1)
     moment: datetime | None = db.session.scalar(query)
     return moment

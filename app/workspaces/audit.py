@@ -43,6 +43,8 @@ KINDS = {
     "accounts": "Accounts",
 }
 """What the page is filtered by, with its label."""
+STRANGERS_DAYS = 90
+"""So long is kept what whoever is not signed in can cause."""
 ACTIONS = {
     "key_created": Action("keys", "created the API key"),
     "key_rotated": Action("keys", "rotated the API key"),
@@ -85,11 +87,11 @@ ACTIONS = {
     "run_downloaded": Action("exports", "downloaded the texts of"),
     "secrets_revealed": Action("exports", "looked at the masked values of"),
     "signed_in": Action("sign_ins", "signed in"),
-    "sign_in_refused": Action("sign_ins", "was refused at the sign-in of", 90, 300),
+    "sign_in_refused": Action("sign_ins", "was refused at the sign-in of", STRANGERS_DAYS, 300),
     "signed_out": Action("sign_ins", "signed out"),
     "sessions_ended": Action("sign_ins", "ended other sessions"),
     "password_confirmed": Action("sign_ins", "confirmed the password"),
-    "password_refused": Action("sign_ins", "gave a wrong password", 90, 300),
+    "password_refused": Action("sign_ins", "gave a wrong password", STRANGERS_DAYS, 300),
     "profile_changed": Action("accounts", "changed the profile"),
     "email_changed": Action("accounts", "changed the e-mail address"),
     "password_changed": Action("accounts", "changed the password"),

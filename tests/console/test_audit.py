@@ -234,3 +234,17 @@ def test_a_proxy_is_believed_only_where_there_is_one(
         newest = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(1)
         assert db.session.scalars(newest).one().remote_addr == told
         db.session.remove()
+
+
+def test_below_the_list_stands_the_day_of_the_oldest_entry_and_what_goes(
+    owner: FlaskClient, team: Team
+) -> None:
+    old = now() - timedelta(days=400)
+    put(team.workspace_id, at=old, what="sign_in_refused", actor="nobody", who=None)
+    put(team.workspace_id, at=old + timedelta(days=30))
+    told = (
+        f"The oldest entry that is kept was made {old.day} {old:%b %Y}. Refused sign-ins "
+        "and wrong passwords are kept 90 days. All other entries are kept for good."
+    )
+    for path in (PATH, f"{PATH}?kind=keys"):
+        assert told in open_page(owner, path).text.replace(" .", ".")
