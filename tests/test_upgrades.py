@@ -52,6 +52,7 @@ GIVEN: dict[str, Any] = {
     "deliveries.state": "delivered",
     "events.state": "processed",
     "instance.id": 1,
+    "invitations.role": "viewer",
     "memberships.role": "owner",
     "messages.kind": "alert",
     "purges.what": "success",
