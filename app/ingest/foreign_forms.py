@@ -13,7 +13,7 @@ from typing import Any
 from flask import Response
 from werkzeug.datastructures import MultiDict
 
-from app.answers import JSON, JsonAnswer
+from app.answers import API_HEADERS, JSON, JsonAnswer
 from app.ingest.pings import FAIL, MESSAGE_BYTES, MOST_STATUS, PING, START, Signal, read_signal
 from app.ingest.schemas import EVENT_KINDS
 from app.problems import FieldError, ProblemError
@@ -82,6 +82,7 @@ def _read_signal(text: str) -> Signal:
 
 def _accept_text() -> Response:
     answer = Response("OK", 200, content_type=_PLAIN)
+    answer.headers.update(API_HEADERS)
     answer.headers["Ping-Body-Limit"] = str(MESSAGE_BYTES)
     answer.headers["Access-Control-Allow-Origin"] = "*"
     return answer
@@ -92,7 +93,7 @@ def _refuse_as_text(problem: ProblemError, headers: Headers) -> Response:
     words = {404: "not found", 429: "rate limited", 400: problem.detail.partition(":")[0]}
     text = words.get(problem.status, problem.problem.title)
     answer = Response(text, problem.status, content_type=_PLAIN)
-    answer.headers.update(headers)
+    answer.headers.update({**API_HEADERS, **headers})
     answer.headers["Access-Control-Allow-Origin"] = "*"
     return answer
 

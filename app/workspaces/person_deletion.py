@@ -104,7 +104,7 @@ def _tells_of(public_id: str) -> Select[int]:
 
 def _forget(entries: Sequence[int], public_id: str) -> None:
     """The log keeps the number of who did it, and what was done; the database lets nobody do this
-    to an entry of a person who is still there (migration 0021)."""
+    to an entry of a person who is still there (migration 0023)."""
     for first in range(0, len(entries), BATCH):
         some = AuditEntry.id.in_(entries[first : first + BATCH])
         done = (AuditEntry.who_id == public_id) & some

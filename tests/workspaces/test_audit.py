@@ -227,7 +227,7 @@ CHANGES = (
     update(AuditEntry).values(who="somebody@example.org"),
     delete(AuditEntry),
     text("DELETE FROM audit_entries WHERE keep_until IS NULL"),
-    text("UPDATE audit_entries SET at = at"),
+    text("UPDATE audit_entries SET what = 'x'"),
 )
 
 
