@@ -274,11 +274,11 @@ def test_requests_of_no_workspace_are_for_the_owner_of_the_server(
 
 def test_the_groups_of_another_workspace_are_not_there(owner: FlaskClient, team: Team) -> None:
     other = make_team("Secret plans", first=False)
-    refuse(owner, other, workflow_slug="secret")
+    refuse(owner, other, workflow_slug="hidden-plan")
     fingerprint = db.session.scalar(select(Event.fingerprint))
     db.session.rollback()
     page = open_page(owner, "/problems")
-    assert group_links(page) == [] and "secret" not in page.text
+    assert group_links(page) == [] and "hidden-plan" not in page.text
     token = page.form("/sign-out").fields
     for action in ("", "/ignore", "/show-again", "/reprocess"):
         path = f"/problems/{fingerprint}{action}"
