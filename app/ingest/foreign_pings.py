@@ -31,6 +31,7 @@ from app.ingest.pings import (
     MESSAGE_BYTES,
     Signal,
     find_execution,
+    may_hold_nul,
     read_message,
     write_members,
 )
@@ -149,7 +150,8 @@ def _take_run(
     workflow = find_workflow(service.store, key.workspace_id, named, [])
     execution = told.execution or find_execution(service, intake, signal, workflow)
     members = {**named, **write_members(signal, execution, raw, intake.received_at), **told.fields}
-    take_in(service, intake, signal.event, ReadBody(members, []), claim)
+    body = ReadBody(members, [], odd_characters=may_hold_nul(request.query_string))
+    take_in(service, intake, signal.event, body, claim)
 
 
 def _keep_text(service: IngestService, intake: Intake, key: KnownKey, raw: bytes) -> None:

@@ -79,9 +79,14 @@ def accept_ping(slug: str, signal: str = "") -> Response:
         return answer_accepted(first, request.environ, replayed=True)
     field, workflow = _find_workflow(service, intake, key.workspace_id, slug)
     execution = request.args.get("rid", "") or find_execution(service, intake, told, workflow)
-    body = ReadBody({field: slug, **write_members(told, execution, raw, intake.received_at)}, [])
+    members = {field: slug, **write_members(told, execution, raw, intake.received_at)}
+    body = ReadBody(members, [], odd_characters=may_hold_nul(request.query_string))
     answer, is_replayed = take_in(service, intake, told.event, body, claim)
     return answer_accepted(answer, request.environ, replayed=is_replayed)
+
+
+def may_hold_nul(query: bytes) -> bool:
+    return b"%00" in query
 
 
 def find_execution(

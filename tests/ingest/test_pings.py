@@ -116,6 +116,13 @@ def test_a_start_and_the_end_that_follows_are_one_run(client: FlaskClient, team:
     assert len(runs()) == 3
 
 
+def test_a_run_id_with_a_nul_is_refused_as_in_any_report(client: FlaskClient, team: Team) -> None:
+    """PostgreSQL could not store the run: an event that was accepted would never be processed."""
+    answer = ping(client, team, "/start?rid=a%00b")
+    assert (answer.status_code, answer.json["code"]) == (400, "validation_failed")
+    assert answer.json["errors"][0]["code"] == "invalid_characters"
+
+
 def test_runs_that_overlap_are_told_apart_by_their_run_id(client: FlaskClient, team: Team) -> None:
     for rest in ("/start?rid=a", "/start?rid=b", "/1?rid=a", "?rid=b"):
         assert ping(client, team, rest, "GET").status_code == 202
