@@ -70,7 +70,8 @@ def test_the_log_keeps_what_came_of_each_refused_body(
         assert answer.startswith(b"HTTP/1.1 %d " % case.status), f"{name}: {answer!r}"
         wait_for(lambda number=number: len(logged()) == number)
         status, body, size = logged()[-1]
-        kept = BODY[: min(case.comes, STORED)]
+        is_packed = "Content-Encoding" in case.headers  # No key can be looked for in it.
+        kept = b"" if is_packed else BODY[: min(case.comes, STORED)]
         assert status == case.status, name
         assert body == kept, f"{name}: {len(body)} bytes instead of {len(kept)}"
         assert case.announced in (size, None), name
