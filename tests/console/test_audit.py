@@ -58,7 +58,7 @@ def test_an_own_entry_of_each_kind_of_action(owner: FlaskClient, team: Team) -> 
     with writing() as session:
         for name in ACTIONS:
             note(session, name, team.workspace_id, "Thing")
-    text = open_page(owner, f"{PATH}?period=24h").text
+    text = " ".join(open_page(owner, f"{PATH}?period=24h&kind={kind}").text for kind in KINDS)
     assert [name for name, action in ACTIONS.items() if action.words not in text] == []
     assert ICONS.keys() == KINDS.keys()
 
