@@ -25,6 +25,7 @@ from app.models import (
     Event,
     FormerSlug,
     IgnoredProblem,
+    Invitation,
     Membership,
     Purge,
     RateBucket,
@@ -103,6 +104,14 @@ def _fill_the_rest(team: Team) -> None:
                 ),
                 RateBucket(name="k\u00e9y 1", level=0.1 + 0.2, updated_at=1e-300),
                 RecoveryCode(user_id=user_id, code_hash="1" * 64),
+                Invitation(
+                    workspace_id=team.workspace_id,
+                    email="bo@example.org",
+                    role="viewer",
+                    token_hash="2" * 64,
+                    invited_by_id=user_id,
+                    expires_at=moment,
+                ),
                 Silence(
                     workflow_id=team.workflow_id,
                     expected_at=moment,

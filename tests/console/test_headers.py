@@ -54,6 +54,7 @@ KEEPABLE = frozenset({"static", "assets.show_styles", "badges.show_svg", "badges
 
 def check_headers(answer: TestResponse, where: str, *, is_keepable: bool = False) -> None:
     headers = answer.headers
+    assert "Content-Security-Policy" in headers, where
     policy = headers["Content-Security-Policy"]
     assert policy == CONTENT_SECURITY_POLICY and "unsafe" not in policy, where
     assert "frame-ancestors 'none'" in policy and "default-src 'none'" in policy, where
@@ -72,7 +73,9 @@ def test_whatever_can_be_opened_carries_the_headers(
     event = report(owner, team, ended_at=None).json["event_id"]
     seen = set()
     for rule in app.url_map.iter_rules():
-        of_senders = rule.rule.startswith("/api/") or "foreign_pings" in rule.endpoint
+        of_senders = rule.rule.startswith(("/api/", "/metrics")) or (
+            "foreign_pings" in rule.endpoint
+        )
         is_page = "GET" in (rule.methods or ()) and not of_senders
         if not is_page or rule.endpoint == "live_log.stream_events":
             continue
