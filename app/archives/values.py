@@ -18,9 +18,9 @@ from sqlalchemy import (
     LargeBinary,
     String,
 )
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeEngine
 
-from app.models.columns import JsonText
+from app.models.columns import JsonText, plain_type
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 BITS = {Integer: 31, BigInteger: 63}
@@ -125,11 +125,6 @@ def kind_of(column: Column[Any]) -> Kind:
         if isinstance(plain, kind.type):
             return kind
     raise LookupError(f"{column.table.name}.{column.name}: no kind in KINDS for {plain!r}")
-
-
-def plain_type(column: Column[Any]) -> TypeEngine[Any]:
-    type_: TypeEngine[Any] = column.type
-    return type_.impl_instance if isinstance(type_, TypeDecorator) else type_
 
 
 def is_added_up(column: Column[Any]) -> bool:

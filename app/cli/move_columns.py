@@ -18,7 +18,9 @@ from sqlalchemy import (
     String,
     Table,
 )
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeEngine
+
+from app.models.columns import plain_type
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 TEXT_REPLACED, TEXT_CUT, NUMBER_LIMITED = "characters replaced", "texts cut", "numbers limited"
@@ -63,7 +65,7 @@ class Kind:
 
 def _take_text(column: Column[Any], mended: Mended) -> Taker:
     """A text goes over as its bytes in UTF-8, which is what both databases keep."""
-    limit = getattr(_plain_type(column), "length", None)
+    limit = getattr(plain_type(column), "length", None)
 
     def take(value: bytes) -> bytes:
         is_short = limit is None or len(value) <= limit
@@ -173,16 +175,11 @@ KINDS = (
 
 def kind_of(column: Column[Any]) -> Kind:
     """Raises LookupError for a type that no move knows of yet."""
-    plain = _plain_type(column)
+    plain = plain_type(column)
     for kind in KINDS:
         if isinstance(plain, kind.type):
             return kind
     raise LookupError(f"{column.table.name}.{column.name}: no kind in KINDS for {plain!r}")
-
-
-def _plain_type(column: Column[Any]) -> TypeEngine[Any]:
-    type_: TypeEngine[Any] = column.type
-    return type_.impl_instance if isinstance(type_, TypeDecorator) else type_
 
 
 def make_takers(table: Table, mended: Mended) -> list[Taker | None]:

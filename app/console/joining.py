@@ -10,12 +10,12 @@ from app.console.known_browsers import set_browser_cookie
 from app.links import this_address
 from app.models import Invitation
 from app.workspaces.invitations import (
-    GoneError,
     find_invitation,
     has_account,
     join,
     join_as_new,
 )
+from app.workspaces.mistakes import GoneError
 from app.workspaces.passwords import MIN_LENGTH
 from app.workspaces.people import RefusedError
 

@@ -5,11 +5,11 @@ from flask.typing import ResponseReturnValue
 
 from app.channels.network import can_mail_links
 from app.workspaces.lost_password import (
-    GoneError,
     choose_password,
     find_person,
     mail_link,
 )
+from app.workspaces.mistakes import GoneError
 from app.workspaces.passwords import MIN_LENGTH
 from app.workspaces.people import RefusedError, clean_email
 from app.workspaces.tries import of_lost_passwords, take

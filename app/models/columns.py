@@ -4,9 +4,9 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, String, Text
+from sqlalchemy import BigInteger, Column, DateTime, Dialect, Integer, String, Text
 from sqlalchemy.orm import mapped_column
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from app.identifiers import new_id
 
@@ -71,3 +71,9 @@ BigId = BigInteger().with_variant(Integer, "sqlite")
 PrimaryKey = Annotated[int, mapped_column(BigId, primary_key=True)]
 PublicId = Annotated[str, mapped_column(String(24), unique=True, default=new_id)]
 Moment = Annotated[datetime, mapped_column(UtcDateTime)]
+
+
+def plain_type(column: Column[Any]) -> TypeEngine[Any]:
+    """What the database knows of: a type of ours is one of its own, dressed up."""
+    type_: TypeEngine[Any] = column.type
+    return type_.impl_instance if isinstance(type_, TypeDecorator) else type_

@@ -23,7 +23,7 @@ from app.identifiers import new_id
 from app.models import ROLES, Invitation, Membership, User, Workspace
 from app.workspaces.audit import note
 from app.workspaces.members import OWNER, deciding
-from app.workspaces.mistakes import Mistakes
+from app.workspaces.mistakes import GoneError, Mistakes
 from app.workspaces.people import RefusedError, clean_email, clean_field, make_hash
 from app.workspaces.profile import MAX_NAME
 from app.workspaces.sessions import hash_token
@@ -31,10 +31,6 @@ from app.workspaces.sessions import hash_token
 VALID_FOR = timedelta(hours=72)
 MOST_PENDING = 100
 PATH = "/invitation/"
-
-
-class GoneError(Exception):
-    """The link opens nothing, or nothing any more."""
 
 
 def list_invitations(workspace_id: int) -> Sequence[Invitation]:

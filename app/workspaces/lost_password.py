@@ -20,6 +20,7 @@ from app.extensions import db, writing
 from app.identifiers import new_id
 from app.models import Instance, Membership, User
 from app.workspaces.audit import note_account
+from app.workspaces.mistakes import GoneError
 from app.workspaces.people import make_hash, names_of
 from app.workspaces.sessions import end_all_in
 from app.workspaces.tries import forget_person_in
@@ -31,10 +32,6 @@ TEXT = (
     "Somebody, you we hope, has asked for a new password for {email}. The link below lets you "
     "choose one. It works once, for an hour. If it was not you, do nothing: nothing has changed."
 )
-
-
-class GoneError(Exception):
-    """The link opens nothing, or nothing any more."""
 
 
 def mail_link(email: str, remote_addr: str) -> None:

@@ -23,6 +23,10 @@ class RefusedError(ValueError):
                 self.errors.setdefault(name, []).extend(messages)
 
 
+class GoneError(Exception):
+    """A link opens nothing, or nothing any more."""
+
+
 class Mistakes:
     """Gathers refusals, so that whoever made two mistakes sees both."""
 

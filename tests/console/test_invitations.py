@@ -13,8 +13,9 @@ from sqlalchemy import func, select, update
 from app.clock import now
 from app.extensions import db, writing
 from app.models import AuditEntry, Invitation, Membership, User, UserSession, Workspace
-from app.workspaces.invitations import GoneError, invite, join_as_new
+from app.workspaces.invitations import invite, join_as_new
 from app.workspaces.members import change_role, remove_member
+from app.workspaces.mistakes import GoneError
 from app.workspaces.people import create_user
 from tests.console.pages import Page, open_page, send_form
 from tests.factories import PASSWORD, Team, make_team

@@ -11,14 +11,13 @@ from sqlalchemy import select
 
 from app.clock import now
 from app.extensions import db
-from app.ingest.service import ingest_service
-from app.models import ApiKey, Event, Run, Workflow
-from app.processing.batch import process_batch
+from app.models import ApiKey, Workflow
 from app.workspaces.api_keys import revoke_api_key, rotate_api_key
 from app.workspaces.people import RefusedError
 from app.workspaces.report_addresses import create_address, list_addresses, read_secret
 from app.workspaces.workflows import archive_workflow, create_workflow, rename_workflow
 from tests.factories import Team, make_team
+from tests.ingest.made import events, runs
 
 KUMA_TOKEN = "Xq2v9LbT7cKmR4sWzP0aYdEhJ6uN8fGi"
 PING_KEY = "fqood6-f4mmnucenztu01w"
@@ -48,19 +47,6 @@ def make_address(team: Team, brought: str = "", *, of_all: bool = False) -> str:
     secret = create_address(team.workspace_id, workflow, brought)[1]
     db.session.rollback()
     return secret
-
-
-def runs() -> list[Run]:
-    while process_batch(200):
-        pass
-    db.session.rollback()
-    return list(db.session.scalars(select(Run).order_by(Run.id)))
-
-
-def events() -> list[Event]:
-    ingest_service().recorder.flush()
-    db.session.rollback()
-    return list(db.session.scalars(select(Event).order_by(Event.id)))
 
 
 # --- Healthchecks -------------------------------------------------------------------------------

@@ -11,11 +11,10 @@ from sqlalchemy import select
 from app.clock import now
 from app.extensions import db
 from app.ingest.pings import MESSAGE_BYTES, read_message
-from app.ingest.service import ingest_service
-from app.models import Event, Run, Workflow
-from app.processing.batch import process_batch
+from app.models import Event, Workflow
 from app.workspaces.workflows import rename_workflow
 from tests.factories import Team, make_team
+from tests.ingest.made import events, runs
 
 
 @pytest.fixture
@@ -26,19 +25,6 @@ def team(app: Flask) -> Team:
 def ping(client: FlaskClient, team: Team, rest: str = "", method: str = "POST", **more: Any) -> Any:
     headers = {**team.headers, **more.pop("headers", {})}
     return client.open(f"/api/v1/ping/{team.slug}{rest}", method=method, headers=headers, **more)
-
-
-def runs() -> list[Run]:
-    while process_batch(200):
-        pass
-    db.session.rollback()
-    return list(db.session.scalars(select(Run).order_by(Run.id)))
-
-
-def events() -> list[Event]:
-    ingest_service().recorder.flush()
-    db.session.rollback()
-    return list(db.session.scalars(select(Event).order_by(Event.id)))
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
