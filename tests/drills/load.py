@@ -23,6 +23,9 @@ ENDED_BEFORE = timedelta(days=3)
 MINUTES = 7 * 60
 """Over so many the ends are spread."""
 TIMEOUT = 30
+CATCH_UP_SECONDS = 5.0
+"""Of the time in which a client waited for an answer: what was due within it is sent late. What was
+due before that falls out, as a fault of half a minute would end in a flood of its own otherwise."""
 REFUSED, CUT_OFF = "refused", "cut off"
 
 
@@ -120,7 +123,7 @@ class Load(Meanwhile):
         chance, number, session = random.Random(client), 0, requests.Session()
         due = time.monotonic() + chance.random() * self._pause
         while not self.is_over.wait(max(0.0, due - time.monotonic())):
-            due = max(due, time.monotonic() - self._pause) + self._pause
+            due = max(due, time.monotonic() - CATCH_UP_SECONDS) + self._pause
             number += 1
             execution, outcome = f"{client}-{number}", chance.choice(["success", "failure"])
             error = f"boom in {execution}" if outcome == "failure" else None

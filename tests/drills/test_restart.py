@@ -109,7 +109,7 @@ def restart_and_stop(
                 lambda wanted=wanted: len(load.answers) >= wanted, seconds=2 * PATIENCE_SECONDS
             )
         logs.wait_until_open()
-        before_stop = len(load.answers)
+        before_stop, rate = len(load.answers), load.rate
         seconds = stop(server)
         server.start_web()
         server.start_worker()
@@ -126,7 +126,7 @@ def restart_and_stop(
         "stop_s": round(seconds, 2),
         "longest_s": round(max(each.seconds for each in during), 2),
         **reckoning.figures,
-        "rate": round(load.rate, 1),
+        "rate": round(rate, 1),
     }
 
 
