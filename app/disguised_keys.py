@@ -8,9 +8,9 @@ import binascii
 import re
 from collections.abc import Callable
 from functools import partial
-from urllib.parse import unquote_to_bytes
 
 from app.keys import PREFIX_LENGTH, mask_keys
+from app.percent_encoding import unquote
 
 _IN_BASE64 = re.compile(r"(?:ZnBf|ZwX|mcF[89])")
 """`fp_` where it begins with the first, second or third byte of three (RFC 4648, section 4)."""
@@ -165,9 +165,7 @@ def _star_out_escaped(text: str) -> str:
 
 
 def _star_out_percent(text: str) -> str:
-    return _PERCENT.sub(
-        lambda found: _rewrite(found[0], unquote_to_bytes(found[0]).decode("latin-1")), text
-    )
+    return _PERCENT.sub(lambda found: _rewrite(found[0], unquote(found[0], "latin-1")), text)
 
 
 def _star(found: re.Match[str], plain: bytes, width: int) -> str:

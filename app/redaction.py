@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote
 
 from app.encodings import decode
 from app.json_tokens import Token, read_name, scan
+from app.percent_encoding import unquote_plus
 from app.secret_names import is_secret_name, is_secret_parameter, may_be_count
 from app.secret_texts import MASK, Change, Redacted, apply, find_secrets, join
 from app.url_secrets import STARS

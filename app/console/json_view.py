@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
-from urllib.parse import unquote_plus
 
 from app.json_tokens import Token, read_name
+from app.percent_encoding import unquote_plus
 
 _OPENING, _CLOSING = frozenset("{["), frozenset("}]")
 

@@ -1,0 +1,21 @@
+"""Percent-encoded text (RFC 3986, section 2.1) as what it stands for.
+
+`urllib.parse` walks from escape to escape, which takes 0.1 s for a megabyte of them: somebody may
+send nothing else. Here a run of escapes is one piece.
+"""
+
+import re
+
+_RUN = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+
+
+def unquote(text: str, encoding: str = "utf-8") -> str:
+    """As `urllib.parse.unquote`: what is no text in this encoding becomes U+FFFD."""
+    return _RUN.sub(
+        lambda run: bytes.fromhex(run[0].replace("%", "")).decode(encoding, "replace"), text
+    )
+
+
+def unquote_plus(text: str) -> str:
+    """As `urllib.parse.unquote_plus`: a form's text, whose blanks may be written as `+`."""
+    return unquote(text.replace("+", " "))
