@@ -56,7 +56,7 @@ def test_the_function_changes_nothing_while_flowpulse_is_away(tmp_path: Path) ->
     assert "curl" in done.stderr
 
 
-GITHUB = {"GITHUB_RUN_ATTEMPT": "1", "GITHUB_JOB": "nightly"}
+GITHUB = {"GITHUB_RUN_ATTEMPT": "1", "GITHUB_JOB": "nightly", "JOB_INDEX": "0"}
 GITLAB = {"CI_JOB_URL": "https://gitlab.example/1"}
 
 
@@ -82,7 +82,7 @@ def test_the_last_step_on_github_tells_how_the_job_ended(
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     (told,) = reports.wait(1)
     assert (told["outcome"], told["warnings"]) == (outcome, None)
-    assert told["external_execution_id"].endswith("-1-nightly")
+    assert told["external_execution_id"].endswith("-1-nightly-0")
     if outcome == "failure":
         assert told["error_message"] == "failure: https://github.example/1"
 
