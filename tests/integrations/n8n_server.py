@@ -26,6 +26,9 @@ class Request(NamedTuple):
     headers: dict[str, str]
     body: str
 
+    def header(self, name: str) -> str:
+        return {each.lower(): value for each, value in self.headers.items()}[name]
+
 
 class Recorder:
     """Keeps what comes, and hands it on to FlowPulse: `first` are answers to give instead."""

@@ -175,18 +175,21 @@ def test_a_failure_goes_through_both_workflows(
 ) -> None:
     handed_on, message, kind, execution_id = CASES[case]
     target = target_of(live_server, live_team)
-    node = nodes_of("error-workflow.json", target)["FlowPulse: run-failure"]
-    item = json.loads(evaluate(node["parameters"]["jsonOutput"], handed_on, tmp_path))
-    reports = Reports(live_server, live_team)
-    answer = send(target, item, tmp_path)
-    assert answer.status_code == 202, answer.text
-    (told,) = reports.wait(1)
-    assert (told["outcome"], told["error_message"], told["error_type"]) == (
-        "failure",
-        message,
-        kind,
-    )
-    assert (told["external_execution_id"], told["warnings"]) == (execution_id, None)
+    told = []
+    for file, sender in (
+        ("error-workflow.json", "sub-workflow.json"),
+        ("error-workflow-alone.json", "error-workflow-alone.json"),
+    ):
+        node = nodes_of(file, target)["FlowPulse: run-failure"]
+        item = json.loads(evaluate(node["parameters"]["jsonOutput"], handed_on, tmp_path))
+        reports = Reports(live_server, live_team)
+        answer = send(target, item, tmp_path, sender)
+        assert answer.status_code == 202, answer.text
+        told += reports.wait(1)
+    for each in told:
+        assert (each["outcome"], each["error_message"]) == ("failure", message)
+        assert (each["error_type"], each["external_execution_id"]) == (kind, execution_id)
+        assert each["warnings"] is None
 
 
 def test_one_error_workflow_serves_many_workflows(
