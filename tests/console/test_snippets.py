@@ -162,7 +162,9 @@ def test_what_make_sends_is_taken(
     function = text[text.index("{{formatDate") : text.index("}}") + 2]
     filled = text.replace(function, "2026-01-15T09:31:00+00:00").replace("{{var.execution.id}}", "")
     sent = live_server.post(
-        "/api/v1/ingest/run-success", data=filled, headers=live_team.headers | JSON
+        "/api/v1/ingest/run-success",
+        data=filled,
+        headers=live_team.headers | {"Content-Type": "application/json"},
     )
     assert sent.status_code == 202, sent.text
     assert "warnings" not in sent.json()
