@@ -9,18 +9,14 @@ def make_n8n(target: Target) -> tuple[Part, ...]:
         Part(
             "success",
             "Report each success",
-            "Copy this, click on the canvas of your workflow in n8n and paste: an HTTP Request "
-            "node "
-            "appears.",
-            code=read_file("n8n/success-node.json", target),
-            filename="success node for n8n",
+            "Copy this, click on the canvas of your workflow in n8n and paste: two nodes appear.",
+            code=read_file("n8n/success-alone.json", target),
+            filename="success nodes for n8n",
             steps=(
-                "Connect it behind the last node. It runs once, however many items come; if none "
-                "may "
-                "come, switch “Always output data” on in the node before it.",
-                "It tries three times and then lets the workflow go on: an outage of FlowPulse "
-                "never "
-                "fails your run.",
+                "Connect the first behind the last node. They run once, however many items come; "
+                "if none may come, switch “Always output data” on in the node before them.",
+                "The second tries three times and then lets the workflow go on: an outage of "
+                "FlowPulse never fails your run.",
             ),
         ),
         Part(

@@ -1,6 +1,6 @@
 """Callbacks that tell FlowPulse how the runs of a DAG end; they need flowpulse.py beside them."""
 
-from flowpulse import report
+from flowpulse import report, text_of
 
 WORKFLOWS = {"id of a DAG": "its slug in FlowPulse"}
 OTHERWISE = "your-workflow"
@@ -11,9 +11,13 @@ def tell_success(context):
 
 
 def tell_failure(context):
-    reason = context.get("exception") or context.get("reason") or "The DAG failed"
-    kind = type(reason).__name__ if isinstance(reason, BaseException) else None
-    message = str(reason).strip() or kind
+    error = context.get("exception")
+    task = getattr(context.get("task_instance"), "task_id", None)
+    if error:
+        kind, message = type(error).__name__, text_of(error)
+    else:  # Airflow hands callbacks of a DAG a word alone, such as task_failure.
+        kind = context.get("reason") or "failure"
+        message = f"{kind} in {task}" if task else kind
     report("run-failure", error_message=message, error_type=kind, **_describe(context))
 
 
@@ -21,14 +25,22 @@ def _describe(context):
     """What differs between versions of Airflow may be missing: a report goes without it."""
     run = context.get("dag_run")
     task = context.get("task_instance")
-    dag_id = getattr(run, "dag_id", None)
+    dag_id = getattr(run or context.get("dag"), "dag_id", None)
+    run_id = getattr(run, "run_id", None) or context.get("run_id")
     started = getattr(run, "start_date", None)
+    ended = getattr(run, "end_date", None)
     fields = {
         "workflow_slug": WORKFLOWS.get(dag_id, OTHERWISE),
-        "external_execution_id": getattr(run, "run_id", None),
+        # Two DAGs have runs of the same id where they start at the same time.
+        "external_execution_id": f"{dag_id} {run_id}"[-255:] if run_id else None,
         "started_at": started.isoformat() if started else None,
+        "ended_at": ended.isoformat() if ended else None,
         "source_platform": "airflow",
         "source_workflow_id": dag_id,
-        "metadata": {"last_task": getattr(task, "task_id", None)},
+        "metadata": {
+            "run_id": run_id,
+            "last_task": getattr(task, "task_id", None),
+            "log_url": getattr(task, "log_url", None),
+        },
     }
     return {name: value for name, value in fields.items() if value is not None}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,13 +11,15 @@ from pathlib import Path
 
 from flowpulse import report, utc_now
 
+LONGEST = 20_000
+BAD = ("error", "fail", "runtime error", "partial success")
 RESULTS = Path(os.environ.get("DBT_TARGET_PATH") or "target") / "run_results.json"
 
 
 def main():
     run = {"external_execution_id": str(uuid.uuid4()), "started_at": utc_now()}
     began = time.time()
-    status = subprocess.call(["dbt", *sys.argv[1:]])
+    status = run_dbt(sys.argv[1:])
     results = read_results(began)
     counts = {}
     for each in results:
@@ -25,11 +28,23 @@ def main():
     if status == 0:
         report("run-success", **fields)
     else:
-        bad = [each for each in results if each.get("status") in ("error", "fail", "runtime error")]
+        bad = [each for each in results if each.get("status") in BAD]
         lines = [f"{each.get('unique_id')}: {each.get('message')}" for each in bad]
-        message = "\n".join(lines) or f"dbt ended with exit status {status}"
+        message = "\n".join(lines)[:LONGEST] or f"dbt ended with exit status {status}"
         report("run-failure", error_type=f"exit status {status}", error_message=message, **fields)
     return status
+
+
+def run_dbt(arguments):
+    """Its exit status. Who ends this program with SIGTERM ends dbt."""
+    dbt = subprocess.Popen(["dbt", *arguments])
+    signal.signal(signal.SIGTERM, lambda number, _: dbt.send_signal(number))
+    while True:
+        try:
+            status = dbt.wait()
+            return status if status >= 0 else 128 - status
+        except KeyboardInterrupt:
+            continue  # dbt has got Ctrl-C too, and cleans up.
 
 
 def read_results(began):

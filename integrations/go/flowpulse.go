@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -18,12 +19,18 @@ const (
 	flowpulseURL      = "https://flowpulse.example.org/api/v1/ingest"
 	flowpulseKey      = "fp_your_key"
 	flowpulseWorkflow = "your-workflow"
+	flowpulseLongest  = 50000 // of an error message: a report that is too large is refused.
 )
 
 var flowpulseClient = &http.Client{Timeout: 10 * time.Second}
 
 // Report sends "run-success" or "run-failure"; true once FlowPulse has it.
-func Report(event string, fields map[string]any) bool {
+func Report(event string, fields map[string]any) (taken bool) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			fmt.Fprintln(os.Stderr, "FlowPulse did not take the report:", reason)
+		}
+	}()
 	body := map[string]any{
 		"workflow_slug":   flowpulseWorkflow,
 		"ended_at":        time.Now().UTC().Format(time.RFC3339Nano),
@@ -76,10 +83,13 @@ func Watched(job func() error) (err error) {
 		Report("run-success", run)
 		return nil
 	}
-	run["error_type"], run["error_message"] = fmt.Sprintf("%T", err), err.Error()
-	if err.Error() == "" {
-		run["error_message"] = "The job failed without a message"
+	message := fmt.Sprint(err) // Unlike err.Error(), it survives an error that is a nil pointer.
+	if len(message) > flowpulseLongest {
+		message = message[:flowpulseLongest]
+	} else if strings.TrimSpace(message) == "" {
+		message = "The job failed without a message"
 	}
+	run["error_type"], run["error_message"] = fmt.Sprintf("%T", err), message
 	Report("run-failure", run)
 	return err
 }

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 const URL_OF_EVENTS = "https://flowpulse.example.org/api/v1/ingest";
 const KEY = process.env.FLOWPULSE_API_KEY || "fp_your_key";
 const WORKFLOW = "your-workflow";
+const LONGEST = 50_000; // of an error message: a report that is too large is refused.
 
 /** Send "run-success" or "run-failure"; true once FlowPulse has it. */
 export async function report(event, fields = {}) {
@@ -52,7 +53,7 @@ export async function report(event, fields = {}) {
 /** What `read` gives, as text; "" for what has none. Anything may be thrown. */
 function textOf(read) {
   try {
-    return String(read() ?? "");
+    return String(read() ?? "").slice(0, LONGEST);
   } catch {
     return "";
   }

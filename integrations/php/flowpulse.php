@@ -4,6 +4,7 @@
 const FLOWPULSE_URL = 'https://flowpulse.example.org/api/v1/ingest';
 const FLOWPULSE_KEY = 'fp_your_key';
 const FLOWPULSE_WORKFLOW = 'your-workflow';
+const FLOWPULSE_LONGEST = 50000; // of an error message: a report that is too large is refused.
 
 /** Send "run-success" or "run-failure"; true once FlowPulse has it. */
 function flowpulse_report(string $event, array $fields = []): bool
@@ -29,9 +30,10 @@ function flowpulse_report(string $event, array $fields = []): bool
             'follow_location' => 0,
         ]]);
         foreach ([1, 3, 0] as $pause) {
-            $http_response_header = [];
-            $answer = @file_get_contents(FLOWPULSE_URL . '/' . $event, false, $context);
-            $status = (int) (explode(' ', $http_response_header[0] ?? '')[1] ?? 0);
+            $stream = @fopen(FLOWPULSE_URL . '/' . $event, 'r', false, $context);
+            $lines = $stream ? stream_get_meta_data($stream)['wrapper_data'] : [];
+            $answer = $stream ? stream_get_contents($stream, 2000) : '';
+            $status = (int) (explode(' ', $lines[0] ?? '')[1] ?? 0);
             if ($status >= 200 && $status < 300) {
                 return true;
             }
@@ -39,7 +41,7 @@ function flowpulse_report(string $event, array $fields = []): bool
             if ($status && $status < 500 && $status !== 429) {
                 break;
             }
-            foreach ($http_response_header as $line) {
+            foreach ($lines as $line) {
                 if ($pause && preg_match('/^Retry-After:\s*(\d+)\s*$/i', $line, $found)) {
                     $pause = min(max($pause, (int) $found[1]), 10);
                 }
@@ -65,7 +67,8 @@ function flowpulse_watched(callable $job)
     } catch (Throwable $error) {
         flowpulse_report('run-failure', $run + [
             'error_type' => get_class($error),
-            'error_message' => trim($error->getMessage()) ?: 'The job failed without a message',
+            'error_message' => substr(trim($error->getMessage()), 0, FLOWPULSE_LONGEST)
+                ?: 'The job failed without a message',
         ]);
         throw $error;
     }

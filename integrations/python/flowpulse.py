@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 URL = "https://flowpulse.example.org/api/v1/ingest"
 KEY = os.environ.get("FLOWPULSE_API_KEY") or "fp_your_key"
 WORKFLOW = "your-workflow"
+LONGEST = 50_000  # of an error message: a report that is too large is refused.
 
 
 def utc_now():
@@ -52,7 +53,7 @@ def report(event, **fields):
 def text_of(error):
     """What it says, or else its kind: some exceptions raise when they are asked."""
     try:
-        return str(error).strip() or type(error).__name__
+        return str(error).strip()[:LONGEST] or type(error).__name__
     except Exception:
         return type(error).__name__
 

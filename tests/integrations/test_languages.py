@@ -18,35 +18,45 @@ pytestmark = pytest.mark.once
 needs_php = pytest.mark.skipif(shutil.which("php") is None, reason="no php here")
 COMPILERS = [go for go in (shutil.which("go"),) if go]
 AIRFLOW = """
-import json, sys
+import sys
 from datetime import datetime, timezone
 from types import SimpleNamespace
 from flowpulse_airflow import tell_failure, tell_success
 
-began = datetime(2026, 1, 1, tzinfo=timezone.utc)
-run = SimpleNamespace(dag_id="nightly", run_id="scheduled__1", start_date=began)
-task = SimpleNamespace(task_id="load")
-tell_failure({"dag_run": run, "task_instance": task, "exception": ValueError(sys.argv[1])})
-tell_failure({"reason": "timed_out"})
-tell_success({"dag_run": run, "task_instance": task})
+task = SimpleNamespace(task_id="load", log_url="https://airflow.example/log")
+
+def context(run_id, hour, **others):
+    at = [datetime(2026, 1, 1, each, tzinfo=timezone.utc) for each in (0, hour)]
+    run = SimpleNamespace(dag_id="nightly", run_id=run_id, start_date=at[0], end_date=at[1])
+    return {"dag_run": run, "task_instance": task, **others}
+
+tell_failure(context("1", 1, exception=ValueError(sys.argv[1])))
+tell_failure({"dag": SimpleNamespace(dag_id="nightly"), "run_id": "2", "reason": "timed_out"})
+tell_success(context("3", 1, reason="success"))
+tell_failure(context("3", 2, reason="task_failure"))
 """
 
 
 def test_the_callbacks_of_airflow_tell_of_runs(
     live_server: LiveServer, live_team: LiveTeam, tmp_path: Path
 ) -> None:
+    """The contexts are as Airflow 3.3 makes them, and the first as callbacks of a task get it."""
     target = target_of(live_server, live_team)
     put(tmp_path, target, "python/flowpulse.py", "airflow/flowpulse_airflow.py")
     reports = Reports(live_server, live_team)
     done = run([sys.executable, "-c", AIRFLOW, AWKWARD], tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    failure, timed_out, success = reports.wait(3)
-    assert timed_out["error_message"] == "timed_out"
-    assert failure["id"] == success["id"]
-    assert success["external_execution_id"] == "scheduled__1"
-    assert (success["source_platform"], success["source_workflow_id"]) == ("airflow", "nightly")
-    assert success["metadata"] == {"last_task": "load"}
-    assert success["warnings"] is failure["warnings"] is None
+    failure, timed_out, first, last = reports.wait(4)
+    assert (failure["error_message"], failure["error_type"]) == (AWKWARD, "ValueError")
+    assert (timed_out["error_message"], timed_out["error_type"]) == ("timed_out", "timed_out")
+    assert timed_out["external_execution_id"] == "nightly 2"
+    assert first["id"] == last["id"]
+    assert last["error_message"] == "task_failure in load"
+    assert (last["external_execution_id"], last["duration_ms"]) == ("nightly 3", 7_200_000)
+    assert (last["source_platform"], last["source_workflow_id"]) == ("airflow", "nightly")
+    log = "https://airflow.example/log"
+    assert last["metadata"] == {"run_id": "3", "last_task": "load", "log_url": log}
+    assert {each["warnings"] for each in (failure, timed_out, first, last)} == {None}
 
 
 def test_the_dag_of_the_page_can_be_read() -> None:

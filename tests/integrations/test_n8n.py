@@ -68,9 +68,12 @@ process.stdout.write({code});
     return done.stdout
 
 
-def send(target: Any, item: dict[str, Any], folder: Path) -> requests.Response:
-    """What the sub-workflow's HTTP Request node sends of one item."""
-    parameters = nodes_of("sub-workflow.json", target)["Send it to FlowPulse"]["parameters"]
+def send(
+    target: Any, item: dict[str, Any], folder: Path, file: str = "sub-workflow.json"
+) -> requests.Response:
+    """What the file's HTTP Request node sends of one item."""
+    nodes = nodes_of(file, target).values()
+    (parameters,) = (each["parameters"] for each in nodes if each["type"].endswith("httpRequest"))
     headers = {
         each["name"]: evaluate(each["value"], item, folder)
         for each in parameters["headerParameters"]["parameters"]
@@ -108,28 +111,38 @@ def test_both_callers_call_the_sub_workflow_and_neither_waits_nor_fails_with_it(
         assert call["parameters"]["workflowId"]["value"] == own["id"]
         assert call["parameters"]["options"] == {"waitForSubWorkflow": False}
         assert call["onError"] == "continueRegularOutput"
-    for file, name in (
-        ("success-step.json", "FlowPulse: run-success"),
-        ("error-workflow.json", "FlowPulse: run-failure"),
-    ):
-        assert nodes_of(file)[name]["executeOnce"] is True
-    sender = nodes_of("sub-workflow.json")["Send it to FlowPulse"]
-    assert (sender["retryOnFail"], sender["onError"]) == (True, "continueRegularOutput")
+
+
+def test_each_file_reports_once_however_many_items_come_and_no_workflow_fails_with_it() -> None:
+    """The time and the key are written once, before the first try: all tries send the same."""
+    for file in FILES:
+        nodes = nodes_of(file).values()
+        for node in (each for each in nodes if each["type"].endswith(".set")):
+            assert node["executeOnce"] is True
+            assert "Math.random()" in node["parameters"]["jsonOutput"]
+            assert ("onError" in node) == file.startswith("success-")
+        for node in (each for each in nodes if each["type"].endswith(".httpRequest")):
+            assert (node["retryOnFail"], node["onError"]) == (True, "continueRegularOutput")
+            assert "$now" not in json.dumps(node)
 
 
 def test_the_key_is_in_the_sub_workflow_alone() -> None:
     with_key = {file for file in FILES if "fp_your_key" in read_file(f"n8n/{file}")}
-    assert with_key == {"sub-workflow.json", "success-node.json", "error-workflow-alone.json"}
+    assert with_key == {"sub-workflow.json", "success-alone.json", "error-workflow-alone.json"}
 
 
-def test_a_success_goes_through_both_workflows_and_a_repeated_try_is_one_event(
-    live_server: LiveServer, live_team: LiveTeam, tmp_path: Path
+@pytest.mark.parametrize(
+    ("file", "sender"),
+    [("success-step.json", "sub-workflow.json"), ("success-alone.json", "success-alone.json")],
+)
+def test_a_success_is_told_and_a_repeated_try_is_one_event(
+    live_server: LiveServer, live_team: LiveTeam, tmp_path: Path, file: str, sender: str
 ) -> None:
     target = target_of(live_server, live_team)
-    node = nodes_of("success-step.json", target)["FlowPulse: run-success"]
+    node = nodes_of(file, target)["FlowPulse: run-success"]
     item = json.loads(evaluate(node["parameters"]["jsonOutput"], {"any": AWKWARD}, tmp_path))
     reports = Reports(live_server, live_team)
-    answers = [send(target, item, tmp_path) for _ in range(2)]
+    answers = [send(target, item, tmp_path, sender) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [202, 202], answers[0].text
     assert answers[1].headers["Idempotent-Replayed"] == "true"
     (told,) = reports.wait(1)
@@ -162,18 +175,21 @@ def test_a_failure_goes_through_both_workflows(
 ) -> None:
     handed_on, message, kind, execution_id = CASES[case]
     target = target_of(live_server, live_team)
-    node = nodes_of("error-workflow.json", target)["FlowPulse: run-failure"]
-    item = json.loads(evaluate(node["parameters"]["jsonOutput"], handed_on, tmp_path))
-    reports = Reports(live_server, live_team)
-    answer = send(target, item, tmp_path)
-    assert answer.status_code == 202, answer.text
-    (told,) = reports.wait(1)
-    assert (told["outcome"], told["error_message"], told["error_type"]) == (
-        "failure",
-        message,
-        kind,
-    )
-    assert (told["external_execution_id"], told["warnings"]) == (execution_id, None)
+    told = []
+    for file, sender in (
+        ("error-workflow.json", "sub-workflow.json"),
+        ("error-workflow-alone.json", "error-workflow-alone.json"),
+    ):
+        node = nodes_of(file, target)["FlowPulse: run-failure"]
+        item = json.loads(evaluate(node["parameters"]["jsonOutput"], handed_on, tmp_path))
+        reports = Reports(live_server, live_team)
+        answer = send(target, item, tmp_path, sender)
+        assert answer.status_code == 202, answer.text
+        told += reports.wait(1)
+    for each in told:
+        assert (each["outcome"], each["error_message"]) == ("failure", message)
+        assert (each["error_type"], each["external_execution_id"]) == (kind, execution_id)
+        assert each["warnings"] is None
 
 
 def test_one_error_workflow_serves_many_workflows(

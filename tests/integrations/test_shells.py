@@ -56,7 +56,7 @@ def test_the_function_changes_nothing_while_flowpulse_is_away(tmp_path: Path) ->
     assert "curl" in done.stderr
 
 
-GITHUB = {"GITHUB_RUN_ATTEMPT": "1", "GITHUB_JOB": "nightly"}
+GITHUB = {"GITHUB_RUN_ATTEMPT": "1", "GITHUB_JOB": "nightly", "JOB_INDEX": "0"}
 GITLAB = {"CI_JOB_URL": "https://gitlab.example/1"}
 
 
@@ -82,7 +82,7 @@ def test_the_last_step_on_github_tells_how_the_job_ended(
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     (told,) = reports.wait(1)
     assert (told["outcome"], told["warnings"]) == (outcome, None)
-    assert told["external_execution_id"].endswith("-1-nightly")
+    assert told["external_execution_id"].endswith("-1-nightly-0")
     if outcome == "failure":
         assert told["error_message"] == "failure: https://github.example/1"
 
@@ -120,10 +120,10 @@ def container(target: Target) -> dict[str, object]:
     return dict(one)
 
 
-def run_container(target: Target, folder: Path, job: Path) -> tuple[int, str]:
+def run_container(target: Target, folder: Path, job: Path, **more: str) -> tuple[int, str]:
     one = container(target)
     env = {each["name"]: each["value"] for each in one["env"]}  # type: ignore[attr-defined]
-    env |= {"JOB": str(job), "FLOWPULSE_API_KEY": target.key}
+    env |= {"JOB": str(job), "FLOWPULSE_API_KEY": target.key, **more}
     script = one["args"][0].replace("/tmp/", f"{folder}/")  # type: ignore[index]
     done = run([*one["command"], script], folder, **env)  # type: ignore[misc]
     return done.returncode, done.stdout
@@ -139,8 +139,13 @@ def test_the_cron_job_of_kubernetes_fetches_the_wrapper_and_runs_the_job(
     assert (told["outcome"], told["error_type"]) == ("failure", "exit status 4")
 
 
-def test_the_cron_job_of_kubernetes_runs_without_flowpulse(tmp_path: Path) -> None:
-    assert run_container(target_away(), tmp_path, make_job(tmp_path, 4)) == (4, AWKWARD)
+def test_the_cron_job_of_kubernetes_runs_without_flowpulse(
+    live_server: LiveServer, tmp_path: Path
+) -> None:
+    """Also where something else answers in its place."""
+    job, other = make_job(tmp_path, 4), f"{live_server.url}/healthz?"
+    assert run_container(target_away(), tmp_path, job) == (4, AWKWARD)
+    assert run_container(target_away(), tmp_path, job, FLOWPULSE_URL=other) == (4, AWKWARD)
 
 
 def settings_of(unit: str) -> dict[str, str]:

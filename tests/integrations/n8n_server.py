@@ -1,0 +1,170 @@
+"""n8n itself, from a folder that npm has installed it into, and what its nodes send."""
+
+import json
+import os
+import sqlite3
+import subprocess
+from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, NamedTuple
+
+import requests
+
+from tests.ports import free_port
+from tests.server import answers, wait_for
+
+EDITOR = "https://n8n.example"
+"""The address of n8n in what it sends; nobody listens there."""
+OWNER = {"email": "ana@example.org", "firstName": "A", "lastName": "B", "password": "Passw0rd"}
+Workflow = dict[str, Any]
+
+
+class Request(NamedTuple):
+    path: str
+    headers: dict[str, str]
+    body: str
+
+    def header(self, name: str) -> str:
+        return {each.lower(): value for each, value in self.headers.items()}[name]
+
+
+class Recorder:
+    """Keeps what comes, and hands it on to FlowPulse: `first` are answers to give instead."""
+
+    def __init__(self, flowpulse: str) -> None:
+        self.requests: list[Request] = []
+        self.first: list[int] = []
+        self.is_away = False
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                request = Request(self.path, dict(self.headers.items()), body.decode())
+                outer.requests.append(request)
+                if outer.is_away:
+                    self.close_connection = True
+                    return
+                status, text = outer.answer(flowpulse, request)
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *words: object) -> None:
+                """Not said."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def answer(self, flowpulse: str, request: Request) -> tuple[int, bytes]:
+        if not request.path.startswith("/api/"):
+            return 200, b"{}"
+        kept = {n: v for n, v in request.headers.items() if n.lower() not in ("host", "connection")}
+        answer = requests.post(flowpulse + request.path, data=request.body.encode(), headers=kept)
+        assert answer.status_code == 202, answer.text
+        if self.first:
+            return self.first.pop(0), b"{}"
+        return answer.status_code, answer.content
+
+    def take(self, count: int, seconds: float = 60) -> list[Request]:
+        """What has come since the last time, once it is this many."""
+        wait_for(lambda: len(self.requests) >= count, seconds)
+        taken, self.requests = self.requests, []
+        return taken
+
+
+class N8n:
+    """One n8n with a database of its own, on a free port of 127.0.0.1."""
+
+    def __init__(self, command: Sequence[str], home: Path) -> None:
+        self.command, self.home = list(command), home
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.session = requests.Session()
+        self.process: subprocess.Popen[bytes] | None = None
+        home.mkdir(parents=True)
+        self.env = {
+            **os.environ,
+            "N8N_USER_FOLDER": str(home),
+            "N8N_LISTEN_ADDRESS": "127.0.0.1",
+            "N8N_PORT": str(self.port),
+            "N8N_RUNNERS_BROKER_PORT": str(free_port()),
+            "N8N_EDITOR_BASE_URL": EDITOR,
+            "N8N_SECURE_COOKIE": "false",
+            "N8N_DIAGNOSTICS_ENABLED": "false",
+            "N8N_VERSION_NOTIFICATIONS_ENABLED": "false",
+            "N8N_TEMPLATES_ENABLED": "false",
+            "GENERIC_TIMEZONE": "Asia/Kolkata",
+        }
+
+    def run(self, *words: str) -> str:
+        """A command of n8n's own; raises CalledProcessError where it fails."""
+        done = subprocess.run(
+            [*self.command, *words],
+            env=self.env,
+            cwd=self.home,
+            check=True,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        return done.stdout
+
+    def load(self, workflows: Sequence[Workflow]) -> str:
+        folder = self.home / "import"
+        folder.mkdir()
+        for number, workflow in enumerate(workflows):
+            (folder / f"{number}.json").write_text(json.dumps(workflow))
+        return self.run("import:workflow", "--separate", f"--input={folder}")
+
+    def __enter__(self) -> "N8n":
+        with (self.home / "n8n.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*self.command, "start"], env=self.env, cwd=self.home, stdout=log, stderr=log
+            )
+        wait_for(lambda: answers(self.url, "/healthz/readiness"), 200, 0.5)
+        self.ask("owner/setup", OWNER)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        assert self.process
+        self.process.terminate()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def ask(self, path: str, body: Workflow) -> Any:
+        answer = self.session.post(f"{self.url}/rest/{path}", json=body, timeout=60)
+        assert answer.ok, f"{path}: {answer.status_code} {answer.text}"
+        return answer.json()["data"]
+
+    def publish(self, workflow_id: str) -> None:
+        """As the button does."""
+        answer = self.session.get(f"{self.url}/rest/workflows/{workflow_id}", timeout=60)
+        version = answer.json()["data"]["versionId"]
+        self.ask(f"workflows/{workflow_id}/activate", {"versionId": version})
+
+    def start_by_hand(self, workflow_id: str, trigger: str) -> None:
+        """As the button "Execute workflow" does."""
+        self.ask(f"workflows/{workflow_id}/run", {"triggerToStartFrom": {"name": trigger}})
+
+    def hook(self, path: str, body: Any) -> None:
+        answer = requests.post(f"{self.url}/webhook/{path}", json=body, timeout=60)
+        assert answer.ok, f"{path}: {answer.status_code} {answer.text}"
+
+    def endings(self, workflow_id: str) -> list[str]:
+        """The status of each of its executions, the oldest first."""
+        (file,) = self.home.rglob("database.sqlite")
+        with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
+            rows = connection.execute(
+                "SELECT status FROM execution_entity WHERE workflowId = ? ORDER BY id",
+                (workflow_id,),
+            )
+            return [status for (status,) in rows]
