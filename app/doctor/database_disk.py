@@ -16,7 +16,7 @@ from app.processing.disk_space import SETTING, Disk, look_at
 GIGABYTE = 2**30
 KNOWN_SECONDS = 60.0
 """For so long a process goes by what PostgreSQL has told; a folder is looked at each time."""
-WAIT_SECONDS = 1.0
+WAIT_SECONDS = 0.5
 _SERVER = text(
     "SELECT pg_backend_pid(), (SELECT setting FROM pg_settings WHERE name = 'data_directory')"
 )
