@@ -31,6 +31,7 @@ _CADDY = "{\n\tadmin off\n\tauto_https off\n\tpersist_config off\n}\n"
 Way = str
 WAYS: dict[Way, str] = {"host": "", "sub-path": "/pulse"}
 """A host of FlowPulse's own, and a path of another; with what the address has behind the host."""
+STRICT = {"Strict-Transport-Security": "max-age=31536000"}
 Prepare = Callable[[Path, Way, int, int], list[str]]
 """Writes an example for the test into the folder, for a port and FlowPulse's; what starts it."""
 
@@ -69,8 +70,10 @@ def _prepare_traefik(folder: Path, way: Way, port: int, upstream: int) -> list[s
     text = text.replace("127.0.0.1:8000", f"127.0.0.1:{upstream}")
     document = yaml.safe_load(re.sub(r"Host\(`[a-z.]+`\)", "Host(`127.0.0.1`)", text))
     routers = document["http"]["routers"]
-    document["http"]["routers"] = {router: {**routers[router], "tls": None}}
-    del document["http"]["routers"][router]["tls"]
+    without_tls = {name: value for name, value in routers[router].items() if name != "tls"}
+    document["http"]["routers"] = {router: without_tls}
+    strict = document["http"]["middlewares"]["flowpulse-tls-alone"]["headers"]
+    strict["forceSTSHeader"] = True  # Without a certificate it would leave the header out.
     (folder / "dynamic.yaml").write_text(yaml.safe_dump(document))
     return [
         f"--entryPoints.websecure.address=127.0.0.1:{port}",

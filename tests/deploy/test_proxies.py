@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from app.console.session_cookie import NAME
 from tests.apps import close_app, make_app
-from tests.deploy.proxies import PROXIES, WAYS, Proxy
+from tests.deploy.proxies import PROXIES, STRICT, WAYS, Proxy
 from tests.factories import PASSWORD
 from tests.ports import free_port
 from tests.server import LiveServer
@@ -105,6 +105,11 @@ def test_a_large_body_is_judged_by_flowpulse_and_not_by_the_proxy(
     answer = place.send(metadata={"text": "x" * size})
     assert answer.status_code == status
     assert status == 202 or answer.json()["code"] == "body_too_large"
+
+
+def test_a_host_of_its_own_is_for_tls_alone(place: Place) -> None:
+    told = STRICT.items() <= place.person().get(f"{place.url}/healthz").headers.items()
+    assert told == (place.way == "host")
 
 
 def test_who_is_not_signed_in_comes_back_to_the_page_that_was_asked_for(place: Place) -> None:
