@@ -1,12 +1,16 @@
 # FlowPulse in one image: web and worker under supervisord, as anybody but root.
 # How it is meant to be run is in compose.yaml and docs/deployment.md.
 
-FROM python:3.13-slim AS packages
+FROM python:3.13-slim-trixie AS packages
 COPY requirements-hashed.txt /tmp/
 RUN python -m venv /opt/venv \
  && /opt/venv/bin/python -m pip install --no-cache-dir --require-hashes -r /tmp/requirements-hashed.txt
 
-FROM python:3.13-slim
+FROM python:3.13-slim-trixie
+# Debian's postgresql-client-17 backs PostgreSQL up and restores it; with SQLite nothing is needed.
+ARG POSTGRES_CLIENT=""
+RUN [ -z "$POSTGRES_CLIENT" ] \
+ || { apt-get update && apt-get install -y --no-install-recommends "$POSTGRES_CLIENT" && rm -rf /var/lib/apt/lists/*; }
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
 COPY wsgi.py gunicorn.conf.py supervisord.conf ./
@@ -18,11 +22,13 @@ COPY static static
 COPY docs/*.md docs/
 COPY integrations integrations
 COPY deploy/start.sh deploy/healthy.py deploy/
-# Compiled now: later the file system is read-only, and each process would compile for itself.
+# Compiled now: later the file system is read-only, and each process would compile for itself. What
+# came from a folder that is closed to others (umask 077) is opened to the user below.
 RUN python -m compileall -q app serving migrations wsgi.py deploy \
+ && find . -not -perm -o=r -exec chmod go+rX {} + \
  && groupadd --gid 10001 flowpulse \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin flowpulse \
- && install -d -o 10001 -g 10001 -m 0700 /data
+ && install -d -o 10001 -g 10001 -m 0700 /data /backups
 
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -156,6 +156,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Megabytes in use before the oldest go: refused requests first, failures last; 0 = never.",
     ),
     Setting(
+        "FLOWPULSE_DATABASE_DISK_GB",
+        "0",
+        _whole_number,
+        "Gigabytes that the database may take on its PostgreSQL server's disk, where that can't be "
+        "seen from here: pages warn before it is full. 0 = not known.",
+    ),
+    Setting(
         "FLOWPULSE_BACKUP_DIR",
         "",
         str,

@@ -32,7 +32,7 @@ def explain(error: BaseException | None) -> str | None:
 
 
 def was_disk_full(within_seconds: float) -> bool:
-    """Whether this process was told so lately; of PostgreSQL's disk nothing else is known here."""
+    """Whether this process was told so lately: all that is sure of a disk that others have."""
     told_at = _seen.get(DISK_FULL)
     return told_at is not None and time.monotonic() - told_at < within_seconds
 

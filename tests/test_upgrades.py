@@ -1,9 +1,11 @@
 """A database that has seen every version keeps all its rows through every upgrade, and then works.
 
-No version was tagged yet: each migration stands for one. What an installation of that time may have
+Each migration stands for a version, and what a tagged one had of them must not be changed. What an installation of that time may have
 in its tables is put in at each of them, so that each later migration finds rows of all before it.
 """
 
+import shutil
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -188,3 +190,17 @@ def test_the_release_notes_say_how_to_upgrade_and_go_back() -> None:
     text = (ROOT / "docs" / "upgrading.md").read_text()
     for word in ("backup", "prepare", "/readyz", "restore", "CHANGELOG.md"):
         assert word in text
+
+
+def git(*words: str) -> str:
+    """What it says of this repository; nothing where there is none."""
+    if not shutil.which("git") or not (ROOT / ".git").exists():
+        return ""
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout
+
+
+def test_what_a_tagged_release_has_migrated_with_is_as_it_was() -> None:
+    """Else a database of that release is another than the one that the walk above makes."""
+    for tag in git("tag", "--list", "v[0-9]*").split():
+        for name in git("ls-tree", "-r", "--name-only", tag, "migrations/versions").split():
+            assert git("show", f"{tag}:{name}") == (ROOT / name).read_text(), f"{tag}: {name}"

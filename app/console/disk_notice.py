@@ -7,8 +7,9 @@ from flask_login import current_user
 
 from app.console.formatting import size
 from app.console.guards import signed_in_user
+from app.doctor.database_disk import look_at_disk
 from app.outages import was_disk_full
-from app.processing.disk_space import Disk, look_at_disk
+from app.processing.disk_space import Disk
 from app.workspaces.people import is_instance_owner
 
 REMEMBERED_SECONDS = 60
@@ -42,10 +43,10 @@ def find_disk_notice() -> Notice | None:
     if not is_instance_owner(signed_in_user()):
         return Notice(tone, title, f"{text} Tell whoever runs this server.", None)
     link = url_for("troubleshooting.show_table", _anchor=ROW)
-    return Notice(tone, title, f"{text}{_describe(disk)}", link)
+    return Notice(tone, title, f"{text}{_describe(disk, is_full)}", link)
 
 
-def _describe(disk: Disk | None) -> str:
-    if disk is None:
+def _describe(disk: Disk | None, is_full: bool) -> str:
+    if disk is None or (is_full and disk.folder is None):
         return " It is the disk of the PostgreSQL server."
-    return f" {size(disk.free)} of {size(disk.total)} are left where {disk.folder} is."
+    return f" {size(disk.free)} of {size(disk.total)} are left {disk.place}."

@@ -5,13 +5,13 @@ from dataclasses import asdict
 from flask import Blueprint, Flask, Response, current_app, jsonify
 
 from app.console.disk_notice import REMEMBERED_SECONDS
+from app.doctor.database_disk import DiskWatch, look_at_disk
 from app.doctor.findings import Finding
 from app.doctor.probing import FAILURES, Probe
 from app.doctor.readiness import AWAY, HANGS, MEND, examine, lost, read_revision
 from app.ingest.service import ingest_service
 from app.ingest.store import AwayError
 from app.outages import was_disk_full
-from app.processing.disk_space import look_at_disk
 
 WAIT_SECONDS = 3.0
 """Below the 4 s that deploy/healthy.py waits, and the 5 s or so of most load balancers."""
@@ -25,6 +25,7 @@ blueprint = Blueprint("health", __name__)
 def init_health(app: Flask) -> None:
     app.extensions["flowpulse_health"] = Probe(app, _look_at_health)
     app.extensions["flowpulse_readiness"] = Probe(app, examine)
+    app.extensions["flowpulse_disk"] = DiskWatch(app)
 
 
 @blueprint.get("/healthz")

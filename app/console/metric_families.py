@@ -12,7 +12,8 @@ from app.clock import now
 from app.console.last_runs import LastRuns
 from app.console.rollup_sums import count_workflows, merge_durations
 from app.doctor.backup_health import find_last_backup
-from app.doctor.places import database_folder
+from app.doctor.database_disk import examine_disk
+from app.doctor.places import data_folder
 from app.extensions import db
 from app.models import (
     Alert,
@@ -78,8 +79,9 @@ def _read_workers() -> Iterator[Metric]:
 
 
 def _read_disk() -> Iterator[Metric]:
-    disk = look_at(database_folder())
-    yield _gauge("disk_free_bytes", "Free on the disk of the database or data folder.", disk.free)
+    disk = examine_disk() or look_at(data_folder())
+    text = "Free on the database's disk, or on the data folder's where that is not known."
+    yield _gauge("disk_free_bytes", text, disk.free)
     yield _gauge("disk_size_bytes", "Size of that disk.", disk.total)
 
 

@@ -22,6 +22,7 @@ CHECKS: tuple[Check, ...] = (
     machine_health.check_data_folder,
     machine_health.check_secret_key,
     machine_health.check_disk_space,
+    machine_health.check_database_disk,
     machine_health.check_public_url,
     machine_health.check_proxies,
     database_health.check_connection,

@@ -5,12 +5,15 @@ import platform
 import stat
 
 from flask import current_app
+from sqlalchemy import text
 
+from app.doctor.database_disk import examine_disk
 from app.doctor.findings import Finding
 from app.doctor.places import data_folder, database_folder
 from app.extensions import db, is_sqlite
 from app.invocation import shell_command
-from app.processing.disk_space import look_at
+from app.processing.disk_space import SETTING as DISK_SETTING
+from app.processing.disk_space import Disk, look_at
 from app.trusted_proxies import SETTING, read_proxies
 
 LITTLE_SPACE = 2**30
@@ -49,9 +52,36 @@ def check_secret_key() -> Finding:
 
 def check_disk_space() -> Finding:
     """Where the SQLite database is or, without one, the data folder."""
-    name = "disk space"
-    disk = look_at(database_folder())
-    message = f"{disk.free / 2**30:.1f} GiB are free where {disk.folder} is."
+    return _judge("disk space", look_at(database_folder()))
+
+
+def check_database_disk() -> Finding:
+    """Of a PostgreSQL server, where anything tells how full it is."""
+    name = "disk of the database"
+    if is_sqlite():
+        return Finding(name, "ok", "It is the one above: the database is a file on it.")
+    disk = examine_disk()
+    if disk is not None:
+        return _judge(name, disk)
+    message = (
+        "Nothing warns before the disk of the PostgreSQL server is full: how full it is can't be "
+        "seen from here."
+    )
+    fix = (
+        f"Set {DISK_SETTING} to the gigabytes that the database may take there. If PostgreSQL runs "
+        f"on this machine, this does as well: GRANT pg_read_all_settings TO {_role()}"
+    )
+    return Finding(name, "warn", message, fix)
+
+
+def _role() -> str:
+    """The database's account, as an SQL statement names it."""
+    name = db.session.execute(text("SELECT quote_ident(current_user)")).scalar_one()
+    return str(name)
+
+
+def _judge(name: str, disk: Disk) -> Finding:
+    message = f"{disk.free / 2**30:.1f} GiB are free {disk.place}."
     if not disk.is_low and disk.free >= LITTLE_SPACE:
         return Finding(name, "ok", message)
     fix = "Free some space, or keep less, with FLOWPULSE_EVENT_DAYS or FLOWPULSE_MAX_DATABASE_MB."

@@ -1,21 +1,22 @@
-"""How much room the disk has left that the database is on, where it can be seen from here."""
+"""How much room a disk has left, and when that is little."""
 
 import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from app.extensions import db, is_sqlite
-
 LOW_BYTES, LOW_SHARE = 200 * 2**20, 0.05
 """Less is little: the larger of the two, since a hundredth of a large disk lasts for days."""
 FULL_BYTES = 2 * 2**20
 """SQLite's log grows by so much between two looks."""
+SETTING = "FLOWPULSE_DATABASE_DISK_GB"
+"""What PostgreSQL's disk has for the database, where it can't be seen from here."""
 
 
 class Disk(NamedTuple):
-    """The folder that was looked at, and the bytes of its disk."""
+    """The folder that was looked at, and the bytes of its disk; without a folder they are what
+    SETTING says, less what the database takes."""
 
-    folder: Path
+    folder: Path | None
     free: int
     total: int
 
@@ -25,12 +26,13 @@ class Disk(NamedTuple):
 
     @property
     def is_full(self) -> bool:
-        return self.free < FULL_BYTES
+        """Of a disk that was looked at: what is reckoned is no reason to refuse anything."""
+        return self.folder is not None and self.free < FULL_BYTES
 
-
-def look_at_disk() -> Disk | None:
-    """Of a SQLite database; None for PostgreSQL, which may run anywhere and doesn't tell."""
-    return look_at(Path(str(db.engine.url.database)).parent) if is_sqlite() else None
+    @property
+    def place(self) -> str:
+        """For a sentence that tells what is left."""
+        return f"where {self.folder} is" if self.folder else f"for the database, by {SETTING}"
 
 
 def look_at(folder: Path) -> Disk:

@@ -2,8 +2,11 @@
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -242,8 +245,8 @@ def test_the_worker_the_queue_and_the_disk_are_told(app: Flask, client: FlaskCli
 
 
 @pytest.fixture
-def everything(app: Flask, client: FlaskClient) -> set[str]:
-    """The names of all series of a server on which each thing has happened."""
+def busy(app: Flask, client: FlaskClient) -> FlaskClient:
+    """Of a server on which each thing has happened."""
     team = make_team()
     begun, ended = ((now() - timedelta(seconds=each)).isoformat() for each in (5, 0))
     assert report(client, team, started_at=begun, ended_at=ended).status_code == 202
@@ -253,7 +256,7 @@ def everything(app: Flask, client: FlaskClient) -> set[str]:
     tally()
     deliver_one(team)
     make_alert(team.workspace_id, team.workflow_id)
-    return names(scrape(client))
+    return client
 
 
 def deliver_one(team: Team) -> None:
@@ -266,7 +269,8 @@ def deliver_one(team: Team) -> None:
     record_one(Outcome(first, now(), 12.0, 200, "ok", None))
 
 
-def test_the_dashboard_and_the_document_name_what_there_is(everything: set[str]) -> None:
+def test_the_dashboard_and_the_document_name_what_there_is(busy: FlaskClient) -> None:
+    everything = names(scrape(busy))
     dashboard = (ROOT / "deploy" / "grafana" / "flowpulse.json").read_text()
     document = (ROOT / "docs" / "monitoring.md").read_text()
     for text in (dashboard, document):
@@ -310,3 +314,33 @@ def test_the_scrape_config_of_the_document_asks_as_the_server_wants(
     assert client.get(path, headers=header).status_code == 200
     (group,) = block("rules")["groups"]
     assert all({"alert", "expr"} <= set(rule) for rule in group["rules"])
+
+
+def promtool(*arguments: str, stdin: str | None = None) -> None:
+    """Prometheus' own judge says nothing, or that all is well; skips where it is not there."""
+    if not shutil.which("promtool"):
+        pytest.skip("no promtool here (Debian: prometheus)")
+    done = subprocess.run(["promtool", *arguments], input=stdin, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_prometheus_own_lint_finds_nothing(busy: FlaskClient) -> None:
+    promtool("check", "metrics", stdin=busy.get("/metrics", headers=BEARER).text)
+
+
+def test_prometheus_understands_the_documents_files_and_each_query_of_the_dashboard(
+    tmp_path: Path,
+) -> None:
+    dashboard = json.loads((ROOT / "deploy" / "grafana" / "flowpulse.json").read_text())
+    queries = {target["expr"] for panel in dashboard["panels"] for target in panel["targets"]}
+    chosen = [query.replace("$workspace", ".*") for query in sorted(queries)]
+    rules = [{"record": f"panel:{number}", "expr": query} for number, query in enumerate(chosen)]
+    files = {
+        "scrape.yml": block("scrape"),
+        "rules.yml": block("rules"),
+        "panels.yml": {"groups": [{"name": "panels", "rules": rules}]},
+    }
+    for name, document in files.items():
+        (tmp_path / name).write_text(yaml.safe_dump(document))
+    promtool("check", "config", "--syntax-only", str(tmp_path / "scrape.yml"))
+    promtool("check", "rules", str(tmp_path / "rules.yml"), str(tmp_path / "panels.yml"))

@@ -14,6 +14,17 @@ from tests.server import ROOT
 
 NAMES = ("compose.yaml", "compose.postgres.yaml")
 KNOWN = {setting.name for setting in SETTINGS}
+OF_THE_IMAGE = {"HOST", "PORT", "FLOWPULSE_DATA_DIR"}
+NOT_GIVEN = {
+    "compose.yaml": {
+        *OF_THE_IMAGE,
+        "FLOWPULSE_DATABASE_URL",
+        "FLOWPULSE_REPLICA_URL",
+        "FLOWPULSE_DATABASE_DISK_GB",
+    },
+    "compose.postgres.yaml": OF_THE_IMAGE,
+}
+"""What the image or the file itself decides, and what is PostgreSQL's alone."""
 
 
 def load(name: str) -> dict[str, Any]:
@@ -22,9 +33,11 @@ def load(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_variable_is_a_setting(name: str) -> None:
+def test_each_setting_reaches_the_container_from_the_shell_or_env_file(name: str) -> None:
     given = load(name)["services"]["flowpulse"]["environment"]
-    assert set(given) <= KNOWN
+    assert set(given) == KNOWN - NOT_GIVEN[name]
+    own = {each for each, value in given.items() if value is not None}
+    assert own <= {"FLOWPULSE_DATABASE_URL"}
     assert set(re.findall(r"FLOWPULSE_[A-Z_]+", (ROOT / name).read_text())) <= KNOWN
 
 
@@ -37,7 +50,10 @@ def test_each_variable_of_the_image_is_a_setting_or_pythons() -> None:
 def test_the_container_can_change_nothing_but_its_data_and_tmp(name: str) -> None:
     service = load(name)["services"]["flowpulse"]
     assert service["read_only"] is True and service["cap_drop"] == ["ALL"]
-    assert service["volumes"] == [f"data:{files.environment()['FLOWPULSE_DATA_DIR']}"]
+    data = files.environment()["FLOWPULSE_DATA_DIR"]
+    assert service["volumes"] == [f"data:{data}", "backups:/backups"]
+    made = next(rest for word, rest in files.instructions() if "install -d -o 10001" in rest)
+    assert {data, "/backups"} <= set(made.split()), "else a new volume would belong to root"
     assert [each.partition(":")[0] for each in service["tmpfs"]] == ["/tmp"]
     assert int(service["stop_grace_period"].removesuffix("s")) > 30
     assert all(port.startswith("127.0.0.1:") for port in service["ports"])
@@ -49,6 +65,15 @@ def test_each_volume_and_service_that_is_named_is_there(name: str) -> None:
     for service in document["services"].values():
         assert {each.partition(":")[0] for each in service["volumes"]} <= set(document["volumes"])
         assert set(service.get("depends_on", {})) <= set(document["services"])
+
+
+def test_the_image_with_postgresql_has_programs_that_are_as_new_as_its_server() -> None:
+    services = load("compose.postgres.yaml")["services"]
+    client = services["flowpulse"]["build"]["args"]["POSTGRES_CLIENT"]
+    server = services["database"]["image"].partition(":")[2]
+    assert int(client.rpartition("-")[2]) >= int(server)
+    assert any("$POSTGRES_CLIENT" in rest for word, rest in files.instructions() if word == "RUN")
+    assert all("trixie" in rest for word, rest in files.instructions() if word == "FROM")
 
 
 @pytest.mark.parametrize("name", NAMES)

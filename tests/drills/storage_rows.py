@@ -17,8 +17,7 @@ STORAGE: dict[str, Drill] = {
         DURABILITY,
         "The disk full for a minute under load (a small tmpfs)",
         "503 with the cause, never a 202 that is lost; every page answers; writes again within "
-        "10 s after there is room, without a restart; 0 lost; on SQLite, whose files lie on our "
-        "own machine's disk, a banner before it is full (not looked for on PostgreSQL)",
+        "10 s after there is room, without a restart; 0 lost; a banner before it is full",
         "{accepted:,} answered with 202, {refused:,} with 503: {lost} lost, {doubled} doubled; "
         "{pages} pages read meanwhile; writes after {resumed_s:.1f} s; "
         "{restarts} restarts of the database",

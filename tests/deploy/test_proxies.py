@@ -1,4 +1,4 @@
-"""Through the real nginx, at a host of its own and under a path: nothing is lost or mistaken."""
+"""Through the real proxies, at a host of its own and under a path: nothing is lost or mistaken."""
 
 import json
 import re
@@ -13,21 +13,19 @@ from playwright.sync_api import Page, expect
 
 from app.console.session_cookie import NAME
 from tests.apps import close_app, make_app
-from tests.deploy.nginx import Nginx
+from tests.deploy.proxies import PROXIES, STRICT, WAYS, Proxy
 from tests.factories import PASSWORD
 from tests.ports import free_port
 from tests.server import LiveServer
 from tests.sessions import BROWSER, make_cookie
 from tests.teams import LiveTeam, make_live_team
 
-WAYS = {"host": ("nginx.conf", ""), "sub-path": ("nginx-sub-path.conf", "/pulse")}
-
 
 class Place:
-    """A server behind nginx, and what a person and a sender of its team have."""
+    """A server behind a proxy, and what a person and a sender of its team have."""
 
-    def __init__(self, server: LiveServer, url: str, team: LiveTeam) -> None:
-        self.server, self.url, self.team = server, url, team
+    def __init__(self, server: LiveServer, way: str, url: str, team: LiveTeam) -> None:
+        self.server, self.way, self.url, self.team = server, way, url, team
         self.origin, _, path = url[len("http://") :].partition("/")
         self.prefix = f"/{path}" if path else ""
         app = make_app(server.database_url, server.data_dir)
@@ -51,18 +49,25 @@ class Place:
 
 
 @pytest.fixture(scope="module", params=WAYS)
-def place(
+def behind(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Place]:
-    example, prefix = WAYS[request.param]
+    """Nothing listens at its address yet: one proxy after the other will."""
     port, folder = free_port(), tmp_path_factory.mktemp("proxied")
-    url = f"http://127.0.0.1:{port}{prefix}"
+    url = f"http://127.0.0.1:{port}{WAYS[request.param]}"
     settings = {"FLOWPULSE_PUBLIC_URL": url, "FLOWPULSE_TRUSTED_PROXIES": "127.0.0.1"}
-    with (
-        LiveServer(folder / "data", **settings) as server,
-        Nginx(folder / "nginx", example, port, server.port),
-    ):
-        yield Place(server, url, make_live_team(server))
+    with LiveServer(folder / "data", **settings) as server:
+        yield Place(server, request.param, url, make_live_team(server))
+
+
+@pytest.fixture(scope="module", params=PROXIES)
+def place(
+    request: pytest.FixtureRequest, behind: Place, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
+    port = int(behind.origin.rpartition(":")[2])
+    folder = tmp_path_factory.mktemp(request.param) / "proxy"
+    with Proxy(request.param, folder, behind.way, port, behind.server.port):
+        yield behind
 
 
 def test_an_event_is_taken_and_the_address_of_its_answer_leads_to_it(place: Place) -> None:
@@ -94,12 +99,17 @@ def test_no_client_chooses_the_host_or_the_path(place: Place) -> None:
 
 
 @pytest.mark.parametrize(("size", "status"), [(1_000_000, 202), (1_100_000, 413), (4_000_000, 413)])
-def test_a_large_body_is_judged_by_flowpulse_and_not_by_nginx(
+def test_a_large_body_is_judged_by_flowpulse_and_not_by_the_proxy(
     place: Place, size: int, status: int
 ) -> None:
     answer = place.send(metadata={"text": "x" * size})
     assert answer.status_code == status
     assert status == 202 or answer.json()["code"] == "body_too_large"
+
+
+def test_a_host_of_its_own_is_for_tls_alone(place: Place) -> None:
+    told = STRICT.items() <= place.person().get(f"{place.url}/healthz").headers.items()
+    assert told == (place.way == "host")
 
 
 def test_who_is_not_signed_in_comes_back_to_the_page_that_was_asked_for(place: Place) -> None:

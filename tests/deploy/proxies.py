@@ -1,0 +1,127 @@
+"""The real proxies with our examples, on ports of the test's own and without certificates."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import requests
+import yaml
+
+from tests.ports import free_port
+from tests.server import ROOT, wait_for
+
+EXAMPLES = ROOT / "deploy" / "proxies"
+PATH = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/usr/local/sbin"])
+_NGINX = """
+daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
+events {{ worker_connections 256; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    include {folder}/example.conf;
+}}
+"""
+_CADDY = "{\n\tadmin off\n\tauto_https off\n\tpersist_config off\n}\n"
+Way = str
+WAYS: dict[Way, str] = {"host": "", "sub-path": "/pulse"}
+"""A host of FlowPulse's own, and a path of another; with what the address has behind the host."""
+STRICT = {"Strict-Transport-Security": "max-age=31536000"}
+Prepare = Callable[[Path, Way, int, int], list[str]]
+"""Writes an example for the test into the folder, for a port and FlowPulse's; what starts it."""
+
+
+def _prepare_nginx(folder: Path, way: Way, port: int, upstream: int) -> list[str]:
+    name = {"host": "nginx.conf", "sub-path": "nginx-sub-path.conf"}[way]
+    text = re.sub(r"\n *ssl_certificate\S* [^;]+;", "", (EXAMPLES / name).read_text())
+    text = text.replace("listen 443 ssl;", f"listen 127.0.0.1:{port};")
+    text = text.replace("listen 80;", f"listen 127.0.0.1:{free_port()};")
+    text = re.sub(r"server_name [^;]+;", "server_name _;", text)
+    text = text.replace("127.0.0.1:8000", f"127.0.0.1:{upstream}")
+    (folder / "example.conf").write_text(text)
+    (folder / "nginx.conf").write_text(_NGINX.format(folder=folder))
+    user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
+    own = ["-g", f"user {user};"]  # So that its processes may write into the folder.
+    return ["-p", str(folder), "-c", str(folder / "nginx.conf"), *own]
+
+
+def _prepare_caddy(folder: Path, way: Way, port: int, upstream: int) -> list[str]:
+    """Both sites, as they stand in one file: the other one on a port that nobody asks."""
+    ports = {"host": port, "sub-path": port}
+    ports["host" if way == "sub-path" else "sub-path"] = free_port()
+    text = (EXAMPLES / "Caddyfile").read_text()
+    for host, of in (("flowpulse.example.org", "host"), ("example.org", "sub-path")):
+        text = re.sub(
+            rf"^{re.escape(host)} {{", f"http://127.0.0.1:{ports[of]} {{", text, flags=re.M
+        )
+    text = text.replace("127.0.0.1:8000", f"127.0.0.1:{upstream}")
+    (folder / "Caddyfile").write_text(_CADDY + text)
+    return ["run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
+
+
+def _prepare_traefik(folder: Path, way: Way, port: int, upstream: int) -> list[str]:
+    router = {"host": "flowpulse", "sub-path": "flowpulse-sub-path"}[way]
+    text = (EXAMPLES / "traefik.yaml").read_text()
+    text = text.replace("127.0.0.1:8000", f"127.0.0.1:{upstream}")
+    document = yaml.safe_load(re.sub(r"Host\(`[a-z.]+`\)", "Host(`127.0.0.1`)", text))
+    routers = document["http"]["routers"]
+    without_tls = {name: value for name, value in routers[router].items() if name != "tls"}
+    document["http"]["routers"] = {router: without_tls}
+    strict = document["http"]["middlewares"]["flowpulse-tls-alone"]["headers"]
+    strict["forceSTSHeader"] = True  # Without a certificate it would leave the header out.
+    (folder / "dynamic.yaml").write_text(yaml.safe_dump(document))
+    return [
+        f"--entryPoints.websecure.address=127.0.0.1:{port}",
+        f"--providers.file.filename={folder / 'dynamic.yaml'}",
+        "--global.checkNewVersion=false",
+        "--log.level=ERROR",
+    ]
+
+
+PROXIES: dict[str, Prepare] = {
+    "nginx": _prepare_nginx,
+    "caddy": _prepare_caddy,
+    "traefik": _prepare_traefik,
+}
+
+
+class Proxy:
+    """`with Proxy("nginx", folder, way, port, upstream):`; skips where it is not installed."""
+
+    def __init__(self, name: str, folder: Path, way: Way, port: int, upstream: int) -> None:
+        program = shutil.which(name, path=PATH)
+        if program is None:
+            pytest.skip(f"no {name} here")
+        folder.mkdir(parents=True)
+        folder.chmod(0o755)
+        self._folder, self._url = folder, f"http://127.0.0.1:{port}{WAYS[way]}"
+        self._command = [program, *PROXIES[name](folder, way, port, upstream)]
+
+    def __enter__(self) -> "Proxy":
+        homes = dict.fromkeys(("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"), str(self._folder))
+        with (self._folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                self._command, env=os.environ | homes, stdout=log, stderr=log
+            )
+        try:
+            wait_for(self._is_through, 10)
+        except AssertionError:
+            self.__exit__()
+            pytest.fail((self._folder / "log").read_text())
+        return self
+
+    def _is_through(self) -> bool:
+        """Traefik answers 404 before it has read its file."""
+        try:
+            return requests.get(f"{self._url}/healthz", timeout=5).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def __exit__(self, *error: object) -> None:
+        self._process.terminate()
+        self._process.wait(10)
