@@ -212,7 +212,7 @@ def _read_refusals(operation: dict[str, Any]) -> Iterator[Problem]:
     """The rows of the table that an answer of this endpoint may name: each has its example."""
     for response in operation["responses"].values():
         media = response["content"].get("application/problem+json", {})
-        yield from (PROBLEMS[code] for code in media.get("examples", ()))
+        yield from (PROBLEMS[code] for code in media.get("examples", ()) if code in PROBLEMS)
 
 
 def _read_examples(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,8 @@ OPTIONAL = (
     "channels",
     "schedules",
     "insights",
+    "moving",
+    "monitoring",
     "console",
     "command-line",
     "deployment",
