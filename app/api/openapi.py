@@ -33,13 +33,13 @@ _TAGS = (
         "name": "Pings",
         "description": "Reports by an address alone, for cron and the like. Where "
         "FLOWPULSE_COMPATIBILITY is on, the addresses of Healthchecks, Uptime Kuma and Cronitor "
-        "are answered too, as those answer them; they are not in here.",
+        "are answered too, as those answer them: docs/moving.md has them, this document has not.",
         "externalDocs": {
             "description": "The addresses of other monitors",
             "url": "../../docs/moving.md",
         },
     },
-    {"name": "Reading", "description": "What the key's workspace has; needs the scope `read`."},
+    {"name": "Reading", "description": "What the key's workspace has; needs the scope “read”."},
     {"name": TAG, "description": "Health, figures for Prometheus, badges, and this document."},
 )
 """A relative address is relative to the document's own, so that it holds under a path as well."""

@@ -75,6 +75,12 @@ def list_endpoints() -> tuple[Endpoint, ...]:
     )
 
 
+@cache
+def list_tags() -> dict[str, str]:
+    """What the document says of each group of endpoints, by its name."""
+    return {tag["name"]: tag["description"] for tag in build_document()["tags"]}
+
+
 def list_shared_refusals() -> tuple[Problem, ...]:
     """Those that every endpoint with a key has, in the order of the first."""
     first, *others = (each for each in list_endpoints() if each.needs_key)
