@@ -107,7 +107,7 @@ test-tools: $(DEV_READY)
 lint: $(DEV_READY) ## Check style, types and templates
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@$(PY) -m mypy --strict app clients/python/flowpulse
+	@$(PY) -m mypy --strict app clients/python/flowpulse tests/clients/typed_use.py
 	@$(PY) -m djlint --quiet --lint templates
 
 .PHONY: format
