@@ -25,7 +25,7 @@ def find_undescribed(
     if media is None:
         return f"{status} is not described as {media_type}"
     code = answer.get("code")
-    if status >= 400 and code not in media["examples"]:
+    if status >= 400 and code not in media.get("examples", {code: None}):
         return f"{status} has no example of {code}"
     validator = _make_validator(operation["operationId"], str(status), media_type)
     return "; ".join(error.message for error in validator.iter_errors(answer))
