@@ -107,7 +107,7 @@ test-tools: $(DEV_READY)
 lint: $(DEV_READY) ## Check style, types and templates
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@$(PY) -m mypy --strict app clients/python/flowpulse
+	@$(PY) -m mypy --strict app clients/python/flowpulse tests/clients/typed_use.py
 	@$(PY) -m djlint --quiet --lint templates
 
 .PHONY: format
@@ -132,7 +132,7 @@ drills: $(DEV_READY) test-tools ## Run the drills, the large fuzz too, and rewri
 
 .PHONY: conformance
 conformance: $(DEV_READY) ## Hold the server to its OpenAPI document, with 200 examples an endpoint (EXAMPLES=…)
-	@$(PY) -m tests.conformance.running $(EXAMPLES)
+	@$(PY) -m tests.conformance.running $(or $(EXAMPLES),200) $(CONFORMANCE_ARGS)
 
 .PHONY: lighthouse
 lighthouse: $(DEV_READY) test-tools ## Print Lighthouse's scores of the main pages (needs node and npm)

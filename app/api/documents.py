@@ -1,5 +1,6 @@
 """What the reading API answers: one schema for each thing, from which OpenAPI is drawn too."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from marshmallow import Schema, fields
@@ -127,7 +128,7 @@ class RunDocument(Schema):
         allow_none=True,
         metadata={"description": f"What the sender added. {_MASKED}", "example": {"leads": 12}},
     )
-    event_count = fields.Integer(metadata={"description": "Events that told of it."})
+    event_count = fields.Integer(metadata={"description": "Events that told of it.", "example": 2})
     created_at = _time("When the first of them was processed.")
     updated_at = _time("When the last of them was.")
 
@@ -169,8 +170,20 @@ class EventDocument(Schema):
     detail = _free_text("The same in a sentence.", "Send ended_at.")
     errors = _Findings(fields.Dict(), allow_none=True)
     warnings = _Findings(fields.Dict(), allow_none=True)
-    attempts = fields.Integer(metadata={"description": "Failed tries to process it."})
+    attempts = fields.Integer(metadata={"description": "Failed tries to process it.", "example": 0})
     failure = _free_text("The last such failure.", "ValueError: …")
+
+
+def make_example(schema: Schema, unlike: Sequence[str]) -> dict[str, Any]:
+    """One of these, of the examples of its fields; null are what has none, and what is unlike the
+    rest."""
+
+    def show(name: str, field: fields.Field[Any]) -> Any:
+        if isinstance(field, fields.Nested):
+            return make_example(field.schema, unlike)
+        return None if name in unlike else field.metadata.get("example")
+
+    return {name: show(name, field) for name, field in schema.fields.items()}
 
 
 WORKFLOW = WorkflowDocument()

@@ -6,6 +6,7 @@ from typing import Any
 
 from apispec import APISpec
 
+from app.api.documents import EVENT, RUN, WORKFLOW, make_example
 from app.api.pages import DEFAULT_LIMIT, MAX_ID, MAX_LIMIT
 from app.api.refusals import OF_READING, describe_refusals
 from app.api.shapes import ref
@@ -52,6 +53,15 @@ _RUN_FILTERS = [
 ]
 
 
+_ROWS = {
+    "Workflow": make_example(WORKFLOW, unlike=("archived_at", "silent_since", "every_seconds")),
+    "Event": make_example(EVENT, unlike=("code", "detail", "failure")),
+    "Run": make_example(RUN, unlike=("previous_outcome", "stuck_since")) | {"outcome": "failure"},
+}
+"""An example of each: of a workflow, an event or a run as most are."""
+_OLDEST_AT = "2025-11-01T00:00:12+00:00"
+
+
 def add_lists(spec: APISpec, prefix: str) -> None:
     _add_list(spec, f"{prefix}/workflows", "Workflow", [])
     oldest = _oldest("came", "status")
@@ -88,25 +98,28 @@ def _add_list(
             **more,
         },
     }
-    nouns = path.rpartition("/")[2]
-    listed = _read(f"list_{nouns}", f"List {nouns}, newest first", page, [*filters, *_PAGING])
+    nouns, row = path.rpartition("/")[2], _ROWS[name]
+    names = (f"list_{nouns}", f"List {nouns}, newest first")
+    example = {"data": [row], "next_cursor": None, **dict.fromkeys(more, _OLDEST_AT)}
+    listed = _read(names, {"schema": page, "example": example}, [*filters, *_PAGING])
     spec.path(path, operations={"get": listed})
     identifier = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
-    one = _read(f"show_{nouns[:-1]}", f"One {name.lower()}", ref(name), [identifier])
+    names = (f"show_{nouns[:-1]}", f"One {name.lower()}")
+    one = _read(names, {"schema": ref(name), "example": row}, [identifier])
     spec.path(f"{path}/{{id}}", operations={"get": one})
 
 
 def _read(
-    operation_id: str, summary: str, schema: dict[str, Any], parameters: list[Parameter]
+    names: tuple[str, str], found: dict[str, Any], parameters: list[Parameter]
 ) -> dict[str, Any]:
-    found = {"application/json": {"schema": schema}}
+    """`names`: the operation's id, and what it does; `found`: its answer, with an example."""
     return {
-        "operationId": operation_id,
-        "summary": summary,
+        "operationId": names[0],
+        "summary": names[1],
         "tags": ["Reading"],
         "parameters": parameters,
         "responses": {
-            "200": {"description": "As asked.", "content": found},
+            "200": {"description": "As asked.", "content": {"application/json": found}},
             **describe_refusals(OF_READING),
         },
     }

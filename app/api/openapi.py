@@ -28,11 +28,21 @@ ABOUT = (
     "is tolerated is told of in `warnings`."
 )
 _TAGS = (
-    ("Ingest", "Reports, one at a time or many."),
-    ("Pings", "Reports by an address alone, for cron and the like."),
-    ("Reading", "What the key's workspace has; needs the scope `read`."),
-    (TAG, "Health, badges, and this document."),
+    {"name": "Ingest", "description": "Reports, one at a time or many."},
+    {
+        "name": "Pings",
+        "description": "Reports by an address alone, for cron and the like. Where "
+        "FLOWPULSE_COMPATIBILITY is on, the addresses of Healthchecks, Uptime Kuma and Cronitor "
+        "are answered too, as those answer them: docs/moving.md has them, this document has not.",
+        "externalDocs": {
+            "description": "The addresses of other monitors",
+            "url": "../../docs/moving.md",
+        },
+    },
+    {"name": "Reading", "description": "What the key's workspace has; needs the scope “read”."},
+    {"name": TAG, "description": "Health, figures for Prometheus, badges, and this document."},
 )
+"""A relative address is relative to the document's own, so that it holds under a path as well."""
 _KEY = {
     "type": "apiKey",
     "in": "header",
@@ -53,7 +63,7 @@ def build_document() -> dict[str, Any]:
         plugins=[schemas],
         info={"description": ABOUT},
         security=[{"apiKey": []}, {"bearer": []}],
-        tags=[{"name": name, "description": text} for name, text in _TAGS],
+        tags=list(_TAGS),
     )
     if schemas.converter is not None:
         schemas.converter.add_attribute_function(describe_taken)  # type: ignore[no-untyped-call]

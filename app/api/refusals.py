@@ -71,10 +71,12 @@ def list_codes() -> list[str]:
 
 def add_examples(spec: APISpec) -> None:
     for code in list_codes():
-        spec.components.example(code, {"summary": PROBLEMS[code].title, "value": _example(code)})
+        spec.components.example(
+            code, {"summary": PROBLEMS[code].title, "value": make_refusal(code)}
+        )
 
 
-def _example(code: str) -> dict[str, Any]:
+def make_refusal(code: str) -> dict[str, Any]:
     """As it is answered, with the words of the table."""
     row = PROBLEMS[code]
     document: dict[str, Any] = {

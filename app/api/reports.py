@@ -4,7 +4,7 @@ from typing import Any
 
 from apispec import APISpec
 
-from app.api.refusals import OF_EVENTS, OF_PINGS, describe_refusals
+from app.api.refusals import OF_EVENTS, OF_PINGS, describe_refusals, make_refusal
 from app.api.shapes import ID, make_example, ref, schema_name
 from app.api.taken import NO_NUL
 from app.ingest.acceptance import MAX_IDEMPOTENCY_KEY
@@ -39,10 +39,15 @@ _LINK = {
     }
 }
 _ACCEPTED_EXAMPLE = {"event_id": ID, "status": "accepted"}
-_BATCH_EXAMPLE = {
+_BATCH_EXAMPLE: dict[str, Any] = {
     "accepted": 1,
     "refused": 0,
     "events": [{"event_id": ID, "status": 202}],
+}
+_PARTLY_EXAMPLE = {
+    "accepted": 1,
+    "refused": 1,
+    "events": [*_BATCH_EXAMPLE["events"], make_refusal("validation_failed")],
 }
 
 
@@ -83,6 +88,17 @@ _OF_A_BATCH = (
     "counts for the key's rate. Where none is, the answer is a refusal that says why of each."
 )
 _NONE_ACCEPTED = "Also where none of the events was accepted, then with `events`."
+_OF_A_WHOLE = ("type", "title", "status", "code")
+NONE_ACCEPTED = "none_accepted"
+"""The example of that: no code, but several may be in it."""
+
+
+def _make_none_accepted() -> dict[str, Any]:
+    """Two events that are refused for different reasons."""
+    events = [make_refusal(code) for code in ("workflow_not_found", "idempotency_key_reused")]
+    detail = f"None of the 2 events was accepted. The first: {events[0]['detail']}"
+    whole = {name: make_refusal("validation_failed")[name] for name in _OF_A_WHOLE}
+    return {**whole, "detail": detail, "accepted": 0, "refused": 2, "events": events}
 
 
 def _batch() -> dict[str, Any]:
@@ -91,6 +107,8 @@ def _batch() -> dict[str, Any]:
     for status in ("400", "403", "404", "422"):
         refusals[status] = none[status]
         refusals[status]["description"] += f"\n\n{_NONE_ACCEPTED}"
+    example = {"summary": "None of the events was accepted", "value": _make_none_accepted()}
+    refusals["400"]["content"]["application/problem+json"]["examples"][NONE_ACCEPTED] = example
     events = [{"kind": kind, **make_example(kind)} for kind in ("run-success", "run-failure")]
     key = {"description": "Stands for an idempotency_key of each event, by its place."}
     return {
@@ -107,7 +125,7 @@ def _batch() -> dict[str, Any]:
             },
             "207": {
                 "description": "Some are on disk: see `events`.",
-                "content": {"application/json": {"schema": ref("BatchAnswer")}},
+                "content": _json("BatchAnswer", _PARTLY_EXAMPLE),
             },
             **refusals,
         },

@@ -75,6 +75,12 @@ def list_endpoints() -> tuple[Endpoint, ...]:
     )
 
 
+@cache
+def list_tags() -> dict[str, str]:
+    """What the document says of each group of endpoints, by its name."""
+    return {tag["name"]: tag["description"] for tag in build_document()["tags"]}
+
+
 def list_shared_refusals() -> tuple[Problem, ...]:
     """Those that every endpoint with a key has, in the order of the first."""
     first, *others = (each for each in list_endpoints() if each.needs_key)
@@ -212,7 +218,7 @@ def _read_refusals(operation: dict[str, Any]) -> Iterator[Problem]:
     """The rows of the table that an answer of this endpoint may name: each has its example."""
     for response in operation["responses"].values():
         media = response["content"].get("application/problem+json", {})
-        yield from (PROBLEMS[code] for code in media.get("examples", ()))
+        yield from (PROBLEMS[code] for code in media.get("examples", ()) if code in PROBLEMS)
 
 
 def _read_examples(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

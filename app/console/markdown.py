@@ -13,6 +13,7 @@ from app.console.api_reference import (
     curl_request,
     example_body,
     list_endpoints,
+    list_tags,
 )
 from app.console.guards import protect_reading
 from app.links import public_url
@@ -25,6 +26,8 @@ OPTIONAL = (
     "channels",
     "schedules",
     "insights",
+    "moving",
+    "monitoring",
     "console",
     "command-line",
     "deployment",
@@ -117,6 +120,8 @@ def _link_documents(base_url: str, names: tuple[str, ...]) -> Iterator[str]:
 def write_reference(base_url: str) -> Iterator[str]:
     """The API reference, from what the page of it is drawn from."""
     yield from ("# API reference", "", ABOUT, "")
+    yield from (f"- {tag}: {about}" for tag, about in list_tags().items())
+    yield ""
     for endpoint in list_endpoints():
         yield from _write_endpoint(base_url, endpoint)
     yield from ("## Refusals", "")

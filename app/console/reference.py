@@ -10,6 +10,7 @@ from app.console.api_reference import (
     example_body,
     list_endpoints,
     list_shared_refusals,
+    list_tags,
 )
 from app.console.guards import current_workspace, is_reader, may, protect_reading
 from app.console.overview import first_slug
@@ -41,6 +42,7 @@ def show_reference() -> str:
     return render_template(
         "console/reference.html",
         groups=group_endpoints(),
+        about=list_tags(),
         base_url=public_url(),
         slug=slug,
         bodies={each.id: example_body(each, slug or STAND_IN_SLUG) for each in list_endpoints()},

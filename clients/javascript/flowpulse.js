@@ -2,10 +2,12 @@
 
 export const VERSION = "0.1.0";
 
-const RETRIED = new Set([429, 500, 502, 503, 504]);
+const RETRIED = new Set([408, 429, 500, 502, 503, 504]);
+const TAKEN = new Set([202, 207]);
 const MAX_MESSAGE = 50_000;
 const MAX_SUMMARY = 1_000;
 const MAX_LISTED = 20;
+const MAX_CAUSES = 3;
 const environment = globalThis.process?.env ?? {};
 const now = () => new Date().toISOString();
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -49,7 +51,8 @@ export class Client {
   #key;
 
   constructor(options = {}) {
-    this.url = (options.url ?? environment.FLOWPULSE_URL ?? "").trim().replace(/\/+$/, "");
+    const told = (options.url ?? environment.FLOWPULSE_URL ?? "").trim();
+    this.url = told.replace(/\/+$/, "").replace(/\/api\/v1$/, "");
     this.#key = (options.apiKey ?? environment.FLOWPULSE_API_KEY ?? "").trim();
     this.timeoutMs = options.timeoutMs ?? 5_000;
     this.totalTimeoutMs = options.totalTimeoutMs ?? 20_000;
@@ -76,7 +79,7 @@ export class Client {
 
   /** Up to 500 events with `kind` each; look at `refused` in the answer. */
   batch(events) {
-    const keyed = events.map((e) => ({ idempotency_key: newId(), ...e }));
+    const keyed = events.map((e) => ({ ...e, idempotency_key: e.idempotency_key ?? newId() }));
     return this.#post("batch", { events: keyed });
   }
 
@@ -115,18 +118,22 @@ export class Client {
     }
   }
 
-  async #event(kind, slug, { idempotency_key = newId(), ...fields }) {
-    return this.#post(kind, { workflow_slug: slug, ...fields }, idempotency_key);
+  async #event(kind, slug, { idempotency_key, ...fields }) {
+    const key = String(idempotency_key ?? newId());
+    return this.#post(kind, { workflow_slug: slug, ...fields }, key);
   }
 
   async #post(kind, content, key) {
     if (!/^https?:\/\//i.test(this.url) || !/^[\x21-\x7e]+$/.test(this.#key)) {
       throw new FlowPulseError("FLOWPULSE_URL and FLOWPULSE_API_KEY (or url, apiKey) are needed");
     }
+    if (key && !/^[\x20-\x7e]+$/.test(key)) {
+      throw new FlowPulseError("idempotency_key holds characters that no header has");
+    }
     const headers = { "X-API-Key": this.#key, "Content-Type": "application/json" };
     headers["User-Agent"] = `flowpulse-javascript/${VERSION}`; // Browsers send their own.
     if (key) headers["Idempotency-Key"] = key;
-    const body = JSON.stringify(content);
+    const body = write(content);
     const giveUpAt = performance.now() + this.totalTimeoutMs;
     let trouble = new UnreachableError("FlowPulse can't be reached: no time was given");
     for (let tries = 0; tries <= this.retries; tries += 1) {
@@ -140,8 +147,8 @@ export class Client {
         const options = { method: "POST", headers, body, redirect: "manual", signal: stop.signal };
         const answer = await fetch(`${this.url}/api/v1/ingest/${kind}`, options);
         const said = read(await answer.text());
-        if (answer.ok) return said;
-        trouble = new RefusedError(answer.status, said);
+        if (TAKEN.has(answer.status) && (key ? said.event_id : said.events)) return said;
+        trouble = refuse(this.url, answer, said);
         if (!RETRIED.has(answer.status)) throw trouble;
         wait = milliseconds(answer.headers.get("Retry-After")) ?? wait;
       } catch (error) {
@@ -156,6 +163,22 @@ export class Client {
     }
     throw trouble;
   }
+}
+
+/** What is thrown for an answer that takes nothing in; FlowPulse itself says why. */
+function refuse(url, { status, headers }, problem) {
+  if (problem.code) return new RefusedError(status, problem);
+  const location = headers.get("Location");
+  if (location && status >= 300 && status < 400) {
+    const detail = `${url} leads on to ${location.slice(0, 200)}, and redirects are not followed.`;
+    return new RefusedError(status, { code: "redirected", detail: `${detail} Set url to that.` });
+  }
+  if (RETRIED.has(status)) {
+    const detail = "Something before FlowPulse answered in its place, or it said no more.";
+    return new RefusedError(status, { detail });
+  }
+  const detail = `This is not how FlowPulse answers. Is ${url} its address?`;
+  return new RefusedError(status, { code: "not_flowpulse", detail });
 }
 
 function ofStart(fields) {
@@ -177,22 +200,41 @@ function newId() {
   return globalThis.crypto?.randomUUID?.() ?? `${Date.now().toString(36)}-${part()}${part()}`;
 }
 
-/** What was thrown, and where: the stack's frames, however long the message before them is. */
+/** What was thrown, where, and what caused it: a failed fetch says why in its cause alone. */
 function told(error) {
   try {
     const message = String(error?.message ?? error);
-    const stack = String(error?.stack ?? "");
-    const at = message ? stack.indexOf(message) : -1;
-    const frames = at < 0 ? stack : stack.slice(at + message.length);
-    return `${message.slice(0, MAX_SUMMARY) || "Error"}\n\n${frames.slice(0, MAX_MESSAGE)}`.trim();
+    const parts = [message.slice(0, MAX_SUMMARY) || "Error", frames(error, message)];
+    let cause = error?.cause;
+    for (let count = 0; cause != null && count < MAX_CAUSES; count += 1, cause = cause.cause) {
+      const why = String(cause.message || cause.code || cause);
+      parts.push(`Caused by: ${why.slice(0, MAX_SUMMARY)}\n${frames(cause, why)}`);
+    }
+    return parts.join("\n\n").slice(0, MAX_MESSAGE).trim();
   } catch {
     return "An error that can't be told";
   }
 }
 
+/** The stack's frames, however long the message before them is. */
+function frames(error, message) {
+  const stack = String(error?.stack ?? "");
+  const at = message ? stack.indexOf(message) : -1;
+  return (at < 0 ? stack : stack.slice(at + message.length)).slice(0, MAX_MESSAGE).trim();
+}
+
+function write(content) {
+  try {
+    return JSON.stringify(content);
+  } catch (error) {
+    throw new FlowPulseError(`This is no JSON: ${error?.message}`);
+  }
+}
+
 function read(text) {
   try {
-    return JSON.parse(text) ?? {};
+    const said = JSON.parse(text);
+    return said && typeof said === "object" ? said : {};
   } catch {
     return {};
   }

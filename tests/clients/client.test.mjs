@@ -8,21 +8,26 @@ import { Client, RefusedError, UnreachableError, VERSION } from "../../clients/j
 
 const slug = process.env.SLUG;
 const agents = [];
+const paths = [];
 const HOSTILE = `naïve 漢字 \0 \udc80 <script>"'\\\r\n${"x".repeat(200_000)}`;
 
-async function scripted(statuses, use, retryAfter = "0") {
+const TAKEN = '{"event_id": "e", "status": "accepted"}';
+
+async function scripted(statuses, use, { retryAfter = "0", answer = TAKEN, end = "" } = {}) {
   const seen = [];
   const server = createServer(async (request, response) => {
     let body = "";
     for await (const part of request) body += part;
     seen.push(request.headers["idempotency-key"] + body);
     agents.push(request.headers["user-agent"]);
+    paths.push(request.url);
     response.writeHead(statuses.shift(), { "Retry-After": retryAfter, Location: "http://127.0.0.1:9/" });
-    response.end('{"event_id": "e", "status": "accepted"}');
+    response.end(answer);
   });
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
   try {
-    await use(new Client({ url: `http://127.0.0.1:${server.address().port}`, apiKey: "fp_s" }));
+    const url = `http://127.0.0.1:${server.address().port}${end}`;
+    await use(new Client({ url, apiKey: "fp_s", retries: statuses.length - 1 || 3 }));
   } finally {
     server.closeAllConnections();
     server.close();
@@ -51,7 +56,7 @@ test("twins, batches and refusals", async () => {
   });
 });
 
-for (const status of [429, 500, 502, 503, 504]) {
+for (const status of [408, 429, 500, 502, 503, 504]) {
   test(`${status} is asked again with the same key and body`, async () => {
     const seen = await scripted([status, 202], (client) => client.success("s"));
     assert.equal(seen.length, 2);
@@ -107,12 +112,14 @@ test("Retry-After is heeded in seconds and as a date", async () => {
   ]) {
     const began = performance.now();
     const said = header === "a date" ? new Date(Date.now() + 2500).toUTCString() : header;
-    const seen = await scripted([429, 202], (client) => client.success("s"), said);
+    const seen = await scripted([429, 202], (client) => client.success("s"), { retryAfter: said });
     const took = performance.now() - began;
     assert.equal(seen.length, 2);
     assert.ok(took >= least && took < most, `${header}: ${took} ms`);
   }
-  const seen = await scripted([503], (c) => assert.rejects(c.success("s"), RefusedError), "3600");
+  const seen = await scripted([503], (c) => assert.rejects(c.success("s"), RefusedError), {
+    retryAfter: "3600",
+  });
   assert.equal(seen.length, 1);
 });
 
@@ -151,6 +158,60 @@ test("what was thrown is told with its frames, however long its message is", asy
   assert.equal(told.error_type, "RangeError");
   assert.match(told.error_message, /^y{1000}\n\n[^]*at fail /);
   assert.ok(told.error_message.length < 52_000);
+});
+
+const refused = (code, words) => (client) =>
+  assert.rejects(client.success("s"), (error) => {
+    assert.ok(error instanceof RefusedError);
+    assert.equal(error.code, code);
+    assert.match(error.message, words);
+    return true;
+  });
+
+test("what answers but is not FlowPulse has taken nothing", async () => {
+  for (const [status, answer] of [
+    [200, "<html>"],
+    [202, "{}"],
+    [202, "null"],
+    [404, ""],
+  ]) {
+    const seen = await scripted([status], refused("not_flowpulse", /Is http:.* its address/), { answer });
+    assert.equal(seen.length, 1);
+  }
+  await scripted([308], refused("redirected", /leads on to http:\/\/127/), { answer: "" });
+  await scripted([502, 502], refused("unknown", /before FlowPulse/), { answer: "<html>" });
+});
+
+test("the address may be the server's or the API's", async () => {
+  for (const end of ["/", "/api/v1", "/api/v1/"]) {
+    await scripted([202], (client) => client.success("s"), { end });
+    assert.equal(paths.at(-1), "/api/v1/ingest/run-success");
+  }
+});
+
+test("what no header and no JSON can hold is named", async () => {
+  const client = new Client({ url: "http://127.0.0.1:9", apiKey: "fp_s" });
+  await assert.rejects(client.success("s", { idempotency_key: "a\nb" }), /idempotency_key/);
+  await assert.rejects(client.success("s", { metadata: { big: 1n } }), /no JSON/);
+});
+
+test("an event of a batch without a key gets one, the same with each try", async () => {
+  const answer = '{"accepted": 1, "refused": 0, "events": [{}]}';
+  const send = (client) => client.batch([{ kind: "run-success", idempotency_key: null }]);
+  const [first, second] = await scripted([503, 202], send, { answer });
+  assert.equal(first, second);
+  assert.match(first, /"idempotency_key":"[^"]+"/);
+});
+
+test("what caused an error is told with it", async () => {
+  const fail = () => {
+    throw new Error("fetch failed", { cause: new Error("connect ECONNREFUSED", { cause: "wire" }) });
+  };
+  const seen = await scripted([202], (client) =>
+    assert.rejects(client.run("s", fail, { sendStart: false }), /fetch failed/),
+  );
+  const told = JSON.parse(seen[0].slice(seen[0].indexOf("{"))).error_message;
+  assert.match(told, /^fetch failed\n\nat fail [^]*Caused by: connect ECONNREFUSED\nat [^]*Caused by: wire$/);
 });
 
 test("it says who it is", async () => {

@@ -10,54 +10,19 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
-import pytest
-
-from app import __version__
-from tests.ports import free_port
-from tests.server import ROOT, LiveServer, wait_for
-from tests.teams import make_live_team
-
-sys.path.insert(0, str(ROOT / "clients" / "python"))
-
 import flowpulse
+import pytest
 from flowpulse import Client, RefusedError, UnreachableError
 
+from app import __version__
+from tests.clients.scripted import Scripted
+from tests.ports import free_port
+from tests.server import LiveServer, wait_for
+from tests.teams import make_live_team
+
 HOSTILE = "naïve 漢字 \x00 \udc80 <script>\"'\\\r\n" + "x" * 200_000
-
-
-class Scripted(BaseHTTPRequestHandler):
-    """Answers with the statuses listed, one a request, and notes what came."""
-
-    statuses: list[int]
-    seen: list[tuple[str | None, bytes]]
-    agents: list[str | None]
-    retry_after = "0"
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.seen.append((self.headers["Idempotency-Key"], body))
-        self.agents.append(self.headers["User-Agent"])
-        self.send_response(self.statuses.pop(0))
-        self.send_header("Retry-After", self.retry_after)
-        self.send_header("Location", "http://127.0.0.1:9/elsewhere")
-        self.end_headers()
-        self.wfile.write(json.dumps({"event_id": "e", "status": "accepted"}).encode())
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing into the tests' output."""
-
-
-@pytest.fixture
-def scripted() -> Iterator[tuple[str, type[Scripted]]]:
-    handler = type("Own", (Scripted,), {"statuses": [], "seen": [], "agents": []})
-    server = HTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", handler
-    server.shutdown()
-    server.server_close()
 
 
 def away(**options: Any) -> Client:
@@ -102,7 +67,7 @@ def test_twins_replays_batches_and_refusals(make_server: Callable[..., LiveServe
     assert (refused.value.status, refused.value.code) == (400, "validation_failed")
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_a_busy_server_is_asked_again_with_the_same_key_and_body(
     scripted: tuple[str, type[Scripted]], status: int
 ) -> None:

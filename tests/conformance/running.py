@@ -1,4 +1,4 @@
-"""`python -m tests.conformance.running [examples]`: schemathesis against a real server."""
+"""`python -m tests.conformance.running EXAMPLES [option …]`: schemathesis against a real server."""
 
 import os
 import subprocess
@@ -18,8 +18,11 @@ from tests.teams import LiveTeam, make_live_team
 FOLDER = Path(__file__).parent
 SEED = "1"
 LIMIT_SECONDS = 3000
-SETTINGS = {"FLOWPULSE_FAILED_KEY_LIMIT": "1000000"}
-"""Wrong keys are tried at every endpoint, as often as it takes."""
+METRICS_TOKEN = "a token for the figures alone"
+SETTINGS = {
+    "FLOWPULSE_FAILED_KEY_LIMIT": "1000000",  # Wrong keys are tried as often as it takes.
+    "FLOWPULSE_METRICS_TOKEN": METRICS_TOKEN,
+}
 
 
 def furnish(server: LiveServer, team: LiveTeam) -> None:
@@ -44,17 +47,22 @@ def furnish(server: LiveServer, team: LiveTeam) -> None:
 
 
 def check(
-    server: LiveServer, headers: dict[str, str], examples: int
+    server: LiveServer, headers: dict[str, str], examples: int, *more: str
 ) -> subprocess.CompletedProcess[str]:
-    """All checks on all endpoints, each with so many examples; the same ones each time."""
+    """All checks on all endpoints, each with so many examples; the same ones each time.
+
+    `more`: further options of the tool, such as --include-operation-id.
+    """
     told = [part for name, text in headers.items() for part in ("-H", f"{name}: {text}")]
     options = ["--checks", "all", "--max-examples", str(examples), "--seed", SEED]
-    options += ["--generation-deterministic", "--workers", "2"]
+    # With several workers the order in which they come decides what they find.
+    options += ["--generation-deterministic", "--workers", "1"]
     config = str(FOLDER / "schemathesis.toml")
     program = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", config, "run"]
     environment = {"PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.conformance.hooks"}
+    environment["METRICS_TOKEN"] = METRICS_TOKEN
     return subprocess.run(
-        [*program, *options, *told, "--no-color", f"{server.url}/api/v1/openapi.json"],
+        [*program, *options, *told, *more, "--no-color", f"{server.url}/api/v1/openapi.json"],
         env={**os.environ, **environment},
         cwd=server.data_dir,
         capture_output=True,
@@ -64,7 +72,7 @@ def check(
     )
 
 
-def main(examples: int) -> int:
+def main(examples: int, *more: str) -> int:
     with (
         tempfile.TemporaryDirectory() as folder,
         LiveServer(Path(folder), f"sqlite:///{folder}/fp.db", **SETTINGS) as server,
@@ -73,11 +81,11 @@ def main(examples: int) -> int:
         furnish(server, team)
         failed = 0
         for headers in (team.headers, {}):
-            done = check(server, headers, examples)
+            done = check(server, headers, examples, *more)
             print(done.stdout, done.stderr)
             failed |= done.returncode
     return failed
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 200))
+    sys.exit(main(int(sys.argv[1]), *sys.argv[2:]))

@@ -27,6 +27,17 @@ def test_every_operation_of_the_document_is_there(client: FlaskClient) -> None:
         assert path in page.text
 
 
+def test_each_group_is_told_of_and_where_the_addresses_of_other_monitors_are(
+    client: FlaskClient,
+) -> None:
+    page, text = open_page(client, "/docs"), client.get("/docs/api.md").text
+    for tag in build_document()["tags"]:
+        assert tag["description"] in page.text and tag["description"] in text
+    assert client.get("/docs/moving.md").status_code == 200
+    for path in ("/healthz", "/readyz", "/metrics"):
+        assert f"GET {path}" in page.text
+
+
 def test_every_field_is_there_with_its_meaning(client: FlaskClient) -> None:
     text = open_page(client, "/docs").text
     for name, schema in build_document()["components"]["schemas"].items():

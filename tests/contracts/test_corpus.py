@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.api.described import find_undescribed
 from tests.server import LiveServer
 from tests.teams import LiveTeam
 
@@ -65,6 +66,8 @@ def test_a_case_is_answered_as_the_contract_asks(
     if case["method"] == "HEAD":
         return
     answer = json.loads(content)
+    media_type = headers["Content-Type"]
+    assert not find_undescribed(case["method"], case["path"], status, media_type, answer)
     if status == 202:
         assert answer["status"] == "accepted"
         assert headers["Location"] == f"/api/v1/events/{answer['event_id']}"
