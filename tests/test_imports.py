@@ -4,9 +4,8 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 from tests.server import test_environment
 
@@ -78,6 +77,11 @@ def modules() -> list[Path]:
     return sorted((ROOT / "app").rglob("*.py"))
 
 
+@cache
+def parse(path: Path) -> ast.AST:
+    return ast.parse(path.read_text())
+
+
 def part_of(module: str) -> str:
     names = module.split(".")
     return names[1] if len(names) > 1 else ""
@@ -92,27 +96,34 @@ def imported_parts(tree: ast.AST) -> Iterator[str]:
                 yield part_of(node.module)
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_point_down(path: Path) -> None:
+def test_imports_point_down() -> None:
+    assert [fault for path in modules() for fault in find_climbing(path)] == []
+
+
+def find_climbing(path: Path) -> Iterator[str]:
     relative = path.relative_to(ROOT / "app")
     own = relative.parts[0].removesuffix(".py").replace("__init__", "")
-    for part in imported_parts(ast.parse(path.read_text())):
-        if part != own and part in LEVELS:
-            assert LEVELS[part] < LEVELS[own], f"{own} imports {part}"
-        assert part in LEVELS or part.startswith("__"), f"{part} has no level"
+    for part in imported_parts(parse(path)):
+        if part != own and part in LEVELS and LEVELS[part] >= LEVELS[own]:
+            yield f"{relative}: {own} imports {part}"
+        if part not in LEVELS and not part.startswith("__"):
+            yield f"{relative}: {part} has no level"
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_import_hides_inside_a_function(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            hidden = [n for n in ast.walk(node) if isinstance(n, ast.Import | ast.ImportFrom)]
-            assert not hidden, f"{node.name}, line {hidden[0].lineno}"
+def test_no_import_hides_inside_a_function() -> None:
+    assert [
+        f"{path.relative_to(ROOT)}: {node.name}, line {hidden.lineno}"
+        for path in modules()
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for hidden in ast.walk(node)
+        if isinstance(hidden, ast.Import | ast.ImportFrom)
+    ] == []
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_file_outgrows_its_room(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 300
+def test_no_file_outgrows_its_room() -> None:
+    lines = {path.relative_to(ROOT): len(path.read_text().splitlines()) for path in modules()}
+    assert {str(path): count for path, count in lines.items() if count > 300} == {}
 
 
 def test_what_only_some_need_is_not_loaded_by_all(tmp_path: Path) -> None:

@@ -28,9 +28,11 @@ def run(app: Flask) -> Run:
 
 
 @pytest.fixture
-def target(postgres: PostgresCluster) -> Iterator[str]:
-    """The URL of an empty PostgreSQL database, for what is moved there."""
+def target(postgres: PostgresCluster, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a PostgreSQL database for what is moved there: empty, or with all its tables
+    (`tests.cli.moves.with_tables`), which need not be made then."""
     databases = PostgresDatabases(postgres)
-    url = databases.create_empty()
+    has_tables = getattr(request, "param", False)
+    url = databases.create() if has_tables else databases.create_empty()
     yield url
     databases.drop(url)

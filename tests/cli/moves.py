@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import Result
 from flask import Flask
 from flask_migrate import upgrade
@@ -48,6 +49,10 @@ from tests.factories import Team, accepted_row, make_team
 from tests.hostile.contents import send_everything, send_signals
 from tests.hostile.payloads import PAYLOADS
 from tests.server import test_environment
+
+with_tables = pytest.mark.parametrize("target", [True], indirect=True, ids=["with tables"])
+"""A move to a database that is migrated and has no rows is like one to an empty one (as is shown by
+tests/cli/test_move_ended.py), without the seconds that all migrations take."""
 
 
 @contextmanager

@@ -14,7 +14,17 @@ from app.cli.move_target import Target
 from app.extensions import Model, db
 from app.models import ApiKey, AuditEntry, Event, Run, Workflow
 from app.models.partitioning import is_compared_on
-from tests.cli.moves import change, copy, fill, move, moved_tables, opened, read_all, read_moved
+from tests.cli.moves import (
+    change,
+    copy,
+    fill,
+    move,
+    moved_tables,
+    opened,
+    read_all,
+    read_moved,
+    with_tables,
+)
 from tests.console.pages import sign_in
 from tests.factories import Team, report
 
@@ -58,6 +68,7 @@ def test_every_row_of_every_table_arrives_as_it_was(
     assert source.read_bytes() == bytes_before
 
 
+@with_tables
 def test_the_audit_log_tells_of_it_once(source: Path, target: str, tmp_path: Path) -> None:
     count = sum(each["rows"] for each in moved_tables(move(source, target, "--json")).values())
     move(source, target)
@@ -122,6 +133,7 @@ HOSTILE = {
 """What stands in SQLite, the value that arrives, and what is told of it."""
 
 
+@with_tables
 def test_what_sqlite_takes_and_postgresql_refuses_is_mended_and_told(
     source: Path, target: str, tmp_path: Path
 ) -> None:
@@ -143,6 +155,7 @@ def test_what_sqlite_takes_and_postgresql_refuses_is_mended_and_told(
     assert mended == expected
 
 
+@with_tables
 def test_moments_and_bytes_at_the_edge_and_rows_that_point_to_later_ones_arrive(
     source: Path, target: str, tmp_path: Path
 ) -> None:
@@ -166,6 +179,7 @@ def test_moments_and_bytes_at_the_edge_and_rows_that_point_to_later_ones_arrive(
         assert db.session.scalars(text(sketches)).all() == sent
 
 
+@with_tables
 def test_a_difference_is_told_with_table_and_keys_and_is_no_success(
     source: Path, target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

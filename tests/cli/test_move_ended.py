@@ -32,6 +32,7 @@ from tests.cli.moves import (
     read_all,
     read_moved,
     start_move,
+    with_tables,
 )
 from tests.factories import Team, accepted_row, make_team, report
 from tests.server import LiveServer, wait_for
@@ -118,6 +119,7 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(
     assert not peek.scalar(text("SELECT to_regclass('flowpulse_move.progress')"))
 
 
+@with_tables
 def test_called_again_once_all_is_over_it_says_so_and_copies_nothing(
     source: Path, target: str, tmp_path: Path, small: tuple[Path, Team]
 ) -> None:
@@ -132,6 +134,7 @@ def test_called_again_once_all_is_over_it_says_so_and_copies_nothing(
         assert db.session.scalar(select(func.count()).select_from(Event)) == EVENTS + 1
 
 
+@with_tables
 def test_where_the_source_has_changed_meanwhile_all_is_copied_anew(
     source: Path, target: str, tmp_path: Path, peek: Connection
 ) -> None:
@@ -145,6 +148,7 @@ def test_where_the_source_has_changed_meanwhile_all_is_copied_anew(
     assert read_moved(target, tmp_path) == read_all(f"sqlite:///{source}", tmp_path)
 
 
+@with_tables
 def test_a_server_that_starts_on_a_half_filled_database_takes_nothing(
     source: Path, target: str, tmp_path: Path, peek: Connection, small: tuple[Path, Team]
 ) -> None:
@@ -160,6 +164,7 @@ def test_a_server_that_starts_on_a_half_filled_database_takes_nothing(
         assert app.test_cli_runner().invoke(args=["prepare"]).exit_code == 0
 
 
+@with_tables
 def test_no_server_writes_to_the_old_file_by_mistake(
     source: Path, target: str, small: tuple[Path, Team]
 ) -> None:
@@ -178,6 +183,7 @@ def test_no_server_writes_to_the_old_file_by_mistake(
         assert report(app.test_client(), small[1]).status_code == 202
 
 
+@with_tables
 def test_no_password_is_told_or_left_behind(source: Path, target: str) -> None:
     url = f"{target.replace('//flowpulse@', '//flowpulse:s3cret@')}?password=s3cret"
     result = move(source, url)
@@ -211,6 +217,7 @@ def test_while_a_server_runs_it_refuses_and_what_that_took_is_moved_later(
         assert ids == [sent["event_id"]]
 
 
+@with_tables
 def test_nobody_else_can_open_the_database_meanwhile(source: Path, target: str) -> None:
     with Source(source), closing(sqlite3.connect(source, timeout=0)) as other:
         with pytest.raises(sqlite3.OperationalError, match="locked"):
@@ -290,6 +297,7 @@ def test_a_migrated_database_without_rows_is_as_good_as_an_empty_one(
     assert moved_tables(move(source, target, "--json"))["events"]["rows"] == EVENTS
 
 
+@with_tables
 def test_dates_are_read_whatever_way_of_writing_them_the_target_has(
     source: Path, target: str, peek: Connection
 ) -> None:

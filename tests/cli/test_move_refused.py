@@ -9,7 +9,7 @@ import pytest
 from flask_migrate import upgrade
 from sqlalchemy import Connection, create_engine, make_url, text
 
-from tests.cli.moves import change, copy, move, opened
+from tests.cli.moves import change, copy, move, opened, with_tables
 from tests.factories import make_team
 
 ROLE = "move_guest"
@@ -131,6 +131,7 @@ def test_what_keeps_a_target_from_being_used_is_told_first_also_while_the_server
         assert "Looking" not in said and "Making" not in said
 
 
+@with_tables
 def test_while_the_server_runs_a_good_target_is_told_to_be_good(source: Path, target: str) -> None:
     with closing(sqlite3.connect(source)) as server:
         server.execute("SELECT * FROM users").fetchall()
@@ -139,6 +140,7 @@ def test_while_the_server_runs_a_good_target_is_told_to_be_good(source: Path, ta
     move(source, target)
 
 
+@with_tables
 def test_a_copy_of_what_has_changed_since_is_told_before_anything_is_looked_through(
     source: Path, target: str
 ) -> None:

@@ -13,7 +13,7 @@ from app.extensions import writing
 from app.identifiers import new_id
 from app.models import Event
 from app.write_lock import note_of_move
-from tests.cli.moves import copy, move, moved_tables, opened, start_move
+from tests.cli.moves import copy, move, moved_tables, opened, start_move, with_tables
 from tests.factories import accepted_row, make_team
 from tests.server import wait_for
 
@@ -56,10 +56,17 @@ BEFORE_THE_END = (
     "move.compare_all",
     "move_target.Target.finish",
 )
+ON_NO_TABLES = ("move.make_ready", "move.copy_all")
+"""Those at which it matters that the move has had to make the tables."""
 AT_THE_END = ("note_move", "print_rows")
 
 
-@pytest.mark.parametrize("step", BEFORE_THE_END)
+@pytest.mark.parametrize(
+    ("step", "target"),
+    [(step, step not in ON_NO_TABLES) for step in BEFORE_THE_END],
+    indirect=["target"],
+    ids=BEFORE_THE_END,
+)
 def test_stopped_at_any_step_it_says_that_nothing_is_lost_and_goes_on(
     source: Path, target: str, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -72,6 +79,7 @@ def test_stopped_at_any_step_it_says_that_nothing_is_lost_and_goes_on(
     assert moved_tables(move(source, target, "--json"))["events"]["rows"] == EVENTS
 
 
+@with_tables
 @pytest.mark.parametrize("step", AT_THE_END)
 def test_stopped_once_all_is_moved_and_compared_it_tells_what_is_left_to_do(
     source: Path, target: str, monkeypatch: pytest.MonkeyPatch, step: str
@@ -86,14 +94,14 @@ def test_stopped_once_all_is_moved_and_compared_it_tells_what_is_left_to_do(
 
 MIDWAY = "SELECT count(*) FROM flowpulse_move.progress WHERE name = 'events' AND after > {}"
 MOMENTS = (
-    ("workflows", "SELECT 1"),
-    ("flowpulse_move.progress", MIDWAY.format(0)),
-    ("flowpulse_move.progress", MIDWAY.format(2_000)),
+    ("workflows", "SELECT 1", False),
+    ("flowpulse_move.progress", MIDWAY.format(0), True),
+    ("flowpulse_move.progress", MIDWAY.format(2_000), True),
 )
-"""The table that must be there, and what is true then."""
+"""The table that must be there, what is true then, and whether all tables are there before."""
 
 
-@pytest.mark.parametrize(("table", "condition"), MOMENTS)
+@pytest.mark.parametrize(("table", "condition", "target"), MOMENTS, indirect=["target"])
 def test_a_real_signal_leaves_one_line_and_no_traceback(
     source: Path, target: str, table: str, condition: str
 ) -> None:

@@ -5,15 +5,15 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.server import ROOT, LiveServer, wait_for
-from tests.teams import make_live_team
+from tests.teams import LiveTeam
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("language", "program"),
     [
@@ -26,10 +26,9 @@ from tests.teams import make_live_team
     ],
 )
 def test_the_example_makes_a_run(
-    make_server: Callable[..., LiveServer], tmp_path: Path, language: str, program: str
+    live_server: LiveServer, own_team: LiveTeam, tmp_path: Path, language: str, program: str
 ) -> None:
-    server = make_server()
-    team = make_live_team(server)
+    server, team = live_server, own_team
     page = (ROOT / "docs" / "clients.md").read_text()
     (text,) = re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
     (tmp_path / "node_modules").mkdir()

@@ -3,18 +3,17 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
 
 import pytest
 
 from tests.server import ROOT, LiveServer, wait_for
-from tests.teams import make_live_team
+from tests.teams import LiveTeam
 
 
+@pytest.mark.once
 @pytest.mark.skipif(not shutil.which("node"), reason="node is missing")
-def test_the_javascript_client(make_server: Callable[..., LiveServer]) -> None:
-    server = make_server()
-    team = make_live_team(server)
+def test_the_javascript_client(live_server: LiveServer, own_team: LiveTeam) -> None:
+    server, team = live_server, own_team
     told = {"FLOWPULSE_URL": server.url, "FLOWPULSE_API_KEY": team.headers["X-API-Key"]}
     done = subprocess.run(
         ["node", "--test", str(ROOT / "tests" / "clients" / "client.test.mjs")],

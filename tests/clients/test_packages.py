@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import pytest
 from app import __version__
 from tests.clients.typescript import NotInstalledError, find_compiler
 from tests.server import ROOT, LiveServer
-from tests.teams import make_live_team
+from tests.teams import LiveTeam
 
 PYTHON, JAVASCRIPT = ROOT / "clients" / "python", ROOT / "clients" / "javascript"
 USE = """
@@ -53,7 +52,7 @@ def run(*command: str, **options: Any) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.once
 def test_the_wheel_works_in_an_environment_of_its_own(
-    make_server: Callable[..., LiveServer], tmp_path: Path
+    live_server: LiveServer, own_team: LiveTeam, tmp_path: Path
 ) -> None:
     source = tmp_path / "source"
     shutil.copytree(PYTHON, source, ignore=shutil.ignore_patterns("__pycache__"))
@@ -67,8 +66,7 @@ def test_the_wheel_works_in_an_environment_of_its_own(
     python = str(tmp_path / "venv" / "bin" / "python")
     target = run(python, "-c", "import site; print(site.getsitepackages()[0])").stdout.strip()
     run(sys.executable, "-m", "pip", "install", "-q", "--no-index", "-t", target, str(wheel))
-    server = make_server(worker=False)
-    team = make_live_team(server)
+    server, team = live_server, own_team
     told = {"FLOWPULSE_URL": server.url, "FLOWPULSE_API_KEY": team.key, "PYTHONPATH": ""}
     script = ("-I", "-c", USE.format(slug=team.slug))
     run(python, *script, env={**os.environ, **told}, cwd=tmp_path)

@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -20,7 +20,7 @@ from app import __version__
 from tests.clients.scripted import Scripted
 from tests.ports import free_port
 from tests.server import LiveServer, wait_for
-from tests.teams import make_live_team
+from tests.teams import LiveTeam
 
 HOSTILE = "naïve 漢字 \x00 \udc80 <script>\"'\\\r\n" + "x" * 200_000
 
@@ -29,9 +29,9 @@ def away(**options: Any) -> Client:
     return Client(f"http://127.0.0.1:{free_port()}", "fp_secret", retries=0, **options)
 
 
-def test_jobs_become_runs_with_their_outcomes(make_server: Callable[..., LiveServer]) -> None:
-    server = make_server()
-    team = make_live_team(server)
+@pytest.mark.once
+def test_jobs_become_runs_with_their_outcomes(live_server: LiveServer, own_team: LiveTeam) -> None:
+    server, team = live_server, own_team
     client = Client(server.url, team.headers["X-API-Key"])
     with client.run(team.slug, correlation_id="c", metadata={"rows": 3}):
         pass
@@ -51,9 +51,9 @@ def test_jobs_become_runs_with_their_outcomes(make_server: Callable[..., LiveSer
     wait_for(lambda: outcomes() == wanted, 30)
 
 
-def test_twins_replays_batches_and_refusals(make_server: Callable[..., LiveServer]) -> None:
-    server = make_server(worker=False)
-    team = make_live_team(server)
+@pytest.mark.once
+def test_twins_replays_batches_and_refusals(live_server: LiveServer, own_team: LiveTeam) -> None:
+    server, team = live_server, own_team
     client = Client(server.url, team.headers["X-API-Key"])
     told = {"idempotency_key": "k", "ended_at": "2026-01-15T09:31:00Z"}
     assert (
@@ -261,9 +261,11 @@ def test_a_key_of_the_users_own_makes_two_of_start_and_end(
     assert all(b"idempotency_key" not in body for _, body in handler.seen)
 
 
-def test_a_batch_that_is_refused_tells_why_of_each(make_server: Callable[..., LiveServer]) -> None:
-    server = make_server(worker=False)
-    team = make_live_team(server)
+@pytest.mark.once
+def test_a_batch_that_is_refused_tells_why_of_each(
+    live_server: LiveServer, own_team: LiveTeam
+) -> None:
+    server, team = live_server, own_team
     client = Client(server.url, team.headers["X-API-Key"])
     event = {"kind": "run-success", "workflow_slug": team.slug}
     with pytest.raises(RefusedError) as refused:

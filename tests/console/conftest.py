@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from jinja2 import FileSystemBytecodeCache
 
 from app.extensions import db
 from app.models import Workspace
@@ -13,18 +12,6 @@ from app.workspaces.people import create_user
 from tests.channels.receivers import Receiver
 from tests.factories import PASSWORD, Team, make_team
 from tests.sessions import make_client
-
-
-@pytest.fixture(scope="session")
-def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
-    """Each test has an app of its own, which need not compile all templates anew."""
-    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
-
-
-@pytest.fixture
-def app(app: Flask, compiled_templates: FileSystemBytecodeCache) -> Flask:
-    app.jinja_env.bytecode_cache = compiled_templates
-    return app
 
 
 @pytest.fixture

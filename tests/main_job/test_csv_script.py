@@ -11,6 +11,7 @@ import requests
 from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam
 
+pytestmark = pytest.mark.once  # A script and HTTP; batches are tested on both databases.
 PAGE = (Path(__file__).parents[2] / "docs" / "batch.md").read_text()
 MANY = 620
 """More than one batch."""

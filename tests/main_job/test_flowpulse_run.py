@@ -17,6 +17,7 @@ from tests.ports import free_port
 from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam
 
+pytestmark = pytest.mark.once  # It speaks to a server, whose database plays no part in that.
 SCRIPT = Path(__file__).parents[2] / "static" / "flowpulse-run.py"
 AWKWARD = "He said \"no\": C:\\new\\table\nline two\ttabbed 'single' ü€ ✓"
 
@@ -94,14 +95,12 @@ def test_a_failure_is_told_with_the_end_of_the_output(
     assert run["error_message"] == expected
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGKILL", "SIGSEGV"])
 def test_a_job_that_dies_of_a_signal_is_seen_to_die_of_it(around: Any, name: str) -> None:
     done = around("sh", "-c", f"kill -{name.removeprefix('SIG')} $$")
     assert done.returncode == -getattr(signal, name)
 
 
-@pytest.mark.once
 def test_a_job_that_is_not_there_or_must_not_run(around: Any, tmp_path: Path) -> None:
     assert around("/no/such/job").returncode == 127
     assert around(str(tmp_path)).returncode == 126
@@ -122,7 +121,6 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     ("job", "status"),
     [
@@ -154,7 +152,6 @@ def start(url: str, key: str, *job: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, env=environment(url, key), stdout=subprocess.PIPE)
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"])
 def test_a_signal_reaches_the_job_which_may_decide(
     live_server: LiveServer, live_team: LiveTeam, name: str
@@ -168,7 +165,6 @@ def test_a_signal_reaches_the_job_which_may_decide(
     assert process.wait(30) == 9
 
 
-@pytest.mark.once
 def test_what_a_job_leaves_running_writes_on_and_holds_nothing_up(around: Any) -> None:
     done = around("sh", "-c", "(sleep 1; echo late) & echo now")
     assert (done.returncode, done.stdout) == (0, b"now\nlate\n")
@@ -199,7 +195,6 @@ def mute_server() -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("kind", ["mute", "closed", "refusing", "no address"])
 def test_a_job_goes_on_whatever_becomes_of_the_report(
     kind: str, mute_server: str, live_server: LiveServer

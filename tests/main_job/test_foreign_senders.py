@@ -11,9 +11,11 @@ from uuid import uuid4
 
 import pytest
 
+from tests.apps import close_app, make_app
 from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam, make_live_team
 
+pytestmark = pytest.mark.once  # Of what is sent both databases know: tests/ingest/.
 PAGE = Path(__file__).parents[2] / "docs" / "moving.md"
 RUN_ID = "123e4567-e89b-12d3-a456-426614174000"
 
@@ -35,11 +37,21 @@ def shell(script: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+def call(server: LiveServer, *arguments: str) -> str:
+    """What a command prints, which runs in this process on the server's database: a program of its
+    own would take a second or two to start."""
+    app = make_app(server.database_url, server.data_dir)
+    done = app.test_cli_runner().invoke(args=arguments)
+    close_app(app)
+    assert done.exit_code == 0, done.output
+    return done.stdout.strip()
+
+
 def make_workflow(server: LiveServer) -> tuple[str, str]:
     """The slug of a new workflow, and the secret of its address."""
     name = f"job-{uuid4().hex[:8]}"
-    assert server.cli("workflow", "create", name).returncode == 0
-    return name, server.cli("address", "create", name).stdout.strip()
+    call(server, "workflow", "create", name)
+    return name, call(server, "address", "create", name)
 
 
 def ended_runs(server: LiveServer, team: LiveTeam, slug: str, count: int) -> list[dict[str, Any]]:
@@ -103,7 +115,7 @@ def test_the_push_of_uptime_kuma_s_example(server: LiveServer, team: LiveTeam) -
 def test_the_lines_of_cronitor_s_documents(server: LiveServer, team: LiveTeam) -> None:
     """https://cronitor.io/docs/telemetry-api."""
     slug, _ = make_workflow(server)
-    key = server.cli("address", "create").stdout.strip()
+    key = call(server, "address", "create")
     for state in ("run", "complete", "fail"):
         assert shell(f"curl -fsS {server.url}/p/{key}/{slug}?state={state}").stdout == "OK"
     assert [each["outcome"] for each in ended_runs(server, team, slug, 2)] == ["failure", "success"]
@@ -121,7 +133,7 @@ def test_the_page_s_commands_work_as_they_stand(
     server: LiveServer, team: LiveTeam, tmp_path: Path
 ) -> None:
     recorded = Path(__file__).parents[1] / "importing" / "recorded"
-    server.cli("workflow", "create", "Nightly backup")
+    call(server, "workflow", "create", "Nightly backup")
     for line in commands():
         line = line.replace("checks.json", str(recorded / "healthchecks.json"))
         line = line.replace("workflows.json", str(recorded / "n8n.json"))

@@ -15,6 +15,7 @@ import requests
 from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam, make_live_team
 
+pytestmark = pytest.mark.once  # Both databases see pings in tests/ingest/test_pings.py.
 PAGE = Path(__file__).parents[2] / "docs" / "pings.md"
 PART = b"x" * 65_536
 MEGABYTE = 2**20
@@ -173,7 +174,6 @@ def send_part(
         return b"".join(iter(lambda: connection.recv(4096), b"")).decode()
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("breaks_off", [False, True], ids=["stalls", "breaks off"])
 @pytest.mark.parametrize("is_chunked", [False, True], ids=["length", "chunked"])
 def test_a_body_that_ends_too_soon_is_a_run_once_its_message_is_there(
