@@ -8,6 +8,11 @@ from app.workspaces.passwords import is_right
 from app.workspaces.tries import give_back, of_session, take
 
 
+NO_PASSWORD_YET = (
+    "Your account has no password. “Lost your password?” on the sign-in page makes one."
+)
+
+
 class TooManyTriesError(RefusedError):
     """`seconds`: after which the next try may come."""
 
@@ -20,6 +25,8 @@ def confirm_password(user: User, password: str, field: str) -> None:
     Counted by session: somebody with a stolen one holds up nobody but themselves.
     """
     password_hash = user.password_hash
+    if not user.has_password:
+        raise RefusedError(field, NO_PASSWORD_YET)
     if not password:
         raise RefusedError(field, "Enter your password.")
     tries = [of_session(user.get_id())]
