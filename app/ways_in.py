@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from flask import current_app
 
 from app.config import ConfigurationError
+from app.problems import ProblemError
 from app.sign_in_settings import EVERYBODY
 from app.trusted_proxies import SETTING as PROXIES
 from app.trusted_proxies import USER_HEADER, read_proxies
@@ -14,6 +15,9 @@ from app.trusted_proxies import USER_HEADER, read_proxies
 ISSUER, PASSWORDS = "FLOWPULSE_OIDC_ISSUER", "FLOWPULSE_PASSWORD_SIGN_IN"
 CALLBACK = "/sign-in/oidc/callback"
 """Where the provider sends people back to, under the public URL."""
+PASSWORDS_OFF = "passwords_off"
+PROVIDER_UNREACHABLE = "provider_unreachable"
+PROVIDER_WAY_OVER = "provider_way_over"
 WELL_KNOWN = "/.well-known/openid-configuration"
 
 
@@ -57,11 +61,17 @@ def provider_name() -> str:
     """What people are told it is called; empty where there is none."""
     config = current_app.config
     name: str = config["FLOWPULSE_OIDC_NAME"]
-    return name or urlsplit(config[ISSUER]).netloc
+    return (name or urlsplit(config[ISSUER]).netloc) if config[ISSUER] else ""
 
 
 def takes_passwords() -> bool:
     return bool(current_app.config[PASSWORDS])
+
+
+def refuse_passwords() -> None:
+    """Raises ProblemError where they are switched off."""
+    if not takes_passwords():
+        raise ProblemError(PASSWORDS_OFF)
 
 
 def trusts_proxy() -> bool:

@@ -2,15 +2,11 @@
 
 from app.extensions import db, writing
 from app.models import User
+from app.ways_in import takes_passwords
 from app.workspaces.audit import note_account
 from app.workspaces.mistakes import RefusedError
 from app.workspaces.passwords import is_right
 from app.workspaces.tries import give_back, of_session, take
-
-
-NO_PASSWORD_YET = (
-    "Your account has no password. “Lost your password?” on the sign-in page makes one."
-)
 
 
 class TooManyTriesError(RefusedError):
@@ -26,7 +22,7 @@ def confirm_password(user: User, password: str, field: str) -> None:
     """
     password_hash = user.password_hash
     if not user.has_password:
-        raise RefusedError(field, NO_PASSWORD_YET)
+        raise RefusedError(field, tell_of_none())
     if not password:
         raise RefusedError(field, "Enter your password.")
     tries = [of_session(user.get_id())]
@@ -41,3 +37,9 @@ def confirm_password(user: User, password: str, field: str) -> None:
             note_account(session, "password_refused", user)
         raise RefusedError(field, "This is not your password.")
     give_back(tries)
+
+
+def tell_of_none() -> str:
+    """To who has no password, where one is asked for."""
+    way = " “Lost your password?” on the sign-in page makes one." if takes_passwords() else ""
+    return f"Your account has no password.{way}"

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.extensions import db, writing
 from app.models import NO_PASSWORD, Identity, Membership, User, Workspace
 from app.problems import ProblemError
-from app.ways_in import may_sign_up
+from app.ways_in import ISSUER, may_sign_up
 from app.workspaces.audit import note
 from app.workspaces.invitations import find_good_in, use_in
 from app.workspaces.mistakes import RefusedError
@@ -43,10 +43,25 @@ def find_bound(issuer: str, subject: str) -> User | None:
     return user
 
 
+def find_identity(user: User) -> Identity | None:
+    """Who the person is at the provider of the settings, once they have signed in by it."""
+    issuer: str = current_app.config[ISSUER]
+    if not issuer:
+        return None
+    own = (Identity.user_id == user.id) & (Identity.issuer == issuer)
+    found: Identity | None = db.session.scalar(select(Identity).where(own))
+    return found
+
+
+def is_bound(user: User) -> bool:
+    return find_identity(user) is not None
+
+
 def let_in(who: Vouched) -> User:
     """Whose account it is: bound before, or of this address; or a new one, for who is invited or
     may sign up. Raises ProblemError for all others."""
     try:
+        _refuse_look_alike(who.email)
         who = who._replace(email=clean_email(who.email))
     except RefusedError:
         raise ProblemError(UNKNOWN, f"{who.by} names no e-mail address.") from None
@@ -128,6 +143,13 @@ def find_sign_up_workspace(session: Session) -> Workspace | None:
     query = select(Workspace).where(Workspace.public_id == wanted, Workspace.deleted_at.is_(None))
     found: Workspace | None = session.scalar(query)
     return found
+
+
+def _refuse_look_alike(email: str) -> None:
+    """Some signs turn into letters of ASCII in lower case, such as the one for kelvin: another
+    person's address would come of it. Raises RefusedError."""
+    if sum(map(str.isascii, email)) != sum(map(str.isascii, email.lower())):
+        raise RefusedError("email", "Another address would come of it.")
 
 
 def _clean_name(name: str) -> str | None:
