@@ -84,24 +84,13 @@ class Provider(FlaskOAuth2App):
 
     def finish(self) -> Arrival:
         """Who has come back with this request, once. Raises ProblemError."""
-        way = self.find_way()
-        self._refuse_fault(request.args["state"])
-        with asking():
-            self._refuse_other_issuer()
-            own = {"essential": True}
-            token = self.authorize_access_token(
-                claims_options={
-                    "iss": {**own, "value": self.issuer},
-                    "aud": {**own, "value": self.client_id},
-                },
-                leeway=LEEWAY_SECONDS,
-            )
-            if "id_token" not in token:
-                raise ValueError("there is no ID token")
-            claims = token["userinfo"]  # Of the ID token, which was checked.
-            if not 0 < len(claims["sub"]) <= MOST_SUBJECT or not claims["sub"].isprintable():
-                raise ValueError("the subject is none that can be kept")
-            told = self._find_email(claims, token)
+        way, state = self.find_way(), request.args["state"]
+        try:
+            self._refuse_fault()
+            with asking():
+                claims, told = self._read_answer()
+        finally:
+            self.framework.clear_state_data(session, state)
         away = timedelta(seconds=max(0.0, timestamp() - way["began"]))
         proven = self._find_proof(claims, away)
         return Arrival(
@@ -113,6 +102,24 @@ class Provider(FlaskOAuth2App):
             proven is not None and proven <= away + timedelta(seconds=LEEWAY_SECONDS),
             way["kept"],
         )
+
+    def _read_answer(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The claims of the ID token, and those that tell the address."""
+        self._refuse_other_issuer()
+        own = {"essential": True}
+        token = self.authorize_access_token(
+            claims_options={
+                "iss": {**own, "value": self.issuer},
+                "aud": {**own, "value": self.client_id},
+            },
+            leeway=LEEWAY_SECONDS,
+        )
+        if "id_token" not in token:
+            raise ValueError("there is no ID token")
+        claims: dict[str, Any] = token["userinfo"]  # Of the ID token, which was checked.
+        if not 0 < len(claims["sub"]) <= MOST_SUBJECT or not claims["sub"].isprintable():
+            raise ValueError("the subject is none that can be kept")
+        return claims, self._find_email(claims, token)
 
     def load_server_metadata(self) -> dict[str, Any]:
         """As Authlib's own, anew every hour, and held to what discovery asks for."""
@@ -167,12 +174,11 @@ class Provider(FlaskOAuth2App):
             kept["token_endpoint_auth_method"] = "client_secret_post"  # noqa: S105
         return kept
 
-    def _refuse_fault(self, state: str) -> None:
+    def _refuse_fault(self) -> None:
         """What the provider says in place of a code; its own words only where they are known."""
         fault = request.args.get("error")
         if not fault:
             return
-        self.framework.clear_state_data(session, state)
         words = request.args.get("error_description", "")
         logger.warning("The sign-in provider refuses: %.60s: %.300s", fault, words)
         said = f" It says: {fault}." if fault in _TOLD_FAULTS else ""

@@ -93,8 +93,11 @@ def _bring_in(who: Vouched) -> User:
 
 
 def _bind(session: Session, user: User, who: Vouched) -> None:
-    bound = (Identity.user_id == user.id) & (Identity.issuer == who.issuer)
-    if session.scalar(select(Identity.id).where(bound)) is not None:
+    own = (Identity.user_id == user.id) & (Identity.issuer == who.issuer)
+    bound = session.scalar(select(Identity.subject).where(own))
+    if bound == who.subject:
+        return  # By the same person, a moment ago.
+    if bound is not None:
         raise ProblemError(
             OTHERS,
             f"The account of {who.email} is linked to somebody else at {who.by}, who had this "

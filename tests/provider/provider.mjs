@@ -1,6 +1,6 @@
 // A certified OpenID Connect provider, for tests: whoever signs in has the address that was typed,
-// and any password. An address with "unverified" in it was not checked; with "+as-" another subject
-// has it. Its one line of output says where it listens.
+// and any password. An address with "unverified" in it was not checked. What follows a # is who it is, if
+// not the address.
 //   node provider.mjs PORT CLIENT_ID CLIENT_SECRET REDIRECT_ADDRESS…
 import Provider from "oidc-provider";
 
@@ -20,9 +20,9 @@ const provider = new Provider(issuer, {
       redirect_uris: redirects,
     },
   ],
-  claims: { openid: ["sub", "auth_time"], email: ["email", "email_verified"], profile: ["name"] },
+  claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name"] },
   pkce: { required: () => true },
   findAccount: (_, id) => ({ accountId: id, claims: async () => describe(id) }),
 });
 
-provider.listen(Number(port), "127.0.0.1", () => console.log(issuer));
+provider.listen(Number(port), "127.0.0.1");
