@@ -22,7 +22,7 @@ from app.workspaces.vouched import Vouched, find_bound, let_in
 blueprint = Blueprint("oidc", __name__)
 blueprint.after_request(set_browser_cookie)
 
-UNVERIFIED, UNPROVEN, ANOTHER = "address_unverified", "provider_proves_nothing", "provider_person"
+UNVERIFIED, UNCONFIRMED = "address_unverified", "provider_not_confirmed"
 """Rows of the troubleshooting table."""
 
 
@@ -97,7 +97,7 @@ def _confirm(arrival: Arrival, who: Vouched) -> None:
     if not current_user.is_authenticated or current_user.public_id != arrival.kept["confirms"]:
         raise ProblemError(PROVIDER_WAY_OVER)
     if bound is None or bound.id != current_user.id:
-        raise ProblemError(ANOTHER, f"At {who.by} you are signed in as somebody else.")
+        raise ProblemError(UNCONFIRMED, f"At {who.by} you are signed in as somebody else.")
     if not arrival.was_asked:
-        raise ProblemError(UNPROVEN)
+        raise ProblemError(UNCONFIRMED, f"{who.by} has not asked who it is: nothing was confirmed.")
     note_password(signed_in_user(), who.by)

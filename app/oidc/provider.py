@@ -180,7 +180,7 @@ class Provider(FlaskOAuth2App):
         if not fault:
             return
         words = request.args.get("error_description", "")
-        logger.warning("The sign-in provider refuses: %.60s: %.300s", fault, words)
+        logger.warning("The sign-in provider refuses: %.60r: %.300r", fault, words)
         said = f" It says: {fault}." if fault in _TOLD_FAULTS else ""
         raise ProblemError(REFUSED, f"{provider_name()} has signed nobody in.{said}")
 
@@ -204,7 +204,7 @@ class Provider(FlaskOAuth2App):
     def _find_proof(self, claims: Mapping[str, Any], away: timedelta) -> timedelta | None:
         """Of a provider that tells no times, the way there is all that can be known."""
         at = claims.get("auth_time")
-        if isinstance(at, int | float) and not isinstance(at, bool):
+        if isinstance(at, int | float) and not isinstance(at, bool) and at >= 0:
             return timedelta(seconds=max(0.0, timestamp() - at))
         tells = "auth_time" in self.server_metadata.get("claims_supported", ())
         return None if tells else away
