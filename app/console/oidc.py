@@ -8,7 +8,7 @@ from app.console.entering import enter
 from app.console.guards import signed_in_user
 from app.console.known_browsers import set_browser_cookie
 from app.errors import answer_page
-from app.links import local_path
+from app.links import local_path, start_page
 from app.models import User
 from app.oidc import find_provider
 from app.oidc.arrival import Arrival
@@ -22,6 +22,7 @@ from app.workspaces.vouched import Vouched, find_bound, let_in
 blueprint = Blueprint("oidc", __name__)
 blueprint.after_request(set_browser_cookie)
 
+MOST_TARGET = 500
 UNVERIFIED, UNCONFIRMED = "address_unverified", "provider_not_confirmed"
 """Rows of the troubleshooting table."""
 
@@ -33,13 +34,19 @@ def begin() -> ResponseReturnValue:
     target = local_path(request.args.get("next"))
     if current_user.is_authenticated:
         return redirect(target)
-    return redirect(provider.begin(redirect_address(), {"next": target}))
+    return redirect(provider.begin(redirect_address(), {"next": _shorten(target)}))
+
+
+def _shorten(target: str) -> str:
+    """The cookie that keeps it takes 4 KB: of a long address the path alone."""
+    path = target if len(target) <= MOST_TARGET else target.partition("?")[0]
+    return path if len(path) <= MOST_TARGET else start_page()
 
 
 def begin_again(user: User, target: str, in_new_tab: bool) -> ResponseReturnValue:
     """The provider asks once more who it is, whether it still knows or not."""
     provider = find_provider() or abort(404)
-    kept = {"next": target, "confirms": user.public_id, "tab": in_new_tab}
+    kept = {"next": _shorten(target), "confirms": user.public_id, "tab": in_new_tab}
     return redirect(
         provider.begin(redirect_address(), kept, prompt="login", max_age="0", login_hint=user.email)
     )

@@ -22,7 +22,7 @@ def check_sign_in_provider() -> Finding:
     except ProviderError as error:
         issuer: str = current_app.config[ISSUER]
         fix = f"From this machine, {issuer.rstrip('/')}{WELL_KNOWN} must answer, as {ISSUER} says."
-        return Finding(name, "fail", f"{provider_name()} can't be used: {error}", fix)
+        return Finding(name, "fail", f"{provider_name()} can't be used: {error}.", fix)
     if not provider.server_metadata.get("userinfo_endpoint"):
         message = f"{provider_name()} answers, and has no user info: the ID token must hold email."
         return Finding(name, "ok", f"{message} {register}")

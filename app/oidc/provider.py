@@ -17,6 +17,14 @@ from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
 from flask import Flask, request, session
 from joserfc.errors import JoseError
 from requests import RequestException
+from requests.exceptions import (
+    ConnectionError,
+    HTTPError,
+    JSONDecodeError,
+    SSLError,
+    Timeout,
+    TooManyRedirects,
+)
 
 from app.clock import timestamp
 from app.oidc import ProviderError
@@ -50,6 +58,14 @@ _KEPT = (
     "authorization_response_iss_parameter_supported",
 )
 _TOLD_FAULTS = frozenset({"access_denied", "login_required", "interaction_required"})
+_FAULTS = (
+    (SSLError, "its certificate is not trusted, or TLS fails"),
+    ((Timeout, TimeIsUp), "it gives no answer in time"),
+    (TooManyRedirects, "it sends elsewhere, and no redirect is followed"),
+    (JSONDecodeError, "what it answers is no JSON"),
+    (ConnectionError, "no connection to it can be made"),
+)
+"""The first kind that an error is of says what is wrong."""
 ODD, REFUSED = "provider_answer_unfit", "provider_refused"
 logger = logging.getLogger(__name__)
 
@@ -142,7 +158,7 @@ class Provider(FlaskOAuth2App):
             with time_limit(ALL_SECONDS):
                 self.read_anew()
         except (RequestException, TimeIsUp, ValueError, TypeError) as error:
-            raise ProviderError(str(error) or f"no answer within {ALL_SECONDS:g} s") from error
+            raise ProviderError(_explain(error)) from error
 
     def save_authorize_data(self, **data: Any) -> None:
         """Without the address, which is long; of many ways begun at once, the last few."""
@@ -208,6 +224,13 @@ class Provider(FlaskOAuth2App):
             return timedelta(seconds=max(0.0, timestamp() - at))
         tells = "auth_time" in self.server_metadata.get("claims_supported", ())
         return None if tells else away
+
+
+def _explain(error: BaseException) -> str:
+    """Without the addresses and objects that the libraries put into their messages."""
+    if isinstance(error, HTTPError) and error.response is not None:
+        return f"it answers {error.response.status_code}"
+    return next((words for kind, words in _FAULTS if isinstance(error, kind)), str(error))
 
 
 def _read_email(told: Mapping[str, Any], verified_claim: str) -> str:
