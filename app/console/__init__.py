@@ -69,7 +69,7 @@ from app.console.kept_forms import keep_form, show_kept
 from app.console.navigation import list_navigation
 from app.console.origins import init_origins
 from app.console.problem_titles import message_of, title_of, workflow_of
-from app.console.proxied import enter_if_named, named_by_proxy
+from app.console.proxied import enter_if_named, who_left
 from app.console.reader import init_reader, load_reader
 from app.console.replica import init_replica
 from app.console.session_cookie import ConsoleSessions, configure_session_cookie
@@ -156,7 +156,7 @@ def init_console(app: Flask) -> None:
     app.jinja_env.tests.update(holding_secrets=holds_secrets)
     app.jinja_env.filters.update(span=span_in_words, outcome_to_filter_by=filter_by_outcome)
     app.jinja_env.globals.update(current_user=current_user, may=may, curl_command=curl_command)
-    app.jinja_env.globals.update(why_signed_out=why_signed_out, named_by_proxy=named_by_proxy)
+    app.jinja_env.globals.update(why_signed_out=why_signed_out, who_left=who_left)
     app.jinja_env.globals.update(provider_name=provider_name, takes_passwords=takes_passwords)
     app.jinja_env.globals.update(start_page=start_page, this_address=this_address)
     app.jinja_env.filters.update(problem_title=title_of, problem_message=message_of)

@@ -38,7 +38,7 @@ from app.workspaces.sessions import (
     list_sessions,
 )
 from app.workspaces.two_factor import CODES, count_codes, is_on
-from app.workspaces.vouched import find_identity
+from app.workspaces.vouched import find_identity, refuse_new_address
 
 PAGE_SIZE = 20
 
@@ -63,6 +63,8 @@ def _change_profile(name: str, email: str, password: str) -> None:
     """Raises RefusedError."""
     user = signed_in_user()
     before = user.email
+    if email.strip().lower() != before:
+        refuse_new_address(user)
     change_profile(user, name, email, password)
     if user.email != before:  # Which takes the password.
         know_browser(user)

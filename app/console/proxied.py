@@ -21,13 +21,19 @@ def named_by_proxy() -> str:
     return str(request.environ.get(USER, "")).lower() if trusts_proxy() else ""
 
 
+def who_left() -> str:
+    """Whom the proxy names and who has signed out here; empty for all others."""
+    named = named_by_proxy()
+    return named if named and session.get(LEFT) == named else ""
+
+
 def enter_by_proxy(*, by_itself: bool = True) -> bool:
     """Sign in whom the proxy names. Raises ProblemError for who has no account.
 
     False where it names nobody; `by_itself`: also where the person has signed out here.
     """
     email = named_by_proxy()
-    if not email or (by_itself and session.get(LEFT) == email):
+    if not email or (by_itself and who_left()):
         return False
     user = let_in(Vouched(email, BY))
     enter(user, "a proxy", None)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.extensions import db, writing
 from app.models import NO_PASSWORD, Identity, Membership, User, Workspace
 from app.problems import ProblemError
-from app.ways_in import ISSUER, may_sign_up
+from app.ways_in import ISSUER, has_provider, may_sign_up, provider_name, trusts_proxy
 from app.workspaces.audit import note
 from app.workspaces.invitations import find_good_in, use_in
 from app.workspaces.mistakes import RefusedError
@@ -55,6 +55,18 @@ def find_identity(user: User) -> Identity | None:
 
 def is_bound(user: User) -> bool:
     return find_identity(user) is not None
+
+
+def refuse_new_address(user: User) -> None:
+    """Raises RefusedError where the address says whose account it is: else somebody could give
+    theirs a colleague's, and share what the colleague then signs in to."""
+    if trusts_proxy():
+        raise RefusedError("email", "The proxy knows people by their address: it can't be changed.")
+    if has_provider() and not is_bound(user):
+        text = (
+            f"Sign in with {provider_name()} once: until then the address says who you are there."
+        )
+        raise RefusedError("email", text)
 
 
 def let_in(who: Vouched) -> User:

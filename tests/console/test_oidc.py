@@ -349,6 +349,20 @@ def test_a_form_goes_on_after_a_sign_in_in_another_tab(client: FlaskClient, team
 
 
 @pytest.mark.once
+def test_nobody_takes_a_colleague_s_address_before_they_are_linked(
+    client: FlaskClient, team: Team
+) -> None:
+    sign_in(client, team.email)
+    told = {"name": "", "email": "boss@example.org", "password": PASSWORD}
+    answer = send_form(client, "/account", "/account/profile", **told)
+    assert answer.status_code == 422 and f"Sign in with {NAME} once" in answer.text
+    enter(app_of(client), team.email)
+    assert send_form(client, "/account", "/account/profile", **told).status_code == 303
+    answer = enter(app_of(client), "boss@example.org")
+    assert answer.status_code == 403 and "linked to somebody else" in answer.text
+
+
+@pytest.mark.once
 def test_it_leads_to_no_other_site(client: FlaskClient, team: Team) -> None:
     answer = enter(client, team.email, "/sign-in/oidc?next=//evil.example")
     assert (answer.status_code, answer.location) == (303, "/")

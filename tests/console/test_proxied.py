@@ -68,6 +68,9 @@ def test_whom_the_proxy_names_is_in_at_once(app: Flask, team: Team) -> None:
     signed_in = select(AuditEntry.details).where(AuditEntry.what == "signed_in")
     assert list(db.session.scalars(signed_in)) == [{"by": "a proxy"}]
     assert browser.open("/sign-in?next=/events").location == "/events"
+    told = {"name": "", "email": "boss@example.org", "password": PASSWORD}
+    answer = browser.send("/account", "/account/profile", **told)
+    assert answer.status_code == 422 and "knows people by their address" in answer.text
 
 
 @pytest.mark.once
