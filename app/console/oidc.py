@@ -47,9 +47,7 @@ def begin_again(user: User, target: str, in_new_tab: bool) -> ResponseReturnValu
     """The provider asks once more who it is, whether it still knows or not."""
     provider = find_provider() or abort(404)
     kept = {"next": _shorten(target), "confirms": user.public_id, "tab": in_new_tab}
-    return redirect(
-        provider.begin(redirect_address(), kept, prompt="login", max_age="0", login_hint=user.email)
-    )
+    return redirect(provider.begin_again(redirect_address(), kept, user.email))
 
 
 @blueprint.get("/sign-in/oidc/callback")

@@ -45,6 +45,7 @@ LEEWAY_SECONDS = 60
 """By which the clocks of provider and server may differ."""
 MOST_SUBJECT = 255
 SCOPE = "openid email profile"
+ASK_AGAIN = {"prompt": "login", "max_age": "0"}
 ALGORITHMS = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"}
 ) | {"EdDSA", "Ed25519"}
@@ -88,6 +89,18 @@ class Provider(FlaskOAuth2App):
             made = self.create_authorization_url(redirect_uri, **parameters)
         self.save_authorize_data(redirect_uri=redirect_uri, began=timestamp(), kept=kept, **made)
         return str(made["url"])
+
+    def begin_again(self, redirect_uri: str, kept: Mapping[str, Any], email: str) -> str:
+        """The same, to have the provider ask who it is whether it knows or not. Raises
+        ProblemError.
+
+        One that tells no times could not show that it has asked, and Google takes no
+        `prompt=login`: there the person chooses the account.
+        """
+        with asking():
+            self.load_server_metadata()
+        asks = ASK_AGAIN if self._tells_times() else {"prompt": "select_account"}
+        return self.begin(redirect_uri, kept, login_hint=email, **asks)
 
     def find_way(self) -> dict[str, Any]:
         """What this browser has begun, and comes back from now. Raises ProblemError."""
@@ -222,8 +235,11 @@ class Provider(FlaskOAuth2App):
         at = claims.get("auth_time")
         if isinstance(at, int | float) and not isinstance(at, bool) and at >= 0:
             return timedelta(seconds=max(0.0, timestamp() - at))
-        tells = "auth_time" in self.server_metadata.get("claims_supported", ())
-        return None if tells else away
+        return None if self._tells_times() else away
+
+    def _tells_times(self) -> bool:
+        """Whether its tokens can have an `auth_time`; one that lists no claims is taken to."""
+        return "auth_time" in self.server_metadata.get("claims_supported", ("auth_time",))
 
 
 def _explain(error: BaseException) -> str:

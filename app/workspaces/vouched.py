@@ -63,9 +63,7 @@ def refuse_new_address(user: User) -> None:
     if trusts_proxy():
         raise RefusedError("email", "The proxy knows people by their address: it can't be changed.")
     if has_provider() and not is_bound(user):
-        text = (
-            f"Sign in with {provider_name()} once: until then the address says whose this is."
-        )
+        text = f"Sign in with {provider_name()} once: until then the address says whose this is."
         raise RefusedError("email", text)
 
 

@@ -22,6 +22,7 @@ from app.models import (
     UserSession,
     Workspace,
 )
+from app.oidc import find_provider
 from app.workspaces.invitations import invite
 from app.workspaces.people import create_user
 from app.workspaces.rescue import find_person, unlink
@@ -322,6 +323,29 @@ def test_a_word_of_before_and_another_person_confirm_nothing(
     assert open_page(client, "/account/two-factor", 403)
     answer = client.get(find_path(person.come_back(leave(client, link), BACK)))
     assert (answer.status_code, answer.location) == (303, "/account/two-factor")
+    assert open_page(client, "/account/two-factor")
+
+
+@pytest.mark.once
+def test_of_a_provider_that_tells_no_times_the_way_there_has_to_do(
+    client: FlaskClient, team: Team
+) -> None:
+    """Such as Google, which takes no `prompt=login`."""
+    provider = find_provider()
+    assert provider is not None
+    provider.load_server_metadata()["claims_supported"] = ["sub", "email"]
+    person = Person(team.email)
+    client.get(find_path(person.come_back(leave(client), BACK)))
+    assert open_page(client, "/account/two-factor"), "Signing in counts"
+    with writing() as session:
+        session.execute(update(UserSession).values(password_at=None))
+    page = open_page(client, "/account/two-factor", 403)
+    (link,) = [each for each in page.links if each.startswith("/account/provider")]
+    url = leave(client, link)
+    assert "prompt=select_account" in url and "max_age" not in url
+    # This one knows no such prompt.
+    back = person.come_back(url.replace("prompt=select_account", ""), BACK)
+    assert client.get(find_path(back)).location == "/account/two-factor"
     assert open_page(client, "/account/two-factor")
 
 
