@@ -67,7 +67,7 @@ run: $(READY) ## Start the server (web and worker) in the foreground; Ctrl-C sto
 # take as long, since each has servers and databases of its own. Lighthouse is installed meanwhile.
 .PHONY: test
 test: $(DEV_READY) test-tools ## Run all tests, with real databases, a real server and a real browser
-	@$(PY) -m tests.lighthouse --install >/dev/null 2>&1 & \
+	@{ $(PY) -m tests.provider --install; $(PY) -m tests.lighthouse --install; } >/dev/null 2>&1 & \
 	  $(PY) -m pytest -n 3 --dist worksteal -m "$(BESIDE_OTHERS)" $(PYTEST_ARGS) || $(ONCE_MORE)
 	@$(PY) -m pytest -m "$(ALONE)" $$(grep -rl "mark.alone" tests --include="test_*.py") \
 	  $(PYTEST_ARGS) || $(ONCE_MORE)

@@ -26,8 +26,10 @@ from app.postgres import REPLICA_NOTICES, engine_options
 from app.processing.web_beat import WebBeat
 from app.request_log import log_requests
 from app.secret_key import resolve_secret_key
-from app.trusted_proxies import believe_proxies
+from app.trusted_proxies import SETTING as PROXIES
+from app.trusted_proxies import USER_HEADER, believe_proxies
 from app.warm_up import warm_up
+from app.ways_in import refuse_unfit
 
 __version__ = "0.1.0"
 __all__ = ["create_app", "models"]
@@ -71,6 +73,7 @@ def _find_replica(settings: Mapping[str, object], database_url: str) -> dict[str
 
 def _configure(app: Flask, overrides: Mapping[str, object] | None) -> None:
     settings = load_settings(overrides)
+    refuse_unfit(settings)
     for place in find_unreadable():
         logging.getLogger(__name__).warning("%s: not of the form NAME=value, left out.", place)
     secret = resolve_secret_key(settings)
@@ -88,5 +91,5 @@ def _configure(app: Flask, overrides: Mapping[str, object] | None) -> None:
     )
     logged = log_requests(app.wsgi_app) if settings["FLOWPULSE_LOG_FORMAT"] == "json" else None
     app.wsgi_app = believe_proxies(  # type: ignore[method-assign]
-        logged or app.wsgi_app, app.config["FLOWPULSE_TRUSTED_PROXIES"]
+        logged or app.wsgi_app, app.config[PROXIES], app.config[USER_HEADER]
     )

@@ -21,6 +21,7 @@ _time_of_day, _log_format = _VALUES["time_of_day"], _VALUES["log_format"]
 _public_url = _VALUES["public_url"]
 _URLS = runpy.run_path(str(Path(__file__).with_name("database_urls.py")))
 parse_database_url, parse_replica_url = _URLS["parse_database_url"], _URLS["parse_replica_url"]
+_SIGN_IN = runpy.run_path(str(Path(__file__).with_name("sign_in_settings.py")))
 
 
 class ConfigurationError(Exception):
@@ -205,6 +206,7 @@ SETTINGS: tuple[Setting, ...] = (
         "`127.0.0.1,10.0.0.0/8`, and `unix`. A number alone: so many, the nearest with a private "
         "or loopback address. `0`: nobody's.",
     ),
+    *(Setting(*row) for row in _SIGN_IN["ROWS"]),
     Setting(
         "FLOWPULSE_LOG_FORMAT",
         "text",

@@ -11,7 +11,7 @@ from app.disguised_keys import mask_disguised
 from app.invocation import as_installed
 from app.secret_texts import find_secrets
 
-KINDS = ("request", "body", "field", "warning", "processing", "delivery")
+KINDS = ("request", "body", "field", "warning", "processing", "sign_in", "delivery")
 RECEIVED_LIMIT = 80
 _NEAR = 400
 """Characters behind a cut in which a secret that it goes through ends."""

@@ -19,6 +19,9 @@ from app.config import ConfigurationError
 logger = logging.getLogger(__name__)
 
 SETTING = "FLOWPULSE_TRUSTED_PROXIES"
+USER_HEADER = "FLOWPULSE_PROXY_USER_HEADER"
+USER = "flowpulse.proxy_user"
+"""Where in its environ the address of who comes stands, as a proxy that is believed tells it."""
 UNIX = "unix"
 """Who comes by a Unix socket, which has no address: its file's rights say who may."""
 Address = IPv4Address | IPv6Address
@@ -99,10 +102,13 @@ def read_proxies(value: object) -> Proxies:
     return Proxies(count, tuple(networks) if is_named else NEAR, has_unix or not is_named, is_named)
 
 
-def believe_proxies(application: Application, value: object) -> Application:
-    """The application as it sees requests once proxies are believed; without any, itself."""
+def believe_proxies(application: Application, value: object, user_header: str = "") -> Application:
+    """The application as it sees requests once proxies are believed; without any, itself.
+
+    `user_header`: the one in which they tell who comes; nothing else may read it.
+    """
     proxies = read_proxies(value)
-    return application if proxies.is_off else TrustedProxies(application, proxies)
+    return application if proxies.is_off else TrustedProxies(application, proxies, user_header)
 
 
 class TrustedProxies:
@@ -112,15 +118,20 @@ class TrustedProxies:
     word of the farthest that is believed may be the client's own.
     """
 
-    def __init__(self, application: Application, proxies: Proxies) -> None:
+    def __init__(self, application: Application, proxies: Proxies, user_header: str = "") -> None:
         self.application, self.proxies = application, proxies
+        self._user_variable = f"HTTP_{user_header.upper().replace('-', '_')}" if user_header else ""
         self._know = lru_cache(_MOST_KNOWN)(self._look_up)
         self._has_told = False
 
     def __call__(self, environ: Environ, start_response: Any) -> Any:
         peer = environ.get("REMOTE_ADDR", "")
+        # Nobody's word is kept or shown, whoever gave it: what is stored of a request has no name.
+        user = environ.pop(self._user_variable, "") if self._user_variable else ""
         if self._know(peer).is_proxy:
             self._believe(environ)
+            if user:
+                environ[USER] = user.strip()
         elif not self._has_told and "HTTP_X_FORWARDED_FOR" in environ:
             self._tell(peer)
         return self.application(environ, start_response)

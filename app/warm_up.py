@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from app.clock import now
 from app.extensions import db, is_sqlite, writing
+from app.oidc import find_provider
 from app.processing.downtimes import note_web
 from app.processing.shared_clock import read_shared_clock
 
@@ -27,6 +28,7 @@ def warm_up(app: Flask) -> None:
     """
     try:
         with app.app_context():
+            find_provider()  # Which, where one is set, loads what speaks to it.
             read_shared_clock()
             with writing(patient=False) as session:
                 if not is_sqlite():

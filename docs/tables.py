@@ -20,6 +20,7 @@ _KIND_TITLES = {
     "field": "Fields",
     "warning": "Warnings: taken, and worth a look",
     "processing": "Processing",
+    "sign_in": "Signing in by a provider or proxy",
     "delivery": "Deliveries",
 }
 

@@ -60,6 +60,7 @@ SIGNED_OUT = {
 NO_PAGES = frozenset(
     {
         "static",
+        "account.ask_provider",
         "assets.show_styles",
         "audit.export_csv",
         "audit.export_lines",
@@ -84,6 +85,8 @@ NO_PAGES = frozenset(
         "markdown.show_reference",
         "mending.download_draft",
         "metrics.show_metrics",
+        "oidc.begin",
+        "oidc.come_back",
         "overview.show_fragment",
         "runner.show_runner",
         "runs.download_texts",

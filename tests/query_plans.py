@@ -40,6 +40,7 @@ STAYING = frozenset(
         "backup_turns",
         "channels",
         "former_slugs",
+        "identities",
         "ignored_problems",
         "instance",
         "invitations",

@@ -45,7 +45,10 @@ LEVELS = {
     "env_file": 0,
     "refusal_titles": 4,
     "secret_key": 2,
+    "sign_in_settings": 0,
     "trusted_proxies": 2,
+    "ways_in": 4,
+    "oidc": 5,
     "extensions": 2,
     "links": 2,
     "answers": 2,
@@ -140,5 +143,7 @@ def test_what_only_some_need_is_not_loaded_by_all(tmp_path: Path) -> None:
     )
     loaded = set(done.stdout.split())
     assert "sqlalchemy" in loaded
-    heavy = {"psycopg", "psycopg_binary", "alembic", "flask_migrate", "apprise", "segno"}
+    heavy = {"psycopg", "psycopg_binary", "alembic", "flask_migrate", "apprise", "segno"} | {
+        *("authlib", "joserfc", "requests")
+    }
     assert not loaded & heavy

@@ -12,7 +12,7 @@ from app.extensions import db
 from app.models import ROLES, Membership, Workspace
 from app.workspaces.people import add_member, create_user, is_set_up, set_up
 from app.workspaces.person_deletion import delete_person
-from app.workspaces.rescue import find_person, reset_password, reset_two_factor
+from app.workspaces.rescue import find_person, reset_password, reset_two_factor, unlink
 
 COLUMNS = ("id", "email", "role")
 
@@ -102,6 +102,18 @@ def reset_two_factor_(email: str) -> None:
     """Turn two-factor sign-in off for a user who lost the device. All their sessions end."""
     person = reset_two_factor(email)
     click.echo(f"{person.email} signs in with the password alone from now on.")
+
+
+@user.command("unlink")
+@click.argument("email")
+def unlink_(email: str) -> None:
+    """Forget who a user is at the sign-in provider. All their sessions end.
+
+    For an address that belongs to another account there by now: whoever next signs in with it at
+    the provider gets this account.
+    """
+    person = unlink(email)
+    click.echo(f"Whoever next signs in as {person.email} at the provider gets this account.")
 
 
 @user.command("delete")

@@ -33,6 +33,7 @@ from app.console import (
     markdown,
     mending,
     metrics,
+    oidc,
     overview,
     problem_groups,
     reference,
@@ -68,6 +69,7 @@ from app.console.kept_forms import keep_form, show_kept
 from app.console.navigation import list_navigation
 from app.console.origins import init_origins
 from app.console.problem_titles import message_of, title_of, workflow_of
+from app.console.proxied import enter_if_named, who_left
 from app.console.reader import init_reader, load_reader
 from app.console.replica import init_replica
 from app.console.session_cookie import ConsoleSessions, configure_session_cookie
@@ -79,6 +81,7 @@ from app.invocation import shell_command
 from app.links import start_page, this_address
 from app.processing.web_beat import note_served
 from app.timetable import span_in_words
+from app.ways_in import provider_name, takes_passwords
 
 GUARDED = (
     overview.blueprint,
@@ -122,6 +125,7 @@ OPEN = (
     sign_in.blueprint,
     second_step.blueprint,
     joining.blueprint,
+    oidc.blueprint,
     lost_password.blueprint,
     troubleshooting.blueprint,
     reference.blueprint,
@@ -135,6 +139,7 @@ for _blueprint in (*GUARDED, *OPEN):
     carry_toasts(_blueprint)
     _blueprint.before_request(note_served)
 for _blueprint in GUARDED:
+    _blueprint.before_request(enter_if_named)
     guard(_blueprint)
 
 
@@ -151,7 +156,8 @@ def init_console(app: Flask) -> None:
     app.jinja_env.tests.update(holding_secrets=holds_secrets)
     app.jinja_env.filters.update(span=span_in_words, outcome_to_filter_by=filter_by_outcome)
     app.jinja_env.globals.update(current_user=current_user, may=may, curl_command=curl_command)
-    app.jinja_env.globals.update(why_signed_out=why_signed_out)
+    app.jinja_env.globals.update(why_signed_out=why_signed_out, who_left=who_left)
+    app.jinja_env.globals.update(provider_name=provider_name, takes_passwords=takes_passwords)
     app.jinja_env.globals.update(start_page=start_page, this_address=this_address)
     app.jinja_env.filters.update(problem_title=title_of, problem_message=message_of)
     app.jinja_env.filters.update(named_workflow=workflow_of, delivery_problem=find_problem)

@@ -14,8 +14,10 @@ from app.console.devices import describe_device, device_icon
 from app.console.formatting import plural, zone_name
 from app.console.guards import choose_workspace, current_membership, signed_in_user
 from app.console.known_browsers import go_on_with, know_browser, set_browser_cookie
+from app.console.oidc import begin_again
 from app.console.paging import Paged, page_argument
 from app.console.password_again import give_password
+from app.links import local_path
 from app.models import THEMES
 from app.workspaces.digests import want_digest, wants_digest
 from app.workspaces.passwords import MIN_LENGTH
@@ -36,6 +38,7 @@ from app.workspaces.sessions import (
     list_sessions,
 )
 from app.workspaces.two_factor import CODES, count_codes, is_on
+from app.workspaces.vouched import find_identity, refuse_new_address
 
 PAGE_SIZE = 20
 
@@ -60,6 +63,8 @@ def _change_profile(name: str, email: str, password: str) -> None:
     """Raises RefusedError."""
     user = signed_in_user()
     before = user.email
+    if email.strip().lower() != before:
+        refuse_new_address(user)
     change_profile(user, name, email, password)
     if user.email != before:  # Which takes the password.
         know_browser(user)
@@ -82,6 +87,13 @@ def _change_password(old: str, new: str) -> None:
 def give_again() -> ResponseReturnValue:
     """Where a page asks for it that stands before another one."""
     return give_password(signed_in_user())
+
+
+@blueprint.get("/account/provider")
+def ask_provider() -> ResponseReturnValue:
+    """In place of the password: who is linked there shows it there once more."""
+    target = local_path(request.args.get("next"))
+    return begin_again(signed_in_user(), target, bool(request.args.get("tab")))
 
 
 @blueprint.post("/account/time-zone")
@@ -196,6 +208,8 @@ def show_page(errors: Errors) -> str:
         workspace=current_membership().workspace,
         wants_digest=wants_digest(current_membership()),
         no_mail="" if read_mail_server() else NO_MAIL,
+        has_password=user.has_password,
+        identity=find_identity(user),
         has_two_factor=is_on(user),
         codes_left=count_codes(user),
         codes_made=CODES,

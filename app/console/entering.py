@@ -1,6 +1,7 @@
 """What all ways into the console share: whose tries these are, and the session at their end."""
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from typing import NamedTuple
 
 from flask import redirect, render_template, request, session
@@ -12,7 +13,7 @@ from app.console.kept_forms import KeptForm, show_kept
 from app.console.known_browsers import find_browser, know_browser
 from app.models import User
 from app.workspaces.past_sign_ins import find_addresses
-from app.workspaces.sessions import end_session, start_session, why_ended
+from app.workspaces.sessions import SIGNED_IN_NOW, end_session, start_session, why_ended
 from app.workspaces.tries import (
     Allowance,
     is_same_place,
@@ -60,17 +61,17 @@ def _list_ways(email: str) -> Iterator[list[Allowance]]:
         yield [of_address(address), of_known_address(email, address)]
 
 
-def enter(user: User, by: str = "password") -> None:
+def enter(user: User, by: str = "password", proven: timedelta | None = SIGNED_IN_NOW) -> None:
     """Nothing of the session before lives on, neither here nor in the database.
 
-    `by`: what has opened the console, for the audit log.
+    `by`: what has opened the console, for the audit log. `proven` as for `start_session`.
     """
     if current_user.is_authenticated:
         end_session(signed_in_user())
     session.clear()
     session.permanent = True
     know_browser(user)
-    login_user(start_session(user, request.remote_addr, request.user_agent.string, by))
+    login_user(start_session(user, request.remote_addr, request.user_agent.string, by, proven))
 
 
 def go_on(target: str, kept: KeptForm | None) -> ResponseReturnValue:

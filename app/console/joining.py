@@ -9,6 +9,7 @@ from app.console.guards import choose_workspace, signed_in_user
 from app.console.known_browsers import set_browser_cookie
 from app.links import this_address
 from app.models import Invitation
+from app.ways_in import refuse_passwords
 from app.workspaces.invitations import (
     find_invitation,
     has_account,
@@ -42,6 +43,7 @@ def use_invitation(token: str) -> ResponseReturnValue:
         elif has_account(invitation):
             return redirect(url_for("sign_in.show_sign_in", next=this_address()), 303)
         else:
+            refuse_passwords()
             enter(
                 join_as_new(token, request.form.get("name", ""), request.form.get("password", ""))
             )

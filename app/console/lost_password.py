@@ -4,6 +4,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.channels.network import can_mail_links
+from app.ways_in import refuse_passwords
 from app.workspaces.lost_password import (
     choose_password,
     find_person,
@@ -21,12 +22,14 @@ Errors = dict[str, list[str]]
 
 @blueprint.get("/sign-in/lost-password")
 def show_question() -> str:
+    refuse_passwords()
     return _ask({})
 
 
 @blueprint.post("/sign-in/lost-password")
 def send_link() -> ResponseReturnValue:
     """Who is unknown gets the same answer, after the same work, as who is known."""
+    refuse_passwords()
     if not can_mail_links():
         return _ask({}), 403
     try:
@@ -43,11 +46,13 @@ def send_link() -> ResponseReturnValue:
 
 @blueprint.get("/sign-in/new-password/<token>")
 def show_form(token: str) -> ResponseReturnValue:
+    refuse_passwords()
     return _show_form(token, {})
 
 
 @blueprint.post("/sign-in/new-password/<token>")
 def save_password(token: str) -> ResponseReturnValue:
+    refuse_passwords()
     try:
         choose_password(token, request.form.get("password", ""))
     except GoneError:

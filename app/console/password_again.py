@@ -6,26 +6,35 @@ was going. Whoever gives the password there is let through with it.
 
 from datetime import timedelta
 
-from flask import Response, redirect, render_template, request
+from flask import Response, redirect, render_template, request, session
 from flask.typing import ResponseReturnValue
+from flask_login import current_user
 from werkzeug.datastructures import ImmutableMultiDict
 
 from app.clock import now
 from app.console.kept_forms import PASSWORD_AGAIN, sent_from
+from app.console.reader import BY_PROXY
 from app.console.sealed_forms import SEALED, open_form, seal_form
 from app.htmx import is_for_htmx
 from app.links import local_path, this_address
 from app.models import User
+from app.ways_in import provider_name
 from app.workspaces.mistakes import RefusedError
-from app.workspaces.own_password import TooManyTriesError, confirm_password
+from app.workspaces.own_password import TooManyTriesError, confirm_password, tell_of_none
 from app.workspaces.sessions import note_password
+from app.workspaces.vouched import is_bound
 
 FRESH_FOR = timedelta(minutes=15)
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def ask_again(user: User) -> ResponseReturnValue | None:
-    """The page that asks, unless the password was given lately."""
+    """The page that asks, unless the password was given lately.
+
+    Whom a proxy vouches for with each request can't be asked for more: there is nobody to ask.
+    """
+    if session.get(BY_PROXY) and not user.has_password:
+        return None
     is_form = request.method not in READING
     carried = open_form() if is_form else None
     if not _is_fresh(user):
@@ -57,6 +66,8 @@ def _is_fresh(user: User) -> bool:
 
 def _confirm(user: User) -> None:
     """Raises RefusedError."""
+    if not user.has_password and is_bound(user):
+        raise RefusedError(PASSWORD_AGAIN, f"Confirm at {provider_name()} first, then continue.")
     confirm_password(user, request.form.get(PASSWORD_AGAIN, ""), PASSWORD_AGAIN)
     note_password(user)
 
@@ -93,5 +104,7 @@ def _show(
         sealed=sealed,
         minutes=FRESH_FOR // timedelta(minutes=1),
         errors=[str(error)] if error else [],
+        provider=provider_name() if is_bound(current_user) else "",
+        without_password=tell_of_none(),
     )
     return page, status, headers

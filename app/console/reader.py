@@ -6,13 +6,16 @@ from datetime import UTC, tzinfo
 from functools import wraps
 from zoneinfo import ZoneInfo
 
-from flask import Flask, g, has_request_context, request
+from flask import Flask, g, has_request_context, request, session
 
 from app.console.formatting import TIME_FILTERS
 from app.models import User
+from app.trusted_proxies import USER
 from app.workspaces.profile import is_any_zone, is_time_zone
 from app.workspaces.sessions import find_user
 
+BY_PROXY = "by_proxy"
+"""In the browser's signed cookie: that a proxy's word has opened the session."""
 ZONE_COOKIE = "time_zone"
 RENDERED_FOR_ALL = frozenset({"live_log.stream_events"})
 """Endpoints whose HTML several readers share: it is told in UTC, and app.js puts it right."""
@@ -40,9 +43,15 @@ def load_reader(token: str) -> User | None:
     An error page must not ask the database, so that it reads what is kept here.
     """
     user = find_user(token)
-    if user is not None:
-        note_reader(user)
+    if user is None or not _is_still_named(user):
+        return None
+    note_reader(user)
     return user
+
+
+def _is_still_named(user: User) -> bool:
+    """A session that a proxy's word has opened is good with that word alone."""
+    return not session.get(BY_PROXY) or request.environ.get(USER, "").lower() == user.email
 
 
 def note_reader(user: User) -> None:

@@ -8,9 +8,12 @@ from app.console.entering import enter, go_on, show_first_step, take_try
 from app.console.guards import signed_in_user
 from app.console.kept_forms import CARRIED, read_kept
 from app.console.known_browsers import set_browser_cookie
+from app.console.proxied import BY, enter_by_proxy, named_by_proxy, stay_out
 from app.console.second_step import begin_second_step
 from app.extensions import csrf
 from app.links import local_path
+from app.problems import ProblemError
+from app.ways_in import refuse_passwords
 from app.workspaces.passwords import MIN_LENGTH
 from app.workspaces.people import (
     AlreadySetUpError,
@@ -28,6 +31,7 @@ from app.workspaces.two_factor import is_on
 blueprint = Blueprint("sign_in", __name__)
 blueprint.after_request(set_browser_cookie)
 
+NOT_YET = "You are not signed in yet."
 WRONG = "The e-mail address or the password is wrong."
 
 
@@ -38,13 +42,29 @@ def show_sign_in() -> ResponseReturnValue:
     target = local_path(request.args.get("next"))
     if current_user.is_authenticated:
         return redirect(target)
-    return show_first_step(target)
+    try:
+        return redirect(target) if enter_by_proxy() else show_first_step(target)
+    except ProblemError as error:
+        note_refused(named_by_proxy(), f"{BY}: {error.problem.title}")
+        return show_first_step(target, errors=[error.detail])
+
+
+@blueprint.post("/sign-in/proxy")
+def enter_as_named() -> ResponseReturnValue:
+    """Who has signed out comes back as the proxy still names them. Raises ProblemError."""
+    target = local_path(request.form.get("next"))
+    if not enter_by_proxy(by_itself=False):
+        return show_first_step(target), 422
+    return redirect(target, 303)
 
 
 @blueprint.post("/sign-in")
 def sign_in() -> ResponseReturnValue:
     """Who is unknown gets the same answer, after the same work, as who mistypes."""
     email = request.form.get("email", "").replace("\0", "")
+    if request.form.get("signed_in"):
+        return _go_on_with_kept()
+    refuse_passwords()
     target, kept = local_path(request.form.get("next")), read_kept(request.form.get(CARRIED, ""))
     tries, wait = take_try(email)
     if wait:
@@ -68,6 +88,7 @@ def sign_out() -> ResponseReturnValue:
         end_session(signed_in_user())
         logout_user()
     session.clear()
+    stay_out()
     return redirect(url_for("sign_in.show_sign_in"), 303)
 
 
@@ -90,6 +111,14 @@ def set_up_server() -> ResponseReturnValue:
         return _show_form(error.errors), 422
     enter(user)
     return redirect(url_for("overview.show_overview"), 303)
+
+
+def _go_on_with_kept() -> ResponseReturnValue:
+    """Who has signed in meanwhile, in another tab, goes on with what was typed."""
+    target, kept = local_path(request.form.get("next")), read_kept(request.form.get(CARRIED, ""))
+    if not current_user.is_authenticated:
+        return show_first_step(target, "", [NOT_YET], kept), 422
+    return go_on(target, kept)
 
 
 def _refuse_set_up() -> ResponseReturnValue | None:

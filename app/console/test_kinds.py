@@ -159,6 +159,10 @@ NOT_SHOWN = {
     "database_over_limit": "of the server, whatever was sent",
     "disk_nearly_full": "of the server, whatever was sent",
     **dict.fromkeys(
+        (row.code for row in PROBLEMS.values() if row.kind == "sign_in"),
+        "of people who sign in, whatever was sent",
+    ),
+    **dict.fromkeys(
         (row.code for row in PROBLEMS.values() if row.kind == "delivery"),
         "of a channel, whatever was sent",
     ),

@@ -16,6 +16,7 @@ KIND_TITLES = {
     "field": ("Slips in the fields", "Each of these comes with validation_failed and a field."),
     "warning": ("Tolerated, with a warning", "The event was taken. Mend these when you can."),
     "processing": ("After the event was taken", "The event is safe; its run is yet to come."),
+    "sign_in": ("Signing in by a provider or proxy", "Each of these is what a page says."),
     "delivery": (
         "Messages that do not arrive",
         "A channel could not send an alert; each try is on the delivery's page.",

@@ -10,6 +10,7 @@ from app.doctor import (
     channel_health,
     database_health,
     machine_health,
+    sign_in_health,
 )
 from app.doctor.findings import Finding
 from app.doctor.outage import explain_outage
@@ -40,6 +41,8 @@ CHECKS: tuple[Check, ...] = (
     backup_health.check_backups,
     backup_health.check_backup_schedule,
     audit_health.check_audit_log,
+    sign_in_health.check_sign_in_provider,
+    sign_in_health.check_who_comes,
     channel_health.check_mail_server,
     channel_health.check_channels,
     channel_health.check_channel_settings,

@@ -1,9 +1,11 @@
 """The tables."""
 
 from app.models.account import (
+    NO_PASSWORD,
     RETENTION,
     ROLES,
     THEMES,
+    Identity,
     Instance,
     Membership,
     RecoveryCode,
@@ -97,6 +99,7 @@ __all__ = [
     "IS_WARNED",
     "LABEL_LENGTH",
     "NAME_LENGTH",
+    "NO_PASSWORD",
     "ORIGINS",
     "OTHER_STARTS",
     "OUTCOMES",
@@ -129,6 +132,7 @@ __all__ = [
     "Event",
     "FormerSlug",
     "IdempotencyKey",
+    "Identity",
     "IgnoredProblem",
     "Instance",
     "Invitation",

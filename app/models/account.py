@@ -13,6 +13,8 @@ from app.models.columns import BigId, Moment, PrimaryKey, PublicId, UtcDateTime
 ROLES = ("viewer", "member", "admin", "owner")
 """Roles in a workspace; each may do all that the ones before it may."""
 THEMES = ("system", "light", "dark")
+NO_PASSWORD = "!"  # noqa: S105
+"""In place of a hash: no password fits it."""
 RETENTION = {
     "rejected_days": "FLOWPULSE_REJECTED_DAYS",
     "event_days": "FLOWPULSE_EVENT_DAYS",
@@ -47,7 +49,7 @@ class User(UserMixin, Entity):
     id: Mapped[PrimaryKey]
     public_id: Mapped[PublicId]
     email: Mapped[str] = mapped_column(String(254), unique=True)
-    password_hash: Mapped[str] = mapped_column(String(255))
+    password_hash: Mapped[str] = mapped_column(String(255))  # Or NO_PASSWORD.
     name: Mapped[str | None] = mapped_column(String(120))
     time_zone: Mapped[str | None] = mapped_column(String(64))
     theme: Mapped[str] = mapped_column(String(10), default="system", server_default="system")
@@ -64,6 +66,10 @@ class User(UserMixin, Entity):
     """The token of the session that this request came with; what Flask-Login keeps of a user."""
     password_given_at: datetime | None = None
     """When the password was last given in that session."""
+
+    @property
+    def has_password(self) -> bool:
+        return self.password_hash != NO_PASSWORD
 
     def get_id(self) -> str:
         if self.session_token is None:
@@ -121,6 +127,22 @@ class RecoveryCode(Entity):
         ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, type_=BigId
     )
     code_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
+class Identity(Entity):
+    """Who a person is at a provider: bound at the first sign-in, so that whoever gets the same
+    address there later is somebody else here."""
+
+    __tablename__ = "identities"
+    __table_args__ = (UniqueConstraint("issuer", "subject"), UniqueConstraint("user_id", "issuer"))
+
+    id: Mapped[PrimaryKey]
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    issuer: Mapped[str] = mapped_column(String(255))
+    subject: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[Moment] = mapped_column(default=now)
+
+    user: Mapped[User] = relationship()
 
 
 class Instance(Entity):

@@ -95,6 +95,7 @@ ACTIONS = {
     "profile_changed": Action("accounts", "changed the profile"),
     "email_changed": Action("accounts", "changed the e-mail address"),
     "password_changed": Action("accounts", "changed the password"),
+    "provider_linked": Action("accounts", "linked the account to the sign-in provider"),
     "person_deleted": Action("accounts", "deleted the account"),
     "two_factor_on": Action("accounts", "switched on two-factor sign-in"),
     "two_factor_off": Action("accounts", "switched off two-factor sign-in"),

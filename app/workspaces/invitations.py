@@ -163,6 +163,19 @@ def _using(token: str) -> Iterator[tuple[Session, Invitation]]:
         yield session, invitation
 
 
+def find_good_in(session: Session, email: str) -> list[Invitation]:
+    """Those of an address that can be used, for whoever is known to have it."""
+    query = select(Invitation).where(Invitation.email == email, Invitation.expires_at > now())
+    query = query.options(joinedload(Invitation.invited_by)).order_by(Invitation.id)
+    return [each for each in session.scalars(query) if _is_good(session, each)]
+
+
+def use_in(session: Session, invitation: Invitation, user: User) -> None:
+    """Bring the person in, in a transaction that somebody else commits; the link is used up."""
+    _bring_in(session, invitation, user)
+    session.delete(invitation)
+
+
 def _bring_in(session: Session, invitation: Invitation, user: User) -> None:
     """Who is in the workspace already keeps the role; the link is used up."""
     own = (Membership.workspace_id == invitation.workspace_id) & (Membership.user_id == user.id)

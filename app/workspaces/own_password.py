@@ -2,6 +2,7 @@
 
 from app.extensions import db, writing
 from app.models import User
+from app.ways_in import takes_passwords
 from app.workspaces.audit import note_account
 from app.workspaces.mistakes import RefusedError
 from app.workspaces.passwords import is_right
@@ -20,6 +21,8 @@ def confirm_password(user: User, password: str, field: str) -> None:
     Counted by session: somebody with a stolen one holds up nobody but themselves.
     """
     password_hash = user.password_hash
+    if not user.has_password:
+        raise RefusedError(field, tell_of_none())
     if not password:
         raise RefusedError(field, "Enter your password.")
     tries = [of_session(user.get_id())]
@@ -34,3 +37,9 @@ def confirm_password(user: User, password: str, field: str) -> None:
             note_account(session, "password_refused", user)
         raise RefusedError(field, "This is not your password.")
     give_back(tries)
+
+
+def tell_of_none() -> str:
+    """To who has no password, where one is asked for."""
+    way = " “Lost your password?” on the sign-in page makes one." if takes_passwords() else ""
+    return f"Your account has no password.{way}"

@@ -10,6 +10,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from flask import current_app
 
 from app.blocking import run_blocking
+from app.models import NO_PASSWORD
 from app.workspaces.common_passwords import find_weakness
 
 MIN_LENGTH = 12
@@ -42,6 +43,8 @@ def hash_password(password: str, names: Iterable[str] = ()) -> str:
 
 def is_right(password: str, password_hash: str | None) -> bool:
     """Whether the password fits; without a hash the work is the same, and the answer no."""
+    if password_hash in ("", NO_PASSWORD):
+        password_hash = None
     nobodys = _in_turn(_nobodys_hash)  # In either case: the first of a process takes as long.
     fits = _in_turn(_verify, password_hash or nobodys, password[:MAX_LENGTH])
     return fits and password_hash is not None

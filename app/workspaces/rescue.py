@@ -1,10 +1,10 @@
 """What the server's admin does for who can't sign in: another password, no second factor."""
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app.extensions import db, writing
-from app.models import User
-from app.workspaces.audit import note_account
+from app.models import Identity, User
+from app.workspaces.audit import change, note_account
 from app.workspaces.people import RefusedError, clean_email, make_hash, names_of
 from app.workspaces.sessions import end_all_in
 from app.workspaces.tries import forget_person_in
@@ -42,4 +42,21 @@ def reset_two_factor(email: str) -> User:
         note_account(session, "two_factor_off", user)
         end_all_in(session, user_id, "reset")
         forget_person_in(session, user.email)
+    return user
+
+
+def unlink(email: str) -> User:
+    """Have the next sign-in at the provider bind the account anew; all the person's sessions end.
+    Raises RefusedError, also where it is bound to nobody."""
+    user = find_person(email)
+    user_id = user.id
+    with writing() as session:
+        gone = session.execute(delete(Identity).where(Identity.user_id == user_id))
+        if not gone.rowcount:  # type: ignore[attr-defined]
+            raise RefusedError(
+                "email", f"The account of {email} is linked to nobody at a provider."
+            )
+        told = {"sign-in provider": change("linked", "not linked")}
+        note_account(session, "profile_changed", user, told)
+        end_all_in(session, user_id, "reset")
     return user

@@ -33,15 +33,24 @@ SEEN_EVERY = timedelta(minutes=1)
 """How exactly the last click is known."""
 
 
+SIGNED_IN_NOW = timedelta()
+
+
 def start_session(
-    user: User, remote_addr: str | None, user_agent: str | None, by: str | None = None
+    user: User,
+    remote_addr: str | None,
+    user_agent: str | None,
+    by: str | None = None,
+    proven: timedelta | None = SIGNED_IN_NOW,
 ) -> User:
     """Give the user a new session; its token is what the browser's cookie will hold.
 
-    `by`: what has opened it, where the audit log is to tell.
+    `by`: what has opened it, where the audit log is to tell. `proven`: how long ago the person has
+    shown who they are, by a password or at a provider; None where nobody tells.
     """
     token = secrets.token_urlsafe(32)
     moment, user_id = now(), user.id
+    proven_at = None if proven is None else moment - proven
     expires_at = moment + timedelta(days=current_app.config["FLOWPULSE_SESSION_DAYS"])
     with writing() as session:
         session.add(
@@ -51,12 +60,12 @@ def start_session(
                 expires_at=expires_at,
                 remote_addr=(remote_addr or "")[:64] or None,
                 user_agent=mask_all_keys(user_agent or "")[:255] or None,
-                password_at=moment,
+                password_at=proven_at,
             )
         )
         if by:
             note_account(session, "signed_in", user, {"by": by}, who=user)
-    user.session_token, user.password_given_at = token, moment
+    user.session_token, user.password_given_at = token, proven_at
     return user
 
 
@@ -72,11 +81,11 @@ def find_user(token: str) -> User | None:
     return user
 
 
-def note_password(user: User) -> None:
-    """The session's password was given once more."""
+def note_password(user: User, by: str | None = None) -> None:
+    """The session's password was given once more; `by`: or what stands in for it."""
     with writing() as session:
         note_password_in(session, user.get_id())
-        note_account(session, "password_confirmed", user)
+        note_account(session, "password_confirmed", user, {"by": by} if by else None)
 
 
 def note_password_in(session: Session, token: str) -> None:

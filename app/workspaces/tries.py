@@ -100,6 +100,11 @@ def of_second_step(email: str, way: Sequence[Allowance]) -> list[Allowance]:
     return [of_all_codes(email), *map(of_codes, way), *of_a_day]
 
 
+def of_provider(address: str) -> Allowance:
+    """Who comes back from the provider: each has it asked, and may be refused."""
+    return Allowance(f"provider:{_place(address)}", _limit(), MINUTE)
+
+
 def of_lost_passwords(email: str, address: str) -> list[Allowance]:
     """Who asks for a mail with a link: so many an hour, to a person and from an address."""
     return [

@@ -25,6 +25,7 @@ from app.models import (
     Downtime,
     Event,
     FormerSlug,
+    Identity,
     IgnoredProblem,
     Invitation,
     Membership,
@@ -109,6 +110,7 @@ def _fill_the_rest(team: Team) -> None:
                 ),
                 RateBucket(name="k\u00e9y 1", level=0.1 + 0.2, updated_at=1e-300),
                 RecoveryCode(user_id=user_id, code_hash="1" * 64),
+                Identity(user_id=user_id, issuer="https://id.example.org", subject="7"),
                 Invitation(
                     workspace_id=team.workspace_id,
                     email="bo@example.org",

@@ -17,10 +17,10 @@ from tests.factories import Team, failure, report
 from tests.pages_map import PAGES, addresses
 
 MOST_BYTES = 100_000
-MOST_BYTES_OF_THE_TABLE = 102_000
+MOST_BYTES_OF_THE_TABLE = 109_000
 LONG = "Zahlungsübersicht & Mahnwesen <Süd> "
 WORKFLOWS, KEYS, REQUESTS = 120, 60, 60
-MET = sorted(code for code, row in PROBLEMS.items() if row.kind != "delivery")
+MET = sorted(code for code, row in PROBLEMS.items() if row.kind not in ("delivery", "sign_in"))
 WRONG = ("started_at", "ended_at", "duration_ms", "external_execution_id", "metadata")
 
 

@@ -55,7 +55,11 @@ def behind(
     """Nothing listens at its address yet: one proxy after the other will."""
     port, folder = free_port(), tmp_path_factory.mktemp("proxied")
     url = f"http://127.0.0.1:{port}{WAYS[request.param]}"
-    settings = {"FLOWPULSE_PUBLIC_URL": url, "FLOWPULSE_TRUSTED_PROXIES": "127.0.0.1"}
+    settings = {
+        "FLOWPULSE_PUBLIC_URL": url,
+        "FLOWPULSE_TRUSTED_PROXIES": "127.0.0.1",
+        "FLOWPULSE_PROXY_USER_HEADER": "X-Forwarded-User",
+    }
     with LiveServer(folder / "data", **settings) as server:
         yield Place(server, request.param, url, make_live_team(server))
 
@@ -76,6 +80,15 @@ def test_an_event_is_taken_and_the_address_of_its_answer_leads_to_it(place: Plac
     address = requests.compat.urljoin(answer.url, answer.headers["Location"])
     found = requests.get(address, headers=place.team.headers)
     assert found.status_code == 200, address
+
+
+def test_no_client_says_who_it_is(place: Place) -> None:
+    """To FlowPulse both come from where proxies are believed."""
+    claims = {"X-Forwarded-User": place.team.email, "Remote-User": place.team.email}
+    forged = requests.get(f"{place.url}/account", headers=claims, allow_redirects=False)
+    assert forged.status_code == 302 and "/sign-in" in forged.headers["Location"]
+    past = requests.get(f"{place.server.url}/account", headers=claims, allow_redirects=False)
+    assert past.status_code == 200, "As the proxy's own would"
 
 
 def test_the_log_tells_the_clients_own_address_whatever_it_claims(place: Place) -> None:

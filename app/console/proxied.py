@@ -1,0 +1,56 @@
+"""People whom a proxy has signed in, who is believed (app/trusted_proxies.py): as it names them."""
+
+from flask import request, session
+from flask_login import current_user
+
+from app.console.entering import enter
+from app.console.reader import BY_PROXY
+from app.problems import ProblemError
+from app.trusted_proxies import USER
+from app.ways_in import trusts_proxy
+from app.workspaces.vouched import Vouched, let_in
+
+BY = "the proxy"
+LEFT = "left"
+"""In the browser's signed cookie: whom the proxy named as they signed out here. They are not signed
+in again by themselves."""
+
+
+def named_by_proxy() -> str:
+    """The address that the proxy names with this request, as it says; empty where it names none."""
+    return str(request.environ.get(USER, "")).lower() if trusts_proxy() else ""
+
+
+def who_left() -> str:
+    """Whom the proxy names and who has signed out here; empty for all others."""
+    named = named_by_proxy()
+    return named if named and session.get(LEFT) == named else ""
+
+
+def enter_by_proxy(*, by_itself: bool = True) -> bool:
+    """Sign in whom the proxy names. Raises ProblemError for who has no account.
+
+    False where it names nobody; `by_itself`: also where the person has signed out here.
+    """
+    email = named_by_proxy()
+    if not email or (by_itself and who_left()):
+        return False
+    user = let_in(Vouched(email, BY))
+    enter(user, "a proxy", None)
+    session[BY_PROXY] = True
+    return True
+
+
+def enter_if_named() -> None:
+    """Before each guarded page; whoever is refused is sent to the sign-in page, which says why."""
+    if not current_user.is_authenticated:
+        try:
+            enter_by_proxy()
+        except ProblemError:
+            pass
+
+
+def stay_out() -> None:
+    """After the sign-out: until somebody says otherwise."""
+    if named_by_proxy():
+        session[LEFT] = named_by_proxy()

@@ -1,0 +1,190 @@
+"""People whom a proxy names by a header: believed from the proxy alone, and of pages alone."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
+from sqlalchemy import select, update
+
+from app.doctor.sign_in_health import check_who_comes
+from app.extensions import db, writing
+from app.ingest.service import ingest_service
+from app.models import AuditEntry, Event, Membership, UserSession, Workspace
+from app.workspaces.people import create_user
+from app.workspaces.rescue import find_person
+from tests.console.pages import Page, send_form
+from tests.factories import PASSWORD, Team
+
+HEADER, PROXY, STRANGER = "X-Forwarded-User", "10.0.0.1", "203.0.113.66"
+
+
+@pytest.fixture
+def app(
+    make_app: Callable[..., Flask], compiled_templates: FileSystemBytecodeCache
+) -> Iterator[Flask]:
+    app = make_app(
+        FLOWPULSE_PROXY_USER_HEADER=HEADER, FLOWPULSE_TRUSTED_PROXIES=f"{PROXY}, 10.0.0.2"
+    )
+    app.jinja_env.bytecode_cache = compiled_templates
+    with app.app_context():
+        yield app
+        db.session.remove()
+
+
+class Browser:
+    """Behind the proxy, which names somebody with each request; or past it."""
+
+    def __init__(self, app: Flask, email: str = "", peer: str = PROXY) -> None:
+        self.client, self.email, self.peer = app.test_client(), email, peer
+
+    def open(self, path: str, method: str = "GET", **options: Any) -> Any:
+        headers = {HEADER: self.email} if self.email else {}
+        environ = {"REMOTE_ADDR": self.peer}
+        return self.client.open(
+            path, method=method, headers=headers, environ_overrides=environ, **options
+        )
+
+    def send(self, path: str, action: str, **values: str) -> Any:
+        form = Page(self.open(path).text).form(action)
+        return self.open(action, "POST", data={**form.fields, **values})
+
+    @property
+    def is_in(self) -> bool:
+        return bool(self.open("/account").status_code == 200)
+
+
+def sessions() -> int:
+    db.session.rollback()
+    return len(db.session.scalars(select(UserSession.id)).all())
+
+
+def test_whom_the_proxy_names_is_in_at_once(app: Flask, team: Team) -> None:
+    browser = Browser(app, team.email.upper())
+    assert team.email in browser.open("/account").text and browser.is_in
+    assert sessions() == 1, "One for all that follows"
+    signed_in = select(AuditEntry.details).where(AuditEntry.what == "signed_in")
+    assert list(db.session.scalars(signed_in)) == [{"by": "a proxy"}]
+    assert browser.open("/sign-in?next=/events").location == "/events"
+    told = {"name": "", "email": "boss@example.org", "password": PASSWORD}
+    answer = browser.send("/account", "/account/profile", **told)
+    assert answer.status_code == 422 and "knows people by their address" in answer.text
+
+
+@pytest.mark.once
+def test_a_header_from_elsewhere_is_nobody_s_word(app: Flask, team: Team) -> None:
+    for peer in (STRANGER, "10.0.0.3", "127.0.0.1"):
+        forged = Browser(app, team.email, peer)
+        assert forged.open("/account").status_code == 302
+        assert team.email not in forged.open("/sign-in").text
+    for name in ("Remote-User", "X-Forwarded-Email"):
+        answer = app.test_client().get(
+            "/account", headers={name: team.email}, environ_overrides={"REMOTE_ADDR": PROXY}
+        )
+        assert answer.status_code == 302
+    browser = Browser(app, team.email)
+    assert browser.is_in
+    browser.peer = STRANGER
+    assert not browser.is_in, "Its cookie opens nothing without the proxy's word"
+    assert sessions() == 1
+
+
+@pytest.mark.once
+def test_the_session_is_of_whom_the_proxy_names_now(app: Flask, team: Team) -> None:
+    workspace = db.session.get_one(Workspace, team.workspace_id)
+    create_user("bo@example.org", PASSWORD, "viewer", workspace)
+    browser = Browser(app, team.email)
+    assert browser.is_in
+    browser.email = "bo@example.org"
+    assert "bo@example.org" in browser.open("/account").text
+    browser.email = ""
+    assert not browser.is_in
+    browser.email = "stranger@example.org"
+    answer = browser.open(browser.open("/events").location)
+    assert answer.status_code == 200 and "neither an account nor an open" in answer.text
+    assert Page(answer.text).has_id("field-password"), "Others sign in by a password"
+
+
+@pytest.mark.once
+def test_who_signs_out_stays_out_until_they_say_so(app: Flask, team: Team) -> None:
+    browser = Browser(app, team.email)
+    assert browser.is_in and browser.send("/account", "/sign-out").status_code == 303
+    assert sessions() == 0 and not browser.is_in
+    page = Page(browser.open("/sign-in").text)
+    assert f"Go on as {team.email}" in page.text
+    answer = browser.send("/sign-in?next=/keys", "/sign-in/proxy")
+    assert (answer.status_code, answer.location) == (303, "/keys")
+    assert browser.is_in
+
+
+@pytest.mark.once
+def test_roles_ends_and_removal_count_at_the_next_click(app: Flask, team: Team) -> None:
+    workspace = db.session.get_one(Workspace, team.workspace_id)
+    create_user("bo@example.org", PASSWORD, "owner", workspace)
+    browser = Browser(app, "bo@example.org")
+    assert browser.open("/settings/audit").status_code == 200
+    person = find_person("bo@example.org")
+    with writing() as session:
+        mine = Membership.user_id == person.id
+        session.execute(update(Membership).where(mine).values(role="viewer"))
+        session.execute(update(UserSession).values(end_reason="role"))
+    assert browser.open("/settings/audit").status_code == 403
+    assert sessions() == 2, "A new session, with the new role"
+    with writing() as session:
+        session.delete(session.scalars(select(Membership).where(mine)).one())
+    assert "belong to no workspace" in browser.open("/").text
+    with writing() as session:
+        session.delete(find_person("bo@example.org"))
+    assert not browser.is_in
+
+
+@pytest.mark.once
+def test_the_password_is_asked_for_again_from_who_has_one(app: Flask, team: Team) -> None:
+    browser = Browser(app, team.email)
+    answer = browser.send("/keys", "/keys", name="n8n")
+    assert answer.status_code == 403 and Page(answer.text).has_id("field-password_again")
+    app.config.update(
+        FLOWPULSE_SIGN_UP_DOMAINS=("*",),
+        FLOWPULSE_SIGN_UP_WORKSPACE=db.session.get_one(Workspace, team.workspace_id).public_id,
+        FLOWPULSE_SIGN_UP_ROLE="member",
+    )
+    new = Browser(app, "new@example.org")
+    assert new.send("/keys", "/keys", name="n8n").status_code == 200
+    assert HEADER in check_who_comes().message
+
+
+@pytest.mark.once
+def test_no_form_is_taken_by_the_proxy_s_word_alone(app: Flask, team: Team) -> None:
+    browser = Browser(app, team.email)
+    assert browser.open("/workflows", "POST", data={"name": "x"}).status_code == 400
+    assert sessions() == 0
+
+
+@pytest.mark.once
+def test_senders_are_not_concerned_and_no_header_is_kept(
+    app: Flask, team: Team, client: FlaskClient
+) -> None:
+    event = {"workflow_slug": team.slug, "ended_at": "2026-01-15T09:31:00Z"}
+    for peer in (PROXY, STRANGER):
+        told: Any = {"environ_overrides": {"REMOTE_ADDR": peer}}
+        headers = {HEADER: team.email}
+        sent = client.post(
+            "/api/v1/ingest/run-success", json=event, headers=headers | team.headers, **told
+        )
+        assert sent.status_code == 202
+        assert client.get("/api/v1/events", headers=headers, **told).status_code == 401
+    ingest_service().recorder.flush()
+    kept = db.session.scalars(select(Event.headers)).all()
+    assert kept and team.email not in str(kept)
+
+
+@pytest.mark.once
+def test_without_the_setting_a_header_says_nothing(
+    make_app: Callable[..., Flask], team: Team
+) -> None:
+    app = make_app(FLOWPULSE_TRUSTED_PROXIES=PROXY)
+    assert not Browser(app, team.email).is_in
+    answer = send_form(app.test_client(), "/sign-in", email=team.email, password=PASSWORD)
+    assert answer.status_code == 303
