@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from sqlalchemy.exc import DBAPIError
 
 from app.doctor import (
+    address_health,
     audit_health,
     backup_health,
     channel_health,
@@ -39,6 +40,7 @@ CHECKS: tuple[Check, ...] = (
     backup_health.check_backups,
     backup_health.check_backup_schedule,
     audit_health.check_audit_log,
+    address_health.check_addresses,
     channel_health.check_mail_server,
     channel_health.check_channels,
     channel_health.check_channel_settings,
