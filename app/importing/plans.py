@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count, islice
 from typing import NamedTuple
 
 from slugify import slugify
@@ -29,8 +30,9 @@ from app.workspaces.schedules import Wish, add_schedule
 from app.workspaces.workflows import clean_name, clean_slug
 
 MAKE, ADD, THERE, LEFT = "make", "add address", "there already", "left out"
-_MANY = 100_000
 _AT_ONCE = 500
+_MOST_WORDS = 100
+"""Of a plan's tags so many are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def clean_plan(plan: Plan, words: Iterable[str]) -> Plan:
             slug = slugify(slug, max_length=SLUG_LENGTH)
             notes.append(f"The slug {plan.slug[:100]!r} has to be {slug or 'another'!r} here.")
     labels: list[str] = []
-    for word in words:
+    for word in islice(words, _MOST_WORDS):
         try:
             labels += read_labels(word)
         except RefusedError:
@@ -171,8 +173,8 @@ class _Taken:
 def _number(wanted: str, taken: set[str], most: int, sign: str) -> str:
     """As it is or, where it is taken, with a number."""
     stem = wanted[: most - 6].rstrip(sign)
-    every = (wanted, *(f"{stem}{sign}{number}" for number in range(2, _MANY)))
-    return next(each for each in every if each not in taken)
+    numbered = (f"{stem}{sign}{number}" for number in count(2))
+    return next(each for each in chain([wanted], numbered) if each not in taken)
 
 
 def _hash(secret: str) -> str:
