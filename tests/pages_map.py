@@ -23,6 +23,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "docs.show_reference": ("/docs",),
     "doctor.show_doctor": ("/settings/doctor",),
     "event.show_event": ("/events/{event}",),
+    "importing.show_form": ("/workflows/import",),
     "insights.show_insights": ("/insights", "/insights?range=90d"),
     "key_page.show_key": ("/keys/{key}",),
     "keys.show_keys": ("/keys",),

@@ -8,7 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import yaml
 
+from app import __version__
 from app.config import SETTINGS
 from tests.second_chance import EXIT_STATUS, SecondChance, is_final
 
@@ -106,6 +108,33 @@ def test_the_web_server_reads_the_env_file_too(
     monkeypatch.setenv("WEB_CONCURRENCY", "3")
     settings = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
     assert (settings["bind"], settings["workers"]) == ("[::1]:8456", 3)
+
+
+SEMANTIC = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?", re.ASCII)
+CHANGES = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+"""Of Keep a Changelog 1.1.0."""
+
+
+def test_the_changelog_keeps_its_form_and_versions_are_semantic() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text()
+    first, *released = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    heads = [re.fullmatch(r"\[(\S+)\] - \d{4}-\d\d-\d\d", each) for each in released]
+    versions = [head[1] for head in heads if head]
+    assert first == "[Unreleased]" and len(versions) == len(released)
+    assert all(SEMANTIC.fullmatch(each) for each in [__version__, *versions])
+    assert versions[:1] in ([], [__version__])
+    assert set(re.findall(r"^### (.*)$", text, re.MULTILINE)) <= CHANGES
+    assert f'\nversion = "{__version__}"\n' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_what_a_project_tells_of_itself_is_there_and_can_be_read() -> None:
+    assert "MIT License" in (ROOT / "LICENSE").read_text()
+    assert "SECURITY.md" in (ROOT / "CODE_OF_CONDUCT.md").read_text()
+    assert "CHANGELOG.md" in (ROOT / ".github" / "pull_request_template.md").read_text()
+    forms = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+    for path in (*forms, ROOT / ".github" / "dependabot.yml", ROOT / ".pre-commit-config.yaml"):
+        assert yaml.safe_load(path.read_text()), path
+    assert {path.stem for path in forms} == {"bug", "config", "idea"}
 
 
 def test_every_command_of_make_that_is_named_anywhere_is_there() -> None:

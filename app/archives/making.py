@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from flask import current_app
 from sqlalchemy import Connection, func, select
 
-from app import __version__
 from app.archives.layout import FORMAT, MANIFEST, PARTS, VERSION, ArchiveError, Part
 from app.archives.values import is_added_up, kind_of
 from app.backups.drafts import drafted
@@ -36,11 +35,18 @@ def make_archive(workspace: Workspace, place: Path) -> Made:
     workspace_id, told = workspace.id, {"id": workspace.public_id, "name": workspace.name}
     db.session.rollback()
     try:
-        with drafted(place) as draft, _snapshot() as connection:
-            parts = _write(connection, workspace_id, told, draft)
+        with drafted(place) as draft:
+            parts = write_archive(workspace_id, told, draft)
     except FileExistsError as error:
         raise ArchiveError(f"{place} is there already. Choose another name.") from error
     return Made(place, place.stat().st_size, {name: part["rows"] for name, part in parts.items()})
+
+
+def write_archive(workspace_id: int, told: dict[str, str], file: Any) -> dict[str, dict[str, Any]]:
+    """To a path, or to what takes bytes at its end. `told` is the workspace's id and name; returns,
+    by part, what the manifest tells of it."""
+    with _snapshot() as connection:
+        return _write(connection, workspace_id, told, file)
 
 
 @contextmanager
@@ -54,17 +60,17 @@ def _snapshot() -> Iterator[Connection]:
 
 
 def _write(
-    connection: Connection, workspace_id: int, told: dict[str, str], draft: Path
+    connection: Connection, workspace_id: int, told: dict[str, str], file: Any
 ) -> dict[str, dict[str, Any]]:
     written = {}
-    with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for part in PARTS:
             with archive.open(part.member, "w", force_zip64=True) as member:
                 written[part.name] = _write_part(connection, part, workspace_id, member)
         manifest = {
             "format": FORMAT,
             "version": VERSION,
-            "flowpulse": __version__,
+            "flowpulse": current_app.config["FLOWPULSE_VERSION"],
             "made_at": now().isoformat(),
             "workspace": told,
             "secret_mark": mark_secret(current_app.config["FLOWPULSE_KEY_SECRET"]),

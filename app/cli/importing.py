@@ -50,7 +50,8 @@ def import_healthchecks(source: str, apply: bool, workspace: Workspace, as_json:
       .venv/bin/flask --app wsgi import healthchecks https://healthchecks.example.org --apply
     """
     document = _ask(source) if "://" in source else read_file(Path(source))
-    _carry_out(workspace, healthchecks.read_checks(document), apply, as_json)
+    plans = healthchecks.read_checks(document)
+    _carry_out(workspace, plans, "Healthchecks", apply, as_json)
 
 
 def _ask(url: str) -> Any:
@@ -108,13 +109,15 @@ def import_n8n(
         raise click.BadParameter("Give a grace time from 1m to 31d.")
     documents = [read_file(each) for each in files]
     plans = [plan for each in documents for plan in n8n.read_workflows(each, time_zone, seconds)]
-    _carry_out(workspace, plans, apply, as_json)
+    _carry_out(workspace, plans, "n8n", apply, as_json)
     if any(map(n8n.has_more_pages, documents)):
         click.echo("n8n has more: the list has a nextCursor. Get its other pages, too.", err=True)
 
 
-def _carry_out(workspace: Workspace, plans: list[Plan], apply: bool, as_json: bool) -> None:
-    outcomes = carry_out(workspace.id, plans, apply=apply)
+def _carry_out(
+    workspace: Workspace, plans: list[Plan], origin: str, apply: bool, as_json: bool
+) -> None:
+    outcomes = carry_out(workspace.id, plans, origin, apply=apply)
     if as_json:
         click.echo(dump([{**_describe(each), "notes": _list_notes(each)} for each in outcomes]))
         return

@@ -22,6 +22,7 @@ from app.console import (
     event,
     exports,
     health,
+    importing,
     insights,
     joining,
     key_page,
@@ -53,6 +54,7 @@ from app.console import (
     workflow_extras,
     workflow_labels,
     workflows,
+    workspace_export,
 )
 from app.console.bars import bar_path
 from app.console.delivery_problems import find_problem
@@ -111,6 +113,8 @@ GUARDED = (
     audit.blueprint,
     doctor.blueprint,
     exports.blueprint,
+    importing.blueprint,
+    workspace_export.blueprint,
     alerts.blueprint,
     alert_rules.blueprint,
     rule_form.blueprint,

@@ -19,16 +19,24 @@ MAX_EVENT_FORM_BYTES = 2 * 1024 * 1024
 3 MB, would keep everybody else waiting for over 200 ms."""
 MAX_STRANGERS_BYTES = 1024 * 1024
 """Of those, from whoever was never signed in: twice as much keeps all others waiting."""
+MAX_FILE_BYTES = 4 * 1024 * 1024
+"""A file is not escaped, so that more of it is read as quickly."""
 TAKE_EVENTS = frozenset(
     {
         "mending.send_again",
         "try_it.send_test",
+        "importing.show_plan",
+        "importing.make",
         # They carry such a form on, whose session had ended.
         "sign_in.sign_in",
         "second_step.take_second_step",
     }
 )
-"""Endpoints whose forms hold an event's body."""
+"""Endpoints whose forms hold an event's body, or a list of other systems' workflows."""
+TAKE_FILES = frozenset({"importing.show_plan"})
+"""Endpoints whose forms may hold a file as well, from whoever was signed in."""
+ROOM_BESIDE_FILE = 64 * 1024
+"""For the form's other fields, and for what stands between them."""
 MAX_FORM_FIELDS = 10_000
 _CHUNK = 64 * 1024
 
@@ -42,10 +50,10 @@ class _TooLargeError(Exception):
 def read_form() -> None:
     """Take the whole form in; whoever sends it too slowly, or too much, holds nobody up.
 
-    Aborts with 408, 413, 415 for files, which no form of ours has, or, where the connection broke,
-    400.
+    Aborts with 408, 413, 415 for files where no form of ours has one, or, where the connection
+    broke, 400.
     """
-    if request.mimetype == "multipart/form-data":
+    if _has_files() and request.endpoint not in TAKE_FILES:
         _end_connection()
         abort(415, "This form takes no files. Nothing was changed.")
     try:
@@ -70,11 +78,11 @@ def _read_all() -> Any:
     too_large = _TooLargeError(f"The form is larger than {most // 1024} KB.")
     if (request.content_length or 0) > most:
         raise too_large
-    stream, form = get_input_stream(request.environ), Remainder()
+    stream, form, is_escaped = get_input_stream(request.environ), Remainder(), not _has_files()
     size, fields, signs = 0, 1, 0
     while piece := stream.read(_CHUNK):
-        size, fields = size + len(piece), fields + piece.count(b"&")
-        signs += piece.count(b"%")
+        size, fields = size + len(piece), fields + piece.count(b"&") * is_escaped
+        signs += piece.count(b"%") * is_escaped
         if size > most:
             raise too_large
         if fields > MAX_FORM_FIELDS:
@@ -83,13 +91,20 @@ def _read_all() -> Any:
     if size < (request.content_length or 0) or has_stray_percent_signs(signs, size):
         raise EOFError(f"{size} bytes came, with {signs} percent signs")
     form.seek(0)
+    request.max_form_memory_size = most  # A text that was pasted beside the file, too.
     return form
 
 
 def _find_most() -> int:
     if request.endpoint not in TAKE_EVENTS:
         return MAX_FORM_BYTES
+    if _has_files() and "_user_id" in session:
+        return MAX_FILE_BYTES + ROOM_BESIDE_FILE
     return MAX_EVENT_FORM_BYTES if "_user_id" in session else MAX_STRANGERS_BYTES
+
+
+def _has_files() -> bool:
+    return request.mimetype == "multipart/form-data"
 
 
 def _end_connection() -> None:

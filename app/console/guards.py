@@ -75,6 +75,8 @@ ACCESS = {
     "audit": Access(look="owner", change="owner"),
     "doctor": Access(look="owner", change="owner"),
     "exports": Access(look="member"),
+    "importing": Access(look="admin", change="admin"),
+    "workspace_export": Access(look="owner", change="owner"),
     "alerts": Access(),
     "alert_rules": Access(),
     "rule_form": Access(look="member"),
@@ -134,6 +136,7 @@ FRESH = frozenset(
         "key_page.rotate",
         "addresses.add_address",
         "connect.add_key",
+        "importing.make",
         "settings.save_role",
         "settings.remove",
         "settings.add_invitation",
@@ -153,10 +156,11 @@ FRESH = frozenset(
         "exports.export_events",
         "exports.export_runs",
         "exports.export_problems",
+        "workspace_export.export",
     }
 )
 """Endpoints, of pages, files and forms, that need the password to have been given lately: keys,
-members, channels, the second factor, hidden values, exports of a list. One file of one event or run
+members, channels, the second factor, hidden values, imports, exports. One file of one event or run
 does not, unless hidden values stand in it: `downloads` asks for those."""
 
 

@@ -30,7 +30,7 @@ SECRETS = frozenset(
 ).union(*(list_secrets(kind.Config) for kind in KINDS.values()))
 """The fields whose values no answer repeats: passwords, and what channels' settings call secret."""
 _UNTYPED = frozenset({"as_kept", "asked", "before", "do", "done", "form_id", "instead"}) | {
-    *("next", "offer", "quick", "refused", "up_to")
+    *("next", "offer", "quick", "refused", "sealed_plan", "up_to")
 }
 """What pages put into forms by themselves: passed on, and nobody's loss."""
 

@@ -47,7 +47,9 @@ NAVIGATION = (
     Entry(
         "Workflows",
         "workflows.show_workflows",
-        frozenset({"workflows", "workflow_extras", "schedules", "connect", "test_events"}),
+        frozenset(
+            {"workflows", "workflow_extras", "schedules", "connect", "test_events", "importing"}
+        ),
     ),
     Entry("API keys", "keys.show_keys", frozenset({"keys", "key_page"})),
     Entry(

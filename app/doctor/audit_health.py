@@ -27,7 +27,7 @@ def check_audit_log() -> Finding:
         f"Somebody has removed what keeps it from being changed: {', '.join(sorted(missing))}."
     )
     fix = (
-        "Find out who can write to the database, and make the triggers of migrations 0017 and 0023 "
+        "Find out who can write to the database, and make the triggers of migrations 0017 and 0025 "
         "anew."
     )
     return Finding(name, "fail", message, fix)

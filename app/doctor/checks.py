@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from sqlalchemy.exc import DBAPIError
 
 from app.doctor import (
+    address_health,
     audit_health,
     backup_health,
     channel_health,
@@ -43,6 +44,7 @@ CHECKS: tuple[Check, ...] = (
     audit_health.check_audit_log,
     sign_in_health.check_sign_in_provider,
     sign_in_health.check_who_comes,
+    address_health.check_addresses,
     channel_health.check_mail_server,
     channel_health.check_channels,
     channel_health.check_channel_settings,

@@ -6,6 +6,7 @@ https://docs.n8n.io/api/
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from app.importing.documents import list_items, text_of
@@ -18,6 +19,8 @@ from app.workspaces.schedules import Wish
 USUAL_ZONE = "America/New_York"
 """n8n's own zone, where GENERIC_TIMEZONE names no other."""
 EXPECTED = 'the JSON of GET /api/v1/workflows, {"data": […]}, or a file of n8n export:workflow'
+MOST_PACES = 100
+"""So many schedules of one workflow are looked at, of which it can have one here."""
 _ID = re.compile(r"[0-9A-Za-z_-]{1,80}", re.ASCII)
 _OWN_ZONE = "DEFAULT"
 
@@ -74,7 +77,7 @@ def _read_wish(
         if isinstance(each, dict) and each.get("disabled") is not True
     ]
     try:
-        paces = list(dict.fromkeys(read_paces(live)))
+        paces = list(dict.fromkeys(islice(read_paces(live), MOST_PACES)))
     except UnreadableError as error:
         return None, [f"Its schedule: {error}"]
     if not paces:

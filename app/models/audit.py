@@ -26,7 +26,7 @@ class AuditEntry(Entity):
     """One thing that somebody did. It outlives all that it tells of, and so points to nothing.
 
     Triggers refuse each UPDATE but that a person whose account is gone is forgotten, and each
-    DELETE before `keep_until`: migrations 0017 and 0023 make them,
+    DELETE before `keep_until`: migrations 0017, 0023 and 0025 make them,
     and whatever makes the table anew has to make them anew.
     """
 

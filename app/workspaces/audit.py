@@ -75,6 +75,7 @@ ACTIONS = {
     "retention_changed": Action("settings", "changed how long things are kept"),
     "workspace_deleted": Action("settings", "deleted the workspace"),
     "workspace_imported": Action("settings", "brought in the workspace"),
+    "workflows_imported": Action("settings", "brought workflows along from"),
     "demo_made": Action("settings", "made the demo data"),
     "demo_removed": Action("settings", "removed the demo data"),
     "moved": Action("settings", "moved the server to PostgreSQL from"),

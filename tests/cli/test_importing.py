@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from app.extensions import db
-from app.models import ApiKey, Schedule, Workflow, WorkflowLabel
+from app.models import ApiKey, AuditEntry, Schedule, Workflow, WorkflowLabel
 from app.workspaces.report_addresses import list_addresses
 from app.workspaces.workflows import create_workflow
 from tests.cli.conftest import Run
@@ -77,6 +77,13 @@ def test_checks_become_workflows_once(run: Run, team: Team) -> None:
     again = listed(run, "healthchecks", str(CHECKS), "--apply")
     assert {each["action"] for each in again} == {"there already"}
     assert len(imported()) == 4
+    notes = select(AuditEntry).where(AuditEntry.what == "workflows_imported")
+    (entry,) = db.session.scalars(notes)
+    assert (entry.actor, entry.about, entry.details) == (
+        "command line",
+        "Healthchecks",
+        {"workflows": 4},
+    )
 
 
 def test_a_read_only_list_first_and_the_addresses_later(

@@ -13,13 +13,15 @@ from app.clock import now
 from app.extensions import Model, db, writing
 from app.identifiers import new_id
 from app.models import AuditEntry, Event, Membership, User, UserSession
+from app.workspaces.audit import change, note_account
+from app.workspaces.invitations import call_back, invite, join_as_new
 from app.workspaces.people import RefusedError
 from app.workspaces.person_deletion import delete_person
 from app.workspaces.rescue import find_person
 from tests.cli.conftest import Run as RunCommand
 from tests.cli.conftest import run as run
 from tests.console.pages import send_form
-from tests.factories import Team, accepted_row
+from tests.factories import PASSWORD, Team, accepted_row, make_team
 
 ADDRESS = "member@example.org"
 
@@ -76,6 +78,55 @@ def read_log() -> list[dict[str, Any]]:
     entries = [dict(row) for row in rows]
     db.session.rollback()
     return entries
+
+
+def test_invitations_name_nobody_either(team: Team) -> None:
+    """Neither who was invited, also under a former address, nor who has invited others; those stay
+    named, and so does whoever has the former address now."""
+    first, former, taken = (f"{name}@example.org" for name in ("eva", "eva.b", "eva.c"))
+    call_back(membership(team), invite(membership(team), first, "viewer")[0].public_id)
+    come(team, former, "admin")
+    change_address(former, taken)
+    change_address(taken, first)
+    come(team, taken, "viewer")
+    _, token = invite(membership(team, first), "kim@example.org", "viewer")
+    join_as_new(token, "Kim", PASSWORD)
+    elsewhere = make_team("Elsewhere", first=False)
+    invite(membership(elsewhere), former, "viewer")
+    public_id = find_person(first).public_id
+    delete_person(find_person(first), first)
+    assert (holding(former), holding(f"'{first}"), holding("Eva")) == ([], [], [])
+    told = [(each["what"], each["about"], each["details"]) for each in read_log()]
+    assert told.count(("member_invited", public_id, {"role": "viewer"})) == 2
+    assert ("member_invited", public_id, {"role": "admin"}) in told
+    assert ("invitation_called_back", public_id, None) in told
+    assert ("member_invited", taken, {"role": "viewer"}) in told
+    assert ("member_added", "kim@example.org", {"role": "viewer", "invited by": public_id}) in told
+    for values in ({"about": "x"}, {"about": find_person(taken).public_id}, {"details": None}):
+        refuse(values, (AuditEntry.what == "member_invited") & (AuditEntry.about == public_id))
+    refuse(
+        {"about": public_id}, (AuditEntry.what == "member_invited") & (AuditEntry.about == taken)
+    )
+    refuse({"details": {"role": "owner"}}, AuditEntry.about == "kim@example.org")
+
+
+def come(team: Team, email: str, role: str) -> None:
+    """By an invitation of the owner's."""
+    join_as_new(invite(membership(team), email, role)[1], "", PASSWORD)
+
+
+def change_address(was: str, is_: str) -> None:
+    """As the account's page does."""
+    with writing() as session:
+        user = find_person(was)
+        user.email = is_
+        note_account(session, "email_changed", user, {"email": change(was, is_)})
+
+
+def membership(team: Team, email: str = "") -> Membership:
+    db.session.rollback()
+    mine = (User.email == (email or team.email)) & (Membership.workspace_id == team.workspace_id)
+    return db.session.scalars(select(Membership).join(User).where(mine)).one()
 
 
 def test_of_a_person_who_is_there_no_entry_is_changed(person: FlaskClient) -> None:

@@ -73,7 +73,7 @@ class Actor:
         else:
             options["data"] = {"csrf_token": self._token(), **dict(parse_qsl(query))}
         answer = self.client.open(path, method=method, buffered=True, **options)
-        return int(answer.status_code), answer.text
+        return int(answer.status_code), answer.data.decode("utf-8", "replace")  # Or a file.
 
     def _token(self) -> str:
         """Of who is signed out, that of the sign-in form."""
