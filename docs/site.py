@@ -28,7 +28,7 @@ _WITHIN = re.compile(r"^( {3}| {7})(?! )")
 
 def on_files(files: Files, config: Any) -> Files:
     """In place of the documents' folder: all that is shown, by its path in the repository."""
-    theme = [file for file in files if file.abs_src_path is None]
+    theme = [file for file in files if file.src_dir != config["docs_dir"]]
     paths = sorted({path for pattern in SHOWN for path in ROOT.glob(pattern) if path.is_file()})
     shown = [
         File.generated(config, path.relative_to(ROOT).as_posix(), abs_src_path=str(path))
