@@ -19,6 +19,7 @@ COPY serving serving
 COPY migrations migrations
 COPY templates templates
 COPY static static
+COPY SECURITY.md ./
 COPY docs/*.md docs/
 COPY integrations integrations
 COPY deploy/start.sh deploy/healthy.py deploy/

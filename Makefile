@@ -52,6 +52,16 @@ $(DEV_READY): requirements-dev.txt requirements.txt | $(PY)
 	@$(PY) -m pip install -qq -r requirements-dev.txt
 	@touch $@ $(READY)
 
+# The site's packages have an environment of their own: nothing that runs or is tested needs them.
+DOCS_PY := $(VENV)/docs/bin/python
+DOCS_READY := $(VENV)/docs/.flowpulse-docs
+
+$(DOCS_READY): requirements-docs.txt | $(PY)
+	@echo "Installing the pinned packages for the documents' site (about a minute)"
+	@$(PY) -m venv $(VENV)/docs
+	@$(DOCS_PY) -m pip install -qq -r requirements-docs.txt
+	@touch $@
+
 # --- Running ----------------------------------------------------------------------------------
 
 # supervisord stays in the foreground and takes the place of the shell, so that a signal reaches it
@@ -142,6 +152,10 @@ lighthouse: $(DEV_READY) test-tools ## Print Lighthouse's scores of the main pag
 bench: $(DEV_READY) test-tools ## Measure what a request costs and rewrite docs/performance.md
 	@$(PY) -m bench $(BENCH_ARGS)
 
+.PHONY: bench-quick-start
+bench-quick-start: $(DEV_READY) test-tools ## Do what the quick start says on a fresh copy, with a clock
+	@$(PY) -m bench.quick_start
+
 .PHONY: bench-batch
 bench-batch: $(DEV_READY) ## Measure batches of several sizes and rewrite docs/performance-batch.md
 	@$(PY) -m bench.batch
@@ -184,6 +198,15 @@ bench-search: $(DEV_READY) ## Weigh an index of texts and rewrite docs/performan
 
 # --- Documents --------------------------------------------------------------------------------
 
+.PHONY: docs
+docs: $(DOCS_READY) ## Write the documents as a site into build/site; a broken link fails
+	@$(DOCS_PY) -m mkdocs build --quiet --strict
+	@echo "The documents are in build/site: open build/site/index.html in a browser."
+
+.PHONY: docs-serve
+docs-serve: $(DOCS_READY) ## Show that site at http://127.0.0.1:8008, anew after each change
+	@$(DOCS_PY) -m mkdocs serve --quiet --strict --dev-addr 127.0.0.1:8008
+
 .PHONY: docs-tables
 docs-tables: $(DEV_READY) ## Rewrite the tables that are drawn from code
 	@$(PY) -m docs.tables
@@ -191,8 +214,8 @@ docs-tables: $(DEV_READY) ## Rewrite the tables that are drawn from code
 	@mv docs/command-line.md.new docs/command-line.md
 
 .PHONY: screenshots
-screenshots: $(DEV_READY) test-tools ## Take the README's screenshots from a running server
-	@$(PY) -m docs.screenshots
+screenshots: $(DEV_READY) test-tools ## Take all pictures of the documents anew, from a server with made-up data
+	@$(PY) -m tests.pictures
 
 # --- Keeping house ----------------------------------------------------------------------------
 
@@ -214,6 +237,10 @@ pins: $(PY) ## Work out requirements*.txt anew from requirements*.in
 	  --output-file $(VENV)/pins/hashed.txt requirements.txt
 	@{ echo "# Made by make pins from requirements.txt."; grep -v "^--" $(VENV)/pins/hashed.txt; } \
 	  > requirements-hashed.txt
+	@rm -rf $(VENV)/pins && $(PY) -m venv $(VENV)/pins
+	@$(VENV)/pins/bin/python -m pip install -qq -r requirements-docs.in
+	@{ echo "# Made by make pins from requirements-docs.in."; \
+	   $(VENV)/pins/bin/python -m pip freeze -q; } > requirements-docs.txt
 	@rm -rf $(VENV)/pins
 
 .PHONY: clean

@@ -1,7 +1,6 @@
 """Nothing in the documents is typed twice: the drawn tables are fresh, the links lead somewhere."""
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -10,9 +9,9 @@ from app.extensions import db
 from app.ingest.batch_body import MOST_EVENTS
 from app.ingest.limits import BURST_FACTOR
 from bench.subjects import LIMITS_ON
-from docs import screenshots
 from docs.tables import PAGES, ROOT
 from tests.drills import record, reliability
+from tests.pictures.pages import IMAGES, list_pictures
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 MOST_BYTES = 2_000_000
@@ -40,33 +39,21 @@ def test_the_page_of_reliability_is_what_the_drills_found() -> None:
     assert {file.stem for file in record.FOLDER.iterdir()} <= reliability.DRILLS.keys()
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_a_link_to_a_file_leads_to_it(path: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", path.read_text()):
-        assert (path.parent / target).exists(), target
-
-
 def test_each_picture_is_shown_by_a_document_and_each_that_is_shown_is_there() -> None:
     shown = {
         (path.parent / target).resolve()
-        for path in DOCUMENTS
+        for path in (*DOCUMENTS, ROOT / "integrations/README.md")
         for target in re.findall(r'src(?:set)?="(?!https?:)([^"]+)"', path.read_text())
     }
-    assert set((ROOT / "docs/images").iterdir()) == shown
+    assert set(IMAGES.iterdir()) == shown
 
 
-def test_a_picture_is_taken_of_each_page_that_is_shown() -> None:
-    taken = {
-        f"{name}-{look}.webp"
-        for name in screenshots.PAGES
-        for look in screenshots.LOOKS
-        if look != "phone" or name not in screenshots.ONLY_WIDE
-    }
-    assert {path.name for path in screenshots.IMAGES.iterdir()} == taken
+def test_each_picture_is_one_that_the_tests_take_and_none_is_missing() -> None:
+    assert {path.name for path in IMAGES.iterdir()} == list_pictures(), "run `make screenshots`"
 
 
 def test_all_pictures_together_stay_light() -> None:
-    assert sum(path.stat().st_size for path in screenshots.IMAGES.iterdir()) < MOST_BYTES
+    assert sum(path.stat().st_size for path in IMAGES.iterdir()) < MOST_BYTES
 
 
 @pytest.mark.parametrize(

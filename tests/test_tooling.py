@@ -47,12 +47,14 @@ def pins(name: str) -> dict[str, str]:
     return {normalise(match["name"]): match["version"] for match in found if match}
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-dev.txt", "requirements-docs.txt"]
+)
 def test_every_package_is_pinned_to_one_version(name: str) -> None:
     assert [line for line in lines(name) if not PIN.fullmatch(line)] == []
 
 
-@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-docs"])
 def test_what_is_asked_for_is_pinned(name: str) -> None:
     wanted = {normalise(re.split(r"[\[=<>]", line)[0]) for line in lines(f"{name}.in")}
     assert wanted <= set(pins(f"{name}.txt"))
@@ -95,7 +97,7 @@ def test_make_alone_lists_every_command_for_people() -> None:
     answer = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
     targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert re.findall(r"^  make ([a-z-]+) ", answer.stdout, re.MULTILINE) == targets
-    assert {"run", "test", "lint", "format", "bench", "drills"} <= set(targets)
+    assert {"run", "test", "lint", "format", "bench", "drills", "docs"} <= set(targets)
 
 
 def test_the_web_server_reads_the_env_file_too(

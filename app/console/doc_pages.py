@@ -9,17 +9,24 @@ from markupsafe import Markup
 from sqlalchemy import select
 
 from app.console.guards import current_workspace, is_reader, may, protect_reading
-from app.console.integration_files import STAND_IN, fill, read_file
-from app.console.integrations import GUIDES, INTEGRATIONS, page_file, read_page
+from app.console.guides import GUIDES, SECTIONS
+from app.console.integration_files import STAND_IN, fill, has_stand_ins, read_file
+from app.console.integrations import INTEGRATIONS, page_file, read_page
 from app.console.prose import inline
 from app.console.snippet_parts import Target
 from app.extensions import db
+from app.invocation import as_installed
 from app.links import public_url
 from app.models import ApiKey, Workflow
 
 MOST_LISTED = 100
 _README = re.compile(r"(?:\.\./)+(?:integrations/)?([\w-]+)/README\.md|\./([\w-]+)/README\.md")
 _GUIDE = re.compile(r"(?:[\w./]*/)?([\w-]+)\.md")
+_OWN_PAGES = {
+    "integrations": "doc_pages.show_index",
+    "troubleshooting": "troubleshooting.show_table",
+}
+"""Documents that the app shows in another form."""
 
 blueprint = Blueprint("doc_pages", __name__)
 protect_reading(blueprint)
@@ -40,6 +47,11 @@ def show_index() -> str:
     return render_template("console/integrations.html", integrations=INTEGRATIONS)
 
 
+@blueprint.get("/docs/guides")
+def show_guides() -> str:
+    return render_template("console/guides.html", sections=SECTIONS)
+
+
 @blueprint.get("/docs/<name>")
 def show_page(name: str) -> str:
     document = read_page(name)
@@ -51,7 +63,9 @@ def show_page(name: str) -> str:
         name=name,
         document=document,
         integrations=INTEGRATIONS,
+        sections=SECTIONS,
         is_guide=name in GUIDES,
+        is_filled=has_stand_ins(document),
         filling=filling,
         **_drawing(name, filling.target),
     )
@@ -92,10 +106,10 @@ def _drawing(name: str, target: Target) -> dict[str, Any]:
     """What the macros draw blocks with."""
 
     def draw_inline(text: str) -> Markup:
-        return inline(fill(text, target), resolve)
+        return inline(fill(as_installed(text), target), resolve)
 
     def draw_code(text: str, language: str) -> str:
-        return fill(text, target, language)
+        return fill(as_installed(text), target, language)
 
     def draw_file(file: str) -> str:
         """Of this page's folder, or `../NAME/FILE` of another's."""
@@ -111,7 +125,9 @@ def resolve(link: str) -> str | None:
     if link.startswith(("https://", "http://")) or not path:
         return link
     found = _README.fullmatch(path) or _GUIDE.fullmatch(path)
-    name = next((each for each in found.groups() if each), "") if found else ""
+    name = next((each for each in found.groups() if each), "").lower() if found else ""
+    if name in _OWN_PAGES:
+        return url_for(_OWN_PAGES[name]) + mark + anchor
     if page_file(name):
         return url_for("doc_pages.show_page", name=name) + mark + anchor
     return None

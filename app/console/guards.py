@@ -118,6 +118,7 @@ PUBLIC = frozenset(
         "markdown.show_reference",
         "markdown.show_document",
         "docs.show_reference",
+        "doc_pages.show_guides",
         "doc_pages.show_index",
         "doc_pages.show_page",
         "runner.show_runner",

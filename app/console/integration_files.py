@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from app.console.prose import Document
 from app.console.snippet_parts import PLACEHOLDER, Target
 
 ROOT = Path(__file__).parent.parent.parent
@@ -51,6 +52,14 @@ within double quotes, or within single ones in shell and PHP."""
 def read_file(path: str, target: Target = STAND_IN) -> str:
     """The file of integrations/, such as `n8n/error-workflow.json`, for this target."""
     return fill(_read(path), target, path.rpartition(".")[2])
+
+
+def has_stand_ins(document: Document) -> bool:
+    """Whether it shows anything that would be the reader's own."""
+    return any(
+        block.kind == "file" or _STAND_INS.search("\n".join((block.text, *block.items)))
+        for block in document.blocks
+    )
 
 
 def fill(text: str, target: Target, language: str = "") -> str:

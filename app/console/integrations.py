@@ -4,7 +4,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from app.console.integration_files import FOLDER, ROOT
+from app.console.guides import GUIDES
+from app.console.integration_files import FOLDER
 from app.console.prose import Document, read_document
 
 
@@ -38,15 +39,14 @@ INTEGRATIONS = {
         Integration("http", "Any HTTP client", "globe", "curl to start from"),
     )
 }
-GUIDES = {"reliable-sending": ROOT / "docs" / "reliable-sending.md"}
-"""Documents that are pages too, by their address under /docs."""
 
 
 def page_file(name: str) -> Path | None:
     """The document of the page /docs/NAME."""
     if name in INTEGRATIONS:
         return FOLDER / name / "README.md"
-    return GUIDES.get(name)
+    guide = GUIDES.get(name)
+    return guide.file if guide else None
 
 
 @cache

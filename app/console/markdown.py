@@ -20,8 +20,11 @@ from app.links import public_url
 from app.problems import PROBLEMS
 
 FOLDER = Path(__file__).parent.parent.parent / "docs"
-FIRST = ("pings", "batch", "clients", "troubleshooting")
+FIRST = ("using-the-api", "pings", "batch", "clients", "troubleshooting")
 OPTIONAL = (
+    "quick-start",
+    "concepts",
+    "faq",
     "alerts",
     "channels",
     "schedules",
@@ -30,6 +33,7 @@ OPTIONAL = (
     "monitoring",
     "console",
     "command-line",
+    "self-hosting",
     "deployment",
     "backup",
     "retention",

@@ -1,17 +1,22 @@
 """Documents as pages: the part of Markdown that docs/ and integrations/ use, as blocks to draw."""
 
 import re
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-_FENCE = re.compile(r"```(\w*)$")
+_FENCE = re.compile(r" *```(\w*)$")
 _HEADING = re.compile(r"(#{1,3}) (.+)")
 _ITEM = re.compile(r"(- |\d+\. )(.+)")
+_INDENTED = " " * 4
+_CELL_END = re.compile(r"(?<!\\)\|")
 _FILE = re.compile(r"\[([\w.@-]+)\]\(((?:\.\./[\w-]+/)?\1)\)")
-_INLINE = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*|\[([^\]]+)\]\(([^)]+)\)")
+_INLINE = re.compile(
+    r"`([^`]+)`|\*\*([^*]+)\*\*|\[([^\]]+)\]\(([^)]+)\)|(?<![\w*])\*([^*\s][^*]*)\*(?![\w*])"
+)
 _NOT_AN_ID = re.compile(r"[^a-z0-9]+")
 Resolve = Callable[[str], str | None]
 
@@ -22,7 +27,10 @@ class ProseError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """`kind` is the macro that draws it: heading, text, bullets, steps, table, code or file."""
+    """`kind` is the macro that draws it: heading, text, quote, bullets, steps, table, code or file.
+
+    `level` is a heading's, or the number that the first of the steps has.
+    """
 
     kind: str
     text: str = ""
@@ -49,11 +57,19 @@ def read_document(text: str) -> Document:
     title, lead, *blocks = [*_read_blocks(text.splitlines()), Block(""), Block("")]
     if (title.kind, title.level, lead.kind) != ("heading", 1, "text"):
         raise ProseError("A document begins with a title and a paragraph.")
-    return Document(title.text, lead.text, tuple(blocks[:-2]))
+    return Document(title.text, lead.text, tuple(_without_empty(blocks[:-2])))
+
+
+def _without_empty(blocks: Sequence[Block]) -> Iterator[Block]:
+    """Without headings under which there were only pictures."""
+    for block, following in zip(blocks, (*blocks[1:], Block("heading")), strict=True):
+        if (block.kind, following.kind) != ("heading", "heading") or following.level > block.level:
+            yield block
 
 
 def inline(text: str, resolve: Resolve) -> Markup:
-    """Code, bold and links as HTML, all else escaped; a link that leads nowhere is its text."""
+    """Code, bold, stress and links as HTML, all else escaped; a link that leads nowhere is its
+    text."""
     return Markup("").join(_draw_pieces(text, resolve))
 
 
@@ -67,11 +83,13 @@ def _draw_pieces(text: str, resolve: Resolve) -> Iterator[Markup]:
 
 
 def _draw_piece(found: re.Match[str], resolve: Resolve) -> Markup:
-    code, bold, label, target = found.groups()
+    code, bold, label, target, stressed = found.groups()
     if code:
         return Markup("<code>{}</code>").format(code)
     if bold:
         return Markup("<strong>{}</strong>").format(bold)
+    if stressed:
+        return Markup("<em>{}</em>").format(stressed)
     address, drawn = resolve(target), inline(label, resolve)
     if address is None:
         return drawn
@@ -79,29 +97,54 @@ def _draw_piece(found: re.Match[str], resolve: Resolve) -> Markup:
 
 
 def _read_blocks(lines: Sequence[str]) -> list[Block]:
+    """What is HTML, pictures and comments, is left out."""
     blocks: list[Block] = []
     place = 0
     while place < len(lines):
         fence = _FENCE.match(lines[place])
         if fence:
             end = _find_end(lines, place)
-            code = "\n".join(lines[place + 1 : end]) + "\n"
+            code = textwrap.dedent("\n".join(lines[place + 1 : end]) + "\n")
             blocks.append(Block("code", code, language=fence[1]))
             place = end + 1
+        elif lines[place].startswith(_INDENTED):
+            end = _find_dedent(lines, place)
+            blocks.append(
+                Block("code", textwrap.dedent("\n".join(lines[place:end])).strip() + "\n")
+            )
+            place = end
         elif lines[place].strip():
-            end = place
-            while end < len(lines) and lines[end].strip() and not _FENCE.match(lines[end]):
-                end += 1
-            blocks.append(_read_block(lines[place:end]))
+            end = _find_next(lines, place)
+            if not lines[place].startswith("<"):
+                blocks.append(_read_block(lines[place:end]))
             place = end
         else:
             place += 1
     return blocks
 
 
+def _find_next(lines: Sequence[str], start: int) -> int:
+    """Where the text ends: before an empty line, a fence, or, if it goes on with an item, the next
+    item."""
+    goes_on = lines[start].startswith(" ")
+    for place in range(start, len(lines)):
+        line = lines[place]
+        if not line.strip() or _FENCE.match(line) or (goes_on and _ITEM.match(line)):
+            return place
+    return len(lines)
+
+
+def _find_dedent(lines: Sequence[str], start: int) -> int:
+    """Where the indented block ends; empty lines within it belong to it."""
+    place = start
+    while place < len(lines) and (not lines[place].strip() or lines[place].startswith(_INDENTED)):
+        place += 1
+    return place
+
+
 def _find_end(lines: Sequence[str], start: int) -> int:
     for place in range(start + 1, len(lines)):
-        if lines[place] == "```":
+        if lines[place].strip() == "```":
             return place
     raise ProseError(f"The block of line {start + 1} does not end.")
 
@@ -111,13 +154,23 @@ def _read_block(lines: Sequence[str]) -> Block:
     if heading := _HEADING.fullmatch(joined):
         return Block("heading", heading[2], level=len(heading[1]))
     if item := _ITEM.match(lines[0]):
-        return Block("bullets" if item[1] == "- " else "steps", items=tuple(_read_items(lines)))
+        items = tuple(_read_items(lines))
+        if item[1] == "- ":
+            return Block("bullets", items=items)
+        return Block("steps", items=items, level=int(item[1].rstrip(". ")))
     if lines[0].startswith("|"):
-        rows = [tuple(cell.strip() for cell in line.strip("| ").split("|")) for line in lines]
+        rows = [_read_row(line) for line in lines]
         return Block("table", rows=(rows[0], *rows[2:]))
+    if lines[0].startswith("> "):
+        return Block("quote", " ".join(line.removeprefix("> ") for line in lines))
     if named := _FILE.fullmatch(joined):
         return Block("file", named[2], items=(named[1],))
     return Block("text", joined)
+
+
+def _read_row(line: str) -> tuple[str, ...]:
+    cells = _CELL_END.split(line.strip().removeprefix("|").removesuffix("|"))
+    return tuple(cell.strip().replace("\\|", "|") for cell in cells)
 
 
 def _read_items(lines: Sequence[str]) -> Iterator[str]:

@@ -7,8 +7,16 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.console.doc_pages import resolve
-from app.console.integration_files import ESCAPES, FOLDER, STAND_IN, fill, read_file
-from app.console.integrations import GUIDES, INTEGRATIONS, page_file, read_page
+from app.console.guides import GUIDES
+from app.console.integration_files import (
+    ESCAPES,
+    FOLDER,
+    STAND_IN,
+    fill,
+    has_stand_ins,
+    read_file,
+)
+from app.console.integrations import INTEGRATIONS, page_file, read_page
 from app.console.prose import Document, ProseError, inline, read_document
 from app.console.snippet_parts import Target
 from app.console.snippets import TOOLS
@@ -18,6 +26,8 @@ from tests.console.pages import open_page
 from tests.factories import Team, make_team
 
 PAGES = [*INTEGRATIONS, *GUIDES]
+FILLED = [*INTEGRATIONS, "quick-start", "reliable-sending"]
+"""Pages with the reader's values; some other guides have them too."""
 once = pytest.mark.once
 
 
@@ -77,6 +87,41 @@ def test_a_document_is_read_as_blocks() -> None:
 
 
 @once
+def test_what_guides_use_beyond_that_is_read_too() -> None:
+    text = (
+        "# Title\n\n<picture>\n  <img src=x>\n</picture>\n\nLead\n\n"
+        "    ls\n\n      -l\n\n2. second\n\n   ```sh\n   ls\n   ```\n\n   so.\n3. third\n\n"
+        "| | B |\n|---|---|\n| `a\\|b` | |\n\n> a\n> b\n\n<!-- c -->\n\n"
+        "## Only pictures\n\n<img>\n\n## Next\n\nText\n\n## Last\n\n<img>\n"
+    )
+    blocks = read_document(text).blocks
+    kinds = ["code", "steps", "code", "text", "steps", "table", "quote", "heading", "text"]
+    assert [block.kind for block in blocks] == kinds
+    indented, steps, fenced, _, third, table, quote, heading, _ = blocks
+    assert (indented.text, fenced.text, fenced.language) == ("ls\n\n  -l\n", "ls\n", "sh")
+    assert (steps.level, steps.items, quote.text) == (2, ("second",), "a b")
+    assert (third.level, third.items) == (3, ("third",))
+    assert table.rows == (("", "B"), ("`a|b`", ""))
+    assert heading.text == "Next"
+    assert inline("*so* 2 * 3 * 4 `*`", lambda link: None) == "<em>so</em> 2 * 3 * 4 <code>*</code>"
+
+
+@once
+@pytest.mark.parametrize("name", GUIDES)
+def test_a_link_of_a_guide_leads_to_a_place_that_is_there(client: FlaskClient, name: str) -> None:
+    """To a place on a page, where it names one; what only the repository has is text."""
+    page = open_page(client, f"/docs/{name}")
+    places = {link for link in page.links if link.startswith("/docs/") and "#" in link}
+    for path, _, place in (link.partition("#") for link in places):
+        other = page_file(path.removeprefix("/docs/"))
+        assert other and place in _anchors(other.read_text("utf-8")), f"{path}#{place}"
+
+
+def _anchors(text: str) -> set[str]:
+    return {block.anchor for block in read_document(text).blocks if block.kind == "heading"}
+
+
+@once
 @pytest.mark.parametrize("text", ["", "no title", "# Title only", "# T\n\nLead\n\n```sh\nls"])
 def test_what_is_no_document_says_so(text: str) -> None:
     with pytest.raises(ProseError):
@@ -123,7 +168,7 @@ def test_a_hostile_value_stays_within_its_quotes_or_out() -> None:
 
 
 @once
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", FILLED)
 def test_signed_out_a_page_shows_the_stand_ins(client: FlaskClient, team: Team, name: str) -> None:
     text = open_page(client, f"/docs/{name}").text
     assert document_of(name).title in text
@@ -131,7 +176,7 @@ def test_signed_out_a_page_shows_the_stand_ins(client: FlaskClient, team: Team, 
     assert team.slug not in text
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", FILLED)
 def test_a_reader_finds_address_slug_and_the_keys_name_and_never_its_secret(
     owner: FlaskClient, team: Team, name: str
 ) -> None:
@@ -141,6 +186,18 @@ def test_a_reader_finds_address_slug_and_the_keys_name_and_never_its_secret(
     assert team.key not in answer.text
     assert "fp_your_key" in answer.text
     assert "Put the secret of" in answer.text
+
+
+@once
+@pytest.mark.parametrize("name", GUIDES)
+def test_a_guide_is_shown_with_the_way_to_all_others(client: FlaskClient, name: str) -> None:
+    page = open_page(client, f"/docs/{name}")
+    assert document_of(name).title in page.text
+    assert {f"/docs/{each}" for each in GUIDES} <= set(page.links)
+    document = document_of(name)
+    assert ("Sign in" in page.text and "yours are filled in" in page.text) == has_stand_ins(
+        document
+    )
 
 
 def test_workflow_and_key_are_chosen(owner: FlaskClient, team: Team) -> None:
@@ -175,7 +232,10 @@ def test_all_pages_are_found_from_the_index_and_the_wizard_leads_there(
     owner: FlaskClient, team: Team
 ) -> None:
     index = open_page(owner, "/docs/integrations").links
-    assert {f"/docs/{name}" for name in PAGES} <= set(index)
+    assert {f"/docs/{name}" for name in INTEGRATIONS} <= set(index)
+    guides = open_page(owner, "/docs/guides").links
+    assert {f"/docs/{name}" for name in GUIDES} <= set(guides)
+    assert "/docs/guides" in index
     assert "/docs/integrations" in open_page(owner, "/docs").links
     assert "/docs/integrations" in open_page(owner, "/connect").links
     choice = f"/connect?tool=n8n&workflow={team.workflow_public_id}&key=own"
@@ -186,9 +246,12 @@ def test_all_pages_are_found_from_the_index_and_the_wizard_leads_there(
 def test_links_lead_within_the_app_or_are_text(client: FlaskClient) -> None:
     with client.application.test_request_context():
         assert resolve("../shell/README.md") == "/docs/shell"
-        assert resolve("../integrations/README.md") is None
+        assert resolve("../integrations/README.md") == "/docs/integrations"
+        assert resolve("troubleshooting.md#missing") == "/troubleshooting#missing"
+        assert resolve("SECURITY.md") == "/docs/security"
+        assert resolve("../README.md#configure") is None
         assert resolve("../../docs/reliable-sending.md#the-clock") == (
             "/docs/reliable-sending#the-clock"
         )
-        assert resolve("../../docs/clients.md") is None
+        assert resolve("../../docs/performance.md") is None
         assert resolve("https://x.example") == "https://x.example"

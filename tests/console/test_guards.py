@@ -177,7 +177,7 @@ def test_who_is_in_no_workspace_any_more_can_read_the_documents_and_sign_out(
         session.execute(delete(Membership).where(Membership.user_id == gone))
     page = open_page(member, "/", 403)
     assert "You belong to no workspace" in page.text
-    for path in ("/docs", "/docs/n8n", "/docs/integrations", "/troubleshooting"):
+    for path in ("/docs", "/docs/n8n", "/docs/guides", "/docs/integrations", "/troubleshooting"):
         assert member.get(path).status_code == 200, path
     token = page.form("/sign-out").fields
     assert member.post("/sign-out", data=token).status_code == 303

@@ -177,6 +177,7 @@ EXCEPTIONS = {
     "channels.show_channels": "Channels stay until somebody removes them.",
     "connect.show_connect": "Instructions.",
     "delivery.show_delivery": "The tries of one delivery go with it.",
+    "doc_pages.show_guides": "A text.",
     "doc_pages.show_index": "A text.",
     "doc_pages.show_page": "A text.",
     "docs.show_reference": "A text.",

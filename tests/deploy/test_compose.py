@@ -119,4 +119,4 @@ def test_ci_runs_all_checks_and_keeps_the_list_of_parts() -> None:
     assert workflow["permissions"] == {"contents": "read"}
     assert {"push", "pull_request"} <= set(workflow[True])
     commands = (ROOT / ".ci" / "run").read_text().splitlines()
-    assert {"make lint", "make audit", "make sbom", "make test"} <= set(commands)
+    assert {"make lint", "make audit", "make sbom", "make docs", "make test"} <= set(commands)

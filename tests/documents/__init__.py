@@ -1,0 +1,1 @@
+"""The documents' commands: each is run by a test, or it is said why not."""

@@ -1,0 +1,92 @@
+"""Commands of the documents that are not simply run as they stand: one line each.
+
+All others are, by `test_commands.py`; so a new one needs a line here only where it can't be.
+"""
+
+from typing import NamedTuple
+
+from tests.factories import PASSWORD
+
+
+class How(NamedTuple):
+    """`test` runs it; `why` it isn't run at all. Otherwise it is run with what differs: what goes
+    before it, what is typed, its exit status, and words that are replaced."""
+
+    test: str = ""
+    why: str = ""
+    before: str = ""
+    stdin: str = ""
+    status: int = 0
+    replaced: tuple[tuple[str, str], ...] = ()
+
+
+FOREIGN = "tests/main_job/test_foreign_senders.py"
+PINGS = "tests/main_job/test_pings.py"
+MAKE_RUN = How("tests/test_serving.py::test_make_run_answers_and_stops_quietly")
+PAGE_OF_MOVING = How(f"{FOREIGN}::test_the_page_s_commands_work_as_they_stand")
+DOCKER = How(why="needs Docker: tests/deploy/test_image.py runs the image's own command without")
+WORKERLESS = (("--app wsgi doctor", "--app wsgi doctor || test $? = 1"),)
+"""It misses the worker, and says so."""
+SECOND_WORKSPACE = '.venv/bin/flask --app wsgi workspace create "Second" --owner ana@example.org\n'
+"""The only one can't be deleted."""
+
+EXCEPTIONS: dict[tuple[str, str], How] = {
+    ("README.md", "make run"): MAKE_RUN,
+    ("README.md", "make test"): How(why="it runs this test"),
+    ("README.md", "pkill -HUP"): How(
+        "tests/test_serving.py::test_the_readmes_commands_restart_the_web_server_and_the_worker"
+    ),
+    ("docs/backup.md", "/tmp/rehearsal"): How(replaced=WORKERLESS),
+    ("docs/clients.md", "pip wheel"): How(
+        "tests/clients/test_packages.py::test_the_wheel_works_in_an_environment_of_its_own"
+    ),
+    ("docs/data.md", "workspace export"): How(
+        replaced=((".venv/bin/flask --app wsgi workspace import", "$ELSEWHERE workspace import"),)
+    ),
+    ("docs/data.md", "workspace delete"): How(stdin="My workspace\n", before=SECOND_WORKSPACE),
+    ("docs/data.md", "user delete"): How(stdin="bo@example.org\n"),
+    ("docs/deployment.md", "compose logs flowpulse"): DOCKER,
+    ("docs/deployment.md", "POSTGRES_PASSWORD"): DOCKER,
+    ("docs/deployment.md", "cp flowpulse:/data"): DOCKER,
+    ("docs/deployment.md", "compose stop flowpulse"): DOCKER,
+    ("docs/deployment.md", "useradd"): How(
+        why="needs root and systemd: tests/deploy/test_units.py reads the units"
+    ),
+    ("docs/moving-to-postgresql.md", "move --to postgresql://flowpulse@"): How(
+        "tests/cli/test_move.py::test_every_row_of_every_table_arrives_as_it_was"
+    ),
+    ("docs/moving-to-postgresql.md", "createuser"): How(
+        why="needs the administrator's account of a PostgreSQL"
+    ),
+    ("docs/moving-to-postgresql.md", "copy.db"): How(
+        "tests/cli/test_move.py::test_every_row_of_every_table_arrives_as_it_was"
+    ),
+    ("docs/moving.md", "address create nightly-backup"): PAGE_OF_MOVING,
+    ("docs/moving.md", "HEALTHCHECKS_API_KEY"): How(
+        f"{FOREIGN}::test_an_import_from_a_server_and_its_addresses"
+    ),
+    ("docs/moving.md", "checks.json"): PAGE_OF_MOVING,
+    ("docs/moving.md", 'workflow create "Router'): PAGE_OF_MOVING,
+    ("docs/moving.md", "--slug nightly-job"): PAGE_OF_MOVING,
+    ("docs/moving.md", "workflows.json"): PAGE_OF_MOVING,
+    ("docs/pings.md", "ping/nightly-backup || true"): How(
+        f"{PINGS}::test_each_line_of_the_recipes_has_a_key_of_its_own_that_a_retry_keeps"
+    ),
+    ("docs/pings.md", "out=$("): How(
+        f"{PINGS}::test_the_recipe_tells_the_end_of_any_output_and_keeps_the_status"
+    ),
+    ("docs/quick-start.md", "make run"): MAKE_RUN,
+    ("docs/quick-start.md", "endedAt"): How(status=22),
+    ("docs/reliability.md", "-m drill"): How(why="takes an hour: `make drills`"),
+    ("docs/self-hosting.md", "wsgi doctor"): How(replaced=WORKERLESS),
+    ("docs/signing-in.md", "reset-password"): How(
+        stdin=PASSWORD, replaced=(("reset-password", "reset-password --password-stdin"),)
+    ),
+    ("integrations/dbt/README.md", "flowpulse_dbt.py"): How(
+        "tests/integrations/test_languages.py::test_the_wrapper_of_dbt_tells_which_nodes_failed"
+    ),
+    ("integrations/shell/README.md", "flowpulse.sh"): How(
+        "tests/integrations/test_shells.py::test_the_function_ends_like_the_job_and_tells_its_output"
+    ),
+}
+"""By document and words that only this piece of it has."""

@@ -1,0 +1,1 @@
+"""The documents' pictures, taken of a real server: `make screenshots`."""
