@@ -24,7 +24,7 @@ from tests.teams import LiveTeam, make_live_team
 
 KEYLESS_RATE, KEYLESS_SECONDS = 10_000, 300
 ONE_KEY_RATE, ONE_KEY_SECONDS = 2_000, 60
-GOOD_CLIENTS, GOOD_RATE = 2, 10
+GOOD_CLIENTS, GOOD_RATE = 8, 10
 LOOK_SECONDS = 5.0
 """Between two looks at the log."""
 ROW_KB = 4.0
