@@ -1,7 +1,7 @@
 """The audit log forgets the address of a person also where it tells of an invitation.
 
 Revision ID: 0025
-Revises: 0023
+Revises: 0024
 """
 
 import runpy
@@ -10,7 +10,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0025"
-down_revision = "0023"
+down_revision = "0024"
 branch_labels = None
 depends_on = None
 
