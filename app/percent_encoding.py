@@ -9,13 +9,13 @@ import re
 _RUN = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 
 
-def unquote(text: str, encoding: str = "utf-8") -> str:
-    """As `urllib.parse.unquote`: what is no text in this encoding becomes U+FFFD."""
+def unquote(text: str, encoding: str = "utf-8", errors: str = "replace") -> str:
+    """As `urllib.parse.unquote`: `errors` says what becomes of what is no text in this encoding."""
     return _RUN.sub(
-        lambda run: bytes.fromhex(run[0].replace("%", "")).decode(encoding, "replace"), text
+        lambda run: bytes.fromhex(run[0].replace("%", "")).decode(encoding, errors), text
     )
 
 
-def unquote_plus(text: str) -> str:
+def unquote_plus(text: str, errors: str = "replace") -> str:
     """As `urllib.parse.unquote_plus`: a form's text, whose blanks may be written as `+`."""
-    return unquote(text.replace("+", " "))
+    return unquote(text.replace("+", " "), errors=errors)

@@ -9,11 +9,12 @@ from sqlalchemy import func, select
 from app.alerting.kinds import KINDS
 from app.beginnings import mask_beginning, most_read
 from app.clock import now
+from app.console.access import ACCESS
 from app.console.alerts import explain_alert, list_alerted, list_open
 from app.console.attention_lines import Line, Situation
 from app.console.backup_trouble import look_at_backups
 from app.console.formatting import number, plural
-from app.console.guards import ACCESS, may
+from app.console.guards import may
 from app.console.hidden import visible
 from app.console.mails import name_mails
 from app.console.open_problems import Group, load_newest

@@ -4,7 +4,8 @@ from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from app.console.guards import ACCESS, current_workspace, may
+from app.console.access import ACCESS
+from app.console.guards import current_workspace, may
 from app.console.mails import name_mails
 from app.extensions import db
 from app.models import Delivery, DeliveryAttempt

@@ -7,7 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import delete, select
 
-from app.console.guards import ACCESS, PUBLIC
+from app.console.access import ACCESS, PUBLIC
 from app.extensions import writing
 from app.models import ROLES, Membership, User, UserSession
 from app.workspaces.api_keys import create_api_key

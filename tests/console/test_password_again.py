@@ -13,7 +13,7 @@ from sqlalchemy import delete, select, update
 from app.channels.sealing import unseal
 from app.clock import now
 from app.console import guards
-from app.console.guards import FRESH
+from app.console.access import FRESH
 from app.extensions import db, writing
 from app.models import ApiKey, Channel, UserSession
 from tests.console.pages import Page, open_page, send_form, sign_in, submit
