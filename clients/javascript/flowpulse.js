@@ -170,7 +170,8 @@ function refuse(url, { status, headers }, problem) {
   if (problem.code) return new RefusedError(status, problem);
   const location = headers.get("Location");
   if (location && status >= 300 && status < 400) {
-    const detail = `${url} leads on to ${location.slice(0, 200)}, and redirects are not followed.`;
+    const there = location.split("/api/v1/")[0].slice(0, 200);
+    const detail = `${url} leads on to ${there}, and redirects are not followed.`;
     return new RefusedError(status, { code: "redirected", detail: `${detail} Set url to that.` });
   }
   if (RETRIED.has(status)) {

@@ -370,7 +370,8 @@ def _refuse(url: str, status: int, problem: dict[str, Any], location: str | None
     if problem.get("code"):
         return RefusedError(status, problem)
     if location and 300 <= status < 400:
-        detail = f"{url} leads on to {location[:200]}, and redirects are not followed."
+        there = location.partition("/api/v1/")[0][:200]
+        detail = f"{url} leads on to {there}, and redirects are not followed."
         return RefusedError(status, {"code": "redirected", "detail": f"{detail} Set url to that."})
     if status in RETRIED:
         detail = "Something before FlowPulse answered in its place, or it said no more."
