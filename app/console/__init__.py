@@ -183,6 +183,7 @@ def init_console(app: Flask) -> None:
 
 
 def _answer_old_form(error: CSRFError) -> ResponseReturnValue:
+    enter_if_named()  # What was typed is shown to them, and not sent on by itself.
     kept = keep_form()
     if kept:
         return show_kept(kept, 400)

@@ -14,7 +14,7 @@ from sqlalchemy import select as choose
 
 from app.clock import timestamp
 from app.extensions import db, writing
-from app.models import Membership, RateBucket, User, UserSession, Workspace
+from app.models import Identity, Membership, RateBucket, User, UserSession, Workspace
 from app.workspaces.people import find_by_password, is_instance_owner, is_set_up
 from app.workspaces.sessions import start_session
 from app.workspaces.tries import of_account, take
@@ -193,6 +193,19 @@ def test_a_lost_device_is_forgotten_and_all_sessions_end(run: Run) -> None:
     assert "the password alone" in run("user", "reset-two-factor", team.email).stdout
     person = person_of(team.email)
     assert not is_on(person) and count_codes(person) == 0
+    assert [each.end_reason for each in UserSession.query] == ["reset"]
+
+
+def test_a_link_to_a_provider_is_forgotten_and_all_sessions_end(run: Run) -> None:
+    team = make_team()
+    refused = run("user", "unlink", team.email, exit_code=1)
+    assert "is linked to nobody" in refused.output
+    with writing() as session:
+        session.add(Identity(user_id=person_of(team.email).id, issuer="https://id", subject="7"))
+    start_session(person_of(team.email), "192.0.2.1", "")
+    told = run("user", "unlink", team.email.upper()).stdout
+    assert f"Whoever next signs in as {team.email}" in told
+    assert list(Identity.query) == []
     assert [each.end_reason for each in UserSession.query] == ["reset"]
 
 

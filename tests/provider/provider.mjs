@@ -7,9 +7,11 @@ import Provider from "oidc-provider";
 const [port, clientId, secret, ...redirects] = process.argv.slice(2);
 const issuer = `http://127.0.0.1:${port}`;
 
-const describe = (login) => {
+const find = (login) => {
   const [email, subject] = login.split("#");
-  return { sub: subject || email, email, email_verified: !email.includes("unverified"), name: "Ana At Provider" };
+  const claims = { email, email_verified: !email.includes("unverified"), name: "Ana At Provider" };
+  const sub = subject || email;
+  return { accountId: sub, claims: async () => ({ sub, ...claims }) };
 };
 
 const provider = new Provider(issuer, {
@@ -22,7 +24,7 @@ const provider = new Provider(issuer, {
   ],
   claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name"] },
   pkce: { required: () => true },
-  findAccount: (_, id) => ({ accountId: id, claims: async () => describe(id) }),
+  findAccount: (_, id) => find(id),
 });
 
 provider.listen(Number(port), "127.0.0.1");
