@@ -1,7 +1,8 @@
 """A database that has seen every version keeps all its rows through every upgrade, and then works.
 
-Each migration stands for a version, and what a tagged one had of them must not be changed. What an installation of that time may have
-in its tables is put in at each of them, so that each later migration finds rows of all before it.
+Each migration stands for a version, and what a tagged one had of them must not be changed. What an
+installation of that time may have in its tables is put in at each of them, so that each later
+migration finds rows of all before it.
 """
 
 import shutil
