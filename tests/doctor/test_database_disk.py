@@ -14,7 +14,7 @@ from app.doctor import database_disk
 from app.doctor.database_disk import GIGABYTE, DiskWatch, examine_disk, look_at_disk
 from app.doctor.machine_health import check_database_disk
 from app.extensions import db, is_sqlite
-from app.processing.disk_space import SETTING, Disk
+from app.processing.disk_space import SETTING, Disk, look_at
 from tests.console.pages import sign_in
 from tests.factories import make_team
 
@@ -53,15 +53,19 @@ def test_a_role_that_may_not_see_the_folder_gets_no_error(app: Flask) -> None:
 
 def test_elsewhere_a_setting_tells_what_the_database_may_take(elsewhere: Flask) -> None:
     assert examine_disk() is None
-    assert "disk_free_bytes" in str([family.name for family in list_families()])
+    assert measured("disk_size_bytes") == look_at(elsewhere.config["FLOWPULSE_DATA_DIR"]).total
     elsewhere.config[SETTING] = 20
     disk = examine_disk()
     assert disk is not None and disk.folder is None and disk.total == 20 * GIGABYTE
     assert 0 < disk.total - disk.free < GIGABYTE
-    found = {family.name: family.samples[0].value for family in list_families()}
-    assert found["flowpulse_disk_size_bytes"] == 20 * GIGABYTE
+    assert measured("disk_size_bytes") == 20 * GIGABYTE
     finding = check_database_disk()
     assert finding.state == "ok" and SETTING in finding.message
+
+
+def measured(name: str) -> float:
+    (family,) = [each for each in list_families() if each.name == f"flowpulse_{name}"]
+    return family.samples[0].value
 
 
 def test_what_is_reckoned_is_never_called_full() -> None:
