@@ -157,6 +157,7 @@ def test_twins_on_several_processes_make_each_event_once(
     assert ids == set(ids_of(answers[0])) and by_batch == {"twins": 100}
 
 
+@pytest.mark.once
 def test_single_events_are_answered_while_large_batches_come_in(
     make_server: Callable[..., LiveServer],
 ) -> None:

@@ -82,6 +82,7 @@ def impatient(share_server: Callable[..., LiveServer]) -> LiveServer:
     return share_server(worker=False, WEB_CONCURRENCY="1", FLOWPULSE_BODY_TIMEOUT_SECONDS="1")
 
 
+@pytest.mark.once
 def test_a_body_that_never_comes_is_408_and_in_the_log(impatient: LiveServer) -> None:
     server = impatient
     team = make_live_team(server)
