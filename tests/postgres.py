@@ -62,6 +62,7 @@ class PostgresCluster:
             self.settings["listen_addresses"] += f",{self.address.ip}"
         self.process: subprocess.Popen[bytes] | None = None
         self._connection: psycopg.Connection[tuple[object, ...]] | None = None
+        self._to_drop = ""
         self.has_template = False
         self.port = 0
         try:
@@ -92,6 +93,13 @@ class PostgresCluster:
         self._execute(
             sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
         )
+
+    def drop_later(self, name: str) -> None:
+        """Remove it with the next one: a connection that was closed just now is still on its way,
+        and the server would look for it once more after a tenth of a second."""
+        if self._to_drop:
+            self.drop_database(self._to_drop)
+        self._to_drop = name
 
     def crash(self) -> None:
         """End the server at once, as a crash would, and start it again on what is on disk."""
