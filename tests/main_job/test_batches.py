@@ -121,7 +121,7 @@ def retry_what_was_lost(
 def test_a_kill_in_mid_batch_loses_nothing_and_leaves_no_half(
     make_server: Callable[..., LiveServer],
 ) -> None:
-    kill_in_mid_batch(make_server, 3)
+    kill_in_mid_batch(make_server, 2)
 
 
 @pytest.mark.drill("kill_mid_batch")
