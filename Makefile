@@ -92,7 +92,8 @@ ONCE_MORE = { [ $$? = 1 ] && echo && echo "Once more, one at a time: what has ju
   $(PY) -m pytest --last-failed --last-failed-no-failures none --maxfail 3 -m "not drill" $(PYTEST_ARGS); }
 
 # The tests look for a browser by the same names (tests/browser.py). What is not there and can't be
-# installed is skipped by the tests, loudly; in CI they fail.
+# installed is skipped by the tests, loudly; in CI they fail. While that is fetched, all tests are
+# compiled, once: those who run them side by side would each do so.
 .PHONY: test-tools
 test-tools: $(DEV_READY)
 	@wanted=chromium; \
@@ -104,6 +105,7 @@ test-tools: $(DEV_READY)
 	command -v php >/dev/null || wanted="$$wanted php-cli"; \
 	PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || wanted="$$wanted nginx-light"; \
 	[ -z "$$wanted" ] && exit 0; \
+	$(PY) -m pytest --collect-only -q >/dev/null 2>&1 & \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "Installing for the tests: $$wanted"; \
 	  export DEBIAN_FRONTEND=noninteractive; \

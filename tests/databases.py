@@ -75,7 +75,7 @@ class PostgresDatabases:
         return self._cluster.create_database(f"test_{next(self._numbers)}")
 
     def drop(self, url: str) -> None:
-        self._cluster.drop_database(url.rpartition("/")[2])
+        self._cluster.drop_later(url.rpartition("/")[2])
 
 
 def _migrate(url: str, data_dir: Path) -> None:

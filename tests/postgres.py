@@ -61,6 +61,8 @@ class PostgresCluster:
         if self.address:
             self.settings["listen_addresses"] += f",{self.address.ip}"
         self.process: subprocess.Popen[bytes] | None = None
+        self._connection: psycopg.Connection[tuple[object, ...]] | None = None
+        self._to_drop = ""
         self.has_template = False
         self.port = 0
         try:
@@ -77,22 +79,27 @@ class PostgresCluster:
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Make a database, empty or as a copy of a template nobody is connected to; its URL."""
-        with self.connect() as connection:
-            # Quicker than the default, which PostgreSQL 15 changed for the sake of busy servers.
-            by_file = " STRATEGY file_copy" if connection.info.server_version >= 150000 else ""
-            connection.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {}" + by_file).format(
-                    sql.Identifier(name), sql.Identifier(template or "template0")
-                )
+        # Quicker than the default, which PostgreSQL 15 changed for the sake of busy servers.
+        by_file = " STRATEGY file_copy" if self._kept().info.server_version >= 150000 else ""
+        self._execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}" + by_file).format(
+                sql.Identifier(name), sql.Identifier(template or "template0")
             )
+        )
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
         """Remove a database, ending the connections that are still open to it."""
-        with self.connect() as connection:
-            connection.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-            )
+        self._execute(
+            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        )
+
+    def drop_later(self, name: str) -> None:
+        """Remove it with the next one: a connection that was closed just now is still on its way,
+        and the server would look for it once more after a tenth of a second."""
+        if self._to_drop:
+            self.drop_database(self._to_drop)
+        self._to_drop = name
 
     def crash(self) -> None:
         """End the server at once, as a crash would, and start it again on what is on disk."""
@@ -114,6 +121,8 @@ class PostgresCluster:
     def stop(self) -> None:
         """End the server and remove its data; a second call does nothing."""
         atexit.unregister(self.stop)
+        if self._connection:
+            self._connection.close()
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGQUIT)  # At once: the data is thrown away anyway.
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -128,6 +137,21 @@ class PostgresCluster:
         return psycopg.connect(
             host="127.0.0.1", port=self.port, user=SUPERUSER, dbname="postgres", autocommit=True
         )
+
+    def _kept(self) -> psycopg.Connection[tuple[object, ...]]:
+        """One connection for all databases that are made and dropped: each of its own would take as
+        long as that."""
+        if self._connection is None or self._connection.closed:
+            self._connection = self.connect()
+        return self._connection
+
+    def _execute(self, statement: sql.Composed) -> None:
+        try:
+            self._kept().execute(statement)
+        except psycopg.OperationalError:
+            if self._connection is None or not self._connection.closed:
+                raise
+            self._kept().execute(statement)  # The server had ended it, as in a crash.
 
     def _new_folder(self, parent: Path | None) -> Path:
         folder = Path(tempfile.mkdtemp(prefix="flowpulse-pg-", dir=parent))

@@ -81,6 +81,7 @@ def test_each_kind_of_round_gives_figures_and_no_errors(flow: FlowPulse) -> None
 
 
 @needs_wrk
+@pytest.mark.once
 def test_a_backlog_is_drained_to_its_end_beside_steady_senders(flow: FlowPulse) -> None:
     with ExitStack() as stack:
         stage = set_up(flow, stack)
@@ -98,6 +99,7 @@ def test_a_backlog_is_drained_to_its_end_beside_steady_senders(flow: FlowPulse) 
 
 
 @needs_wrk
+@pytest.mark.once
 def test_each_share_of_the_worker_is_held_against_a_calm_round(flow: FlowPulse) -> None:
     with ExitStack() as stack:
         stage = set_up(flow, stack)

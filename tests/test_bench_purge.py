@@ -30,6 +30,7 @@ def flow(
     return make_flow(database_url, database_kind, request, tmp_path)
 
 
+@pytest.mark.once
 def test_events_are_removed_in_turn_with_calm_until_all_that_are_past_are_gone(
     flow: FlowPulse,
 ) -> None:

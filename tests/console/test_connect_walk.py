@@ -178,7 +178,6 @@ def test_a_run_is_read_with_its_parameters(
     expect(form.locator(".tried")).to_contain_text("Invoice sync")
 
 
-@pytest.mark.everywhere
 def test_the_table_is_searched_in_place(open_signed_in: Callable[..., Page]) -> None:
     page = open_signed_in("/troubleshooting")
     opened = page.evaluate("performance.timeOrigin")

@@ -527,6 +527,7 @@ def primary_buttons(page: Page) -> list[str | None]:
     ]
 
 
+@pytest.mark.once
 def test_a_refused_events_page_has_one_primary_button_at_most(
     owner: FlaskClient, team: Team
 ) -> None:

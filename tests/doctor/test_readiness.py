@@ -4,11 +4,13 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import psutil
+import pytest
 from alembic.script import ScriptDirectory
 from flask import Flask
 from flask.testing import FlaskClient
@@ -128,16 +130,18 @@ def test_while_the_database_hangs_both_answer_soon_and_say_so(
         wait_for(lambda: server.get("/readyz").status_code == 200, 20)
         with frozen(url):
             wait_for(lambda: server.get("/healthz").status_code == 503, 10)
-            for path in ("/healthz", "/readyz", "/healthz", "/readyz"):
-                began = time.monotonic()
-                answer = server.get(path)
-                assert time.monotonic() - began < 4.5
-                assert answer.status_code == 503 and "did not answer within 3 s" in answer.text
+            for _ in range(2):
+                with ThreadPoolExecutor(2) as pool:
+                    answers = list(pool.map(server.get, ("/healthz", "/readyz")))
+                for answer in answers:
+                    assert answer.elapsed.total_seconds() < 4.5
+                    assert answer.status_code == 503 and "did not answer within 3 s" in answer.text
         wait_for(lambda: server.get("/healthz").status_code == 200, 10)
         wait_for(lambda: server.get("/readyz").status_code == 200, 20)
     databases.drop(url)
 
 
+@pytest.mark.once
 def test_the_real_server_notices_that_its_worker_was_killed(
     make_server: Callable[..., LiveServer],
 ) -> None:

@@ -227,6 +227,7 @@ def send_form_of_overview(hour: Hour) -> int:
     ).status_code
 
 
+@pytest.mark.once
 @pytest.mark.timeout(240)
 def test_an_hour_of_events_and_one_that_is_broken_hold_up_nobody(
     make_server: Callable[..., LiveServer], app: Flask, receiver: Receiver

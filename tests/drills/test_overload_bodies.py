@@ -131,6 +131,7 @@ def run(make_server: Callable[..., LiveServer], senders: int) -> dict[str, Figur
     return crowd(server, team, senders)
 
 
+@pytest.mark.once
 def test_a_few_bodies_of_10_mb_are_refused_and_take_hardly_any_memory(
     make_server: Callable[..., LiveServer],
 ) -> None:

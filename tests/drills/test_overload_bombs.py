@@ -144,6 +144,7 @@ def start(make_server: Callable[..., LiveServer]) -> LiveServer:
     return make_server(worker=False, WEB_CONCURRENCY="1", FLOWPULSE_FAILED_SIGN_IN_LIMIT="0")
 
 
+@pytest.mark.once
 def test_no_bomb_takes_long_or_breaks_anything(make_server: Callable[..., LiveServer]) -> None:
     pairs = pair(("an event", "signing in"), BODIES, TARGETS)
     pairs += pair(("an event", "the log"), HEADS, READ)

@@ -180,9 +180,11 @@ def test_a_short_flood_without_a_key_is_counted_to_the_last(
     expect_bounded(found)
 
 
+@pytest.mark.once
 def test_a_short_flood_with_one_key_is_held_back_and_counted(
     make_server: Callable[..., LiveServer],
 ) -> None:
+    """How processes tell each other of a limit by both databases: tests/ingest/test_limits.py."""
     server = make_server(FLOWPULSE_RATE_LIMIT="10")
     expect_limited(flood_with_one_key(server, 1_000, 3), 10)
 

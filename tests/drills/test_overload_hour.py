@@ -76,6 +76,7 @@ def expect_flat(found: dict[str, Figure], growth_percent: float) -> None:
     assert float(found["after_descriptors"]) <= most
 
 
+@pytest.mark.once
 def test_a_moment_of_load_leaves_memory_and_descriptors_as_they_were(
     database_kind: str, tmp_path: Path
 ) -> None:

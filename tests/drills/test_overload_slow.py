@@ -121,10 +121,11 @@ def find_wrong(slow: list[Slow], soonest: float, latest: float) -> dict[str, str
     }
 
 
+@pytest.mark.once
 def test_slow_sockets_of_every_kind_are_closed_and_hold_nobody_up(
     make_server: Callable[..., LiveServer],
 ) -> None:
-    """With 2 s instead of 20."""
+    """With 2 s instead of 20; the drill is of both databases, whose part in it is small."""
     server = make_server(worker=False, **HASTE)
     found = stand(server, 110, 1.0, 12.0, untaken_answers())
     assert found["wrong"] == ""

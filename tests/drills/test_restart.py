@@ -130,6 +130,7 @@ def restart_and_stop(
     }
 
 
+@pytest.mark.once
 @pytest.mark.timeout(600)
 def test_a_restart_and_a_stop_under_load_fail_no_request(
     make_server: Callable[..., LiveServer],

@@ -121,7 +121,7 @@ def retry_what_was_lost(
 def test_a_kill_in_mid_batch_loses_nothing_and_leaves_no_half(
     make_server: Callable[..., LiveServer],
 ) -> None:
-    kill_in_mid_batch(make_server, 3)
+    kill_in_mid_batch(make_server, 2)
 
 
 @pytest.mark.drill("kill_mid_batch")
@@ -157,6 +157,7 @@ def test_twins_on_several_processes_make_each_event_once(
     assert ids == set(ids_of(answers[0])) and by_batch == {"twins": 100}
 
 
+@pytest.mark.once
 def test_single_events_are_answered_while_large_batches_come_in(
     make_server: Callable[..., LiveServer],
 ) -> None:

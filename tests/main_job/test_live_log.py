@@ -249,7 +249,6 @@ def count_layouts(devtools: CDPSession) -> int:
     return next(int(each["value"]) for each in metrics if each["name"] == "LayoutCount")
 
 
-@pytest.mark.everywhere
 def test_the_newest_filter_wins_and_a_pause_outlives_it(log: Log) -> None:
     log.send()
     failed = log.send("failure")
@@ -273,7 +272,6 @@ def test_the_newest_filter_wins_and_a_pause_outlives_it(log: Log) -> None:
     assert log.rows() == [failed]
 
 
-@pytest.mark.everywhere
 def test_rows_are_held_while_the_reader_points_scrolls_or_pauses(log: Log) -> None:
     first = [log.send("failure", error_message="long " * 40) for _ in range(30)]
     log.open()
@@ -406,7 +404,6 @@ def test_the_keyboard_stays_where_it_was_when_the_list_changes(log: Log) -> None
     expect(page.locator("#event-panel")).to_be_hidden()
 
 
-@pytest.mark.everywhere
 def test_a_filter_acts_in_place_and_a_pasted_address_shows_the_same(log: Log) -> None:
     log.send()
     failed = log.send("failure", source_platform="make", error_message="The CRM is down")

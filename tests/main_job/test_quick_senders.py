@@ -5,6 +5,8 @@ import signal
 import socket
 from collections.abc import Callable
 
+import pytest
+
 from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam, make_live_team
 
@@ -17,6 +19,7 @@ def refused(team: LiveTeam, path: str) -> bytes:
     return head.encode() + b"{}"
 
 
+@pytest.mark.once
 def test_two_senders_that_never_pause_are_answered_by_turns(
     make_server: Callable[..., LiveServer],
 ) -> None:

@@ -66,6 +66,7 @@ def test_each_refusal_is_in_the_log_within_two_seconds(server: LiveServer, team:
     assert time.monotonic() - sent_at < LOGGED_WITHIN_SECONDS
 
 
+@pytest.mark.once
 def test_a_key_that_is_unknown_or_sends_too_fast_is_logged_too(
     make_server: Callable[..., LiveServer],
 ) -> None:

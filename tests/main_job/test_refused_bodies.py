@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable
 from typing import NamedTuple
 
+import pytest
 from flask import Flask
 from sqlalchemy import select
 
@@ -60,6 +61,7 @@ def send(server: LiveServer, team: LiveTeam, case: Case) -> bytes:
         return connection.recv(65536)
 
 
+@pytest.mark.once
 def test_the_log_keeps_what_came_of_each_refused_body(
     make_server: Callable[..., LiveServer], app: Flask
 ) -> None:

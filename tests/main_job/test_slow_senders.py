@@ -51,6 +51,7 @@ def slow_sockets(server: LiveServer, starts: list[bytes], count: int) -> Iterato
 
 
 @pytest.mark.alone
+@pytest.mark.once
 def test_two_hundred_slow_sockets_leave_good_requests_under_a_second(
     live_server: LiveServer, own_team: LiveTeam
 ) -> None:
@@ -82,6 +83,7 @@ def impatient(share_server: Callable[..., LiveServer]) -> LiveServer:
     return share_server(worker=False, WEB_CONCURRENCY="1", FLOWPULSE_BODY_TIMEOUT_SECONDS="1")
 
 
+@pytest.mark.once
 def test_a_body_that_never_comes_is_408_and_in_the_log(impatient: LiveServer) -> None:
     server = impatient
     team = make_live_team(server)
@@ -98,6 +100,7 @@ def test_a_body_that_never_comes_is_408_and_in_the_log(impatient: LiveServer) ->
 
 
 @pytest.mark.alone
+@pytest.mark.once
 def test_a_sender_without_a_good_key_is_answered_before_its_body(live_server: LiveServer) -> None:
     address = urlsplit(live_server.url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:

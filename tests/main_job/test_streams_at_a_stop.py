@@ -17,6 +17,7 @@ SLACK_SECONDS = 1
 
 
 @pytest.mark.alone
+@pytest.mark.once
 def test_an_open_stream_ends_within_a_second_of_sigterm(
     make_server: Callable[..., LiveServer],
 ) -> None:
