@@ -19,7 +19,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 
 import app.database_errors  # noqa: F401 - has every engine say nothing of values.
 from app.blocking import run_blocking
-from app.postgres import LET_GO
+from app.postgres import LET_GO, execute_without_sort
 from app.write_lock import RETRY_SECONDS, BusyError, WriteLock, is_busy
 
 OUTAGES = (OperationalError, InterfaceError, sqlite3.OperationalError)
@@ -87,6 +87,7 @@ def configure_engine(app: Flask) -> None:
     else:
         for each in engines:  # The replica's as well.
             event.listen(each, "connect", _set_up_postgres)
+            event.listen(each, "do_execute", execute_without_sort)
 
 
 def _set_up_sqlite(connection: Any, record: Any) -> None:
