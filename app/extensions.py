@@ -19,7 +19,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 
 import app.database_errors  # noqa: F401 - has every engine say nothing of values.
 from app.blocking import run_blocking
-from app.postgres import LET_GO
+from app.postgres import LET_GO, execute_without_sort
 from app.write_lock import RETRY_SECONDS, BusyError, WriteLock, is_busy
 
 OUTAGES = (OperationalError, InterfaceError, sqlite3.OperationalError)
@@ -46,14 +46,22 @@ class Model(DeclarativeBase):
 REPLICA = "replica"
 """The engine that pages may read from, and the mark of a session that does."""
 
+ENGINE = "engine"
+"""Where a session keeps its app's engine."""
+
 
 class RoutedSession(FlaskSession):
     """Goes to the database, or to its replica for as long as it is told to only read."""
 
-    def get_bind(self, *arguments: Any, **more: Any) -> Engine | Connection:
+    def get_bind(
+        self, mapper: Any = None, clause: Any = None, bind: Any = None, **more: Any
+    ) -> Engine | Connection:
+        """All tables are in one database, so that a statement's own need not be looked for."""
         if self.info.get(REPLICA):
             return db.engines[REPLICA]
-        return super().get_bind(*arguments, **more)
+        if bind is None:
+            bind = self.info.get(ENGINE) or self.info.setdefault(ENGINE, db.engine)
+        return bind  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """At the end of a request its answer is made: a connection that was lost by then is let go
@@ -87,6 +95,7 @@ def configure_engine(app: Flask) -> None:
     else:
         for each in engines:  # The replica's as well.
             event.listen(each, "connect", _set_up_postgres)
+            event.listen(each, "do_execute", execute_without_sort)
 
 
 def _set_up_sqlite(connection: Any, record: Any) -> None:
@@ -105,18 +114,23 @@ def _set_up_postgres(connection: Any, record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """A reader can't write by mistake; a writer takes the lock before it reads anything."""
+    """A reader can't write by mistake; a writer takes the lock before it reads anything.
+
+    Settings go to the driver itself: others wait for the file lock meanwhile, and each would take
+    ten times as long on SQLAlchemy's way.
+    """
     options = connection.get_execution_options()
     writes = options.get("writes", False)
-    connection.exec_driver_sql(f"PRAGMA query_only = {0 if writes else 1}")
+    tell: Any = connection.connection.driver_connection.execute  # type: ignore[union-attr]
+    tell(f"PRAGMA query_only = {0 if writes else 1}")
     if not writes:
         connection.exec_driver_sql("BEGIN")
         return
-    connection.exec_driver_sql("PRAGMA busy_timeout = 0")  # `_begin` waits in its place.
+    tell("PRAGMA busy_timeout = 0")  # `_begin` waits in its place.
     pages = CHECKPOINT_PAGES if options.get("checkpoints", True) else 0
-    connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {pages}")
+    tell(f"PRAGMA wal_autocheckpoint = {pages}")
     run_blocking(connection.exec_driver_sql, "BEGIN IMMEDIATE")
-    connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    tell(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
 
 
 def _commit_beside(connection: Any) -> None:

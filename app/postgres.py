@@ -1,4 +1,5 @@
-"""How connections to PostgreSQL are opened: both ends notice that the other is gone."""
+"""How connections to PostgreSQL are opened, where both ends notice that the other is gone; and what
+is asked with a setting of its own."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,6 +31,9 @@ LET_GO = "SET LOCAL idle_in_transaction_session_timeout = 8000"
 """Milliseconds for which a transaction that writes may stand still. A worker that is cut off in the
 middle of a batch holds up its events, and all other workers' beats, for so long at most."""
 
+WITHOUT_SORT = {"without_sort": True}
+"""A statement's execution options: the planner sorts for it only where there is no other way."""
+
 
 def engine_options(url: str, notices: Mapping[str, Any] = NOTICE_HERE) -> dict[str, Any]:
     """What the engine is made with; what the URL says wins."""
@@ -43,3 +47,18 @@ def engine_options(url: str, notices: Mapping[str, Any] = NOTICE_HERE) -> dict[s
         "pool_timeout": POOL_SECONDS,
         "hide_parameters": True,
     }
+
+
+def execute_without_sort(cursor: Any, statement: str, values: Any, context: Any) -> bool:
+    """Run what is marked WITHOUT_SORT; returns False for all else, which is run as ever.
+
+    The setting goes before the statement and is taken back behind it, in this transaction. All
+    three are sent at once: nobody waits for the answer to a setting.
+    """
+    if not context.execution_options.get("without_sort"):
+        return False
+    with cursor.connection.pipeline():
+        cursor.connection.execute("SET LOCAL enable_sort = off")
+        cursor.execute(statement, values)
+        cursor.connection.execute("SET LOCAL enable_sort = on")
+    return True

@@ -53,6 +53,13 @@ PAGES = (
     "/keys",
     "/keys/{key}",
     "/alerts",
+    "/alerts?view=all",
+    "/alerts/mails",
+    "/connect",
+    "/settings",
+    "/settings/audit",
+    "/settings/doctor",
+    "/troubleshooting",
 )
 API = (
     "/api/v1/events",

@@ -8,10 +8,13 @@ from typing import NamedTuple
 
 import requests
 from flask import Flask
+from sqlalchemy import select
 
 from app.cli.demo import make_demo
 from app.console.session_cookie import NAME
 from app.extensions import db
+from app.models import Membership
+from app.workspaces.invitations import invite
 from bench.events import fill
 from bench.load import Load, Request, run_round
 from bench.measured import Measured, Progress, Round
@@ -19,7 +22,7 @@ from bench.pages import find_ids
 from bench.servers import Web
 from bench.subjects import FlowPulse, databases, flowpulse
 from tests.channels.deliveries import store_channels
-from tests.factories import make_alert
+from tests.factories import Team, make_alert
 from tests.pages_map import PAGES, addresses
 from tests.sessions import make_cookie
 
@@ -37,6 +40,14 @@ API = (
     "/api/v1/workflows/{workflow}",
     "/api/v1/openapi.json",
 )
+FILES = (
+    "/events/export.csv?state=rejected",
+    "/runs/export.csv?outcome=failure",
+    "/problems/export.csv",
+    "/settings/audit/export.csv?kind=keys",
+)
+"""Lists as files, of what is rare: what is common in them would only be longer."""
+INVITED = 20
 EVENT_STATES = ("refused", "processed")
 """Of the events that find_ids finds, in its order."""
 
@@ -85,13 +96,18 @@ def read_all(library: Library, seconds: int, results: dict[str, list[Round]]) ->
 def list_unread(measured: Measured) -> list[str]:
     """Addresses, of the API and of pages, that these results of some database do not have."""
     kinds = {name.partition(", ")[0] for name in measured.subjects}
-    wanted = [*API, *(each for several in PAGES.values() for each in several)]
+    wanted = [*API, *list_pages()]
     return [
         each
         for each in wanted
         for names in [[each.replace("{event}", f"{{{state}}}") for state in EVENT_STATES]]
         if any(f"{kind}, `{name}`" not in measured.subjects for kind in kinds for name in names)
     ]
+
+
+def list_pages() -> list[str]:
+    """What a signed-in browser opens: each page of the console, and files."""
+    return [*(each for several in PAGES.values() for each in several), *FILES]
 
 
 def open_library(flow: FlowPulse, stack: ExitStack, events: int) -> Library:
@@ -108,6 +124,16 @@ def fill_library(flow: FlowPulse, events: int) -> None:
     make_demo(flow.team.workspace_id)
     store_channels(flow.team.workspace_id, ["On call"])
     make_alert(flow.team.workspace_id, flow.team.workflow_id)
+    invite_people(flow.team)
+
+
+def invite_people(team: Team) -> None:
+    """Who has not come yet, for the list of them."""
+    actor = db.session.scalars(
+        select(Membership).where(Membership.workspace_id == team.workspace_id).limit(1)
+    ).one()
+    for number in range(INVITED):
+        invite(actor, f"invited-{number}@example.org", "member")
 
 
 def make_requests(app: Flask, flow: FlowPulse) -> Iterator[tuple[str, Request]]:
@@ -115,7 +141,7 @@ def make_requests(app: Flask, flow: FlowPulse) -> Iterator[tuple[str, Request]]:
     ids = find_ids()
     browser = {"Cookie": f"{NAME}={make_cookie(app, flow.team.email)}", "Accept-Encoding": "gzip"}
     templates = [(each, flow.team.headers) for each in API]
-    templates += [(each, browser) for several in PAGES.values() for each in several]
+    templates += [(each, browser) for each in list_pages()]
     for template, headers in templates:
         paths = list(addresses(ids, {"": (template,)}))
         for state, path in zip(EVENT_STATES, paths, strict=False):

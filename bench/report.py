@@ -185,8 +185,9 @@ MEANWHILE_COLUMNS = (
 READING = f"""\
 Each page and each address of the reading API with {reading.EVENTS:,} events of 30 days and the
 demo's data, over HTTP with {reading.CONNECTIONS} connection, which asks again as soon as it is
-answered; pages are opened by a signed-in browser. What two web processes can do follows from the
-CPU that a request takes. Nothing is written, so no request waits for the disk."""
+answered; pages and files are opened by a signed-in browser. What two web processes can do follows
+from the CPU that a request takes. Nothing is written, so no request waits for the disk, but for
+exports, which the audit log notes."""
 READING_COLUMNS = (
     Column("requests/s", number("rate", ",.0f")),
     Column("p50 ms", number("p50_ms", ".1f")),

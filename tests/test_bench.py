@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import bench
+from app.workspaces.invitations import list_invitations
 from bench import bare, drain, goals, ingest, live, reading, steady
 from bench.__main__ import PARTS, last_results
 from bench.live import Scene, Stage, play, set_up
@@ -21,7 +22,6 @@ from bench.report import FILE, SECTIONS, render
 from bench.servers import can_trace
 from bench.subjects import BARE, POSTGRESQL, SQLITE, FlowPulse, bare_view
 from tests.flows import make_flow
-from tests.pages_map import PAGES
 from tests.server import ROOT
 
 SET_BY_THE_SERVER = {"flowpulse_stopping"}
@@ -151,8 +151,8 @@ def test_each_page_of_the_console_is_read(flow: FlowPulse) -> None:
     with flow.app() as app:
         reading.fill_library(flow, 300)
         found = dict(reading.make_requests(app, flow))
-    pages = {each for several in PAGES.values() for each in several if "{event}" not in each}
-    assert pages <= found.keys()
+        assert len(list_invitations(flow.team.workspace_id)) == reading.INVITED
+    assert {each for each in reading.list_pages() if "{event}" not in each} <= found.keys()
     assert {"/events/{refused}", "/events/{processed}", "/api/v1/runs"} <= found.keys()
     assert not any("{" in each.path for each in found.values())
 
@@ -161,7 +161,7 @@ def test_each_page_of_the_console_has_its_row_or_is_named_as_not_measured() -> N
     results = last_results()["reading"]
     page = FILE.read_text()
     missing = reading.list_unread(results)
-    for template in (each for several in PAGES.values() for each in several):
+    for template in reading.list_pages():
         names = {template.replace("{event}", f"{{{state}}}") for state in reading.EVENT_STATES}
         has_rows = all(f"SQLite, `{name}` |" in page for name in names)
         assert has_rows != (template in missing), template
@@ -174,8 +174,7 @@ def test_a_page_that_one_database_lacks_is_named() -> None:
     whole = {
         f"{kind}, `{each.replace('{event}', f'{{{state}}}')}`": [{"rate": 1.0}]
         for kind in (SQLITE, POSTGRESQL)
-        for several in ({"": reading.API} | PAGES).values()
-        for each in several
+        for each in [*reading.API, *reading.list_pages()]
         for state in reading.EVENT_STATES
     }
     assert reading.list_unread(Measured(1, 1, whole)) == []

@@ -15,6 +15,7 @@ from app.alerting.recent import Told, find_late, in_time, recent_runs
 from app.alerting.rulebook import Rulebook, read_rulebook
 from app.alerting.telling import lock_rules, read_previous, tell
 from app.alerting.verdicts import SeenRun, Sign, Verdict
+from app.extensions import is_sqlite
 from app.models import Alert, AlertRule
 
 TOO_OLD = timedelta(hours=24)
@@ -62,13 +63,16 @@ def _decide(
     ]
     recent = recent_runs(session)
     recent.add(seen)
-    are_open = _find_open(session, pairs)
+    # On SQLite nobody else opens any meanwhile: they are read once.
+    found = read_open(session, pairs) if is_sqlite() else {}
+    are_open = found.keys() if is_sqlite() else _find_open(session, pairs)
     pairs = _choose_concerned(session, pairs, seen, are_open)
     if not pairs:
         return
     rules = {rule.id: rule for rule, _ in pairs}
     lock_rules(session, list(rules))
-    found = read_open(session, pairs)
+    if not is_sqlite():
+        found = read_open(session, pairs)
     alone = {key: Told(new, range(len(new))) for key, new in seen.items()}
     told = alone | recent.read(session, seen, _list_pasts(session, pairs, seen), now)
     in_order = [pair for pair in pairs if told[pair[1]].new and not told[pair[1]].is_late]

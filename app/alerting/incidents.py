@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Table, insert, select, union
+from sqlalchemy import BindParameter, Table, bindparam, insert, select, union
 from sqlalchemy.orm import Session
 
 from app.alerting.course import is_left_open
@@ -14,6 +14,18 @@ from app.channels.outbox import put
 from app.models import Alert, AlertMessage, AlertRuleChannel, Channel, Delivery
 
 ALERT_MESSAGES = cast(Table, AlertMessage.__table__)
+_ALERTS: BindParameter[int] = bindparam("alert_ids", expanding=True)
+_CHANNELS = union(
+    select(AlertMessage.alert_id, Delivery.channel_id)
+    .join(Delivery, Delivery.message_id == AlertMessage.message_id)
+    .join(Channel, Channel.id == Delivery.channel_id)
+    .where(AlertMessage.alert_id.in_(_ALERTS), Channel.kind.in_(WITH_INCIDENTS)),
+    select(Alert.id, AlertRuleChannel.channel_id)
+    .join(AlertRuleChannel, AlertRuleChannel.rule_id == Alert.rule_id)
+    .join(Channel, Channel.id == AlertRuleChannel.channel_id)
+    .where(Alert.id.in_(_ALERTS), Channel.kind.in_(WITH_INCIDENTS)),
+)
+"""Those that were told of an alert, and its rule's."""
 
 
 def resolve(session: Session, alerts: Iterable[Alert], now: datetime) -> None:
@@ -32,19 +44,8 @@ def read_channels(session: Session, alert_ids: Collection[int]) -> dict[int, set
     rule has others by now, and the rule's, since messages are not kept for ever."""
     if not alert_ids:
         return {}
-    told = (
-        select(AlertMessage.alert_id, Delivery.channel_id)
-        .join(Delivery, Delivery.message_id == AlertMessage.message_id)
-        .join(Channel, Channel.id == Delivery.channel_id)
-        .where(AlertMessage.alert_id.in_(alert_ids), Channel.kind.in_(WITH_INCIDENTS))
-    )
-    of_rule = (
-        select(Alert.id, AlertRuleChannel.channel_id)
-        .join(AlertRuleChannel, AlertRuleChannel.rule_id == Alert.rule_id)
-        .join(Channel, Channel.id == AlertRuleChannel.channel_id)
-        .where(Alert.id.in_(alert_ids), Channel.kind.in_(WITH_INCIDENTS))
-    )
+    given = {"alert_ids": list(alert_ids)}
     found: dict[int, set[int]] = {}
-    for row in session.execute(union(told, of_rule)).mappings():
-        found.setdefault(row["alert_id"], set()).add(row["channel_id"])
+    for alert_id, channel_id in session.connection().execute(_CHANNELS, given):
+        found.setdefault(alert_id, set()).add(channel_id)
     return found

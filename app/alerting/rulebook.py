@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import BindParameter, bindparam, select
+from sqlalchemy import BindParameter, bindparam, exists, select
 from sqlalchemy.orm import Session
 
 from app.alerting.kinds import KINDS
@@ -20,8 +20,12 @@ _RULES = (
     .where(AlertRule.is_on, AlertRule.kind.in_(bindparam("kinds", expanding=True)))
     .order_by(AlertRule.id)
 )
-_RULES_OF = _RULES.where(AlertRule.workspace_id.in_(_WORKSPACES))
-_WINDOWS_OF = select(MaintenanceWindow).where(MaintenanceWindow.workspace_id.in_(_WORKSPACES))
+_ITS_WINDOWS = MaintenanceWindow.workspace_id.in_(_WORKSPACES)
+_WINDOWS_OF = select(MaintenanceWindow).where(_ITS_WINDOWS)
+_RULES_OF = _RULES.where(AlertRule.workspace_id.in_(_WORKSPACES)).add_columns(
+    exists().where(_ITS_WINDOWS)
+)
+"""Each with whether there are windows to ask for: mostly there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +77,21 @@ def read_rulebook(
     if workspace_ids is None:
         return complete(session, session.scalars(_RULES, {"kinds": names}).all())
     given = {"kinds": names, "workspace_ids": list(workspace_ids)}
-    return complete(session, session.scalars(_RULES_OF, given).all())
+    rows = session.execute(_RULES_OF, given).all()
+    return complete(session, [row[0] for row in rows], any(row[1] for row in rows))
 
 
-def complete(session: Session, rules: Collection[AlertRule]) -> Rulebook:
+def complete(
+    session: Session, rules: Collection[AlertRule], may_have_windows: bool = True
+) -> Rulebook:
     """The rules with the labels and windows of their workspaces."""
     book = Rulebook()
     for rule in rules:
         book.rules.setdefault(rule.workspace_id, []).append(rule)
     if not rules:
         return book
-    for window in session.scalars(_WINDOWS_OF, {"workspace_ids": list(book.rules)}):
+    workspaces = {"workspace_ids": list(book.rules)}
+    for window in session.scalars(_WINDOWS_OF, workspaces) if may_have_windows else ():
         book.windows.setdefault(window.workspace_id, []).append(window)
     labels = [rule.label for rule in rules]
     labels += [window.label for those in book.windows.values() for window in those]

@@ -22,6 +22,39 @@ from app.models import (
     OutboxMessage,
     Workflow,
 )
+from app.models.columns import UtcDateTime
+
+_SINCE = bindparam("since", type_=UtcDateTime())
+_PREVIOUS = (
+    select(Alert)
+    .where(
+        Alert.rule_id.in_(bindparam("rule_ids", expanding=True)),
+        or_(
+            Alert.workflow_id.in_(bindparam("workflow_ids", expanding=True)),
+            Alert.workflow_id.is_(None),
+        ),
+        Alert.ended_at.is_not(None),
+        or_(Alert.ended_at > _SINCE, Alert.last_told_at > _SINCE),
+    )
+    .order_by(Alert.id)
+)
+_TOLD = (
+    select(OutboxMessage.id, OutboxMessage.created_at, AlertMessage.alert_id)
+    .join(AlertMessage, AlertMessage.message_id == OutboxMessage.id)
+    .join(Alert, Alert.id == AlertMessage.alert_id)
+    .where(
+        Alert.rule_id == bindparam("rule_id"),
+        OutboxMessage.created_at > _SINCE,
+        OutboxMessage.kind != "resolve",
+    )
+    .order_by(OutboxMessage.id)
+)
+_CHANNELS = (
+    select(AlertRuleChannel.rule_id, Channel.id, Channel.kind)
+    .join(Channel, Channel.id == AlertRuleChannel.channel_id)
+    .where(AlertRuleChannel.rule_id.in_(bindparam("rule_ids", expanding=True)))
+)
+_NAMES = select(Workflow.id, Workflow.name).where(Workflow.id.in_(bindparam("ids", expanding=True)))
 
 
 def lock_rules(session: Session, rule_ids: Collection[int]) -> None:
@@ -49,16 +82,12 @@ def read_previous(
     into the rule's cool-down; in one query."""
     if not pairs:
         return {}
-    since = now - max(reopens_within(rule) for rule, _ in pairs)
-    query = select(Alert).where(
-        Alert.rule_id.in_({rule.id for rule, _ in pairs}),
-        or_(
-            Alert.workflow_id.in_({each for _, each in pairs if each}), Alert.workflow_id.is_(None)
-        ),
-        Alert.ended_at.is_not(None),
-        or_(Alert.ended_at > since, Alert.last_told_at > since),
-    )
-    rows = session.scalars(query.order_by(Alert.id))
+    given = {
+        "rule_ids": list({rule.id for rule, _ in pairs}),
+        "workflow_ids": list({each for _, each in pairs if each}),
+        "since": now - max(reopens_within(rule) for rule, _ in pairs),
+    }
+    rows = session.scalars(_PREVIOUS, given)
     return {(alert.rule_id or 0, alert.workflow_id): alert for alert in rows}
 
 
@@ -140,20 +169,10 @@ def _put(
 
 def _told_times(session: Session, rule: AlertRule, now: datetime) -> list[datetime]:
     """When the rule's messages of the last minute were put into the outbox."""
-    query = (
-        select(OutboxMessage.id, OutboxMessage.created_at, AlertMessage.alert_id)
-        .join(AlertMessage, AlertMessage.message_id == OutboxMessage.id)
-        .join(Alert, Alert.id == AlertMessage.alert_id)
-        .where(
-            Alert.rule_id == rule.id,
-            OutboxMessage.created_at > now - A_MINUTE,
-            OutboxMessage.kind != "resolve",
-        )
-        .order_by(OutboxMessage.id)
-    )
+    given = {"rule_id": rule.id, "since": now - A_MINUTE}
     times: dict[int, datetime] = {}
     first_told: dict[tuple[int, datetime], int] = {}
-    for message_id, at, alert_id in session.execute(query):
+    for message_id, at, alert_id in session.connection().execute(_TOLD, given):
         # What comes after the message of many, about one of them alone, opens its incident.
         if first_told.setdefault((alert_id, at), message_id) == message_id:
             times[message_id] = at
@@ -164,12 +183,9 @@ def _read_channels(
     session: Session, rule_ids: Collection[int]
 ) -> dict[int, tuple[set[int], set[int]]]:
     """Of each rule, its channels without incidents, and those with them."""
-    query = select(AlertRuleChannel.rule_id, Channel.id, Channel.kind)
-    query = query.join(Channel, Channel.id == AlertRuleChannel.channel_id)
     found: dict[int, tuple[set[int], set[int]]] = {}
-    for rule_id, channel_id, kind in session.execute(
-        query.where(AlertRuleChannel.rule_id.in_(rule_ids))
-    ):
+    given = {"rule_ids": list(rule_ids)}
+    for rule_id, channel_id, kind in session.connection().execute(_CHANNELS, given):
         found.setdefault(rule_id, (set(), set()))[kind in WITH_INCIDENTS].add(channel_id)
     return found
 
@@ -181,6 +197,3 @@ def read_names(session: Session, alerts: Iterable[Alert]) -> dict[int, str]:
         return {}
     rows = session.connection().execute(_NAMES, {"ids": list(ids)})
     return {row.id: row.name for row in rows}
-
-
-_NAMES = select(Workflow.id, Workflow.name).where(Workflow.id.in_(bindparam("ids", expanding=True)))

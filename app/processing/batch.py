@@ -1,7 +1,8 @@
 """One batch: claimed events become runs, rollups, alerts and a new state, in one transaction."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from sqlalchemy.event import listen
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.alerting.deciding import decide
 from app.clock import now
-from app.extensions import OUTAGES, db, writing
+from app.extensions import OUTAGES, checkpoint, db, is_sqlite, writing
 from app.processing.inbox import ClaimedEvent, claim, finish, has_due, put_off
 from app.processing.rollups import add_up
 from app.processing.runs import read_report, record_runs
@@ -27,21 +28,40 @@ def process_batch(limit: int, breathe: Callable[..., None] | None = None) -> int
     if not has_due(db.session(), now()):
         db.session.rollback()
         return 0
-    with writing() as session:
-        if breathe is not None:
+    events: list[ClaimedEvent] = []
+    try:
+        with _writing(breathe) as session:
+            moment = now()
+            events = claim(session, moment, limit)
+            _process(session, events, moment)
+    except OUTAGES:
+        raise
+    except Exception as error:
+        logger.info("A batch of %d goes one by one: %s", len(events), error)
+        events = _process_one_by_one(limit, breathe)
+    checkpoint()
+    return len(events)
+
+
+@contextmanager
+def _writing(breathe: Callable[..., None] | None) -> Iterator[Session]:
+    """On SQLite others wait for the lock meanwhile: they get no time in the middle of a batch, and
+    its log is copied after it."""
+    with writing(checkpoints=False) as session:
+        if breathe is not None and not is_sqlite():
             listen(session.connection(), "after_cursor_execute", breathe)
+        yield session
+
+
+def _process_one_by_one(limit: int, breathe: Callable[..., None] | None) -> list[ClaimedEvent]:
+    """Those that are due by now, after all of a batch was taken back: there is an event among them
+    that can't be processed."""
+    with _writing(breathe) as session:
         moment = now()
         events = claim(session, moment, limit)
-        try:
-            with session.begin_nested():
-                _process(session, events, moment)
-        except OUTAGES:
-            raise
-        except Exception as error:
-            logger.info("A batch of %d goes one by one: %s", len(events), error)
-            for event in events:
-                _process_alone(session, event, moment)
-    return len(events)
+        for event in events:
+            _process_alone(session, event, moment)
+    return events
 
 
 def _process(session: Session, events: Sequence[ClaimedEvent], moment: datetime) -> None:

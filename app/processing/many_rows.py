@@ -45,14 +45,20 @@ def update_rows(
     """Find each row by its `keys`, and set its other columns; those in `same` alike in all rows.
     `conditions` hold for all of them anyway, and may spare a look into a partition."""
     on_sqlite = is_sqlite()
-    statement = _changing(table, tuple(keys), tuple(rows[0]), _named if on_sqlite else _unnest)
-    statement = statement.where(*conditions).values(same)
-    for told in (_named_values(rows),) if on_sqlite else _arrays(rows):
-        session.connection().execute(statement, told)
+    tell = _named if on_sqlite else _unnest
+    statement = _changing(table, tuple(keys), tuple(rows[0]), tuple(same), tell)
+    if conditions:
+        statement = statement.where(*conditions)
+    alike = {_same(name): value for name, value in same.items()}
+    if on_sqlite:
+        session.connection().execute(statement, [{**_named_values(row), **alike} for row in rows])
+        return
+    for arrays in _arrays(rows):
+        session.connection().execute(statement, {**arrays, **alike})
 
 
-def _named_values(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    return [{_parameter(name): value for name, value in row.items()} for row in rows]
+def _named_values(row: Row) -> dict[str, Any]:
+    return {_parameter(name): value for name, value in row.items()}
 
 
 def _arrays(rows: Sequence[Row]) -> Iterator[dict[str, list[Any]]]:
@@ -65,6 +71,11 @@ def _arrays(rows: Sequence[Row]) -> Iterator[dict[str, list[Any]]]:
 def _parameter(name: str) -> str:
     """In an update SQLAlchemy keeps the plain names for itself."""
     return f"told_{name}"
+
+
+def _same(name: str) -> str:
+    """Of what all rows have alike."""
+    return f"same_{name}"
 
 
 @cache
@@ -83,13 +94,15 @@ def _changing(
     table: Table,
     keys: tuple[str, ...],
     names: tuple[str, ...],
+    same: tuple[str, ...],
     tell: Callable[[Table, Sequence[str]], Mapping[str, Any]],
 ) -> Any:
     told = tell(table, names)
+    alike = {name: bindparam(_same(name), type_=table.c[name].type) for name in same}
     return (
         update(table)
         .where(*(table.c[key] == told[key] for key in keys))
-        .values({name: told[name] for name in names if name not in keys})
+        .values({name: told[name] for name in names if name not in keys} | alike)
     )
 
 

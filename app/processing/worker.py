@@ -3,6 +3,7 @@
 Messages are sent by a thread of their own (the courier), which never holds up the loop.
 """
 
+import gc
 import logging
 import os
 import secrets
@@ -41,6 +42,9 @@ TIDY_EVERY = timedelta(seconds=30)
 SWEEP_WHEN_BEHIND_EVERY = timedelta(seconds=1)
 JUDGE_EVERY = timedelta(seconds=1)
 WATCH_EVERY = timedelta(seconds=1)
+OBJECTS_UNTIL_COLLECTION = 4_000
+"""As in gunicorn.conf.py. With Python's 700, and all that was loaded looked over each time, others
+waited for SQLite's write lock meanwhile."""
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +76,9 @@ class Worker:
             signal.signal(number, self._stop)
         courier = Courier()
         courier.start(cast(Flask, current_app._get_current_object()))  # type: ignore[attr-defined]
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(OBJECTS_UNTIL_COLLECTION)
         while not self._stopping.is_set() and not self._is_orphaned():
             self._stopping.wait(self.work())
         self._backups.end()

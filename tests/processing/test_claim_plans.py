@@ -1,9 +1,10 @@
 """A claim takes the head of the queue from its index, whatever PostgreSQL believes of its size."""
 
-import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event, text
 
@@ -39,26 +40,50 @@ def nodes(plan: dict[str, Any]) -> list[str]:
     return [plan["Node Type"], *(name for each in plan.get("Plans", []) for name in nodes(each))]
 
 
+@pytest.fixture
+def _on_postgresql(app: Flask) -> None:
+    if is_sqlite():
+        pytest.skip("PostgreSQL alone goes by statistics of how much waits")
+
+
+@pytest.mark.usefixtures("_on_postgresql")
 def test_a_backlog_that_statistics_do_not_know_is_not_sorted_for_each_claim(
     client: FlaskClient,
 ) -> None:
-    if is_sqlite():
-        pytest.skip("PostgreSQL alone goes by statistics of how much waits")
     wait_unseen(client)
-    plans = []
+    asked: list[tuple[str, Any, Any]] = []
 
-    def explain(_: Any, cursor: Any, statement: str, values: Any, *__: Any) -> None:
+    def note(_: Any, __: Any, statement: str, values: Any, context: Any, ___: bool) -> None:
         if "FOR UPDATE" in statement:
-            with cursor.connection.cursor() as other:
-                other.execute(f"EXPLAIN (FORMAT JSON) {statement}", values)
-                found = other.fetchone()[0]
-            plans.append(found if isinstance(found, list) else json.loads(found))
+            asked.append((f"EXPLAIN (FORMAT JSON) {statement}", values, context.execution_options))
 
-    event.listen(db.engine, "after_cursor_execute", explain)
+    event.listen(db.engine, "after_cursor_execute", note)
     with writing() as session:
         claimed = claim(session, now(), AT_ONCE)
         assert session.scalar(text("SHOW enable_sort")) == "on"
-    event.remove(db.engine, "after_cursor_execute", explain)
+        event.remove(db.engine, "after_cursor_execute", note)
+        ((explain, values, options),) = asked
+        connection = session.connection()
+        found = [
+            connection.exec_driver_sql(explain, values, execution_options=each).scalar_one()
+            for each in (options, {})
+        ]
     assert len(claimed) == AT_ONCE
-    ((plan,),) = plans
-    assert "Sort" not in nodes(plan["Plan"])
+    by_index, by_statistics = (nodes(each[0]["Plan"]) for each in found)
+    assert "Sort" not in by_index
+    assert "Sort" in by_statistics  # Else this would show nothing.
+
+
+@pytest.mark.usefixtures("_on_postgresql")
+def test_a_claim_waits_for_postgresql_once(client: FlaskClient, tmp_path: Path) -> None:
+    """After all that was sent at once, PostgreSQL says that it is ready for more."""
+    assert report(client, make_team())
+    told = tmp_path / "told"
+    with writing() as session, told.open("w") as file:
+        driver: Any = session.connection().connection.driver_connection
+        driver.pgconn.trace(file.fileno())
+        assert len(claim(session, now(), AT_ONCE)) == 1
+        driver.pgconn.untrace()
+    answers = told.read_text()
+    assert answers.count("ReadyForQuery") == 1
+    assert answers.count("CommandComplete") == 3  # The claim, between its two settings.
