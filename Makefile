@@ -202,12 +202,12 @@ bench-search: $(DEV_READY) ## Weigh an index of texts and rewrite docs/performan
 
 .PHONY: docs
 docs: $(DOCS_READY) ## Write the documents as a site into build/site; a broken link fails
-	@$(DOCS_PY) -m mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(DOCS_PY) -m mkdocs build --quiet --strict
 	@echo "The documents are in build/site: open build/site/index.html in a browser."
 
 .PHONY: docs-serve
 docs-serve: $(DOCS_READY) ## Show that site at http://127.0.0.1:8008, anew after each change
-	@$(DOCS_PY) -m mkdocs serve --quiet --strict --dev-addr 127.0.0.1:8008
+	@NO_MKDOCS_2_WARNING=1 $(DOCS_PY) -m mkdocs serve --quiet --strict --dev-addr 127.0.0.1:8008
 
 .PHONY: docs-tables
 docs-tables: $(DEV_READY) ## Rewrite the tables that are drawn from code

@@ -2,11 +2,11 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
-from app.console.prose import Document
+from app.console.prose import Block, Document
 from app.console.snippet_parts import PLACEHOLDER, Target
 
 ROOT = Path(__file__).parent.parent.parent
@@ -54,10 +54,15 @@ def read_file(path: str, target: Target = STAND_IN) -> str:
     return fill(_read(path), target, path.rpartition(".")[2])
 
 
+def cells(block: Block) -> Iterator[str]:
+    return (cell for row in block.rows for cell in row)
+
+
 def has_stand_ins(document: Document) -> bool:
     """Whether it shows anything that would be the reader's own."""
     return any(
-        block.kind == "file" or _STAND_INS.search("\n".join((block.text, *block.items)))
+        block.kind == "file"
+        or _STAND_INS.search("\n".join((block.text, *block.items, *cells(block))))
         for block in document.blocks
     )
 

@@ -26,7 +26,7 @@ from tests.console.pages import open_page
 from tests.factories import Team, make_team
 
 PAGES = [*INTEGRATIONS, *GUIDES]
-FILLED = [*INTEGRATIONS, "quick-start", "reliable-sending"]
+FILLED = [*INTEGRATIONS, "reliable-sending"]
 """Pages with the reader's values; some other guides have them too."""
 once = pytest.mark.once
 

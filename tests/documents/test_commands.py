@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -95,9 +96,10 @@ def split(words: str) -> list[str]:
 
 def is_there(command: click.Command, words: list[str]) -> bool:
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
-        if words[0] not in command.commands:
+        inner = command.get_command(click.Context(command), words[0])
+        if inner is None:
             return False
-        command, words = command.commands[words[0]], words[1:]
+        command, words = inner, words[1:]
     known = {name for each in command.params for name in each.opts} | {"--help"}
     options = {word.partition("=")[0] for word in words if word.startswith("--")}
     return options <= known
@@ -128,8 +130,7 @@ def folder(databases: Databases, tmp_path: Path) -> Iterator[Path]:
         data = tmp_path / name
         data.mkdir()
         (data / "secret_key").write_text(SECRET)
-        url = databases.create()
-        Path(url.removeprefix("sqlite:///")).rename(data / "flowpulse.db")
+        shutil.move(databases.create().removeprefix("sqlite:///"), data / "flowpulse.db")
         _fill(data)
     yield tmp_path
 
@@ -174,7 +175,7 @@ def run(
     )
 
 
-@pytest.mark.parametrize("code", filter(is_run_here, COMMANDS), ids=name_of)
+@pytest.mark.parametrize("code", list(filter(is_run_here, COMMANDS)), ids=name_of)
 def test_it_works_as_it_stands(
     code: Code, folder: Path, live_server: LiveServer, team: LiveTeam
 ) -> None:

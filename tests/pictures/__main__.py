@@ -66,17 +66,17 @@ def of_full_server(chromium: Browser, folder: Path, wanted: Collection[str]) -> 
         server.cli("demo")
         prepare(server, EMAIL)
         ids = choose(server)
-        for size, pages in ((WIDE, PAGES), (PHONE, ON_A_PHONE)):
-            with open_page(chromium, size) as page:
-                fixed.stand_still()
+        with fixed.standing_still():
+            with open_page(chromium, WIDE) as page:
                 sign_in(page, server)
-                for name in (each for each in PAGES if each in pages and each in wanted):
-                    fixed.stand_still()
+                for name in (each for each in PAGES if each in wanted):
                     show(page, server.url + PAGES[name].format(**ids), COMES_LATER.get(name))
-                    if size == WIDE:
-                        take_both(page, name)
-                    else:
-                        take(page, f"{name}-phone")
+                    take_both(page, name)
+            with open_page(chromium, PHONE) as page:
+                sign_in(page, server)
+                for name in (each for each in PAGES if each in ON_A_PHONE & set(wanted)):
+                    show(page, server.url + PAGES[name].format(**ids), COMES_LATER.get(name))
+                    take(page, f"{name}-phone")
 
 
 def choose(server: LiveServer) -> dict[str, str]:
@@ -93,7 +93,7 @@ def sign_in(page: Page, server: LiveServer) -> None:
     page.get_by_label("E-mail").fill(EMAIL)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("main")).to_be_visible()
+    expect(page.get_by_role("link", name="Workflows", exact=True).first).to_be_attached()
 
 
 def show(page: Page, address: str, text: str | None) -> None:

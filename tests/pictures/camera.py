@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event, Thread
 
 from playwright.sync_api import Browser, Page
 
@@ -14,10 +15,12 @@ from tests.drills.clocks import MachineClock
 from tests.pictures.pages import IMAGES, SCHEMES
 
 BEGINNING = datetime(2026, 11, 17, 9, 26, tzinfo=UTC)
-MOMENT = BEGINNING + timedelta(minutes=6)
+MOMENT = BEGINNING + timedelta(minutes=6, milliseconds=500)
 """When data begins to be made, and when all pictures are taken. It takes a minute or two."""
 STEP_SECONDS, STEP_TAKES = 2, 0.25
 """The servers' clock is never put ahead faster: they would take it for an outage."""
+HOLD_SECONDS = 0.1
+"""Within the second the clock may still go to and fro by that."""
 QUALITY = 44
 """Of WebP: the letters are still sharp, and all pictures together stay below 2 MB."""
 SETTLE_MS = 400
@@ -34,13 +37,26 @@ class FixedTime:
     def settings(self) -> dict[str, str]:
         return self._clock.settings
 
-    def stand_still(self) -> None:
-        """Have it be MOMENT now; until then it goes quickly, but does not leap."""
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """It is MOMENT all the while; until then it goes quickly, but does not leap."""
         while clock.now() < MOMENT - timedelta(seconds=STEP_SECONDS):
             self._set(clock.now() + timedelta(seconds=STEP_SECONDS))
             time.sleep(STEP_TAKES)
-        self._set(MOMENT)
-        time.sleep(0.1)
+        is_over = Event()
+        holder = Thread(target=self._hold, args=(is_over,))
+        holder.start()
+        time.sleep(2 * HOLD_SECONDS)
+        try:
+            yield
+        finally:
+            is_over.set()
+            holder.join()
+
+    def _hold(self, is_over: Event) -> None:
+        """A clock that went on and back would make the cookies of the page before too new."""
+        while not is_over.wait(HOLD_SECONDS):
+            self._set(MOMENT)
 
     def _set(self, moment: datetime) -> None:
         own = clock.own_now()
