@@ -18,7 +18,7 @@ from tests.teams import LiveTeam, make_live_team
 FOLDER = Path(__file__).parent
 SEED = "1"
 LIMIT_SECONDS = 3000
-METRICS_TOKEN = "a token for the figures alone"
+METRICS_TOKEN = "a-token-for-the-figures-alone"
 SETTINGS = {
     "FLOWPULSE_FAILED_KEY_LIMIT": "1000000",  # Wrong keys are tried as often as it takes.
     "FLOWPULSE_METRICS_TOKEN": METRICS_TOKEN,
