@@ -1,6 +1,7 @@
 """`python -m tests.conformance.running EXAMPLES [option …]`: schemathesis against a real server."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -88,4 +89,5 @@ def main(examples: int, *more: str) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # The server ends with it.
     sys.exit(main(int(sys.argv[1]), *sys.argv[2:]))
