@@ -148,7 +148,7 @@ def _add_metrics(spec: APISpec) -> None:
             (503, "unavailable", "The database can't be used just now", _LATER, _SOON),
         )
     }
-    names = ("metrics", "Figures for Prometheus; needs the token of FLOWPULSE_METRICS_TOKEN")
+    names = ("metrics", "Figures for Prometheus; needs FLOWPULSE_METRICS_TOKEN")
     _add(spec, "/metrics", names, _TEXT, refusals, security=[{"metricsToken": []}])
 
 
@@ -168,7 +168,7 @@ def _make_checks(status: str) -> dict[str, Any]:
             "fix": {"type": ["string", "null"], "description": "What to do, where it is not ok."},
         },
     }
-    checks = {"type": "array", "description": "Each with its state.", "items": check}
+    checks = {"type": "array", "items": check}
     schema = {
         "type": "object",
         "required": ["status", "checks"],

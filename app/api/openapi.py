@@ -31,16 +31,16 @@ _TAGS = (
     {"name": "Ingest", "description": "Reports, one at a time or many."},
     {
         "name": "Pings",
-        "description": "Reports by an address alone, for cron and the like. Where "
-        "FLOWPULSE_COMPATIBILITY is on, the addresses of Healthchecks, Uptime Kuma and Cronitor "
-        "are answered too, as those answer them: docs/moving.md has them, this document has not.",
+        "description": "Reports by an address alone, for cron and the like. With "
+        "FLOWPULSE_COMPATIBILITY the addresses of Healthchecks, Uptime Kuma and Cronitor are "
+        "answered too, in their terms: docs/moving.md has them.",
         "externalDocs": {
             "description": "The addresses of other monitors",
             "url": "../../docs/moving.md",
         },
     },
     {"name": "Reading", "description": "What the key's workspace has; needs the scope “read”."},
-    {"name": TAG, "description": "Health, figures for Prometheus, badges, and this document."},
+    {"name": TAG, "description": "Health, figures, badges, and this document."},
 )
 """A relative address is relative to the document's own, so that it holds under a path as well."""
 _KEY = {
