@@ -59,12 +59,12 @@ _KEPT = (
     "authorization_response_iss_parameter_supported",
 )
 _TOLD_FAULTS = frozenset({"access_denied", "login_required", "interaction_required"})
-_FAULTS = (
-    (SSLError, "its certificate is not trusted, or TLS fails"),
+_FAULTS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    ((SSLError,), "its certificate is not trusted, or TLS fails"),
     ((Timeout, TimeIsUp), "it gives no answer in time"),
-    (TooManyRedirects, "it sends elsewhere, and no redirect is followed"),
-    (JSONDecodeError, "what it answers is no JSON"),
-    (ConnectionError, "no connection to it can be made"),
+    ((TooManyRedirects,), "it sends elsewhere, and no redirect is followed"),
+    ((JSONDecodeError,), "what it answers is no JSON"),
+    ((ConnectionError,), "no connection to it can be made"),
 )
 """The first kind that an error is of says what is wrong."""
 ODD, REFUSED = "provider_answer_unfit", "provider_refused"
