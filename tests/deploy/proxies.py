@@ -27,7 +27,7 @@ http {{
     include {folder}/example.conf;
 }}
 """
-_CADDY = "{\n\tadmin off\n\tauto_https off\n\tpersist_config off\n}\n"
+_CADDY = "{\n\tadmin off\n\tauto_https off\n}\n"
 Way = str
 WAYS: dict[Way, str] = {"host": "", "sub-path": "/pulse"}
 """A host of FlowPulse's own, and a path of another; with what the address has behind the host."""
@@ -116,7 +116,9 @@ class Proxy:
         return self
 
     def _is_through(self) -> bool:
-        """Traefik answers 404 before it has read its file."""
+        """Traefik answers 404 before it has read its file. One that has ended never will be."""
+        if self._process.poll() is not None:
+            pytest.fail((self._folder / "log").read_text())
         try:
             return requests.get(f"{self._url}/healthz", timeout=5).status_code == 200
         except requests.RequestException:

@@ -174,6 +174,7 @@ def test_the_live_log_comes_through_at_once(place: Place) -> None:
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("place", ["nginx"], indirect=True)
 def test_a_person_works_in_the_browser(place: Place, page: Page) -> None:
     broken: list[str] = []
     page.on("response", lambda answer: broken.append(answer.url) if answer.status >= 400 else None)
