@@ -11,7 +11,7 @@ import pytest
 from flask_migrate import upgrade
 from sqlalchemy import Connection, create_engine, func, insert, make_url, select, text
 
-from app.cli import move_target
+from app.cli import move_source, move_target
 from app.cli.move_source import Source
 from app.cli.move_target import Target
 from app.clock import now
@@ -202,7 +202,7 @@ def test_while_a_server_runs_it_refuses_and_what_that_took_is_moved_later(
     target: str, tmp_path: Path, peek: Connection
 ) -> None:
     source = tmp_path / "served.db"
-    with LiveServer(tmp_path, f"sqlite:///{source}") as server:
+    with LiveServer(tmp_path, f"sqlite:///{source}", worker=False) as server:
         team = make_live_team(server)
         body = {"workflow_slug": team.slug, "ended_at": "2026-01-15T09:31:00Z"}
         sent = server.post("/api/v1/ingest/run-success", json=body, headers=team.headers).json()
@@ -218,7 +218,10 @@ def test_while_a_server_runs_it_refuses_and_what_that_took_is_moved_later(
 
 
 @with_tables
-def test_nobody_else_can_open_the_database_meanwhile(source: Path, target: str) -> None:
+def test_nobody_else_can_open_the_database_meanwhile(
+    source: Path, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(move_source, "WAIT_MS", 100)  # Nobody is just about to let go of it.
     with Source(source), closing(sqlite3.connect(source, timeout=0)) as other:
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             other.execute("SELECT 1 FROM events")

@@ -9,6 +9,7 @@ import pytest
 from flask_migrate import upgrade
 from sqlalchemy import Connection, create_engine, make_url, text
 
+from app.cli import move_source
 from tests.cli.moves import change, copy, move, opened, with_tables
 from tests.factories import make_team
 
@@ -132,7 +133,10 @@ def test_what_keeps_a_target_from_being_used_is_told_first_also_while_the_server
 
 
 @with_tables
-def test_while_the_server_runs_a_good_target_is_told_to_be_good(source: Path, target: str) -> None:
+def test_while_the_server_runs_a_good_target_is_told_to_be_good(
+    source: Path, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(move_source, "WAIT_MS", 100)  # It goes on running.
     with closing(sqlite3.connect(source)) as server:
         server.execute("SELECT * FROM users").fetchall()
         said = move(source, target, exit_code=1).stderr

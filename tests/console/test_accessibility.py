@@ -72,6 +72,14 @@ def furnished(live_server: LiveServer, live_team: LiveTeam) -> tuple[LiveTeam, l
     return team, [*addresses(shown), *addresses(shown, {"further": FURTHER}), *others]
 
 
+def test_axe_tells_what_is_wrong_and_where(page: Page) -> None:
+    pale = "<p style='color: #eee; background: #fff'>pale</p>"
+    page.set_content(f"<html lang=en><title>x</title><main><h1>x</h1><img src=data:,>{pale}</main>")
+    told = {each.partition(": ")[0]: each for each in violations(page)}
+    assert told.keys() >= {"image-alt", "color-contrast"}
+    assert "<img src" in told["image-alt"] and "contrast of" in told["color-contrast"]
+
+
 @pytest.mark.once
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_page_is_for_everybody(
