@@ -19,7 +19,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 
 import app.database_errors  # noqa: F401 - has every engine say nothing of values.
 from app.blocking import run_blocking
-from app.postgres import LET_GO, execute_without_sort
+from app.postgres import LET_GO, LET_GO_AND_SORT_NOTHING
 from app.write_lock import RETRY_SECONDS, BusyError, WriteLock, is_busy
 
 OUTAGES = (OperationalError, InterfaceError, sqlite3.OperationalError)
@@ -95,7 +95,6 @@ def configure_engine(app: Flask) -> None:
     else:
         for each in engines:  # The replica's as well.
             event.listen(each, "connect", _set_up_postgres)
-            event.listen(each, "do_execute", execute_without_sort)
 
 
 def _set_up_sqlite(connection: Any, record: Any) -> None:
@@ -149,13 +148,16 @@ def reading_from_replica() -> Iterator[None]:
 
 
 @contextmanager
-def writing(*, patient: bool = True, checkpoints: bool = True) -> Iterator[Session]:
+def writing(
+    *, patient: bool = True, checkpoints: bool = True, sorts: bool = True
+) -> Iterator[Session]:
     """A transaction that writes: commits at its end, rolls back on any error.
 
     Whatever the session had read before is read anew, under the lock. Where somebody else is
     writing it raises BusyError or OperationalError after BUSY_TIMEOUT_MS; without patience at once,
     and BlockingIOError as well. Whoever writes much leaves SQLite's log to `checkpoint()`: a commit
-    would copy it while all others wait.
+    would copy it while all others wait. Where nothing is to be sorted, PostgreSQL tries not to,
+    until it is told to SORT_AGAIN.
     """
     db.session.rollback()
     db.session.info.pop(REPLICA, None)
@@ -163,7 +165,7 @@ def writing(*, patient: bool = True, checkpoints: bool = True) -> Iterator[Sessi
         try:
             connection = _begin(held, patient, checkpoints)
             if connection.dialect.name == "postgresql":
-                connection.exec_driver_sql(LET_GO)
+                connection.exec_driver_sql(LET_GO if sorts else LET_GO_AND_SORT_NOTHING).close()
             yield db.session()
             db.session.commit()
         except BaseException:

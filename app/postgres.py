@@ -1,5 +1,4 @@
-"""How connections to PostgreSQL are opened, where both ends notice that the other is gone; and what
-is asked with a setting of its own."""
+"""How connections to PostgreSQL are opened: both ends notice that the other is gone."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,8 +30,15 @@ LET_GO = "SET LOCAL idle_in_transaction_session_timeout = 8000"
 """Milliseconds for which a transaction that writes may stand still. A worker that is cut off in the
 middle of a batch holds up its events, and all other workers' beats, for so long at most."""
 
-WITHOUT_SORT = {"without_sort": True}
-"""A statement's execution options: the planner sorts for it only where there is no other way."""
+LET_GO_AND_SORT_NOTHING = (
+    "SELECT set_config('idle_in_transaction_session_timeout', '8000', true),"
+    " set_config('enable_sort', 'off', true)"
+)
+"""The same, and the planner sorts only where there is no other way: in one statement, since each is
+waited for."""
+SORT_AGAIN = "(SELECT set_config('enable_sort', 'on', true)) IS NOT NULL"
+"""A condition that holds: a statement with it is planned without sorting, and all later ones are
+not. It is looked at once, also where there are no rows."""
 
 
 def engine_options(url: str, notices: Mapping[str, Any] = NOTICE_HERE) -> dict[str, Any]:
@@ -47,18 +53,3 @@ def engine_options(url: str, notices: Mapping[str, Any] = NOTICE_HERE) -> dict[s
         "pool_timeout": POOL_SECONDS,
         "hide_parameters": True,
     }
-
-
-def execute_without_sort(cursor: Any, statement: str, values: Any, context: Any) -> bool:
-    """Run what is marked WITHOUT_SORT; returns False for all else, which is run as ever.
-
-    The setting goes before the statement and is taken back behind it, in this transaction. All
-    three are sent at once: nobody waits for the answer to a setting.
-    """
-    if not context.execution_options.get("without_sort"):
-        return False
-    with cursor.connection.pipeline():
-        cursor.connection.execute("SET LOCAL enable_sort = off")
-        cursor.execute(statement, values)
-        cursor.connection.execute("SET LOCAL enable_sort = on")
-    return True

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 
-from sqlalchemy import BindParameter, CompoundSelect, Table, bindparam, insert, select, union
+from sqlalchemy import BindParameter, Executable, Table, bindparam, insert, select, union
 from sqlalchemy.orm import Session
 
 from app.alerting.course import is_left_open
@@ -15,7 +15,7 @@ from app.models import Alert, AlertMessage, AlertRuleChannel, Channel, Delivery
 
 ALERT_MESSAGES = cast(Table, AlertMessage.__table__)
 _ALERTS: BindParameter[int] = bindparam("alert_ids", expanding=True)
-_CHANNELS: CompoundSelect[Any] = union(
+_CHANNELS: Executable = union(
     select(AlertMessage.alert_id, Delivery.channel_id)
     .join(Delivery, Delivery.message_id == AlertMessage.message_id)
     .join(Channel, Channel.id == Delivery.channel_id)

@@ -47,7 +47,7 @@ def process_batch(limit: int, breathe: Callable[..., None] | None = None) -> int
 def _writing(breathe: Callable[..., None] | None) -> Iterator[Session]:
     """On SQLite others wait for the lock meanwhile: they get no time in the middle of a batch, and
     its log is copied after it."""
-    with writing(checkpoints=False) as session:
+    with writing(checkpoints=False, sorts=False) as session:
         if breathe is not None and not is_sqlite():
             listen(session.connection(), "after_cursor_execute", breathe)
         yield session

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.extensions import is_sqlite
+from app.processing.array_text import ArrayText
 
 Row = Mapping[str, Any]
 """Values by the names of the table's columns; all rows of a call have the same."""
@@ -113,10 +114,7 @@ def _named(table: Table, names: Sequence[str]) -> Mapping[str, Any]:
 
 def _unnest(table: Table, names: Sequence[str]) -> Mapping[str, Any]:
     """The columns of all rows, as of a table that the parameters make."""
-    arrays = (
-        bindparam(_parameter(name), type_=postgresql.ARRAY(table.c[name].type, dimensions=1))
-        for name in names
-    )
+    arrays = (bindparam(_parameter(name), type_=ArrayText(table.c[name].type)) for name in names)
     columns = (column(name, table.c[name].type) for name in names)
     told = func.unnest(*arrays).table_valued(*columns, name="told").render_derived()
     return {name: told.c[name] for name in names}

@@ -1,14 +1,17 @@
 """Whatever senders tell arrives unchanged when many rows go into one statement."""
 
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, Boolean, Date, Float, LargeBinary, Text, bindparam, func, select
 
-from app.extensions import db
+from app.extensions import db, is_sqlite
 from app.models import Event, Rollup
+from app.models.columns import JsonText, UtcDateTime
+from app.processing.array_text import ArrayText
 from tests.factories import Team, make_team, report
 from tests.processing.draining import drain
 from tests.processing.sums import runs, sums_from_rollups, sums_from_runs
@@ -41,6 +44,24 @@ def test_what_reads_like_an_array_stays_text(client: FlaskClient, team: Team) ->
     for number, text in enumerate(HOSTILE):
         run = by_execution[str(number)]
         assert (run.error_message, run.details) == (text, {"said": text, "all": [[], {}]})
+
+
+def test_an_array_holds_what_was_put_into_it(app: Flask) -> None:
+    if is_sqlite():
+        pytest.skip("SQLite is told row by row")
+    moment = datetime(2026, 1, 15, 9, 31, 0, 1, tzinfo=UTC)
+    for type_, values in (
+        (Text(), [*HOSTILE, "", " ", "\n\t", None]),
+        (LargeBinary(), [b"", b"\x00\xff\\'\"{", None]),
+        (Float(), [1, 2.5, -1e300, 5e-324, None]),
+        (BigInteger(), [0, -(2**63), 2**63 - 1, None]),
+        (Boolean(), [True, False, None]),
+        (Date(), [moment.date(), None]),
+        (UtcDateTime(), [moment, moment.astimezone(timezone(timedelta(hours=-3.5))), None]),
+        (JsonText(), [{"said": text} for text in HOSTILE]),
+    ):
+        told = bindparam("told", values, type_=ArrayText(type_))
+        assert db.session.scalars(select(func.unnest(told, type_=type_))).all() == values
 
 
 def test_whole_and_broken_numbers_nothing_and_more_go_together(
