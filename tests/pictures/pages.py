@@ -41,7 +41,7 @@ ON_A_NEW_SERVER = {"set-up": SMALL, "first-key": WIDE}
 """What the quick start shows (tests/pictures/first_steps.py)."""
 ON_A_PHONE = {
     *("overview", "live-log", "event", "problems", "workflow", "connect", "troubleshooting"),
-    *("runs", "insights", "alerts", "channels", "schedule", "silent-workflow"),
+    *("runs", "insights", "schedule", "silent-workflow"),
 }
 COMES_LATER = {"live-log-event": "Why this request was refused"}
 """What is loaded after its page."""
