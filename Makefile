@@ -203,7 +203,7 @@ bench-search: $(DEV_READY) ## Weigh an index of texts and rewrite docs/performan
 .PHONY: docs
 docs: $(DOCS_READY) ## Write the documents as a site into build/site; a broken link fails
 	@NO_MKDOCS_2_WARNING=1 $(DOCS_PY) -m mkdocs build --quiet --strict
-	@echo "The documents are in build/site: open build/site/index.html in a browser."
+	@echo "The documents are in build/site: open index.html there, or put them on a web server (for the search)."
 
 .PHONY: docs-serve
 docs-serve: $(DOCS_READY) ## Show that site at http://127.0.0.1:8008, anew after each change

@@ -48,6 +48,7 @@ def test_guides_of_the_app_are_documents_of_the_site() -> None:
 def test_it_asks_nobody_for_fonts_or_anything_else() -> None:
     assert re.search(r"^  font: false$", CONFIG, re.MULTILINE)
     assert not re.search(r"https?:", CONFIG)
+    assert "- offline" not in CONFIG
     assert not re.search(r"https?:", (ROOT / "docs/site.css").read_text("utf-8"))
 
 

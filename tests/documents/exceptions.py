@@ -27,6 +27,9 @@ PAGE_OF_MOVING = How(f"{FOREIGN}::test_the_page_s_commands_work_as_they_stand")
 DOCKER = How(why="needs Docker: tests/deploy/test_image.py runs the image's own command without")
 WORKERLESS = (("--app wsgi doctor", "--app wsgi doctor || test $? = 1"),)
 """It misses the worker, and says so."""
+FORCED = ((" restore /mnt", " restore --force /mnt"),)
+"""The database that it is run on is not empty."""
+ELSEWHERE = "(on another server) "
 SECOND_WORKSPACE = '.venv/bin/flask --app wsgi workspace create "Second" --owner ana@example.org\n'
 """The only one can't be deleted."""
 
@@ -36,12 +39,16 @@ EXCEPTIONS: dict[tuple[str, str], How] = {
     ("README.md", "pkill -HUP"): How(
         "tests/test_serving.py::test_the_readmes_commands_restart_the_web_server_and_the_worker"
     ),
-    ("docs/backup.md", "/tmp/rehearsal"): How(replaced=WORKERLESS),
+    ("README.md", "wsgi restore"): How(replaced=FORCED),
+    ("docs/backup.md", "--replace"): How(replaced=FORCED),
+    ("docs/backup.md", "/tmp/rehearsal"): How(
+        before=".venv/bin/flask --app wsgi backup /mnt/other/fp.db\n", replaced=WORKERLESS
+    ),
     ("docs/clients.md", "pip wheel"): How(
         "tests/clients/test_packages.py::test_the_wheel_works_in_an_environment_of_its_own"
     ),
     ("docs/data.md", "workspace export"): How(
-        replaced=((".venv/bin/flask --app wsgi workspace import", "$ELSEWHERE workspace import"),)
+        replaced=((".venv/bin/flask --app wsgi workspace import", f"{ELSEWHERE}workspace import"),)
     ),
     ("docs/data.md", "workspace delete"): How(stdin="My workspace\n", before=SECOND_WORKSPACE),
     ("docs/data.md", "user delete"): How(stdin="bo@example.org\n"),

@@ -20,13 +20,15 @@ from app.workspaces.workflows import create_workflow
 from tests.apps import close_app, make_app
 from tests.databases import Databases
 from tests.documents.blocks import ROOT, Code, documents, list_commands
-from tests.documents.exceptions import EXCEPTIONS, How
+from tests.documents.exceptions import ELSEWHERE, EXCEPTIONS, How
 from tests.factories import PASSWORD
 from tests.server import SECRET, LiveServer, test_environment
 from tests.teams import LiveTeam, find_workspace, make_live_team
 
 COMMANDS = list_commands()
 CALL = ".venv/bin/flask --app wsgi"
+NEEDS_SHELL = re.compile(r"[|<>;&$]| restore ")
+REFUSED_QUIETLY = re.compile(r"^curl (?!-f|--fail)", re.MULTILINE)
 SLUGS = ("Nightly backup", "Nightly sync", "Your workflow")
 """Workflows that the documents report, besides those that each team has."""
 
@@ -124,7 +126,6 @@ def team(live_server: LiveServer) -> LiveTeam:
 def folder(databases: Databases, tmp_path: Path) -> Iterator[Path]:
     """FlowPulse's folder as the documents see it, with data of its own; and another one."""
     (tmp_path / ".venv").symlink_to(Path(sys.prefix))
-    (tmp_path / ".curlrc").write_text("fail-with-body\n")
     (tmp_path / "other").mkdir()
     for name in ("data", "elsewhere"):
         data = tmp_path / name
@@ -145,9 +146,8 @@ def _fill(data: Path) -> None:
     close_app(app)
 
 
-def run(
-    code: Code, how: How, folder: Path, server: LiveServer, team: LiveTeam
-) -> "subprocess.CompletedProcess[str]":
+def run(code: Code, how: How, folder: Path, server: LiveServer, team: LiveTeam) -> tuple[int, str]:
+    """Its exit status, and all that it says."""
     text = how.before + code.text
     for old, new in (
         *how.replaced,
@@ -160,26 +160,55 @@ def run(
         ("/tmp/rehearsal", str(folder / "rehearsal")),
     ):
         text = text.replace(old, new)
-    environment = test_environment(folder / "data", "", server.port)
-    own = {"HOME": str(folder), "CURL_HOME": str(folder)}
-    elsewhere = f"env FLOWPULSE_DATA_DIR={folder / 'elsewhere'} {folder}/{CALL}"
-    return subprocess.run(
+    text = REFUSED_QUIETLY.sub("curl --fail-with-body ", text)
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not all(line.startswith((f"{CALL} ", ELSEWHERE)) for line in lines):
+        return in_shell(text, how.stdin, folder, server.port)
+    ends = []
+    for line in lines:
+        needs_shell = NEEDS_SHELL.search(line)
+        ends.append(
+            in_shell(line, how.stdin, folder, server.port)
+            if needs_shell
+            else in_process(line, how.stdin, folder)
+        )
+    return max(status for status, _ in ends), "\n".join(said for _, said in ends)
+
+
+def in_shell(text: str, stdin: str, folder: Path, port: int) -> tuple[int, str]:
+    done = subprocess.run(
         ["sh", "-euc", text],
         cwd=folder,
-        env={**environment, **own, "ELSEWHERE": elsewhere},
-        input=how.stdin,
+        env={**test_environment(folder / "data", "", port), "HOME": str(folder)},
+        input=stdin,
         capture_output=True,
         text=True,
         timeout=90,
         check=False,
     )
+    return done.returncode, done.stdout + done.stderr
+
+
+def in_process(line: str, stdin: str, folder: Path) -> tuple[int, str]:
+    """The same without a second for each start of the program."""
+    data = folder / ("elsewhere" if line.startswith(ELSEWHERE) else "data")
+    words = line.removeprefix(f"{CALL} ").removeprefix(ELSEWHERE)
+    app = make_app(f"sqlite:///{data / 'flowpulse.db'}", data)
+    result = app.test_cli_runner().invoke(args=shlex.split(words, comments=True), input=stdin)
+    close_app(app)
+    return result.exit_code, result.output
 
 
 @pytest.mark.parametrize("code", list(filter(is_run_here, COMMANDS)), ids=name_of)
 def test_it_works_as_it_stands(
-    code: Code, folder: Path, live_server: LiveServer, team: LiveTeam
+    code: Code,
+    folder: Path,
+    live_server: LiveServer,
+    team: LiveTeam,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(folder)
     how = how_to_run(code)
-    done = run(code, how, folder, live_server, team)
-    assert done.returncode == how.status, done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
+    status, said = run(code, how, folder, live_server, team)
+    assert status == how.status, said
+    assert "Traceback" not in said

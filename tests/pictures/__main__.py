@@ -63,8 +63,8 @@ def of_full_server(chromium: Browser, folder: Path, wanted: Collection[str]) -> 
     with LiveServer(folder / "data", "", **fixed.settings) as server:
         owner = ("user", "create", EMAIL, "--role", "owner", "--password-stdin")
         server.cli(*owner, stdin=PASSWORD)
-        server.cli("demo")
         prepare(server, EMAIL)
+        server.cli("demo")  # Last, so that it is what the log shows.
         ids = choose(server)
         with fixed.standing_still():
             with open_page(chromium, WIDE) as page:

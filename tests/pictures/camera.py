@@ -21,7 +21,7 @@ STEP_SECONDS, STEP_TAKES = 2, 0.25
 """The servers' clock is never put ahead faster: they would take it for an outage."""
 HOLD_SECONDS = 0.1
 """Within the second the clock may still go to and fro by that."""
-QUALITY = 44
+QUALITY = 40
 """Of WebP: the letters are still sharp, and all pictures together stay below 2 MB."""
 SETTLE_MS = 400
 

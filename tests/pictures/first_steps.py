@@ -10,6 +10,14 @@ from tests.pictures.camera import open_page, take_both
 from tests.pictures.pages import ON_A_NEW_SERVER
 from tests.server import LiveServer
 
+AS_DELIVERED = """port => {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    texts.currentNode.data = texts.currentNode.data.replaceAll(port, ":8000");
+  }
+}"""
+"""The port that a server of the tests has is another one each time."""
+
 
 def take_first_steps(chromium: Browser, server: LiveServer) -> None:
     found = re.search(r"http\S+/setup\?token=\S+", server.prepare())
@@ -30,5 +38,6 @@ def take_first_steps(chromium: Browser, server: LiveServer) -> None:
         page.get_by_role("button", name="Create key").click()
         key = page.locator("#new-key")
         expect(key).to_be_visible()
-        key.evaluate("each => scrollBy(0, each.getBoundingClientRect().top - 200)")
+        key.evaluate("each => scrollBy(0, each.getBoundingClientRect().top - 158)")
+        page.evaluate(AS_DELIVERED, f":{server.port}")
         take_both(page, "first-key")

@@ -46,7 +46,7 @@ SENDERS = (
 
 
 def prepare(server: LiveServer, email: str) -> None:
-    """On a live server with the demo's data, whose owner has this address."""
+    """On a live server whose owner has this address."""
     app = make_app(server.database_url, server.data_dir)
     with app.app_context():
         workspace_id = db.session.scalars(select(Workspace.id)).one()

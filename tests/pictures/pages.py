@@ -27,7 +27,6 @@ PAGES = {
     "reference": "/docs#run_success",
     "integration": "/docs/n8n?workflow=invoice-sync-demo",
     "alerts": "/alerts?view=all",
-    "alert": "/alerts/{alert}",
     "alert-rule": "/alerts/rules/{rule}",
     "channels": "/alerts/channels",
     "channel": "/alerts/channels/{channel}",
@@ -42,7 +41,7 @@ ON_A_NEW_SERVER = {"set-up": SMALL, "first-key": WIDE}
 """What the quick start shows (tests/pictures/first_steps.py)."""
 ON_A_PHONE = {
     *("overview", "live-log", "event", "problems", "workflow", "connect", "troubleshooting"),
-    *("runs", "insights", "alerts", "channels", "schedule", "silent-workflow"),
+    *("runs", "insights", "schedule", "silent-workflow"),
 }
 COMES_LATER = {"live-log-event": "Why this request was refused"}
 """What is loaded after its page."""
@@ -51,7 +50,6 @@ IDS: dict[str, Select[tuple[str]]] = {
     .where(Event.code == "validation_failed")
     .order_by(Event.id.desc()),
     "workflow": select(Workflow.public_id).where(Workflow.slug == "invoice-sync-demo"),
-    "alert": select(Alert.public_id).order_by(Alert.ended_at.is_not(None), Alert.id.desc()),
     "rule": select(AlertRule.public_id)
     .join(Alert, Alert.rule_id == AlertRule.id)
     .order_by(Alert.id.desc()),
