@@ -133,6 +133,8 @@ class N8n:
 
     def __exit__(self, *error: object) -> None:
         assert self.process
+        if error[0]:
+            print((self.home / "n8n.log").read_text()[-6_000:])
         self.process.terminate()
         try:
             self.process.wait(30)
