@@ -43,11 +43,12 @@ class Recorder:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 request = Request(self.path, dict(self.headers.items()), body.decode())
-                outer.requests.append(request)
                 if outer.is_away:
+                    outer.requests.append(request)
                     self.close_connection = True
                     return
                 status, text = outer.answer(flowpulse, request)
+                outer.requests.append(request)
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(text)))

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from app.console.integration_files import STAND_IN_ID, STAND_IN_SLUG, read_file
-from app.console.reproduction import LANGUAGES, StoredRequest
 from app.console.snippet_parts import PLACEHOLDER, Target
 from tests.integrations.n8n_server import N8n, Recorder, Request, Workflow
 from tests.integrations.running import AWKWARD
@@ -83,19 +82,7 @@ def webhook(path: str) -> Workflow:
     return {**hook, "webhookId": path}
 
 
-COPIED = (AWKWARD, f"={AWKWARD}", '={"a": "{{ 1 }}"}')
-"""Bodies of requests that the event page has n8n send again."""
-
-
-def copied(base_url: str) -> Iterator[Workflow]:
-    for number, text in enumerate(COPIED):
-        request = StoredRequest("POST", f"{base_url}/copied", {"X-Note": "=1"}, text.encode())
-        (again,) = json.loads(LANGUAGES["n8n"][2](request))["nodes"]
-        yield {**again, "name": f"Copied {number}"}
-
-
 SPLIT = node("Split Out", "splitOut", 1, fieldToSplitOut="body.items", options={})
-NO_CRON = {"interval": [{"field": "cronExpression", "expression": "never"}]}
 
 
 def make_workflows(target: Target, other_slug: str) -> list[Workflow]:
@@ -117,7 +104,6 @@ def make_workflows(target: Target, other_slug: str) -> list[Workflow]:
             {"node": "Spy", "type": "main", "index": 0}
         )
     by_hand = node("By hand", "manualTrigger", 1)
-    clock = node("Clock", "scheduleTrigger", 1.2, rule=NO_CRON)
     step, alone, none = read(STEP), read(ALONE), {"nodes": [], "connections": {}}
     return [
         read("sub-workflow.json"),
@@ -128,16 +114,13 @@ def make_workflows(target: Target, other_slug: str) -> list[Workflow]:
         chain("code", webhook("code"), SPLIT, ENDINGS["code"], own=step, error=FAILURES),
         chain("listed", webhook("listed"), SPLIT, ENDINGS["http"], own=step, error=FAILURES),
         chain("without", webhook("without"), ENDINGS["stop"], own=none, error=FAILURES_ALONE),
-        chain("node", webhook("node"), *copied(target.base_url), own=none, error=FAILURES),
         chain("hand", by_hand, own=step, error=FAILURES),
         chain("by hand and bad", by_hand, ENDINGS["stop"], own=step, error=FAILURES),
-        chain("trigger", clock, own=step, error=FAILURES),
     ]
 
 
 def record(n8n: N8n, recorder: Recorder) -> Iterator[tuple[str, list[Request]]]:
     """Each case's name and what was sent in it, the spy's reports too."""
-    yield "a trigger that failed", recorder.take(2)
     awkward = {"items": [{"text": AWKWARD}, {"text": "two"}, {"text": "three"}]}
     n8n.hook("good", awkward)
     yield "a success with three items", recorder.take(1)
@@ -162,14 +145,10 @@ def record(n8n: N8n, recorder: Recorder) -> Iterator[tuple[str, list[Request]]]:
 
 
 def check_the_rest(n8n: N8n, recorder: Recorder) -> None:
-    """No error workflow runs by hand, the event page's nodes send what they should, and an outage
-    of FlowPulse fails no workflow."""
+    """No error workflow runs by hand, and an outage of FlowPulse fails no workflow."""
     failing = WATCHED.format("B")
     n8n.start_by_hand(failing, "By hand")
     wait_for(lambda: "error" in n8n.endings(failing), 30)
-    n8n.hook("node", {})
-    sent = recorder.take(len(COPIED))
-    assert [(each.body, each.header("x-note")) for each in sent] == [(t, "=1") for t in COPIED]
     recorder.is_away = True
     for path, id_ in (("good", "G"), ("alone", "A")):
         n8n.hook(path, {"items": [{"text": "x"}]})
@@ -207,14 +186,10 @@ def record_all(command: list[str], folder: Path, server: LiveServer, team: LiveT
     n8n = N8n(command, folder / "n8n")
     workflows = make_workflows(target, team.other_slug)
     print(n8n.load(workflows))
-    trigger = WATCHED.format("T")
-    before = ["FlowPulseSend0001", FAILURES, trigger]
-    for workflow_id in before:
-        n8n.run("publish:workflow", f"--id={workflow_id}")
     cases: Recorded = []
     with n8n:
         for workflow in workflows:
-            if workflow["id"] not in before and workflow["nodes"][0]["name"] != "By hand":
+            if workflow["nodes"][0]["name"] != "By hand":
                 n8n.publish(workflow["id"])
         for case, requests in record(n8n, recorder):
             sent = [without_secrets(each, names) for each in requests]
