@@ -118,6 +118,18 @@ def test_a_viewer_looks_and_changes_nothing(
         assert answer.status_code == 403
 
 
+def test_the_overview_says_whether_the_next_run_is_to_come_or_due(
+    owner: FlaskClient, team: Team
+) -> None:
+    store_runs(team, "+")
+    set_schedule(workflow(team), HOURLY)
+    for minutes, told in ((30.4, "next in 30 min"), (-2.4, "due 2 min ago")):
+        with writing() as session:
+            at = now() + minutes * MINUTE
+            session.execute(update(Schedule).values(next_expected_at=at, overdue_at=at + HOUR))
+        assert told in open_page(owner, "/").text
+
+
 def test_another_workspace_sees_no_schedule(owner: FlaskClient, team: Team) -> None:
     assert owner.get(f"/workflows/{'a' * 24}/schedule").status_code == 404
 
