@@ -56,7 +56,7 @@ def check(
     told = [part for name, text in headers.items() for part in ("-H", f"{name}: {text}")]
     options = ["--checks", "all", "--max-examples", str(examples)]
     # Deterministic: the examples follow from the document, so that a seed plays no part. Of several
-    # workers, who comes first would decide what is found; and what they share is not safe from two.
+    # workers, who comes first would decide what is found; and the tool has had races between them.
     options += ["--generation-deterministic", "--workers", "1"]
     config = str(FOLDER / "schemathesis.toml")
     program = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", config, "run"]
