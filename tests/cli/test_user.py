@@ -200,8 +200,9 @@ def test_a_link_to_a_provider_is_forgotten_and_all_sessions_end(run: Run) -> Non
     team = make_team()
     refused = run("user", "unlink", team.email, exit_code=1)
     assert "is linked to nobody" in refused.output
+    user_id = person_of(team.email).id
     with writing() as session:
-        session.add(Identity(user_id=person_of(team.email).id, issuer="https://id", subject="7"))
+        session.add(Identity(user_id=user_id, issuer="https://id", subject="7"))
     start_session(person_of(team.email), "192.0.2.1", "")
     told = run("user", "unlink", team.email.upper()).stdout
     assert f"Whoever next signs in as {team.email}" in told

@@ -44,7 +44,7 @@ def test_a_person_signs_in_by_the_provider(
                 page.get_by_role("link", name="Confirm at Team ID").click()
                 sign_in_there(page, team.email)
                 expect(page).to_have_url(re.compile("/account/two-factor$"))
-                expect(page.get_by_label("Code")).to_be_visible()
+                expect(page.get_by_label("Code", exact=True)).to_be_visible()
     except MissingError as error:
         pytest.skip(f"THE SIGN-IN PROVIDER WAS NOT RUN: {error}")
     finally:
