@@ -29,6 +29,12 @@ from tests.postgres import PostgresCluster
 from tests.server import LiveServer, wait_for
 
 
+@pytest.fixture(autouse=True)
+def _no_failed_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of another test, shortly before."""
+    monkeypatch.setattr(outages, "_seen", {})
+
+
 def ask(client: FlaskClient, status: int) -> dict[str, dict[str, str]]:
     answer = client.get("/readyz")
     assert answer.status_code == status, answer.text
@@ -84,7 +90,6 @@ def test_one_whose_reports_find_no_room_is_not_ready(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Though the beats of its processes find some, as with PostgreSQL."""
-    monkeypatch.setattr(outages, "_seen", {})
     Worker().beat()
     ask(client, 200)
     outages.explain(OSError(28, "No space left on device"))
