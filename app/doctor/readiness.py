@@ -7,11 +7,13 @@ from sqlalchemy import Connection, func, select, text
 
 from app.blocking import run_blocking
 from app.clock import now
+from app.doctor.database_disk import look_at_disk
 from app.doctor.findings import Finding
 from app.doctor.revision import NEWEST
 from app.extensions import db, is_sqlite
 from app.invocation import shell_command
 from app.models import WorkerHeartbeat
+from app.outages import was_disk_full
 from app.processing.downtimes import SURE_FOR
 from app.processing.secret_mark import is_foreign
 
@@ -60,8 +62,13 @@ def _check_migrations() -> Iterator[Finding]:
 
 
 def _check_writing() -> Iterator[Finding]:
-    """Each web process writes every few seconds that it lives; a probe must not write as well."""
-    if current_app.extensions["flowpulse_web_beat"].is_failing:
+    """Each web process writes every few seconds that it lives; a probe must not write as well.
+    Where PostgreSQL's disk is full, that may find room in a page where no report does."""
+    disk = look_at_disk()
+    if was_disk_full(SURE_FOR.total_seconds()) or (disk is not None and disk.is_full):
+        message = "The disk of the database is full: reports are answered 503."
+        yield Finding("writing", "fail", message, MEND)
+    elif current_app.extensions["flowpulse_web_beat"].is_failing:
         message = "The last try to write to the database failed: reports are answered 503."
         yield Finding("writing", "fail", message, MEND)
     else:

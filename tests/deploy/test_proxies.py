@@ -173,6 +173,12 @@ def test_the_live_log_comes_through_at_once(place: Place) -> None:
     assert time.monotonic() - sent_at < 3
 
 
+def test_refusals_name_addresses_under_the_public_one(place: Place) -> None:
+    answer = requests.post(f"{place.url}/api/v1/ingest/run-success", data="{")
+    assert answer.status_code == 401
+    assert json.loads(answer.text)["type"].startswith(f"{place.url}/troubleshooting#")
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("place", ["nginx"], indirect=True)
 def test_a_person_works_in_the_browser(place: Place, page: Page) -> None:
@@ -193,9 +199,3 @@ def test_a_person_works_in_the_browser(place: Place, page: Page) -> None:
     page.locator("header a[aria-label], header a.brand, a.brand").first.click()
     page.wait_for_url(f"{place.url}/")
     assert broken == []
-
-
-def test_refusals_name_addresses_under_the_public_one(place: Place) -> None:
-    answer = requests.post(f"{place.url}/api/v1/ingest/run-success", data="{")
-    assert answer.status_code == 401
-    assert json.loads(answer.text)["type"].startswith(f"{place.url}/troubleshooting#")

@@ -16,6 +16,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import create_engine, text, update
 
+from app import outages
 from app.cli.migrations import MIGRATIONS
 from app.clock import now
 from app.doctor.revision import NEWEST
@@ -27,6 +28,12 @@ from tests.databases import PostgresDatabases
 from tests.ports import free_port
 from tests.postgres import PostgresCluster
 from tests.server import LiveServer, wait_for
+
+
+@pytest.fixture(autouse=True)
+def _no_failed_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of another test, shortly before."""
+    monkeypatch.setattr(outages, "_seen", {})
 
 
 def ask(client: FlaskClient, status: int) -> dict[str, dict[str, str]]:
@@ -78,6 +85,18 @@ def test_one_that_cannot_be_written_is_not_ready(app: Flask, client: FlaskClient
     app.extensions["flowpulse_web_beat"].is_failing = True
     assert ask(client, 503)["writing"]["state"] == "fail"
     assert client.get("/healthz").status_code == 200, "what is stored can be read"
+
+
+def test_one_whose_reports_find_no_room_is_not_ready(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the beats of its processes find some, as with PostgreSQL."""
+    Worker().beat()
+    ask(client, 200)
+    outages.explain(OSError(28, "No space left on device"))
+    assert "disk" in ask(client, 503)["writing"]["message"]
+    monkeypatch.setattr(outages, "_seen", {outages.DISK_FULL: time.monotonic() - 11})
+    ask(client, 200)
 
 
 def test_one_without_tables_is_neither(empty_database_url: str, tmp_path: Path) -> None:
