@@ -24,13 +24,13 @@ REASONS: Mapping[str, str] = {
         f"{SLOW}, and it was 0.92 there. Here it differed from 0.63 to 1.11 from round to round."
     ),
     f"the slowest page with 10,000,000 events, {POSTGRESQL}, ms": (
-        f"{SLOW}, and it was 271 ms there: the log, filtered by the code of refused requests. "
-        "Tens of thousands of ids were read for it, row by row; since then, as one text."
+        f"{SLOW}, and it was 271 ms there: the log, filtered by the code of refused requests. All "
+        "that were refused are counted and listed for it; to list them as one text did not help."
     ),
     f"look for and claim one, with 10,000,000 events, {POSTGRESQL}, ms": (
         "It is as much with 10,000 events. When it was measured, a claim was three statements, "
-        "each of which waits for the connection's other end; since then it is one, which takes "
-        "half as long in turn with those three. Of a full claim an event takes 0.014 ms."
+        "each of which waits for the connection's other end; since then it is one, which takes a "
+        "quarter to a half less in turn with those three. Of a full claim an event takes 0.014 ms."
     ),
     f"p99 of 202 while nine tenths of 1,000,000 events go, {SQLITE}, of calm": (
         f"{SLOW}. No batch holds the write lock for 50 ms; it is what the slowest answers wait for."

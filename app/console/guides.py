@@ -55,6 +55,7 @@ SECTIONS = {
         Guide("security", "Security", "What is defended, against whom"),
         Guide("teams", "People and workspaces", "Roles and invitations"),
         Guide("signing-in", "Signing in", "Passwords, two factors, sessions"),
+        Guide("single-sign-on", "Single sign-on", "By a provider, or by a proxy's word"),
         Guide("secrets", "Secrets", "What is hidden, and what is never kept"),
         Guide("audit-log", "Audit log", "Who did what"),
         Guide("browser-security", "Browsers and proxies", "Hosts, headers, cookies"),
