@@ -188,7 +188,7 @@ def _n8n(request: StoredRequest) -> str:
         parameters |= {
             "sendBody": True,
             "contentType": "raw",
-            "rawContentType": request.headers.get("Content-Type", "application/json"),
+            "rawContentType": _raw(request.headers.get("Content-Type", "application/json")),
             "body": _literal(text),
         }
     node = {
@@ -200,6 +200,12 @@ def _n8n(request: StoredRequest) -> str:
         "position": [0, 0],
     }
     return json.dumps({"nodes": [node], "connections": {}}, indent=2, ensure_ascii=False)
+
+
+def _raw(media_type: str) -> str:
+    """The same in other letters: what is not JSON, n8n's HTTP library sends as a JSON string where
+    it finds `application/json`, and white space around JSON it leaves out."""
+    return media_type.replace("application/json", "Application/JSON")
 
 
 def _literal(text: str) -> str:

@@ -95,6 +95,7 @@ def test_a_pasted_n8n_node_sends_the_same_body(text: str) -> None:
     request = StoredRequest("POST", "http://x.example/", {"X-Note": text}, text.encode())
     (node,) = json.loads(LANGUAGES["n8n"][2](request))["nodes"]
     parameters = node["parameters"]
+    assert parameters["rawContentType"] == "Application/JSON", "axios writes anew what it knows"
     (header,) = parameters["headerParameters"]["parameters"]
     for value in (parameters["body"], header["value"]):
         done = subprocess.run(
