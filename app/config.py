@@ -190,7 +190,7 @@ SETTINGS: tuple[Setting, ...] = (
         "FLOWPULSE_PUBLIC_DOCS",
         "1",
         _switch,
-        "Whether API reference and troubleshooting can be read without signing in: 1 or 0.",
+        "Whether documents, reference and troubleshooting can be read without signing in: 1 or 0.",
     ),
     Setting(
         "FLOWPULSE_REVEAL_ROLE",

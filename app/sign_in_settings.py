@@ -54,7 +54,7 @@ def _role(text: str) -> str:
 
 def _header(text: str) -> str:
     if text and (not _HEADER.fullmatch(text) or text.lower() in _NEVER_A_PERSON):
-        raise ValueError("must be the name of a header, such as X-Forwarded-User")
+        raise ValueError("must be the name of a header, such as X-Forwarded-Email")
     return text
 
 
@@ -92,7 +92,7 @@ ROWS = (
         "",
         _header,
         "Header in which a reverse proxy tells the e-mail address of who comes, such as "
-        "`X-Forwarded-User`; the proxy must be named in FLOWPULSE_TRUSTED_PROXIES. Empty: none.",
+        "`X-Forwarded-Email`; the proxy must be named in FLOWPULSE_TRUSTED_PROXIES. Empty: none.",
     ),
     (
         "FLOWPULSE_SIGN_UP_DOMAINS",

@@ -16,31 +16,14 @@ from app.console.api_reference import (
     list_tags,
 )
 from app.console.guards import protect_reading
+from app.console.guides import GUIDES
 from app.links import public_url
 from app.problems import PROBLEMS
 
 FOLDER = Path(__file__).parent.parent.parent / "docs"
-FIRST = ("using-the-api", "pings", "batch", "clients", "troubleshooting")
-OPTIONAL = (
-    "quick-start",
-    "concepts",
-    "faq",
-    "alerts",
-    "channels",
-    "schedules",
-    "insights",
-    "moving",
-    "monitoring",
-    "console",
-    "command-line",
-    "self-hosting",
-    "deployment",
-    "backup",
-    "retention",
-    "reliability",
-    "scaling",
-    "secrets",
-)
+FIRST = ("using-the-api", "reliable-sending", "pings", "batch", "clients", "troubleshooting")
+"""What whoever writes a sender needs."""
+OPTIONAL = (*(name for name in GUIDES if name not in FIRST), "command-line")
 STAND_IN_SLUG = "your-workflow"
 WHAT_IT_IS = (
     "FlowPulse watches automations: each n8n workflow, Make scenario, Zap, script or cron job "
@@ -72,9 +55,10 @@ def show_reference() -> Response:
 
 @blueprint.get("/docs/<name>.md")
 def show_document(name: str) -> Response:
-    if name not in list_titles():
+    file = list_files().get(name)
+    if file is None:
         abort(404, "There is no such document.")
-    return _markdown((FOLDER / f"{name}.md").read_text("utf-8"))
+    return _markdown(file.read_text("utf-8"))
 
 
 def _markdown(text: str) -> Response:
@@ -82,13 +66,20 @@ def _markdown(text: str) -> Response:
 
 
 @cache
+def list_files() -> dict[str, Path]:
+    """All documents, by name: those that are listed link to the others."""
+    guides = {each.name: each.file for each in GUIDES.values()}
+    return {each.stem: each for each in FOLDER.glob("*.md")} | guides
+
+
+@cache
 def list_titles() -> dict[str, str]:
-    """The documents that are shown, by name, each with its first line."""
-    files = ((name, FOLDER / f"{name}.md") for name in (*FIRST, *OPTIONAL))
+    """The documents that are listed, by name, each with its first line."""
+    files = list_files()
     return {
-        name: file.read_text("utf-8").partition("\n")[0].removeprefix("# ")
-        for name, file in files
-        if file.is_file()
+        name: files[name].read_text("utf-8").partition("\n")[0].removeprefix("# ")
+        for name in (*FIRST, *OPTIONAL)
+        if name in files
     }
 
 

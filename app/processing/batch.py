@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from sqlalchemy.event import listen
@@ -39,7 +39,8 @@ def process_batch(limit: int, breathe: Callable[..., None] | None = None) -> int
     except Exception as error:
         logger.info("A batch of %d goes one by one: %s", len(events), error)
         events = _process_one_by_one(limit, breathe)
-    checkpoint()
+    with suppress(*OUTAGES):  # As on a full disk, of which the next batch will tell; this one is done.
+        checkpoint()
     return len(events)
 
 

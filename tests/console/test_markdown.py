@@ -8,7 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.console.api_reference import list_endpoints
-from app.console.markdown import FIRST, FOLDER, OPTIONAL
+from app.console.markdown import FIRST, OPTIONAL, list_files
 from app.problems import PROBLEMS
 from tests.factories import Team
 
@@ -75,8 +75,12 @@ def test_no_other_file_is_shown(client: FlaskClient, name: str) -> None:
     assert client.get(f"/docs/{name}.md").status_code == 404
 
 
-def test_each_document_that_is_listed_is_there() -> None:
-    assert all((FOLDER / f"{name}.md").is_file() for name in (*FIRST, *OPTIONAL))
+def test_each_document_that_is_listed_is_there_and_those_that_it_leads_to() -> None:
+    files = list_files()
+    assert {*FIRST, *OPTIONAL} <= files.keys()
+    for name in (*FIRST, *OPTIONAL):
+        led_to = set(re.findall(r"\]\(([a-z-]+)\.md[)#]", files[name].read_text("utf-8")))
+        assert led_to <= files.keys() | {"api"}, name
 
 
 def test_private_documents_are_private_here_too(make_app: Callable[..., Flask]) -> None:

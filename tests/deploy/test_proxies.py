@@ -58,7 +58,7 @@ def behind(
     settings = {
         "FLOWPULSE_PUBLIC_URL": url,
         "FLOWPULSE_TRUSTED_PROXIES": "127.0.0.1",
-        "FLOWPULSE_PROXY_USER_HEADER": "X-Forwarded-User",
+        "FLOWPULSE_PROXY_USER_HEADER": "X-Forwarded-Email",
     }
     with LiveServer(folder / "data", **settings) as server:
         yield Place(server, request.param, url, make_live_team(server))
@@ -84,7 +84,8 @@ def test_an_event_is_taken_and_the_address_of_its_answer_leads_to_it(place: Plac
 
 def test_no_client_says_who_it_is(place: Place) -> None:
     """To FlowPulse both come from where proxies are believed."""
-    claims = {"X-Forwarded-User": place.team.email, "Remote-User": place.team.email}
+    names = ("X-Forwarded-User", "Remote-User", "X-Forwarded-Email", "Remote-Email")
+    claims = dict.fromkeys(names, place.team.email)
     forged = requests.get(f"{place.url}/account", headers=claims, allow_redirects=False)
     assert forged.status_code == 302 and "/sign-in" in forged.headers["Location"]
     past = requests.get(f"{place.server.url}/account", headers=claims, allow_redirects=False)
