@@ -39,7 +39,7 @@ def process_batch(limit: int, breathe: Callable[..., None] | None = None) -> int
     except Exception as error:
         logger.info("A batch of %d goes one by one: %s", len(events), error)
         events = _process_one_by_one(limit, breathe)
-    with suppress(*OUTAGES):  # As on a full disk, of which the next batch will tell; this one is done.
+    with suppress(*OUTAGES):  # Of a full disk the next batch will tell; this one is done.
         checkpoint()
     return len(events)
 

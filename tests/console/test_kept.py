@@ -183,6 +183,7 @@ EXCEPTIONS = {
     "docs.show_reference": "A text.",
     "doctor.show_doctor": "It tells of now.",
     "event.show_event": "One event; of what is related it shows the newest.",
+    "importing.show_form": "A form.",
     "insights.show_insights": "Its figures are sums, which stay.",
     "key_page.show_key": "Who used it in 30 days, of 90; the refused requests lead to the log.",
     "keys.show_keys": "Keys stay.",

@@ -44,6 +44,12 @@ EXCEPTIONS: dict[tuple[str, str], How] = {
     ("docs/backup.md", "/tmp/rehearsal"): How(
         before=".venv/bin/flask --app wsgi backup /mnt/other/fp.db\n", replaced=WORKERLESS
     ),
+    ("clients/javascript/README.md", "npm install"): How(
+        "tests/clients/test_packages.py::test_what_npm_packs_is_the_client_and_no_more"
+    ),
+    ("clients/python/README.md", "pip install"): How(
+        "tests/clients/test_packages.py::test_the_wheel_works_in_an_environment_of_its_own"
+    ),
     ("docs/clients.md", "pip wheel"): How(
         "tests/clients/test_packages.py::test_the_wheel_works_in_an_environment_of_its_own"
     ),
@@ -88,6 +94,9 @@ EXCEPTIONS: dict[tuple[str, str], How] = {
     ("docs/self-hosting.md", "wsgi doctor"): How(replaced=WORKERLESS),
     ("docs/signing-in.md", "reset-password"): How(
         stdin=PASSWORD, replaced=(("reset-password", "reset-password --password-stdin"),)
+    ),
+    ("docs/single-sign-on.md", "user unlink"): How(
+        "tests/cli/test_user.py::test_a_link_to_a_provider_is_forgotten_and_all_sessions_end"
     ),
     ("integrations/dbt/README.md", "flowpulse_dbt.py"): How(
         "tests/integrations/test_languages.py::test_the_wrapper_of_dbt_tells_which_nodes_failed"
