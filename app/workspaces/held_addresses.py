@@ -1,7 +1,7 @@
 """Which addresses a person had, from when to when, and where something under one is theirs.
 
-No mail proves a changed address: what stands under one is a person's in the workspaces that they
-are or were in, and from while they had it. Elsewhere it may be of somebody else.
+No mail proves a changed address: what stands under one is a person's only from while they had it,
+and in workspaces that they were in with it. Elsewhere it may be of somebody else.
 """
 
 import json
@@ -19,26 +19,31 @@ CHANGED = "email_changed"
 
 
 class Held(NamedTuple):
-    """An address, and from when to when it was the person's; None is without an end. The one that
-    the account was made with was theirs before: they were invited by it."""
+    """An address, from when to when it was the person's (None is without an end), and in which
+    workspaces it counts. The one that the account was made with was theirs before, as they were
+    invited by it, and counts in all that they are or were in; another one where the log names them
+    by it, which they so had as a member."""
 
     email: str
     since: datetime | None
     until: datetime | None
+    workspaces: tuple[int, ...] = ()
 
-    def is_during(self, at: Any) -> ColumnElement[bool]:
-        """Of a column with times."""
+    def includes(self, workspace: Any, at: Any) -> ColumnElement[bool]:
+        """Of columns with workspaces and times."""
+        return and_(workspace.in_(self.workspaces), self._is_during(at))
+
+    def _is_during(self, at: Any) -> ColumnElement[bool]:
         begins = [at >= self.since] if self.since else []
         ends = [at <= self.until] if self.until else []
         return and_(True, *begins, *ends)
 
 
 class Traces(NamedTuple):
-    """What a person can have left: the account's id, the workspaces that they are or were in, and
-    their addresses, of which the last is the present one."""
+    """What a person can have left: the account's id, and their addresses, of which the last is the
+    present one."""
 
     public_id: str
-    workspaces: tuple[int, ...]
     held: tuple[Held, ...]
 
     @property
@@ -49,27 +54,39 @@ class Traces(NamedTuple):
         self, workspace: Any, at: Any, is_address: Callable[[str], ColumnElement[bool]]
     ) -> ColumnElement[bool]:
         """The condition that something of a workspace and a time names the person."""
-        named = (and_(is_address(each.email), each.is_during(at)) for each in self.held)
-        return and_(workspace.in_(self.workspaces), or_(*named))
+        return or_(
+            *(and_(is_address(each.email), each.includes(workspace, at)) for each in self.held)
+        )
 
 
 def find_traces(user_id: int, public_id: str, email: str) -> Traces:
     """Without former addresses that somebody else has now."""
-    own = select(Membership.workspace_id).where(Membership.user_id == user_id)
-    moves = select(AuditEntry.workspace_id).where(
-        AuditEntry.about_id == public_id, AuditEntry.what.in_(CAME_AND_WENT)
-    )
-    workspaces = {*db.session.scalars(own), *db.session.scalars(moves)}
     held = _find_held(public_id, email)
     former = {each.email for each in held} - {email}
     others = select(User.email).where(User.email.in_(former), User.id != user_id)
     taken = set(db.session.scalars(others))
+    found = [
+        each._replace(
+            workspaces=_find_workspaces(user_id, public_id, each.email if place else None)
+        )
+        for place, each in enumerate(held)
+        if each.email not in taken
+    ]
     db.session.rollback()
-    return Traces(
-        public_id,
-        tuple(sorted(each for each in workspaces if each is not None)),
-        tuple(each for each in held if each.email not in taken),
-    )
+    return Traces(public_id, tuple(found))
+
+
+def _find_workspaces(user_id: int, public_id: str, email: str | None) -> tuple[int, ...]:
+    """Whose log names the person by this address; without one, all that they are or were in."""
+    told = select(AuditEntry.workspace_id).where(AuditEntry.about_id == public_id)
+    if email is not None:
+        told = told.where(AuditEntry.about == email)
+        found = {*db.session.scalars(told)}
+    else:
+        own = select(Membership.workspace_id).where(Membership.user_id == user_id)
+        moves = told.where(AuditEntry.what.in_(CAME_AND_WENT))
+        found = {*db.session.scalars(own), *db.session.scalars(moves)}
+    return tuple(sorted(each for each in found if each is not None))
 
 
 def contains(details: Any, name: str, text: str) -> ColumnElement[bool]:

@@ -91,14 +91,16 @@ def _refuse_needed(user_id: int) -> None:
 def _is_invited(traces: Traces) -> ColumnElement[bool]:
     """By the present address, since it is the person's. By a former one nobody is turned away: it
     may be somebody else's by now, who has no account yet."""
-    present, inside = traces.present, Invitation.workspace_id.in_(traces.workspaces)
-    return and_(Invitation.email == present.email, inside, present.is_during(Invitation.created_at))
+    present = traces.present
+    theirs = present.includes(Invitation.workspace_id, Invitation.created_at)
+    return and_(Invitation.email == present.email, theirs)
 
 
 def _is_mailed(traces: Traces) -> ColumnElement[bool]:
-    present, inside = traces.present, OutboxMessage.workspace_id.in_(traces.workspaces)
-    theirs = select(OutboxMessage.id).where(inside, present.is_during(OutboxMessage.at))
-    return and_(Delivery.recipient == present.email, Delivery.message_id.in_(theirs))
+    present = traces.present
+    theirs = present.includes(OutboxMessage.workspace_id, OutboxMessage.at)
+    messages = select(OutboxMessage.id).where(theirs)
+    return and_(Delivery.recipient == present.email, Delivery.message_id.in_(messages))
 
 
 def _read(query: Select[Any]) -> list[Any]:

@@ -15,6 +15,7 @@ from app.identifiers import new_id
 from app.models import AuditEntry, Event, Invitation, Membership, User, UserSession
 from app.workspaces.audit import change, note_account
 from app.workspaces.invitations import call_back, invite, join_as_new
+from app.workspaces.members import remove_member
 from app.workspaces.people import RefusedError
 from app.workspaces.person_deletion import delete_person
 from app.workspaces.rescue import find_person
@@ -105,10 +106,8 @@ def test_invitations_name_nobody_either(team: Team) -> None:
     refuse({"details": {"role": "owner"}}, AuditEntry.about == "kim@example.org")
 
 
-@pytest.mark.parametrize("is_changed_back", [True, False])
-def test_whoever_takes_an_address_for_a_while_takes_nothing_else(
-    team: Team, is_changed_back: bool
-) -> None:
+@pytest.mark.parametrize("way", ["changed back", "kept", "after leaving"])
+def test_whoever_takes_an_address_for_a_while_takes_nothing_else(team: Team, way: str) -> None:
     """No mail proves it: what others did under it, or are invited by, stays as it is."""
     own, wanted, boss = (f"{name}@example.org" for name in ("mal", "victim", "boss"))
     elsewhere = make_team("Elsewhere", first=False)
@@ -119,13 +118,17 @@ def test_whoever_takes_an_address_for_a_while_takes_nothing_else(
     send_as(team, boss)
     change_address(boss, "boss.b@example.org")
     invite(membership(team), wanted, "viewer")
+    if way == "after leaving":
+        remove_member(membership(team), membership(team, own))
     change_address(own, boss)
     change_address(boss, wanted)
     invite(membership(elsewhere), wanted, "viewer")
-    if is_changed_back:
+    if way == "after leaving":
+        invite(membership(team), wanted, "viewer")
+    if way == "changed back":
         change_address(wanted, own)
-    before, public_id = read_log(), find_person(own if is_changed_back else wanted).public_id
-    last = own if is_changed_back else wanted
+    last = own if way == "changed back" else wanted
+    before, public_id = read_log(), find_person(last).public_id
     delete_person(find_person(last), last)
     mine = [each["id"] for each in before if public_id in (each["who_id"], each["about_id"])]
     invited = [each["id"] for each in before if each["about"] == own]
