@@ -2,7 +2,7 @@
 
 It is of one moment, which the database has to keep until all of it is written: so that is done
 beside requests and as fast as they let it, to a file without a name, and a reader on a poor line
-holds nothing up.
+holds nothing up. The file is in the data folder: `/tmp` may be small, and memory.
 """
 
 import logging
@@ -18,6 +18,7 @@ from flask import Flask, current_app
 
 from app.archives.layout import ArchiveError
 from app.archives.making import write_archive
+from app.extensions import db, is_sqlite
 from app.models import Workspace
 from app.processing.disk_space import look_at
 
@@ -27,7 +28,7 @@ WORK_SECONDS = 0.01
 LOOK_EVERY = 8 * 2**20
 """Bytes after which the disk is looked at: it may be the database's, too."""
 UNDER_WAY = "Another export is under way. Try again once it has ended."
-NO_ROOM = f"The disk that {gettempdir()} is on has too little space left for an export."
+NO_ROOM = "The disk that {} is on has too little space left for an export."
 _one_at_a_time = threading.Lock()
 """In each process."""
 
@@ -41,8 +42,9 @@ class GivenUpError(Exception):
 class GrowingFile:
     """Written at its end, as `zipfile` does where it can't go back; read from its beginning."""
 
-    def __init__(self) -> None:
-        self._file = TemporaryFile(buffering=0)  # noqa: SIM115 - gone once nobody holds it.
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file = TemporaryFile(buffering=0, dir=folder)  # noqa: SIM115 - gone once nobody holds it.
         self._written, self._look_at = 0, 0
         self._began = time.monotonic()
         self._has_ended = self._is_given_up = False
@@ -94,8 +96,8 @@ class GrowingFile:
         return b""
 
     def _look_for_room(self) -> None:
-        if look_at(Path(gettempdir())).is_low:
-            raise ArchiveError(NO_ROOM)
+        if look_at(self._folder).is_low:
+            raise ArchiveError(NO_ROOM.format(self._folder))
         self._look_at = self._written + LOOK_EVERY
 
     def _rest(self) -> None:
@@ -111,7 +113,7 @@ def begin_archive(workspace: Workspace) -> GrowingFile:
     if not _one_at_a_time.acquire(blocking=False):
         raise ArchiveError(UNDER_WAY)
     try:
-        file, app = GrowingFile(), current_app._get_current_object()  # type: ignore[attr-defined]
+        file, app = GrowingFile(_find_folder()), current_app._get_current_object()  # type: ignore[attr-defined]
         told = {"id": workspace.public_id, "name": workspace.name}
         work = (app, workspace.id, told, file)
         threading.Thread(target=_write, args=work, name="export", daemon=True).start()
@@ -119,6 +121,14 @@ def begin_archive(workspace: Workspace) -> GrowingFile:
         _one_at_a_time.release()
         raise
     return file
+
+
+def _find_folder() -> Path:
+    """Where the SQLite database is or, without one, the data folder; the one for temporary files
+    where there is none, as with PostgreSQL and the secret key in the settings."""
+    data = Path(current_app.config["FLOWPULSE_DATA_DIR"]).resolve()
+    folder = Path(str(db.engine.url.database)).parent if is_sqlite() else data
+    return folder if os.access(folder, os.W_OK | os.X_OK) else Path(gettempdir())
 
 
 def _write(app: Flask, workspace_id: int, told: dict[str, str], file: GrowingFile) -> None:

@@ -11,7 +11,7 @@ from app.archives.growing import begin_archive
 from app.archives.layout import ArchiveError
 from app.clock import now
 from app.console.guards import current_workspace
-from app.extensions import writing
+from app.extensions import db, writing
 from app.models import Workspace
 from app.workspaces.audit import note
 
@@ -22,7 +22,7 @@ blueprint = Blueprint("workspace_export", __name__)
 
 @blueprint.post("/settings/export")
 def export() -> ResponseReturnValue:
-    """What can't be noted is not handed out."""
+    """What can't be noted is not handed out, and what can't be begun is not noted."""
     workspace = current_workspace()
     workspace_id = workspace.id
     name = slugify(workspace.name, max_length=MOST_OF_NAME) or "workspace"
@@ -31,11 +31,12 @@ def export() -> ResponseReturnValue:
         file = begin_archive(workspace)
     except ArchiveError as error:
         abort(409, str(error))
+    db.session.rollback()  # It holds no connection while it waits for the first piece.
     try:
+        pieces = _begin(file.pieces())
         with writing() as session:
             about = session.get_one(Workspace, workspace_id)
             note(session, "workspace_exported", workspace_id, about, {"file": filename})
-        pieces = _begin(file.pieces())
     except BaseException:
         file.give_up()
         raise
@@ -47,4 +48,8 @@ def export() -> ResponseReturnValue:
 
 def _begin(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """What fails at once is answered as everywhere."""
-    return chain([next(pieces, b"")], pieces)
+    try:
+        first = next(pieces, b"")
+    except ArchiveError as error:
+        abort(503, str(error))
+    return chain([first], pieces)

@@ -86,7 +86,13 @@ def list_items(document: Any, member: str, expected: str) -> list[dict[str, Any]
 def text_of(item: Mapping[str, Any], name: str) -> str:
     """A member that is a text; empty where it is none."""
     value = item.get(name)
-    return value if isinstance(value, str) else ""
+    return make_whole(value) if isinstance(value, str) else ""
+
+
+def make_whole(text: str) -> str:
+    """With a question mark for each half of a character (a lone surrogate): JSON can hold one, and
+    neither a page nor the database can."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def number_of(item: Mapping[str, Any], name: str) -> int | None:

@@ -4,6 +4,7 @@ https://healthchecks.io/docs/api/
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -27,6 +28,8 @@ _NOT_CARRIED = {
     "manual_resume": "Its manual resume: here a run is watched as soon as it has a schedule.",
 }
 """Members that are set, and why they are not carried over."""
+_UNIQUE_KEY = re.compile(r"[0-9a-fA-F]{1,60}", re.ASCII)
+_NO_ID = "It has neither a uuid nor a unique_key of hexadecimal digits, as Healthchecks writes it."
 
 
 def read_checks(document: Any) -> list[Plan]:
@@ -52,7 +55,7 @@ def _read_check(check: Mapping[str, Any]) -> Plan:
         wish=wish,
         secret=str(uuid) if uuid else None,
         notes=(*notes, *why_not),
-        left_out="" if source else "It has neither a uuid nor a unique_key.",
+        left_out="" if source else _NO_ID,
     )
     return clean_plan(plan, text_of(check, "tags").split())
 
@@ -70,7 +73,7 @@ def _name_source(uuid: UUID | None, check: Mapping[str, Any]) -> str:
     key = text_of(check, "unique_key")
     if uuid is not None:
         key = hashlib.sha1(uuid.hex[:16].encode(), usedforsecurity=False).hexdigest()
-    return f"healthchecks:{key[:60]}" if key else ""
+    return f"healthchecks:{key}" if _UNIQUE_KEY.fullmatch(key) else ""
 
 
 def _read_wish(check: Mapping[str, Any]) -> tuple[Wish | None, list[str]]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from app.importing.documents import list_items, text_of
+from app.importing.documents import list_items, make_whole, text_of
 from app.importing.n8n_triggers import Pace, read_paces
 from app.importing.plans import Plan, clean_plan
 from app.timetable import UnreadableError
@@ -63,7 +63,8 @@ def _read_tags(tags: Any) -> list[str]:
     """`[{"id": …, "name": …}]`, or plain texts."""
     found = tags if isinstance(tags, list) else []
     names = (text_of(each, "name") if isinstance(each, dict) else each for each in found)
-    return [name.replace(",", " ") for name in names if isinstance(name, str) and name.strip()]
+    texts = (make_whole(name) for name in names if isinstance(name, str))
+    return [text.replace(",", " ") for text in texts if text.strip()]
 
 
 def _read_wish(

@@ -6,6 +6,7 @@ What a node leaves out has the default that the node's form shows; n8n does not 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from app.importing.documents import make_whole
 from app.timetable import MOST_SECONDS, UNITS, UnreadableError, read_expression
 
 _MINUTE, _HOUR, _DAY = UNITS["minute"], UNITS["hour"], UNITS["day"]
@@ -33,7 +34,7 @@ def _cron(text: Any) -> Pace:
     """Six fields begin with the seconds; a fixed one plays no part."""
     if not isinstance(text, str) or text.startswith("="):
         raise UnreadableError("It is worked out by an expression of n8n's.")
-    fields = text.split()
+    fields = make_whole(text).split()
     if len(fields) == 6:
         if not (fields[0].isascii() and fields[0].isdigit()):
             raise UnreadableError(_TOO_OFTEN)

@@ -1,10 +1,9 @@
 """The end of a person's account: what tells of them goes, and the audit log keeps a number."""
 
-import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Select, Text, and_, delete, func, or_, select, type_coerce, update
+from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, update
 
 from app.extensions import db, writing
 from app.models import (
@@ -14,10 +13,12 @@ from app.models import (
     Instance,
     Invitation,
     Membership,
+    OutboxMessage,
     User,
     Workspace,
 )
 from app.workspaces.audit import note
+from app.workspaces.held_addresses import Traces, contains, find_traces
 from app.workspaces.people import RefusedError
 from app.workspaces.tries import forget_person_in
 
@@ -33,8 +34,8 @@ BATCH = 500
 
 def delete_person(user: User, email_again: str) -> None:
     """Remove the account with its sessions, codes and memberships, and the address from what was
-    sent by it or to it. Raises RefusedError for another address, for the last owner of a workspace,
-    and for who set the server up.
+    sent by it or to it in the person's workspaces. Raises RefusedError for another address, for the
+    last owner of a workspace, and for who set the server up.
 
     First what is not the account itself, in batches: broken off, it can be begun anew.
     """
@@ -42,12 +43,12 @@ def delete_person(user: User, email_again: str) -> None:
     if email_again.strip().lower() != email:
         raise RefusedError(FIELD, f"Type the e-mail address as it is written: {email}")
     _refuse_needed(user_id)
-    emails = _find_addresses(user_id, public_id, email)
-    for ids in _find_sent(emails):
+    traces = find_traces(user_id, public_id, email)
+    for ids in _find_sent(traces):
         with writing() as session:
             sent = update(Event).where(Event.id.in_(ids))
             session.execute(_quietly(sent.values(sent_by=public_id)))
-    entries = _find_entries(public_id, emails)
+    entries = _read(_tells_of(traces))
     with writing() as session:
         _refuse_needed(user_id)
         there = select(Membership.workspace_id).where(Membership.user_id == user_id)
@@ -55,13 +56,13 @@ def delete_person(user: User, email_again: str) -> None:
         for workspace_id in workspaces or [None]:
             note(session, "person_deleted", workspace_id, public_id)
         forget_person_in(session, email)
-        session.execute(_quietly(delete(Invitation).where(Invitation.email.in_(emails))))
-        session.execute(_quietly(delete(Delivery).where(Delivery.recipient == email)))
+        session.execute(_quietly(delete(Invitation).where(_is_invited(traces))))
+        session.execute(_quietly(delete(Delivery).where(_is_mailed(traces))))
         session.execute(_quietly(delete(User).where(User.id == user_id)))
         session.flush()
         newest = entries[-1] if entries else 0
-        entries += session.scalars(_tells_of(public_id, emails).where(AuditEntry.id > newest))
-        _forget(entries, public_id, emails)
+        entries += session.scalars(_tells_of(traces).where(AuditEntry.id > newest))
+        _forget(entries, traces)
 
 
 def _refuse_needed(user_id: int) -> None:
@@ -87,14 +88,19 @@ def _refuse_needed(user_id: int) -> None:
         )
 
 
-def _find_addresses(user_id: int, public_id: str, email: str) -> list[str]:
-    """The person's, and those that they had before, unless somebody else has one of them now."""
-    changed = select(AuditEntry.details).where(
-        AuditEntry.about_id == public_id, AuditEntry.what == "email_changed"
-    )
-    former = {str((each or {}).get("email", {}).get("was", email)) for each in _read(changed)}
-    others = select(User.email).where(User.email.in_(former), User.id != user_id)
-    return [email, *sorted(former - {email} - set(_read(others)))]
+def _is_invited(traces: Traces) -> ColumnElement[bool]:
+    """By the present address, since it is the person's. By a former one nobody is turned away: it
+    may be somebody else's by now, who has no account yet."""
+    present = traces.present
+    theirs = present.includes(Invitation.workspace_id, Invitation.created_at)
+    return and_(Invitation.email == present.email, theirs)
+
+
+def _is_mailed(traces: Traces) -> ColumnElement[bool]:
+    present = traces.present
+    theirs = present.includes(OutboxMessage.workspace_id, OutboxMessage.at)
+    messages = select(OutboxMessage.id).where(theirs)
+    return and_(Delivery.recipient == present.email, Delivery.message_id.in_(messages))
 
 
 def _read(query: Select[Any]) -> list[Any]:
@@ -103,42 +109,50 @@ def _read(query: Select[Any]) -> list[Any]:
     return found
 
 
-def _find_sent(emails: Collection[str]) -> Iterator[Sequence[int]]:
-    """Ids of events that were sent from the console under these addresses, some at a time."""
+def _find_sent(traces: Traces) -> Iterator[Sequence[int]]:
+    """Ids of events that the person sent from the console, some at a time."""
+    theirs = traces.include(
+        Event.workspace_id, Event.received_at, lambda each: Event.sent_by == each
+    )
     low, high = db.session.execute(select(func.min(Event.id), func.max(Event.id))).one()
     db.session.rollback()
     for start in range(low or 0, (high or -1) + 1, WINDOW):
         inside = (Event.id >= start) & (Event.id < start + WINDOW)
-        found = _read(select(Event.id).where(inside, Event.sent_by.in_(emails)))
+        found = _read(select(Event.id).where(inside, theirs))
         for first in range(0, len(found), BATCH):
             yield found[first : first + BATCH]
 
 
-def _find_entries(public_id: str, emails: Collection[str]) -> list[int]:
-    return _read(_tells_of(public_id, emails))
-
-
-def _tells_of(public_id: str, emails: Collection[str]) -> Select[int]:
-    invited = and_(AuditEntry.what.in_(INVITED), AuditEntry.about.in_(emails))
+def _tells_of(traces: Traces) -> Select[int]:
     mine = or_(
-        AuditEntry.who_id == public_id,
-        AuditEntry.about_id == public_id,
-        invited,
-        and_(AuditEntry.what == "member_added", _names_inviter(emails)),
+        AuditEntry.who_id == traces.public_id,
+        AuditEntry.about_id == traces.public_id,
+        _tells_of_invitation(traces),
+        _names_inviter(traces),
     )
     return select(AuditEntry.id).where(mine).order_by(AuditEntry.id)
 
 
-def _names_inviter(emails: Collection[str]) -> Any:
-    """As the details are written: JSON without spaces."""
-    written = type_coerce(AuditEntry.details, Text)
-    pairs = (json.dumps({INVITED_BY: each}, separators=(",", ":"))[1:-1] for each in emails)
-    return or_(*(written.contains(pair, autoescape=True) for pair in pairs))
+def _tells_of_invitation(traces: Traces) -> ColumnElement[bool]:
+    named = traces.include(
+        AuditEntry.workspace_id, AuditEntry.at, lambda each: AuditEntry.about == each
+    )
+    return and_(AuditEntry.what.in_(INVITED), named)
 
 
-def _forget(entries: Sequence[int], public_id: str, emails: Collection[str]) -> None:
+def _names_inviter(traces: Traces) -> ColumnElement[bool]:
+    named = traces.include(
+        AuditEntry.workspace_id,
+        AuditEntry.at,
+        lambda each: contains(AuditEntry.details, INVITED_BY, each),
+    )
+    return and_(AuditEntry.what == "member_added", named)
+
+
+def _forget(entries: Sequence[int], traces: Traces) -> None:
     """The log keeps the number of who did it, and what was done; the database lets nobody do this
     to an entry of a person who is still there (migrations 0023 and 0025)."""
+    public_id = traces.public_id
     for first in range(0, len(entries), BATCH):
         some = AuditEntry.id.in_(entries[first : first + BATCH])
         for chosen, values in (
@@ -147,22 +161,17 @@ def _forget(entries: Sequence[int], public_id: str, emails: Collection[str]) -> 
                 {"who": public_id, "remote_addr": None, "user_agent": None, "details": None},
             ),
             (AuditEntry.about_id == public_id, {"about": public_id, "details": None}),
-            (
-                and_(AuditEntry.what.in_(INVITED), AuditEntry.about.in_(emails)),
-                {"about": public_id},
-            ),
+            (_tells_of_invitation(traces), {"about": public_id}),
         ):
             db.session.execute(_quietly(update(AuditEntry).where(some, chosen).values(values)))
-        _forget_inviter(some, public_id, emails)
+        _forget_inviter(some, traces)
 
 
-def _forget_inviter(some: Any, public_id: str, emails: Collection[str]) -> None:
+def _forget_inviter(some: Any, traces: Traces) -> None:
     """In the entries of those who came by an invitation of this person's."""
-    came = select(AuditEntry.id, AuditEntry.details).where(
-        some, AuditEntry.what == "member_added", _names_inviter(emails)
-    )
+    came = select(AuditEntry.id, AuditEntry.details).where(some, _names_inviter(traces))
     for entry_id, details in db.session.execute(came).all():
-        told = {**details, INVITED_BY: public_id}
+        told = {**details, INVITED_BY: traces.public_id}
         mine = update(AuditEntry).where(AuditEntry.id == entry_id)
         db.session.execute(_quietly(mine.values(details=told)))
 

@@ -27,6 +27,13 @@ DELETED = (
     " AND told.what = 'person_deleted' AND told.about = {0}))"
 )
 """That an entry tells of the deletion of the account with this id: it is noted before."""
+WAS_IN = (
+    "EXISTS (SELECT 1 FROM audit_entries told WHERE told.workspace_id = OLD.workspace_id"
+    " AND (told.what = 'person_deleted' AND told.about = {0}"
+    " OR told.what IN ('member_added', 'member_removed') AND told.about_id = {0}))"
+)
+"""That the person with this id was in the entry's workspace: else its log has nothing of theirs but
+their id."""
 BY = {
     "sqlite": "json_extract({}.details, '$.\"invited by\"')",
     "postgresql": "({}.details::jsonb ->> 'invited by')",
@@ -40,7 +47,7 @@ BESIDE = {
 
 def _is_forgetting(dialect: str) -> str:
     """As in 0023, of all that is about a person; and an address without an account in an invitation
-    becomes the id of somebody whose account was deleted."""
+    becomes the id of somebody whose account was deleted, and who was in that workspace."""
     same = "IS" if dialect == "sqlite" else "IS NOT DISTINCT FROM"
     gone = f"(OLD.who_id IS NOT NULL AND NOT {HERE.format('OLD.who_id')})"
     about_gone = (
@@ -55,7 +62,8 @@ def _is_forgetting(dialect: str) -> str:
     who = f"(NEW.who {same} OLD.who OR (NEW.who {same} OLD.who_id AND {gone}))"
     invited = (
         f"(OLD.what IN {INVITED} AND OLD.about_id IS NULL "
-        f"AND NOT {ADDRESS_HERE.format('OLD.about')} AND {DELETED.format('NEW.about')})"
+        f"AND NOT {ADDRESS_HERE.format('OLD.about')} AND {DELETED.format('NEW.about')} "
+        f"AND {WAS_IN.format('NEW.about')})"
     )
     about = (
         f"(NEW.about {same} OLD.about OR (NEW.about {same} OLD.about_id AND {about_gone}) "
@@ -66,7 +74,7 @@ def _is_forgetting(dialect: str) -> str:
     invited_by = (
         f"(CASE WHEN OLD.what = 'member_added' THEN {new_beside} {same} {old_beside} "
         f"AND {old_by} IS NOT NULL AND NOT {ADDRESS_HERE.format(old_by)} "
-        f"AND {DELETED.format(new_by)} ELSE FALSE END)"
+        f"AND {DELETED.format(new_by)} AND {WAS_IN.format(new_by)} ELSE FALSE END)"
     )
     details = (
         f"(NEW.details {same} OLD.details "

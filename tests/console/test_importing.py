@@ -123,11 +123,19 @@ def test_a_hostile_list_is_shown_as_text_and_makes_nothing_odd(owner: FlaskClien
         {"name": name, "uuid": "5d1c8a3e-94b7-4f02-a6d9-3e7b1c5f8a20", "tags": "<b> x", "grace": 5},
         {"name": "n" * 5_000, "unique_key": "a" * 99, "timeout": 10**30},
         {"name": {"a": 1}, "uuid": ["x"], "tags": 7, "schedule": "* * * * *\n*"},
+        {"name": "half \ud800", "unique_key": "\udfff", "tags": "\ud800", "tz": "\ud800"},
+        {
+            "name": "half \ud800",
+            "unique_key": "ab",
+            "desc": "\ud800",
+            "slug": "\ud800",
+            "tz": "\ud800",
+        },
     ]
     answer = send(owner, json.dumps({"checks": checks}).encode())
     assert answer.status_code == 200 and "<img src=x" not in answer.text
     assert submit(owner, Page(answer.text).form(MAKE)).status_code == 303
-    assert imported() == [name]
+    assert imported() == [name, "half ?"]
 
 
 @pytest.mark.once

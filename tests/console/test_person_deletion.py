@@ -12,9 +12,10 @@ from sqlalchemy.exc import DBAPIError
 from app.clock import now
 from app.extensions import Model, db, writing
 from app.identifiers import new_id
-from app.models import AuditEntry, Event, Membership, User, UserSession
+from app.models import AuditEntry, Event, Invitation, Membership, User, UserSession
 from app.workspaces.audit import change, note_account
 from app.workspaces.invitations import call_back, invite, join_as_new
+from app.workspaces.members import remove_member
 from app.workspaces.people import RefusedError
 from app.workspaces.person_deletion import delete_person
 from app.workspaces.rescue import find_person
@@ -31,10 +32,7 @@ def person(owner: FlaskClient, team: Team, colleague: Callable[[str], FlaskClien
     """A member who has signed in, made a key, and sent an event from the console."""
     client = colleague("member")
     send_form(client, "/keys", name="theirs", scope=["ingest"])
-    moment = now()
-    row = accepted_row(moment, workspace_id=team.workspace_id, public_id=new_id())
-    with writing() as session:
-        session.execute(insert(Event), [{**row, "origin": "test", "sent_by": ADDRESS}])
+    send_as(team, ADDRESS)
     assert holding(ADDRESS)
     return client
 
@@ -84,20 +82,18 @@ def test_invitations_name_nobody_either(team: Team) -> None:
     """Neither who was invited, also under a former address, nor who has invited others; those stay
     named, and so does whoever has the former address now."""
     first, former, taken = (f"{name}@example.org" for name in ("eva", "eva.b", "eva.c"))
-    call_back(membership(team), invite(membership(team), first, "viewer")[0].public_id)
+    call_back(membership(team), invite(membership(team), former, "viewer")[0].public_id)
     come(team, former, "admin")
     change_address(former, taken)
     change_address(taken, first)
     come(team, taken, "viewer")
     _, token = invite(membership(team, first), "kim@example.org", "viewer")
     join_as_new(token, "Kim", PASSWORD)
-    elsewhere = make_team("Elsewhere", first=False)
-    invite(membership(elsewhere), former, "viewer")
     public_id = find_person(first).public_id
     delete_person(find_person(first), first)
     assert (holding(former), holding(f"'{first}"), holding("Eva")) == ([], [], [])
     told = [(each["what"], each["about"], each["details"]) for each in read_log()]
-    assert told.count(("member_invited", public_id, {"role": "viewer"})) == 2
+    assert ("member_invited", public_id, {"role": "viewer"}) in told
     assert ("member_invited", public_id, {"role": "admin"}) in told
     assert ("invitation_called_back", public_id, None) in told
     assert ("member_invited", taken, {"role": "viewer"}) in told
@@ -108,6 +104,48 @@ def test_invitations_name_nobody_either(team: Team) -> None:
         {"about": public_id}, (AuditEntry.what == "member_invited") & (AuditEntry.about == taken)
     )
     refuse({"details": {"role": "owner"}}, AuditEntry.about == "kim@example.org")
+
+
+@pytest.mark.parametrize("way", ["changed back", "kept", "after leaving"])
+def test_whoever_takes_an_address_for_a_while_takes_nothing_else(team: Team, way: str) -> None:
+    """No mail proves it: what others did under it, or are invited by, stays as it is."""
+    own, wanted, boss = (f"{name}@example.org" for name in ("mal", "victim", "boss"))
+    elsewhere = make_team("Elsewhere", first=False)
+    come(team, own, "viewer")
+    come(team, boss, "admin")
+    _, token = invite(membership(team, boss), "lee@example.org", "viewer")
+    join_as_new(token, "Lee", PASSWORD)
+    send_as(team, boss)
+    change_address(boss, "boss.b@example.org")
+    invite(membership(team), wanted, "viewer")
+    if way == "after leaving":
+        remove_member(membership(team), membership(team, own))
+    change_address(own, boss)
+    change_address(boss, wanted)
+    invite(membership(elsewhere), wanted, "viewer")
+    if way == "after leaving":
+        invite(membership(team), wanted, "viewer")
+    if way == "changed back":
+        change_address(wanted, own)
+    last = own if way == "changed back" else wanted
+    before, public_id = read_log(), find_person(last).public_id
+    delete_person(find_person(last), last)
+    mine = [each["id"] for each in before if public_id in (each["who_id"], each["about_id"])]
+    invited = [each["id"] for each in before if each["about"] == own]
+    others = [each for each in before if each["id"] not in (*mine, *invited)]
+    assert {boss, wanted} <= {each["about"] for each in others}
+    assert [each for each in read_log() if each["id"] in {old["id"] for old in others}] == others
+    assert db.session.scalar(select(func.count()).where(Invitation.email == wanted)) == 2
+    assert db.session.scalar(select(func.count()).where(Event.sent_by == boss)) == 1
+    there = AuditEntry.workspace_id == elsewhere.workspace_id
+    refuse({"about": public_id}, there & (AuditEntry.about == wanted))
+
+
+def send_as(team: Team, email: str) -> None:
+    """An event from the console."""
+    row = accepted_row(now(), workspace_id=team.workspace_id, public_id=new_id())
+    with writing() as session:
+        session.execute(insert(Event), [{**row, "origin": "test", "sent_by": email}])
 
 
 def come(team: Team, email: str, role: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import pytest
@@ -76,12 +77,41 @@ def test_one_at_a_time(owner: FlaskClient, team: Team) -> None:
 def test_where_the_disk_has_no_room_it_ends_and_the_next_one_may_begin(
     owner: FlaskClient, team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(growing, "look_at", lambda folder: Disk(folder, 0, 10**12))
+    """It says so, and nothing is noted; the room is that of the data folder, where the file is."""
+    looked: list[Path] = []
+
+    def look_at(folder: Path) -> Disk:
+        looked.append(folder)
+        return Disk(folder, 0, 10**12)
+
+    monkeypatch.setattr(growing, "look_at", look_at)
     file = begin_archive(workspace(team))
     with pytest.raises(ArchiveError, match="too little space"):
         list(file.pieces())
+    answer = export(owner)
+    assert answer.status_code == 503 and "too little space left for an export" in answer.text
+    with owner.application.app_context():
+        assert set(looked) == {growing._find_folder()} != {Path(gettempdir())}
+    exported = select(AuditEntry.id).where(AuditEntry.what == "workspace_exported")
+    assert db.session.scalar(exported) is None
+    db.session.rollback()
     monkeypatch.undo()
     assert export(owner).status_code == 200
+
+
+@pytest.mark.once
+def test_the_file_is_where_the_data_is(
+    owner: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/tmp is small in a container, and serves only where nothing else does."""
+    app = owner.application
+    monkeypatch.setitem(app.config, "FLOWPULSE_DATA_DIR", str(tmp_path))
+    with app.app_context():
+        assert growing._find_folder() == Path(str(db.engine.url.database)).parent
+        monkeypatch.setattr(growing, "is_sqlite", lambda: False)
+        assert growing._find_folder() == tmp_path.resolve()
+        monkeypatch.setitem(app.config, "FLOWPULSE_DATA_DIR", str(tmp_path / "none"))
+        assert growing._find_folder() == Path(gettempdir())
 
 
 @pytest.mark.once
@@ -97,8 +127,8 @@ def test_what_can_not_be_noted_is_not_handed_out(
 
 
 @pytest.mark.once
-def test_a_reader_gets_all_that_was_written_then_why_there_is_no_more() -> None:
-    file, got = GrowingFile(), bytearray()
+def test_a_reader_gets_all_that_was_written_then_why_there_is_no_more(tmp_path: Path) -> None:
+    file, got = GrowingFile(tmp_path), bytearray()
     file.write(b"x" * growing.PIECE_BYTES)
     file.write(b"rest")
     file.end(ArchiveError("The disk is full."))

@@ -14,6 +14,7 @@ from app.importing import documents
 from app.importing.documents import fetch, parse, read_file
 from app.importing.healthchecks import read_checks
 from app.importing.n8n import read_workflows
+from app.importing.plans import Plan
 from app.workspaces.mistakes import RefusedError
 
 HEADERS = {"X-Api-Key": "secret"}
@@ -132,6 +133,7 @@ HOSTILE = [
     "",
     "x" * 100_000,
     "\0\x1b[2J\u202e",
+    "\ud800",
     [],
     {},
     [[]],
@@ -145,10 +147,15 @@ def test_members_of_any_kind_never_end_an_import(value: Any) -> None:
     for name in (*whole, "slug", "tags", "desc", "grace", "schedule", "tz", "status", "methods"):
         for one in ({**whole, name: value}, {name: value}):
             (plan,) = read_checks([one])
-            assert plan.left_out or plan.name
+            assert (plan.left_out or plan.name) and is_utf_8(plan)
     for name in ("name", "id", "active", "tags", "nodes", "settings", "isArchived"):
         (plan,) = read_workflows([{"name": "A", name: value}], "UTC", 600)
-        assert plan.left_out or plan.name
+        assert (plan.left_out or plan.name) and is_utf_8(plan)
+
+
+def is_utf_8(plan: Plan) -> bool:
+    texts = (plan.name, plan.slug, plan.left_out, *plan.labels, *plan.notes)
+    return "".join(texts).encode().decode() == "".join(texts)
 
 
 def test_too_many_are_refused() -> None:

@@ -70,6 +70,7 @@ def test_a_name_that_can_t_be_had_leaves_it_out(name: str, reason: str) -> None:
     assert reason in read(name=name, timeout=60).left_out
 
 
-def test_without_any_id_it_is_left_out() -> None:
-    (plan,) = read_checks([{"name": "A", "timeout": 60}])
-    assert "neither a uuid nor a unique_key" in plan.left_out
+@pytest.mark.parametrize("key", [None, "", "x", "a" * 61, "<b>", "ab\n", "\udcff", "\u0661"])
+def test_without_any_id_it_is_left_out(key: str | None) -> None:
+    (plan,) = read_checks([{"name": "A", "timeout": 60, "unique_key": key}])
+    assert "neither a uuid nor a unique_key" in plan.left_out and plan.source == ""
