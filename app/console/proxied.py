@@ -30,15 +30,25 @@ def who_left() -> str:
 def enter_by_proxy(*, by_itself: bool = True) -> bool:
     """Sign in whom the proxy names. Raises ProblemError for who has no account.
 
-    False where it names nobody; `by_itself`: also where the person has signed out here.
+    False where it names nobody; `by_itself`: also where the person has signed out here, and for
+    what opens no page: of probes and scripts, which keep no cookie, each request would be a session.
     """
     email = named_by_proxy()
-    if not email or (by_itself and who_left()):
+    if not email or (by_itself and (who_left() or not _opens_page())):
         return False
     user = let_in(Vouched(email, BY))
     enter(user, "a proxy", None)
     session[BY_PROXY] = True
     return True
+
+
+def _opens_page() -> bool:
+    """As the browser says (Fetch Metadata); over plain HTTP, where it says nothing, by what it
+    accepts."""
+    mode = request.headers.get("Sec-Fetch-Mode")
+    if mode is None:
+        return "text/html" in request.headers.get("Accept", "").lower()
+    return mode == "navigate"
 
 
 def enter_if_named() -> None:

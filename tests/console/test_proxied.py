@@ -40,8 +40,10 @@ class Browser:
     def __init__(self, app: Flask, email: str = "", peer: str = PROXY) -> None:
         self.client, self.email, self.peer = app.test_client(), email, peer
 
-    def open(self, path: str, method: str = "GET", **options: Any) -> Any:
+    def open(self, path: str, method: str = "GET", says: Any = None, **options: Any) -> Any:
+        """`says`: what it does in its headers; by itself, that it opens a page."""
         headers = {HEADER: self.email} if self.email else {}
+        headers |= {"Accept": "text/html,*/*;q=0.8"} if says is None else says
         environ = {"REMOTE_ADDR": self.peer}
         return self.client.open(
             path, method=method, headers=headers, environ_overrides=environ, **options
@@ -74,6 +76,25 @@ def test_whom_the_proxy_names_is_in_at_once(app: Flask, team: Team) -> None:
 
 
 @pytest.mark.once
+def test_only_who_opens_a_page_gets_a_session(app: Flask, team: Team) -> None:
+    """Probes and scripts keep no cookie: each of their requests would begin one."""
+    for says, status in (
+        ({}, 302),
+        ({"Accept": "*/*"}, 302),
+        ({"Accept": "text/html", "Sec-Fetch-Mode": "cors"}, 302),
+        ({"Accept": "text/event-stream", "Sec-Fetch-Mode": "no-cors"}, 401),
+    ):
+        browser = Browser(app, team.email)
+        assert browser.open("/account", says=says).status_code == status, says
+        assert Page(browser.open("/sign-in", says=says).text).has_id("field-password")
+    assert sessions() == 0
+    assert list(db.session.scalars(select(AuditEntry).where(AuditEntry.what == "signed_in"))) == []
+    says = {"Accept": "*/*", "Sec-Fetch-Mode": "navigate"}
+    assert Browser(app, team.email).open("/account", says=says).status_code == 200
+    assert sessions() == 1
+
+
+@pytest.mark.once
 def test_a_header_from_elsewhere_is_nobody_s_word(app: Flask, team: Team) -> None:
     for peer in (STRANGER, "10.0.0.3", "127.0.0.1"):
         forged = Browser(app, team.email, peer)
@@ -81,7 +102,9 @@ def test_a_header_from_elsewhere_is_nobody_s_word(app: Flask, team: Team) -> Non
         assert team.email not in forged.open("/sign-in").text
     for name in ("Remote-User", "X-Forwarded-Email"):
         answer = app.test_client().get(
-            "/account", headers={name: team.email}, environ_overrides={"REMOTE_ADDR": PROXY}
+            "/account",
+            headers={name: team.email, "Accept": "text/html"},
+            environ_overrides={"REMOTE_ADDR": PROXY},
         )
         assert answer.status_code == 302
     browser = Browser(app, team.email)
