@@ -51,13 +51,15 @@ def _opens_page() -> bool:
     return mode == "navigate"
 
 
-def enter_if_named() -> None:
-    """Before each guarded page; whoever is refused is sent to the sign-in page, which says why."""
-    if not current_user.is_authenticated:
-        try:
-            enter_by_proxy()
-        except ProblemError:
-            pass
+def enter_if_named() -> bool:
+    """Before each guarded page: whether this request has begun the session. Whoever is refused is
+    sent to the sign-in page, which says why."""
+    if current_user.is_authenticated:
+        return False
+    try:
+        return enter_by_proxy()
+    except ProblemError:
+        return False
 
 
 def stay_out() -> None:

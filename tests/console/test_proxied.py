@@ -187,6 +187,21 @@ def test_no_form_is_taken_by_the_proxy_s_word_alone(app: Flask, team: Team) -> N
 
 
 @pytest.mark.once
+def test_a_form_of_whom_the_proxy_named_before_is_not_sent_by_who_comes_now(
+    app: Flask, team: Team
+) -> None:
+    workspace = db.session.get_one(Workspace, team.workspace_id)
+    create_user("bo@example.org", PASSWORD, "owner", workspace)
+    browser = Browser(app, team.email)
+    form = Page(browser.open("/workflows").text).form("/workflows")
+    browser.email = "bo@example.org"
+    answer = browser.open("/workflows", "POST", data={**form.fields, "name": "Not hers"})
+    assert answer.status_code == 400 and "Not hers" in answer.text
+    assert "Not hers" not in browser.open("/workflows").text
+    assert browser.send("/workflows", "/workflows", name="Her own").status_code == 303
+
+
+@pytest.mark.once
 def test_senders_are_not_concerned_and_no_header_is_kept(
     app: Flask, team: Team, client: FlaskClient
 ) -> None:
