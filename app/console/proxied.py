@@ -31,7 +31,7 @@ def enter_by_proxy(*, by_itself: bool = True) -> bool:
     """Sign in whom the proxy names. Raises ProblemError for who has no account.
 
     False where it names nobody; `by_itself`: also where the person has signed out here, and for
-    what opens no page: of probes and scripts, which keep no cookie, each request would be a session.
+    what opens no page: each request of a probe or script, which keeps no cookie, would begin one.
     """
     email = named_by_proxy()
     if not email or (by_itself and (who_left() or not _opens_page())):

@@ -6,6 +6,7 @@ redirect is followed, and what it names must be https as well.
 """
 
 import logging
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -37,6 +38,8 @@ NAME = "provider"
 ANSWER_SECONDS, ALL_SECONDS = (4.0, 6.0), 15.0
 """To connect and to read, of each answer; and for all that one step asks."""
 READ_ANEW_SECONDS = 3600.0
+FAILED_SECONDS = 10.0
+"""So long nobody asks once more what it is, after that has failed."""
 WAY_SECONDS = 900
 """So long somebody may be away at the provider."""
 MOST_WAYS = 3
@@ -76,7 +79,12 @@ class Provider(FlaskOAuth2App):
 
     issuer = ""
     verified_claim = "email_verified"
-    _read_at = 0.0
+    _read_at = _failed_at = 0.0
+    _failure: BaseException | None = None
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._reading = threading.Lock()
 
     def begin(self, redirect_uri: str, kept: Mapping[str, Any], **parameters: Any) -> str:
         """The address at the provider to send the browser to. Raises ProblemError.
@@ -151,11 +159,36 @@ class Provider(FlaskOAuth2App):
         return claims, self._find_email(claims, token)
 
     def load_server_metadata(self) -> dict[str, Any]:
-        """As Authlib's own, anew every hour, and held to what discovery asks for."""
-        if not self.server_metadata or timestamp() - self._read_at > READ_ANEW_SECONDS:
-            self.read_anew()
+        """As Authlib's own, anew every hour, and held to what discovery asks for.
+
+        One request asks. Others go on meanwhile with what was read before, or wait where there is
+        nothing yet; that is good, too, for as long as the provider can't be asked.
+        """
+        if self._is_due() and self._reading.acquire(blocking=not self.server_metadata):
+            try:
+                self._read_if_due()
+            finally:
+                self._reading.release()
         found: dict[str, Any] = self.server_metadata
         return found
+
+    def _is_due(self) -> bool:
+        return not self.server_metadata or timestamp() - self._read_at > READ_ANEW_SECONDS
+
+    def _read_if_due(self) -> None:
+        """Unless somebody else has, or has failed, a moment ago."""
+        if not self._is_due():
+            return
+        if self._failure is None or not 0 <= timestamp() - self._failed_at < FAILED_SECONDS:
+            try:
+                self.read_anew()
+                self._failure = None
+                return
+            except (RequestException, TimeIsUp, ValueError, TypeError) as error:
+                self._failure, self._failed_at = error, timestamp()
+                logger.warning("The sign-in provider does not say what it is: %r", error)
+        if not self.server_metadata or isinstance(self._failure, TimeIsUp):
+            raise self._failure.with_traceback(None)
 
     def read_anew(self) -> None:
         """Ask the provider what it is. Raises RequestException and ValueError."""
