@@ -177,18 +177,21 @@ class Provider(FlaskOAuth2App):
 
     def _read_if_due(self) -> None:
         """Unless somebody else has, or has failed, a moment ago."""
-        if not self._is_due():
-            return
-        if self._failure is None or not 0 <= timestamp() - self._failed_at < FAILED_SECONDS:
-            try:
-                self.read_anew()
-                self._failure = None
-                return
-            except (RequestException, TimeIsUp, ValueError, TypeError) as error:
-                self._failure, self._failed_at = error, timestamp()
-                logger.warning("The sign-in provider does not say what it is: %r", error)
-        if not self.server_metadata or isinstance(self._failure, TimeIsUp):
+        has_failed = self._failure and 0 <= timestamp() - self._failed_at < FAILED_SECONDS
+        if self._is_due() and not has_failed:
+            self._try_to_read()
+        if self._failure and not self.server_metadata:
             raise self._failure.with_traceback(None)
+
+    def _try_to_read(self) -> None:
+        """Raises TimeIsUp, as the time of the request is over then; other failures are kept."""
+        try:
+            self.read_anew()
+        except (RequestException, TimeIsUp, ValueError, TypeError) as error:
+            logger.warning("The sign-in provider does not say what it is: %r", error)
+            self._failure, self._failed_at = error, timestamp()
+            if isinstance(error, TimeIsUp):
+                raise
 
     def read_anew(self) -> None:
         """Ask the provider what it is. Raises RequestException and ValueError."""
@@ -196,7 +199,7 @@ class Provider(FlaskOAuth2App):
             answer = asker.request("GET", self.issuer.rstrip("/") + WELL_KNOWN, withhold_token=True)
         answer.raise_for_status()
         self.server_metadata = self._fit(answer.json())
-        self._read_at = timestamp()
+        self._read_at, self._failure = timestamp(), None
 
     def check(self) -> None:
         """Ask it anew, for whoever wants to know what is wrong. Raises ProviderError."""
