@@ -55,12 +55,12 @@ ALGORITHMS = frozenset(
 """Signatures by a key of the provider's own: a shared secret or no signature at all is none."""
 _ADDRESSES = ("authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint")
 _NEEDED = frozenset(_ADDRESSES[:3])
-_KEPT = (
-    *_ADDRESSES,
-    "issuer",
-    "claims_supported",
-    "authorization_response_iss_parameter_supported",
-)
+_KEPT: dict[str, type] = {
+    **dict.fromkeys((*_ADDRESSES, "issuer"), str),
+    "claims_supported": list,
+    "authorization_response_iss_parameter_supported": bool,
+}
+"""Of what kind each is; what is of another counts as not told."""
 _TOLD_FAULTS = frozenset({"access_denied", "login_required", "interaction_required"})
 _FAULTS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((SSLError,), "its certificate is not trusted, or TLS fails"),
@@ -70,6 +70,8 @@ _FAULTS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((ConnectionError,), "no connection to it can be made"),
 )
 """The first kind that an error is of says what is wrong."""
+_ODD_ANSWERS = (ValueError, TypeError, KeyError, AttributeError, RuntimeError)
+"""What the libraries raise where a value is of a kind that they did not think of."""
 ODD, REFUSED = "provider_answer_unfit", "provider_refused"
 logger = logging.getLogger(__name__)
 
@@ -133,7 +135,7 @@ class Provider(FlaskOAuth2App):
         return Arrival(
             claims["sub"],
             _read_email(told, self.verified_claim),
-            str(told.get("email") or ""),
+            _read_text(told, "email"),
             str(told.get("name") or ""),
             proven,
             proven is not None and proven <= away + timedelta(seconds=LEEWAY_SECONDS),
@@ -154,7 +156,9 @@ class Provider(FlaskOAuth2App):
         if "id_token" not in token:
             raise ValueError("there is no ID token")
         claims: dict[str, Any] = token["userinfo"]  # Of the ID token, which was checked.
-        if not 0 < len(claims["sub"]) <= MOST_SUBJECT or not claims["sub"].isprintable():
+        subject = claims["sub"]
+        is_text = isinstance(subject, str) and subject.isprintable()
+        if not is_text or not 0 < len(subject) <= MOST_SUBJECT:
             raise ValueError("the subject is none that can be kept")
         return claims, self._find_email(claims, token)
 
@@ -223,7 +227,7 @@ class Provider(FlaskOAuth2App):
         """Raises ValueError."""
         if not isinstance(told, dict) or told.get("issuer") != self.issuer:
             raise ValueError(f"its discovery document is not of the issuer {self.issuer!r}")
-        kept = {name: told[name] for name in _KEPT if told.get(name)}
+        kept = {name: told[name] for name in _KEPT if isinstance(told.get(name), _KEPT[name])}
         if not kept.keys() >= _NEEDED:
             raise ValueError("its discovery document names too few addresses")
         scheme = urlsplit(self.issuer).scheme
@@ -288,7 +292,12 @@ def _explain(error: BaseException) -> str:
 def _read_email(told: Mapping[str, Any], verified_claim: str) -> str:
     checked = told.get(verified_claim)
     is_checked = checked is True or checked in (1, "1", "true")
-    return str(told.get("email") or "") if is_checked else ""
+    return _read_text(told, "email") if is_checked else ""
+
+
+def _read_text(told: Mapping[str, Any], name: str) -> str:
+    value = told.get(name)
+    return value if isinstance(value, str) else ""
 
 
 @contextmanager
@@ -302,7 +311,7 @@ def asking() -> Iterator[None]:
         raise ProblemError(
             PROVIDER_UNREACHABLE, f"{provider_name()} gives no answer just now."
         ) from error
-    except (AuthlibBaseError, JoseError, ValueError, TypeError, KeyError, RuntimeError) as error:
+    except (AuthlibBaseError, JoseError, *_ODD_ANSWERS) as error:
         logger.warning("The sign-in provider's answer can't be used: %r", error)
         text = f"What {provider_name()} has answered can't be used, so nobody was signed in."
         raise ProblemError(ODD, text) from error

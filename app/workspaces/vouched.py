@@ -81,7 +81,7 @@ def let_in(who: Vouched) -> User:
     except IntegrityError:  # The same person has come twice at the same moment.
         found = _find(who)
         if found is None:
-            raise
+            raise _be_others(who) from None
         return found
 
 
@@ -112,11 +112,7 @@ def _bind(session: Session, user: User, who: Vouched, is_new: bool) -> None:
     if bound == who.subject:
         return  # By the same person, a moment ago.
     if bound is not None:
-        raise ProblemError(
-            OTHERS,
-            f"The account of {who.email} is linked to somebody else at {who.by}, who had this "
-            "address before. Ask whoever runs this server.",
-        )
+        raise _be_others(who)
     session.add(Identity(user_id=user.id, issuer=who.issuer, subject=who.subject))
     user.has_lost = "" if is_new else close_in(session, user, "linked")
     told = {"provider": who.by, "taken away": user.has_lost or None}
@@ -124,6 +120,14 @@ def _bind(session: Session, user: User, who: Vouched, is_new: bool) -> None:
     workspaces: list[int | None] = [*session.scalars(there.order_by(Membership.id))]
     for workspace_id in workspaces or [None]:
         note(session, "provider_linked", workspace_id, details=told, who=user)
+
+
+def _be_others(who: Vouched) -> ProblemError:
+    return ProblemError(
+        OTHERS,
+        f"The account of {who.email} is linked to somebody else at {who.by}, who had this "
+        "address before. Ask whoever runs this server.",
+    )
 
 
 def _make_account(session: Session, who: Vouched) -> User:

@@ -8,7 +8,8 @@ import pytest
 from flask import Flask
 from requests.exceptions import ConnectionError
 
-from app.oidc.provider import Provider, make_provider
+from app.oidc.provider import Provider, _read_email, asking, make_provider
+from app.problems import ProblemError
 
 pytestmark = pytest.mark.once
 ISSUER = "https://id.example.org"
@@ -78,3 +79,16 @@ def test_what_it_said_before_stays_good_while_it_is_away(provider: Provider, ask
     provider._failed_at -= 11
     asked.is_away = False
     assert provider.load_server_metadata()["at"] == 3
+
+
+def test_what_is_of_another_kind_counts_as_not_told(provider: Provider) -> None:
+    odd = {"claims_supported": 5, "userinfo_endpoint": ["https://evil.example"]}
+    kept = provider._fit({**TOLD, **odd})
+    assert not kept.keys() & odd.keys()
+    for value in (7, ["https://id.example.org/k"], {"a": 1}, True):
+        with pytest.raises(ValueError, match="too few"):
+            provider._fit({**TOLD, "jwks_uri": value})
+    told = {"email": ["ana@example.org"], "email_verified": True}
+    assert _read_email(told, "email_verified") == ""
+    with pytest.raises(ProblemError), asking():
+        _ = object().missing  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.extensions import db
 from app.models import Identity, Membership, User, Workspace
+from app.problems import ProblemError
 from app.workspaces import vouched
 from app.workspaces.vouched import Vouched, let_in
 from tests.factories import make_team
@@ -43,5 +44,9 @@ def test_who_comes_twice_at_once_gets_one_account(
     monkeypatch.setattr(vouched, "_bring_in", collide)
     assert let_in(WHO).id == first
     assert list(db.session.scalars(select(Identity.subject))) == ["7"]
+    answers[:] = [lambda _: None, lambda _: None]  # Two of the provider have the address.
+    with pytest.raises(ProblemError) as refused:
+        let_in(WHO)
+    assert refused.value.code == vouched.OTHERS
     own = select(Membership).where(Membership.user_id == first)
     assert len(db.session.scalars(own).all()) == 1
