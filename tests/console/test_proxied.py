@@ -115,6 +115,13 @@ def test_a_header_from_elsewhere_is_nobody_s_word(app: Flask, team: Team) -> Non
 
 
 @pytest.mark.once
+def test_only_the_white_space_of_a_header_is_cut_off(app: Flask, team: Team) -> None:
+    assert Browser(app, f" \t{team.email} ").is_in
+    for blank in ("\xa0", "\x85"):
+        assert not Browser(app, f"{team.email}{blank}").is_in
+
+
+@pytest.mark.once
 def test_the_session_is_of_whom_the_proxy_names_now(app: Flask, team: Team) -> None:
     workspace = db.session.get_one(Workspace, team.workspace_id)
     create_user("bo@example.org", PASSWORD, "viewer", workspace)

@@ -27,6 +27,14 @@ def open_app(app: Flask) -> Flask:
     return app
 
 
+@pytest.mark.parametrize("blank", [" ", "\N{NO-BREAK SPACE}", "\u2003", "\x1f"])
+def test_an_address_with_blanks_is_nobody_s(open_app: Flask, blank: str) -> None:
+    for email in (f"bo@example.org{blank}", f"{blank}bo@example.org"):
+        with pytest.raises(ProblemError) as refused:
+            let_in(WHO._replace(email=email))
+        assert refused.value.code == vouched.UNKNOWN
+
+
 def test_who_comes_twice_at_once_gets_one_account(
     open_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
