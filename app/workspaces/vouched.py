@@ -169,8 +169,8 @@ def find_sign_up_workspace(session: Session) -> Workspace | None:
 
 
 def _refuse_look_alike(email: str) -> None:
-    """Some signs turn into letters of ASCII in lower case, such as the one for kelvin, and blanks of
-    any kind would be cut off: another person's address would come of it. Raises RefusedError."""
+    """Some signs turn into letters of ASCII in lower case, such as the one for kelvin, and blanks
+    would be cut off: another person's address would come of it. Raises RefusedError."""
     has_turned = sum(map(str.isascii, email)) != sum(map(str.isascii, email.lower()))
     if has_turned or email != email.strip():
         raise RefusedError("email", "Another address would come of it.")

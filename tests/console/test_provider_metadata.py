@@ -1,4 +1,4 @@
-"""What a provider says of itself: asked by one request at a time, and kept while it says nothing."""
+"""What a provider says of itself: asked by one request at a time, kept while it is away."""
 
 import time
 from collections.abc import Callable
