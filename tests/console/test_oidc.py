@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import select, update
 
 from app.config import ConfigurationError
@@ -55,11 +54,8 @@ def issuer() -> Iterator[str]:
 
 
 @pytest.fixture
-def app(
-    make_app: Callable[..., Flask], issuer: str, compiled_templates: FileSystemBytecodeCache
-) -> Iterator[Flask]:
+def app(make_app: Callable[..., Flask], issuer: str) -> Iterator[Flask]:
     app = make_app(**SET, FLOWPULSE_OIDC_ISSUER=issuer)
-    app.jinja_env.bytecode_cache = compiled_templates
     with app.app_context():
         yield app
         db.session.remove()

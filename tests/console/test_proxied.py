@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import select, update
 
 from app.doctor.sign_in_health import check_who_comes
@@ -22,13 +21,10 @@ HEADER, PROXY, STRANGER = "X-Forwarded-User", "10.0.0.1", "203.0.113.66"
 
 
 @pytest.fixture
-def app(
-    make_app: Callable[..., Flask], compiled_templates: FileSystemBytecodeCache
-) -> Iterator[Flask]:
+def app(make_app: Callable[..., Flask]) -> Iterator[Flask]:
     app = make_app(
         FLOWPULSE_PROXY_USER_HEADER=HEADER, FLOWPULSE_TRUSTED_PROXIES=f"{PROXY}, 10.0.0.2"
     )
-    app.jinja_env.bytecode_cache = compiled_templates
     with app.app_context():
         yield app
         db.session.remove()
