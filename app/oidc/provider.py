@@ -6,15 +6,13 @@ redirect is followed, and what it names must be https as well.
 """
 
 import logging
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from authlib.common.errors import AuthlibBaseError
-from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
+from authlib.integrations.flask_client import OAuth
 from flask import Flask, request, session
 from joserfc.errors import JoseError
 from requests import RequestException
@@ -30,16 +28,14 @@ from requests.exceptions import (
 from app.clock import timestamp
 from app.oidc import ProviderError
 from app.oidc.arrival import Arrival
+from app.oidc.metadata import KnownProvider
 from app.problems import ProblemError
 from app.time_limit import TimeIsUp, time_limit
-from app.ways_in import ISSUER, PROVIDER_UNREACHABLE, PROVIDER_WAY_OVER, WELL_KNOWN, provider_name
+from app.ways_in import ISSUER, PROVIDER_UNREACHABLE, PROVIDER_WAY_OVER, provider_name
 
 NAME = "provider"
 ANSWER_SECONDS, ALL_SECONDS = (4.0, 6.0), 15.0
 """To connect and to read, of each answer; and for all that one step asks."""
-READ_ANEW_SECONDS = 3600.0
-FAILED_SECONDS = 10.0
-"""So long nobody asks once more what it is, after that has failed."""
 WAY_SECONDS = 900
 """So long somebody may be away at the provider."""
 MOST_WAYS = 3
@@ -49,18 +45,6 @@ LEEWAY_SECONDS = 60
 MOST_SUBJECT = 255
 SCOPE = "openid email profile"
 ASK_AGAIN = {"prompt": "login", "max_age": "0"}
-ALGORITHMS = frozenset(
-    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"}
-) | {"EdDSA", "Ed25519"}
-"""Signatures by a key of the provider's own: a shared secret or no signature at all is none."""
-_ADDRESSES = ("authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint")
-_NEEDED = frozenset(_ADDRESSES[:3])
-_KEPT: dict[str, type] = {
-    **dict.fromkeys((*_ADDRESSES, "issuer"), str),
-    "claims_supported": list,
-    "authorization_response_iss_parameter_supported": bool,
-}
-"""Of what kind each is; what is of another counts as not told."""
 _TOLD_FAULTS = frozenset({"access_denied", "login_required", "interaction_required"})
 _FAULTS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((SSLError,), "its certificate is not trusted, or TLS fails"),
@@ -76,17 +60,10 @@ ODD, REFUSED = "provider_answer_unfit", "provider_refused"
 logger = logging.getLogger(__name__)
 
 
-class Provider(FlaskOAuth2App):
+class Provider(KnownProvider):
     """The provider, in Authlib's terms."""
 
-    issuer = ""
     verified_claim = "email_verified"
-    _read_at = _failed_at = 0.0
-    _failure: BaseException | None = None
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._reading = threading.Lock()
 
     def begin(self, redirect_uri: str, kept: Mapping[str, Any], **parameters: Any) -> str:
         """The address at the provider to send the browser to. Raises ProblemError.
@@ -109,7 +86,7 @@ class Provider(FlaskOAuth2App):
         """
         with asking():
             self.load_server_metadata()
-        asks = ASK_AGAIN if self._tells_times() else {"prompt": "select_account"}
+        asks = ASK_AGAIN if self.tells_times() else {"prompt": "select_account"}
         return self.begin(redirect_uri, kept, login_hint=email, **asks)
 
     def find_way(self) -> dict[str, Any]:
@@ -162,49 +139,6 @@ class Provider(FlaskOAuth2App):
             raise ValueError("the subject is none that can be kept")
         return claims, self._find_email(claims, token)
 
-    def load_server_metadata(self) -> dict[str, Any]:
-        """As Authlib's own, anew every hour, and held to what discovery asks for.
-
-        One request asks. Others go on meanwhile with what was read before, or wait where there is
-        nothing yet; that is good, too, for as long as the provider can't be asked.
-        """
-        if self._is_due() and self._reading.acquire(blocking=not self.server_metadata):
-            try:
-                self._read_if_due()
-            finally:
-                self._reading.release()
-        found: dict[str, Any] = self.server_metadata
-        return found
-
-    def _is_due(self) -> bool:
-        return not self.server_metadata or timestamp() - self._read_at > READ_ANEW_SECONDS
-
-    def _read_if_due(self) -> None:
-        """Unless somebody else has, or has failed, a moment ago."""
-        has_failed = self._failure and 0 <= timestamp() - self._failed_at < FAILED_SECONDS
-        if self._is_due() and not has_failed:
-            self._try_to_read()
-        if self._failure and not self.server_metadata:
-            raise self._failure.with_traceback(None)
-
-    def _try_to_read(self) -> None:
-        """Raises TimeIsUp, as the time of the request is over then; other failures are kept."""
-        try:
-            self.read_anew()
-        except (RequestException, TimeIsUp, ValueError, TypeError) as error:
-            logger.warning("The sign-in provider does not say what it is: %r", error)
-            self._failure, self._failed_at = error, timestamp()
-            if isinstance(error, TimeIsUp):
-                raise
-
-    def read_anew(self) -> None:
-        """Ask the provider what it is. Raises RequestException and ValueError."""
-        with self._get_session() as asker:
-            answer = asker.request("GET", self.issuer.rstrip("/") + WELL_KNOWN, withhold_token=True)
-        answer.raise_for_status()
-        self.server_metadata = self._fit(answer.json())
-        self._read_at, self._failure = timestamp(), None
-
     def check(self) -> None:
         """Ask it anew, for whoever wants to know what is wrong. Raises ProviderError."""
         try:
@@ -222,26 +156,6 @@ class Provider(FlaskOAuth2App):
         for key in ways[: len(ways) + 1 - MOST_WAYS]:
             session.pop(key)
         super().save_authorize_data(**data)
-
-    def _fit(self, told: Any) -> dict[str, Any]:
-        """Raises ValueError."""
-        if not isinstance(told, dict) or told.get("issuer") != self.issuer:
-            raise ValueError(f"its discovery document is not of the issuer {self.issuer!r}")
-        kept = {name: told[name] for name in _KEPT if isinstance(told.get(name), _KEPT[name])}
-        if not kept.keys() >= _NEEDED:
-            raise ValueError("its discovery document names too few addresses")
-        scheme = urlsplit(self.issuer).scheme
-        if any(
-            urlsplit(kept.get(name, "https://")).scheme not in ("https", scheme)
-            for name in _ADDRESSES
-        ):
-            raise ValueError("its discovery document names an address without https")
-        signed = set(told.get("id_token_signing_alg_values_supported") or ()) & ALGORITHMS
-        kept["id_token_signing_alg_values_supported"] = sorted(signed) or ["RS256"]
-        methods = told.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
-        if "client_secret_basic" not in methods:
-            kept["token_endpoint_auth_method"] = "client_secret_post"  # noqa: S105
-        return kept
 
     def _refuse_fault(self) -> None:
         """What the provider says in place of a code; its own words only where they are known."""
@@ -275,11 +189,7 @@ class Provider(FlaskOAuth2App):
         at = claims.get("auth_time")
         if isinstance(at, int | float) and not isinstance(at, bool) and at >= 0:
             return timedelta(seconds=max(0.0, timestamp() - at))
-        return None if self._tells_times() else away
-
-    def _tells_times(self) -> bool:
-        """Whether its tokens can have an `auth_time`; one that lists no claims is taken to."""
-        return "auth_time" in self.server_metadata.get("claims_supported", ("auth_time",))
+        return None if self.tells_times() else away
 
 
 def _explain(error: BaseException) -> str:

@@ -11,7 +11,7 @@ const find = (login) => {
   const [email, subject] = login.split("#");
   const claims = { email, email_verified: !email.includes("unverified"), name: "Ana At Provider" };
   const sub = subject || email;
-  return { accountId: sub, claims: async () => ({ sub, ...claims }) };
+  return { accountId: login, claims: async () => ({ sub, ...claims }) };
 };
 
 const provider = new Provider(issuer, {
