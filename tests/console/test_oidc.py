@@ -408,7 +408,7 @@ def test_nobody_takes_a_colleague_s_address_before_they_are_linked(
     client: FlaskClient, team: Team
 ) -> None:
     sign_in(client, team.email)
-    told = {"name": "", "email": "boss@example.org", "password": PASSWORD}
+    told: Any = {"name": "", "email": "boss@example.org", "password": PASSWORD}
     answer = send_form(client, "/account", "/account/profile", **told)
     assert answer.status_code == 422 and f"Sign in with {NAME} once" in answer.text
     enter(app_of(client), team.email)
