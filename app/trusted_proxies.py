@@ -131,7 +131,7 @@ class TrustedProxies:
         if self._know(peer).is_proxy:
             self._believe(environ)
             if user:
-                environ[USER] = user.strip()
+                environ[USER] = user.strip(" \t")  # White space of a header (RFC 9110, 5.6.3).
         elif not self._has_told and "HTTP_X_FORWARDED_FOR" in environ:
             self._tell(peer)
         return self.application(environ, start_response)

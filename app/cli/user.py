@@ -107,13 +107,14 @@ def reset_two_factor_(email: str) -> None:
 @user.command("unlink")
 @click.argument("email")
 def unlink_(email: str) -> None:
-    """Forget who a user is at the sign-in provider. All their sessions end.
+    """Forget who a user is at the sign-in provider. Password, second factor and all sessions end.
 
     For an address that belongs to another account there by now: whoever next signs in with it at
-    the provider gets this account.
+    the provider gets this account. `user reset-password` gives it a password.
     """
     person = unlink(email)
     click.echo(f"Whoever next signs in as {person.email} at the provider gets this account.")
+    click.echo("Its password and second factor work no more.")
 
 
 @user.command("delete")

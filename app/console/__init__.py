@@ -1,6 +1,6 @@
 """The console: pages for people."""
 
-from flask import Flask
+from flask import Flask, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
@@ -64,7 +64,7 @@ from app.console.entering import why_signed_out
 from app.console.event_summary import filter_by_outcome, summarise
 from app.console.examples import curl_command
 from app.console.formatting import FILTERS
-from app.console.guards import PublicIdConverter, guard, may, protect_forms
+from app.console.guards import READING, PublicIdConverter, guard, may, protect_forms
 from app.console.headers import init_headers
 from app.console.hidden import holds_secrets, visible, without_url_secrets
 from app.console.kept_forms import keep_form, show_kept
@@ -142,8 +142,17 @@ for _blueprint in (*GUARDED, *OPEN):
     protect_forms(_blueprint)
     carry_toasts(_blueprint)
     _blueprint.before_request(note_served)
+
+
+def _enter_named() -> ResponseReturnValue | None:
+    """A form's token was good for whoever this browser had signed in before, who may be somebody
+    else: nothing is done by it for who has just come."""
+    has_entered = enter_if_named()
+    return _answer_old_form() if has_entered and request.method not in READING else None
+
+
 for _blueprint in GUARDED:
-    _blueprint.before_request(enter_if_named)
+    _blueprint.before_request(_enter_named)
     guard(_blueprint)
 
 
@@ -182,7 +191,7 @@ def init_console(app: Flask) -> None:
     metrics.init_metrics(app)
 
 
-def _answer_old_form(error: CSRFError) -> ResponseReturnValue:
+def _answer_old_form(_error: CSRFError | None = None) -> ResponseReturnValue:
     enter_if_named()  # What was typed is shown to them, and not sent on by itself.
     kept = keep_form()
     if kept:

@@ -1,6 +1,6 @@
 """Signing in by the provider of the settings: the way there, and the way back."""
 
-from flask import Blueprint, abort, redirect, render_template, request
+from flask import Blueprint, abort, flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -78,6 +78,12 @@ def come_back() -> ResponseReturnValue:
         raise
     give_back(tries)
     enter(user, provider_name(), arrival.proven)
+    if user.has_lost:
+        flash(
+            f"Your account is linked to {provider_name()} from now on. What opened it before is "
+            f"over: {user.has_lost}.",
+            "warning",
+        )
     return redirect(target, 303)
 
 

@@ -30,10 +30,11 @@ def who_left() -> str:
 def enter_by_proxy(*, by_itself: bool = True) -> bool:
     """Sign in whom the proxy names. Raises ProblemError for who has no account.
 
-    False where it names nobody; `by_itself`: also where the person has signed out here.
+    False where it names nobody; `by_itself`: also where the person has signed out here, and for
+    what opens no page: each request of a probe or script, which keeps no cookie, would begin one.
     """
     email = named_by_proxy()
-    if not email or (by_itself and who_left()):
+    if not email or (by_itself and (who_left() or not _opens_page())):
         return False
     user = let_in(Vouched(email, BY))
     enter(user, "a proxy", None)
@@ -41,13 +42,24 @@ def enter_by_proxy(*, by_itself: bool = True) -> bool:
     return True
 
 
-def enter_if_named() -> None:
-    """Before each guarded page; whoever is refused is sent to the sign-in page, which says why."""
-    if not current_user.is_authenticated:
-        try:
-            enter_by_proxy()
-        except ProblemError:
-            pass
+def _opens_page() -> bool:
+    """As the browser says (Fetch Metadata); over plain HTTP, where it says nothing, by what it
+    accepts."""
+    mode = request.headers.get("Sec-Fetch-Mode")
+    if mode is None:
+        return "text/html" in request.headers.get("Accept", "").lower()
+    return mode == "navigate"
+
+
+def enter_if_named() -> bool:
+    """Before each guarded page: whether this request has begun the session. Whoever is refused is
+    sent to the sign-in page, which says why."""
+    if current_user.is_authenticated:
+        return False
+    try:
+        return enter_by_proxy()
+    except ProblemError:
+        return False
 
 
 def stay_out() -> None:

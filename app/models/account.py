@@ -66,6 +66,8 @@ class User(UserMixin, Entity):
     """The token of the session that this request came with; what Flask-Login keeps of a user."""
     password_given_at: datetime | None = None
     """When the password was last given in that session."""
+    has_lost: str = ""
+    """What this sign-in has taken away of what opened the account before it."""
 
     @property
     def has_password(self) -> bool:

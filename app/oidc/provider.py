@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from authlib.common.errors import AuthlibBaseError
-from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
+from authlib.integrations.flask_client import OAuth
 from flask import Flask, request, session
 from joserfc.errors import JoseError
 from requests import RequestException
@@ -29,14 +28,14 @@ from requests.exceptions import (
 from app.clock import timestamp
 from app.oidc import ProviderError
 from app.oidc.arrival import Arrival
+from app.oidc.metadata import KnownProvider
 from app.problems import ProblemError
 from app.time_limit import TimeIsUp, time_limit
-from app.ways_in import ISSUER, PROVIDER_UNREACHABLE, PROVIDER_WAY_OVER, WELL_KNOWN, provider_name
+from app.ways_in import ISSUER, PROVIDER_UNREACHABLE, PROVIDER_WAY_OVER, provider_name
 
 NAME = "provider"
 ANSWER_SECONDS, ALL_SECONDS = (4.0, 6.0), 15.0
 """To connect and to read, of each answer; and for all that one step asks."""
-READ_ANEW_SECONDS = 3600.0
 WAY_SECONDS = 900
 """So long somebody may be away at the provider."""
 MOST_WAYS = 3
@@ -46,18 +45,6 @@ LEEWAY_SECONDS = 60
 MOST_SUBJECT = 255
 SCOPE = "openid email profile"
 ASK_AGAIN = {"prompt": "login", "max_age": "0"}
-ALGORITHMS = frozenset(
-    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"}
-) | {"EdDSA", "Ed25519"}
-"""Signatures by a key of the provider's own: a shared secret or no signature at all is none."""
-_ADDRESSES = ("authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint")
-_NEEDED = frozenset(_ADDRESSES[:3])
-_KEPT = (
-    *_ADDRESSES,
-    "issuer",
-    "claims_supported",
-    "authorization_response_iss_parameter_supported",
-)
 _TOLD_FAULTS = frozenset({"access_denied", "login_required", "interaction_required"})
 _FAULTS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((SSLError,), "its certificate is not trusted, or TLS fails"),
@@ -67,16 +54,16 @@ _FAULTS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((ConnectionError,), "no connection to it can be made"),
 )
 """The first kind that an error is of says what is wrong."""
+_ODD_ANSWERS = (ValueError, TypeError, KeyError, AttributeError, RuntimeError)
+"""What the libraries raise where a value is of a kind that they did not think of."""
 ODD, REFUSED = "provider_answer_unfit", "provider_refused"
 logger = logging.getLogger(__name__)
 
 
-class Provider(FlaskOAuth2App):
+class Provider(KnownProvider):
     """The provider, in Authlib's terms."""
 
-    issuer = ""
     verified_claim = "email_verified"
-    _read_at = 0.0
 
     def begin(self, redirect_uri: str, kept: Mapping[str, Any], **parameters: Any) -> str:
         """The address at the provider to send the browser to. Raises ProblemError.
@@ -99,7 +86,7 @@ class Provider(FlaskOAuth2App):
         """
         with asking():
             self.load_server_metadata()
-        asks = ASK_AGAIN if self._tells_times() else {"prompt": "select_account"}
+        asks = ASK_AGAIN if self.tells_times() else {"prompt": "select_account"}
         return self.begin(redirect_uri, kept, login_hint=email, **asks)
 
     def find_way(self) -> dict[str, Any]:
@@ -125,7 +112,7 @@ class Provider(FlaskOAuth2App):
         return Arrival(
             claims["sub"],
             _read_email(told, self.verified_claim),
-            str(told.get("email") or ""),
+            _read_text(told, "email"),
             str(told.get("name") or ""),
             proven,
             proven is not None and proven <= away + timedelta(seconds=LEEWAY_SECONDS),
@@ -146,24 +133,11 @@ class Provider(FlaskOAuth2App):
         if "id_token" not in token:
             raise ValueError("there is no ID token")
         claims: dict[str, Any] = token["userinfo"]  # Of the ID token, which was checked.
-        if not 0 < len(claims["sub"]) <= MOST_SUBJECT or not claims["sub"].isprintable():
+        subject = claims["sub"]
+        is_text = isinstance(subject, str) and subject.isprintable()
+        if not is_text or not 0 < len(subject) <= MOST_SUBJECT:
             raise ValueError("the subject is none that can be kept")
         return claims, self._find_email(claims, token)
-
-    def load_server_metadata(self) -> dict[str, Any]:
-        """As Authlib's own, anew every hour, and held to what discovery asks for."""
-        if not self.server_metadata or timestamp() - self._read_at > READ_ANEW_SECONDS:
-            self.read_anew()
-        found: dict[str, Any] = self.server_metadata
-        return found
-
-    def read_anew(self) -> None:
-        """Ask the provider what it is. Raises RequestException and ValueError."""
-        with self._get_session() as asker:
-            answer = asker.request("GET", self.issuer.rstrip("/") + WELL_KNOWN, withhold_token=True)
-        answer.raise_for_status()
-        self.server_metadata = self._fit(answer.json())
-        self._read_at = timestamp()
 
     def check(self) -> None:
         """Ask it anew, for whoever wants to know what is wrong. Raises ProviderError."""
@@ -182,26 +156,6 @@ class Provider(FlaskOAuth2App):
         for key in ways[: len(ways) + 1 - MOST_WAYS]:
             session.pop(key)
         super().save_authorize_data(**data)
-
-    def _fit(self, told: Any) -> dict[str, Any]:
-        """Raises ValueError."""
-        if not isinstance(told, dict) or told.get("issuer") != self.issuer:
-            raise ValueError(f"its discovery document is not of the issuer {self.issuer!r}")
-        kept = {name: told[name] for name in _KEPT if told.get(name)}
-        if not kept.keys() >= _NEEDED:
-            raise ValueError("its discovery document names too few addresses")
-        scheme = urlsplit(self.issuer).scheme
-        if any(
-            urlsplit(kept.get(name, "https://")).scheme not in ("https", scheme)
-            for name in _ADDRESSES
-        ):
-            raise ValueError("its discovery document names an address without https")
-        signed = set(told.get("id_token_signing_alg_values_supported") or ()) & ALGORITHMS
-        kept["id_token_signing_alg_values_supported"] = sorted(signed) or ["RS256"]
-        methods = told.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
-        if "client_secret_basic" not in methods:
-            kept["token_endpoint_auth_method"] = "client_secret_post"  # noqa: S105
-        return kept
 
     def _refuse_fault(self) -> None:
         """What the provider says in place of a code; its own words only where they are known."""
@@ -235,11 +189,7 @@ class Provider(FlaskOAuth2App):
         at = claims.get("auth_time")
         if isinstance(at, int | float) and not isinstance(at, bool) and at >= 0:
             return timedelta(seconds=max(0.0, timestamp() - at))
-        return None if self._tells_times() else away
-
-    def _tells_times(self) -> bool:
-        """Whether its tokens can have an `auth_time`; one that lists no claims is taken to."""
-        return "auth_time" in self.server_metadata.get("claims_supported", ("auth_time",))
+        return None if self.tells_times() else away
 
 
 def _explain(error: BaseException) -> str:
@@ -252,7 +202,12 @@ def _explain(error: BaseException) -> str:
 def _read_email(told: Mapping[str, Any], verified_claim: str) -> str:
     checked = told.get(verified_claim)
     is_checked = checked is True or checked in (1, "1", "true")
-    return str(told.get("email") or "") if is_checked else ""
+    return _read_text(told, "email") if is_checked else ""
+
+
+def _read_text(told: Mapping[str, Any], name: str) -> str:
+    value = told.get(name)
+    return value if isinstance(value, str) else ""
 
 
 @contextmanager
@@ -266,7 +221,7 @@ def asking() -> Iterator[None]:
         raise ProblemError(
             PROVIDER_UNREACHABLE, f"{provider_name()} gives no answer just now."
         ) from error
-    except (AuthlibBaseError, JoseError, ValueError, TypeError, KeyError, RuntimeError) as error:
+    except (AuthlibBaseError, JoseError, *_ODD_ANSWERS) as error:
         logger.warning("The sign-in provider's answer can't be used: %r", error)
         text = f"What {provider_name()} has answered can't be used, so nobody was signed in."
         raise ProblemError(ODD, text) from error

@@ -5,6 +5,7 @@ from sqlalchemy import delete, select
 from app.extensions import db, writing
 from app.models import Identity, User
 from app.workspaces.audit import change, note_account
+from app.workspaces.other_ways_in import close_in
 from app.workspaces.people import RefusedError, clean_email, make_hash, names_of
 from app.workspaces.sessions import end_all_in
 from app.workspaces.tries import forget_person_in
@@ -46,8 +47,8 @@ def reset_two_factor(email: str) -> User:
 
 
 def unlink(email: str) -> User:
-    """Have the next sign-in at the provider bind the account anew; all the person's sessions end.
-    Raises RefusedError, also where it is bound to nobody."""
+    """Have the next sign-in at the provider bind the account anew; all else that opens it goes: who
+    had it may be gone. Raises RefusedError, also where it is bound to nobody."""
     user = find_person(email)
     user_id = user.id
     with writing() as session:
@@ -56,7 +57,9 @@ def unlink(email: str) -> User:
             raise RefusedError(
                 "email", f"The account of {email} is linked to nobody at a provider."
             )
-        told = {"sign-in provider": change("linked", "not linked")}
+        told: dict[str, object] = {
+            "sign-in provider": change("linked", "not linked"),
+            "taken away": close_in(session, user, "reset"),
+        }
         note_account(session, "profile_changed", user, told)
-        end_all_in(session, user_id, "reset")
     return user

@@ -26,6 +26,7 @@ ENDINGS = {
     "two_factor": "Two-factor sign-in was turned on in another browser. Sign in again with a code.",
     "code_off": "Two-factor sign-in was turned off in another browser. Sign in again.",
     "ended": "This session was ended from another browser of yours.",
+    "linked": "Your account is the sign-in provider's now, so you were signed out. Sign in there.",
     "reset": "The server's admin has changed how you sign in, so you were signed out.",
 }
 """Why somebody else ends a session, and what its browser is told."""

@@ -15,6 +15,7 @@ from app.ways_in import ISSUER, has_provider, may_sign_up, provider_name, trusts
 from app.workspaces.audit import note
 from app.workspaces.invitations import find_good_in, use_in
 from app.workspaces.mistakes import RefusedError
+from app.workspaces.other_ways_in import close_in
 from app.workspaces.people import clean_email, clean_field
 from app.workspaces.profile import MAX_NAME
 
@@ -80,7 +81,7 @@ def let_in(who: Vouched) -> User:
     except IntegrityError:  # The same person has come twice at the same moment.
         found = _find(who)
         if found is None:
-            raise
+            raise _be_others(who) from None
         return found
 
 
@@ -95,29 +96,38 @@ def _find(who: Vouched) -> User | None:
 def _bring_in(who: Vouched) -> User:
     with writing() as session:
         user = session.scalar(select(User).where(User.email == who.email).with_for_update())
+        is_new = user is None
         if user is None:
             user = _make_account(session, who)
         if who.subject:
-            _bind(session, user, who)
+            _bind(session, user, who, is_new)
     return user
 
 
-def _bind(session: Session, user: User, who: Vouched) -> None:
+def _bind(session: Session, user: User, who: Vouched, is_new: bool) -> None:
+    """An account that was there before may be somebody else's making, who was never asked whether
+    the address is theirs: whatever else opens it goes."""
     own = (Identity.user_id == user.id) & (Identity.issuer == who.issuer)
     bound = session.scalar(select(Identity.subject).where(own))
     if bound == who.subject:
         return  # By the same person, a moment ago.
     if bound is not None:
-        raise ProblemError(
-            OTHERS,
-            f"The account of {who.email} is linked to somebody else at {who.by}, who had this "
-            "address before. Ask whoever runs this server.",
-        )
+        raise _be_others(who)
     session.add(Identity(user_id=user.id, issuer=who.issuer, subject=who.subject))
+    user.has_lost = "" if is_new else close_in(session, user, "linked")
+    told = {"provider": who.by, "taken away": user.has_lost or None}
     there = select(Membership.workspace_id).where(Membership.user_id == user.id)
     workspaces: list[int | None] = [*session.scalars(there.order_by(Membership.id))]
     for workspace_id in workspaces or [None]:
-        note(session, "provider_linked", workspace_id, details={"provider": who.by}, who=user)
+        note(session, "provider_linked", workspace_id, details=told, who=user)
+
+
+def _be_others(who: Vouched) -> ProblemError:
+    return ProblemError(
+        OTHERS,
+        f"The account of {who.email} is linked to somebody else at {who.by}, who had this "
+        "address before. Ask whoever runs this server.",
+    )
 
 
 def _make_account(session: Session, who: Vouched) -> User:
@@ -159,9 +169,10 @@ def find_sign_up_workspace(session: Session) -> Workspace | None:
 
 
 def _refuse_look_alike(email: str) -> None:
-    """Some signs turn into letters of ASCII in lower case, such as the one for kelvin: another
-    person's address would come of it. Raises RefusedError."""
-    if sum(map(str.isascii, email)) != sum(map(str.isascii, email.lower())):
+    """Some signs turn into letters of ASCII in lower case, such as the one for kelvin, and blanks
+    would be cut off: another person's address would come of it. Raises RefusedError."""
+    has_turned = sum(map(str.isascii, email)) != sum(map(str.isascii, email.lower()))
+    if has_turned or email != email.strip():
         raise RefusedError("email", "Another address would come of it.")
 
 

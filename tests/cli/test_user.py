@@ -203,10 +203,14 @@ def test_a_link_to_a_provider_is_forgotten_and_all_sessions_end(run: Run) -> Non
     user_id = person_of(team.email).id
     with writing() as session:
         session.add(Identity(user_id=user_id, issuer="https://id", subject="7"))
+    switch_on(team.email)
     start_session(person_of(team.email), "192.0.2.1", "")
     told = run("user", "unlink", team.email.upper()).stdout
     assert f"Whoever next signs in as {team.email}" in told
     assert list(Identity.query) == []
+    person = person_of(team.email)
+    assert not person.has_password and not is_on(person) and count_codes(person) == 0
+    assert not find_by_password(team.email, PASSWORD), "The former owner's"
     assert [each.end_reason for each in UserSession.query] == ["reset"]
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import select, update
 
 from app.config import ConfigurationError
@@ -25,9 +24,11 @@ from app.models import (
 from app.oidc import find_provider
 from app.workspaces.invitations import invite
 from app.workspaces.people import create_user
-from app.workspaces.rescue import find_person, unlink
+from app.workspaces.rescue import find_person, reset_password, unlink
+from app.workspaces.two_factor import count_codes, is_on
 from tests import apps
 from tests.console.pages import Page, open_page, send_form, sign_in, submit
+from tests.console.test_two_factor import switch_on
 from tests.factories import PASSWORD, Team
 from tests.lighthouse import MissingError
 from tests.ports import free_port
@@ -53,11 +54,8 @@ def issuer() -> Iterator[str]:
 
 
 @pytest.fixture
-def app(
-    make_app: Callable[..., Flask], issuer: str, compiled_templates: FileSystemBytecodeCache
-) -> Iterator[Flask]:
+def app(make_app: Callable[..., Flask], issuer: str) -> Iterator[Flask]:
     app = make_app(**SET, FLOWPULSE_OIDC_ISSUER=issuer)
-    app.jinja_env.bytecode_cache = compiled_templates
     with app.app_context():
         yield app
         db.session.remove()
@@ -115,7 +113,11 @@ def test_from_the_button_through_the_provider_into_the_console(
     assert "Linked since" in account.text and f"to {team.email} at {issuer}" in account.text
     entries = db.session.scalars(select(AuditEntry).order_by(AuditEntry.id)).all()
     assert [(each.what, each.who, each.details) for each in entries[-2:]] == [
-        ("provider_linked", team.email, {"provider": NAME}),
+        (
+            "provider_linked",
+            team.email,
+            {"provider": NAME, "taken away": "password, sessions"},
+        ),
         ("signed_in", team.email, {"by": NAME}),
     ]
     assert client.get(find_path(back)).status_code == 400, "A way back counts once"
@@ -142,6 +144,35 @@ def test_who_is_invited_gets_an_account_without_a_password(client: FlaskClient, 
 def app_of(client: FlaskClient) -> FlaskClient:
     """Another browser."""
     return client.application.test_client()
+
+
+@pytest.mark.once
+def test_who_made_the_account_before_its_owner_came_has_nothing_of_it_then(
+    client: FlaskClient, team: Team
+) -> None:
+    """An admin can open the invitation's link, and choose the password."""
+    token = make_invitation(team, "ceo@example.org")
+    other = app_of(client)
+    assert send_form(other, f"/invitation/{token}", password=PASSWORD).status_code == 303
+    _, codes = switch_on("ceo@example.org")
+    half = app_of(client)
+    assert sign_in(half, "ceo@example.org").status_code == 200
+    assert is_signed_in(other)
+    assert enter(client, "ceo@example.org").status_code == 303
+    assert not is_signed_in(other)
+    assert "is the sign-in provider's now" in open_page(other, "/sign-in").text
+    assert sign_in(app_of(client), "ceo@example.org").status_code == 422
+    assert half.get("/sign-in/code").status_code == 302, "The first step counts no more"
+    person = find_person("ceo@example.org")
+    assert person.password_hash == NO_PASSWORD and not is_on(person) and codes
+    assert count_codes(person) == 0
+    told = open_page(client, "/account").text
+    assert "What opened it before is over: password, second factor, sessions." in told
+    assert enter(app_of(client), "ceo@example.org").status_code == 303
+    assert is_signed_in(client), "Only the first time"
+    reset_password("ceo@example.org", PASSWORD)
+    assert enter(app_of(client), "ceo@example.org").status_code == 303
+    assert find_person("ceo@example.org").has_password, "It is the owner's own by now"
 
 
 @pytest.mark.once
@@ -377,10 +408,12 @@ def test_nobody_takes_a_colleague_s_address_before_they_are_linked(
     client: FlaskClient, team: Team
 ) -> None:
     sign_in(client, team.email)
-    told = {"name": "", "email": "boss@example.org", "password": PASSWORD}
+    told: Any = {"name": "", "email": "boss@example.org", "password": PASSWORD}
     answer = send_form(client, "/account", "/account/profile", **told)
     assert answer.status_code == 422 and f"Sign in with {NAME} once" in answer.text
     enter(app_of(client), team.email)
+    reset_password(team.email, PASSWORD)
+    sign_in(client, team.email)
     assert send_form(client, "/account", "/account/profile", **told).status_code == 303
     answer = enter(app_of(client), "boss@example.org")
     assert answer.status_code == 403 and "linked to somebody else" in answer.text

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import select, update
 
 from app.doctor.sign_in_health import check_who_comes
@@ -22,13 +21,10 @@ HEADER, PROXY, STRANGER = "X-Forwarded-User", "10.0.0.1", "203.0.113.66"
 
 
 @pytest.fixture
-def app(
-    make_app: Callable[..., Flask], compiled_templates: FileSystemBytecodeCache
-) -> Iterator[Flask]:
+def app(make_app: Callable[..., Flask]) -> Iterator[Flask]:
     app = make_app(
         FLOWPULSE_PROXY_USER_HEADER=HEADER, FLOWPULSE_TRUSTED_PROXIES=f"{PROXY}, 10.0.0.2"
     )
-    app.jinja_env.bytecode_cache = compiled_templates
     with app.app_context():
         yield app
         db.session.remove()
@@ -40,8 +36,10 @@ class Browser:
     def __init__(self, app: Flask, email: str = "", peer: str = PROXY) -> None:
         self.client, self.email, self.peer = app.test_client(), email, peer
 
-    def open(self, path: str, method: str = "GET", **options: Any) -> Any:
+    def open(self, path: str, method: str = "GET", says: Any = None, **options: Any) -> Any:
+        """`says`: what it does in its headers; by itself, that it opens a page."""
         headers = {HEADER: self.email} if self.email else {}
+        headers |= {"Accept": "text/html,*/*;q=0.8"} if says is None else says
         environ = {"REMOTE_ADDR": self.peer}
         return self.client.open(
             path, method=method, headers=headers, environ_overrides=environ, **options
@@ -74,6 +72,25 @@ def test_whom_the_proxy_names_is_in_at_once(app: Flask, team: Team) -> None:
 
 
 @pytest.mark.once
+def test_only_who_opens_a_page_gets_a_session(app: Flask, team: Team) -> None:
+    """Probes and scripts keep no cookie: each of their requests would begin one."""
+    for says, status in (
+        ({}, 302),
+        ({"Accept": "*/*"}, 302),
+        ({"Accept": "text/html", "Sec-Fetch-Mode": "cors"}, 302),
+        ({"Accept": "text/event-stream", "Sec-Fetch-Mode": "no-cors"}, 401),
+    ):
+        browser = Browser(app, team.email)
+        assert browser.open("/account", says=says).status_code == status, says
+        assert Page(browser.open("/sign-in", says=says).text).has_id("field-password")
+    assert sessions() == 0
+    assert list(db.session.scalars(select(AuditEntry).where(AuditEntry.what == "signed_in"))) == []
+    says = {"Accept": "*/*", "Sec-Fetch-Mode": "navigate"}
+    assert Browser(app, team.email).open("/account", says=says).status_code == 200
+    assert sessions() == 1
+
+
+@pytest.mark.once
 def test_a_header_from_elsewhere_is_nobody_s_word(app: Flask, team: Team) -> None:
     for peer in (STRANGER, "10.0.0.3", "127.0.0.1"):
         forged = Browser(app, team.email, peer)
@@ -81,7 +98,9 @@ def test_a_header_from_elsewhere_is_nobody_s_word(app: Flask, team: Team) -> Non
         assert team.email not in forged.open("/sign-in").text
     for name in ("Remote-User", "X-Forwarded-Email"):
         answer = app.test_client().get(
-            "/account", headers={name: team.email}, environ_overrides={"REMOTE_ADDR": PROXY}
+            "/account",
+            headers={name: team.email, "Accept": "text/html"},
+            environ_overrides={"REMOTE_ADDR": PROXY},
         )
         assert answer.status_code == 302
     browser = Browser(app, team.email)
@@ -89,6 +108,13 @@ def test_a_header_from_elsewhere_is_nobody_s_word(app: Flask, team: Team) -> Non
     browser.peer = STRANGER
     assert not browser.is_in, "Its cookie opens nothing without the proxy's word"
     assert sessions() == 1
+
+
+@pytest.mark.once
+def test_only_the_white_space_of_a_header_is_cut_off(app: Flask, team: Team) -> None:
+    assert Browser(app, f" \t{team.email} ").is_in
+    for blank in ("\xa0", "\x85"):
+        assert not Browser(app, f"{team.email}{blank}").is_in
 
 
 @pytest.mark.once
@@ -161,6 +187,21 @@ def test_no_form_is_taken_by_the_proxy_s_word_alone(app: Flask, team: Team) -> N
     answer = browser.open("/workflows", "POST", data={"name": "Forged"})
     assert answer.status_code == 400 and "Forged" in answer.text
     assert "Forged" not in browser.open("/workflows").text
+
+
+@pytest.mark.once
+def test_a_form_of_whom_the_proxy_named_before_is_not_sent_by_who_comes_now(
+    app: Flask, team: Team
+) -> None:
+    workspace = db.session.get_one(Workspace, team.workspace_id)
+    create_user("bo@example.org", PASSWORD, "owner", workspace)
+    browser = Browser(app, team.email)
+    form = Page(browser.open("/workflows").text).form("/workflows")
+    browser.email = "bo@example.org"
+    answer = browser.open("/workflows", "POST", data={**form.fields, "name": "Not hers"})
+    assert answer.status_code == 400 and "Not hers" in answer.text
+    assert "Not hers" not in browser.open("/workflows").text
+    assert browser.send("/workflows", "/workflows", name="Her own").status_code == 303
 
 
 @pytest.mark.once

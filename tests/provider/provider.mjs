@@ -8,10 +8,9 @@ const [port, clientId, secret, ...redirects] = process.argv.slice(2);
 const issuer = `http://127.0.0.1:${port}`;
 
 const find = (login) => {
-  const [email, subject] = login.split("#");
+  const [email] = login.split("#");
   const claims = { email, email_verified: !email.includes("unverified"), name: "Ana At Provider" };
-  const sub = subject || email;
-  return { accountId: sub, claims: async () => ({ sub, ...claims }) };
+  return { accountId: login, claims: async () => ({ sub: login, ...claims }) };
 };
 
 const provider = new Provider(issuer, {
@@ -20,9 +19,12 @@ const provider = new Provider(issuer, {
       client_id: clientId,
       client_secret: secret,
       redirect_uris: redirects,
+      subject_type: "pairwise",
     },
   ],
   claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name"] },
+  subjectTypes: ["public", "pairwise"],
+  pairwiseIdentifier: (_, login) => login.split("#")[1] || login,
   pkce: { required: () => true },
   findAccount: (_, id) => find(id),
 });

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.extensions import db
 from app.models import Identity, Membership, User, Workspace
+from app.problems import ProblemError
 from app.workspaces import vouched
 from app.workspaces.vouched import Vouched, let_in
 from tests.factories import make_team
@@ -24,6 +25,14 @@ def open_app(app: Flask) -> Flask:
         FLOWPULSE_SIGN_UP_WORKSPACE=workspace.public_id,
     )
     return app
+
+
+@pytest.mark.parametrize("blank", [" ", "\N{NO-BREAK SPACE}", "\u2003", "\x1f"])
+def test_an_address_with_blanks_is_nobody_s(open_app: Flask, blank: str) -> None:
+    for email in (f"bo@example.org{blank}", f"{blank}bo@example.org"):
+        with pytest.raises(ProblemError) as refused:
+            let_in(WHO._replace(email=email))
+        assert refused.value.code == vouched.UNKNOWN
 
 
 def test_who_comes_twice_at_once_gets_one_account(
@@ -43,5 +52,9 @@ def test_who_comes_twice_at_once_gets_one_account(
     monkeypatch.setattr(vouched, "_bring_in", collide)
     assert let_in(WHO).id == first
     assert list(db.session.scalars(select(Identity.subject))) == ["7"]
+    answers[:] = [lambda _: None, lambda _: None]  # Two of the provider have the address.
+    with pytest.raises(ProblemError) as refused:
+        let_in(WHO)
+    assert refused.value.code == vouched.OTHERS
     own = select(Membership).where(Membership.user_id == first)
     assert len(db.session.scalars(own).all()) == 1
