@@ -98,6 +98,9 @@ EXCEPTIONS: dict[tuple[str, str], How] = {
     ("docs/single-sign-on.md", "user unlink"): How(
         "tests/cli/test_user.py::test_a_link_to_a_provider_is_forgotten_and_all_sessions_end"
     ),
+    ("docs/single-sign-on.md", "reset-password"): How(
+        stdin=PASSWORD, replaced=(("reset-password", "reset-password --password-stdin"),)
+    ),
     ("integrations/dbt/README.md", "flowpulse_dbt.py"): How(
         "tests/integrations/test_languages.py::test_the_wrapper_of_dbt_tells_which_nodes_failed"
     ),
