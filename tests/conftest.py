@@ -137,7 +137,7 @@ def database_url(databases: Databases) -> Iterator[str]:
     """A fresh, migrated database for one test."""
     url = databases.create()
     yield url
-    databases.drop(url)
+    databases.drop_later(url)
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def empty_database_url(databases: Databases) -> Iterator[str]:
     """A database without tables, for the tests of migrations and `prepare`."""
     url = databases.create_empty()
     yield url
-    databases.drop(url)
+    databases.drop_later(url)
 
 
 # --- The app ------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ def live_server(
     url, may = databases.create(), {"FLOWPULSE_ALLOW_PRIVATE_ADDRESSES": "1"}
     with LiveServer(tmp_path_factory.mktemp("live"), url, is_migrated=True, **may) as server:
         yield server
-    databases.drop(url)
+    databases.drop_later(url)
 
 
 @pytest.fixture(scope="session")

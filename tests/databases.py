@@ -31,7 +31,11 @@ class Databases(Protocol):
     def create_empty(self) -> str:
         """One without tables; on SQLite, a file that isn't there yet."""
 
-    def drop(self, url: str) -> None: ...
+    def drop(self, url: str) -> None:
+        """At once."""
+
+    def drop_later(self, url: str) -> None:
+        """Once nobody needs to wait for it."""
 
 
 class SqliteDatabases:
@@ -56,6 +60,8 @@ class SqliteDatabases:
         for ending in ("", "-wal", "-shm", "-journal", ".lock"):
             Path(url.removeprefix("sqlite:///") + ending).unlink(missing_ok=True)
 
+    drop_later = drop
+
 
 class PostgresDatabases:
     """Databases of the tests' own server; a copy takes about 20 milliseconds."""
@@ -75,6 +81,9 @@ class PostgresDatabases:
         return self._cluster.create_database(f"test_{next(self._numbers)}")
 
     def drop(self, url: str) -> None:
+        self._cluster.drop_database(url.rpartition("/")[2])
+
+    def drop_later(self, url: str) -> None:
         self._cluster.drop_later(url.rpartition("/")[2])
 
 
