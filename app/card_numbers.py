@@ -6,7 +6,10 @@ from itertools import accumulate
 
 Span = tuple[int, int]
 
-_DIGITS = re.compile(r"[0-9]{2,19}(?:[ \u00a0\u202f-][0-9]{2,19})*+")
+_DIGITS = re.compile(
+    r"(?=[0-9][0-9 \u00a0\u202f-]{12})"  # Shorter ones are none: a megabyte may be full of them.
+    r"[0-9]{2,19}(?:[ \u00a0\u202f-][0-9]{2,19})*+"
+)
 _DOTTED = re.compile(r"(?<![\w.])[0-9]{4}(?:\.[0-9]{4}){3}(?!\w|\.[0-9])")
 _GROUP = re.compile(r"[0-9]+")
 _GLUED_BEFORE, _GLUED_BEHIND = (  # Digits are then a part of an id, or of a fraction.
