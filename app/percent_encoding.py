@@ -19,3 +19,9 @@ def unquote(text: str, encoding: str = "utf-8", errors: str = "replace") -> str:
 def unquote_plus(text: str, errors: str = "replace") -> str:
     """As `urllib.parse.unquote_plus`: a form's text, whose blanks may be written as `+`."""
     return unquote(text.replace("+", " "), errors=errors)
+
+
+def read_pairs(form: str, errors: str = "replace") -> list[tuple[str, str]]:
+    """Names and values of a form (WHATWG's URL Standard, section 5.1), empty ones too."""
+    pairs = (pair.partition("=") for pair in form.split("&") if pair)
+    return [(unquote_plus(name, errors), unquote_plus(value, errors)) for name, _, value in pairs]

@@ -5,10 +5,10 @@ import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl
 
 from app.ingest import places, slips
 from app.ingest.slips import Slip
+from app.percent_encoding import read_pairs
 from app.problems import FieldError, ProblemError
 
 MAX_DEPTH = 64
@@ -187,15 +187,13 @@ def _read_form(text: str, max_depth: int) -> ReadBody:
     if slips.has_stray_percent_signs(text.count("%"), len(text)):
         slip = Slip("json_form_body", "Most of the form's percent signs are no escapes.", 0)
         raise _refuse(slip, text, 0)
+    if text.count("&") >= _MAX_FORM_FIELDS:
+        slip = Slip("json_form_body", f"The form has more than {_MAX_FORM_FIELDS} fields.", 0)
+        raise _refuse(slip, text, 0)
     try:
-        pairs = parse_qsl(
-            text.strip(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FORM_FIELDS
-        )
+        pairs = read_pairs(text.strip(), "strict")
     except UnicodeDecodeError:
         slip = Slip("json_invalid_utf8", "A form field holds an escape that is not UTF-8.", 0)
-        raise _refuse(slip, text, 0) from None
-    except ValueError:
-        slip = Slip("json_form_body", f"The form has more than {_MAX_FORM_FIELDS} fields.", 0)
         raise _refuse(slip, text, 0) from None
     warnings = [FieldError("body", "form_encoded", "The fields were read from a form.")]
     names = [name for name, _ in pairs]
