@@ -44,15 +44,20 @@ def find_lighthouse() -> Path:
     if not (shutil.which("node") and shutil.which("npm")):
         raise MissingError("node and npm are not there")
     if not program.exists():
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        command = ["npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", str(FOLDER)]
-        try:
-            subprocess.run(
-                [*command, PACKAGE], check=True, capture_output=True, timeout=INSTALL_SECONDS
-            )
-        except (subprocess.SubprocessError, OSError) as error:
-            raise NotInstalledError(f"{PACKAGE} could not be installed with npm") from error
+        npm_install(PACKAGE, FOLDER)
     return program
+
+
+def npm_install(package: str, folder: Path) -> None:
+    """Into the folder's `node_modules`. Raises NotInstalledError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = ["npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", str(folder)]
+    try:
+        subprocess.run(
+            [*command, package], check=True, capture_output=True, timeout=INSTALL_SECONDS
+        )
+    except (subprocess.SubprocessError, OSError) as error:
+        raise NotInstalledError(f"{package} could not be installed with npm") from error
 
 
 def find_browser() -> str:

@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from tests.lighthouse import INSTALL_SECONDS, MissingError
+from tests.lighthouse import MissingError, npm_install
 from tests.ports import free_port
 from tests.server import wait_for
 
@@ -26,8 +26,8 @@ MOST_STEPS = 12
 
 def install() -> Path:
     """The folder that node finds it in, which git ignores. Raises MissingError."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if not (node and npm):
+    node = shutil.which("node")
+    if not (node and shutil.which("npm")):
         raise MissingError("node and npm are not there")
     told = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
     if int(told.removeprefix("v").partition(".")[0]) < OLDEST_NODE:
@@ -37,13 +37,7 @@ def install() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (FOLDER / "node_modules" / "oidc-provider").exists():
             return FOLDER
-        command = [npm, "install", "--no-audit", "--no-fund", "--silent", "--prefix", str(FOLDER)]
-        try:
-            subprocess.run(
-                [*command, PACKAGE], check=True, capture_output=True, timeout=INSTALL_SECONDS
-            )
-        except (subprocess.SubprocessError, OSError) as error:
-            raise MissingError(f"{PACKAGE} could not be installed with npm") from error
+        npm_install(PACKAGE, FOLDER)
     return FOLDER
 
 
