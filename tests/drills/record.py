@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from tests.storage import kind_of
 
 Figure = int | float | str
 Found = dict[str, Figure]
+ROOT = Path(__file__).parents[2]
 FOLDER = Path(__file__).parent / "results"
 BROKEN, SKIPPED = "is_broken", "skipped"
 """Figures of a drill that has begun and recorded nothing, and of one that could not be run again:
@@ -25,7 +27,8 @@ def record(drill: str, database: str, **figures: Figure) -> None:
     Call it before the pass mark is asserted: a run that fails is told of as well. `drill` is one of
     `tests.drills.reliability.DRILLS`, whose template names the figures. `storage` among them: where
     the database was, one of `tests.storage`; otherwise it was where drills have theirs. `load` is
-    the machine's load average of the last minute over its processors.
+    the machine's load average of the last minute over its processors. `code`: which state of app/
+    was tried.
     """
     with _changing(drill) as found:
         found[database] = {"storage": kind_of(), **figures, **_describe_run()}
@@ -72,7 +75,24 @@ def _describe_run() -> Found:
         "date": _today(),
         "machine": f"{processors} processors, Python {sys.version_info[0]}.{sys.version_info[1]}",
         "load": round(os.getloadavg()[0] / processors, 1),
+        **_name_code(),
     }
+
+
+def _name_code() -> Found:
+    """How `git rev-parse --short HEAD:app` names it, with `+` where files differ from that; nothing
+    where git can't tell."""
+    try:
+        name = _ask_git("rev-parse", "--short=8", "HEAD:app")
+        changes = _ask_git("status", "--porcelain", "--", "app")
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    return {"code": name + ("+" if changes else "")}
+
+
+def _ask_git(*words: str) -> str:
+    call = ["git", *words]
+    return subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _today() -> str:

@@ -16,7 +16,8 @@ from tests.storage import IN_MEMORY
 
 FILE = Path(__file__).parents[2] / "docs" / "reliability.md"
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
-LOAD, SKIPPED_ON = "load {load:.1f}", "could not be run again on {skipped}"
+LOAD, CODE = "load {load:.1f}", "code {code}"
+SKIPPED_ON = "could not be run again on {skipped}"
 
 DRILLS: dict[str, Drill] = {
     **FAULTS,
@@ -63,7 +64,9 @@ commit waits for it; *in memory*: they are not, and so all of it was quicker. Wh
 was not held, or a figure is missing that it asks for, the row says **missed**; **did not finish**
 where a drill broke before it had its figures; where one can't be run, as without root, older
 figures stay and say so. *load* is the machine's load average of the last minute over its
-processors, at the end of the drill: above 1, something waited for a processor all the time."""
+processors, at the end of the drill: above 1, something waited for a processor all the time.
+*code* is the state of `app/` that was tried, as `git rev-parse HEAD:app` names it; with
+a `+`, something in it had changed since."""
 
 
 def is_held(name: str, found: Found) -> bool:
@@ -100,7 +103,7 @@ def _draw_cell(name: str, drill: Drill, database: str) -> str:
     circumstances = [str(found["date"]), _name_machines()[str(found["machine"])]]
     if BROKEN not in found:
         circumstances.append(str(found.get("storage", IN_MEMORY)))
-    circumstances += _tell_known([LOAD, SKIPPED_ON], found)
+    circumstances += _tell_known([LOAD, CODE, SKIPPED_ON], found)
     return f"{'; '.join(parts)} ({', '.join(circumstances)})"
 
 
