@@ -1,12 +1,17 @@
 """docs/performance-growth.md: the slowest addresses, inserts in turn, and a table a database."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from bench.growth_inserts import CLAIMED, COMMITS, insert_of
-from bench.measured import Measured, machine, today
+from bench.growth_inserts import PART as INSERTED
+from bench.growth_steps import PART, Step, name_of, read_steps
+from bench.measured import Measured, last
+from bench.servers import ROOT
 from bench.tables import NOTHING, Column, by_round, draw_table, number, ratio, table
 
+REPORT = ROOT / "docs" / "performance-growth.md"
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 LIMITS = {1_000_000: 100, 10_000_000: 300}
 """What a page's median may be in ms, by the number of events."""
@@ -31,9 +36,7 @@ brackets p95) in one process, without a network. The last column is the most eve
 the fewest. **Bold**: an address whose median is over its limit,
 {limits}.
 Databases are measured one after the other, so a ratio tells what the machine's minutes did to it as
-well; what has a goal against another size is measured in turn, below.{busy}
-
-Machine: {machine}. Date: {date}."""
+well; what has a goal against another size is measured in turn, below.{busy}"""
 SLOWEST = """\
 ## The slowest addresses
 
@@ -56,28 +59,11 @@ rounds' medians. "Of 10,000": the median of the rounds' ratios to the database w
 event, and of as many as it takes at once (200 on SQLite, 500 on PostgreSQL), for each of them."""
 
 
-class Step(NamedTuple):
-    """What was measured with so many events; figures by name, most in ms."""
-
-    kind: str
-    asked: int
-    events: int
-    runs: int
-    fill_seconds: float
-    size_mb: float
-    figures: dict[str, float]
-
-
 class Slowest(NamedTuple):
     """Of several addresses the one with the highest median, or p95, in ms."""
 
     address: str
     median: float
-
-
-def name_of(kind: str, asked: int) -> str:
-    """The subject's, in what is kept."""
-    return f"{kind}, {asked:,} events"
 
 
 def is_page(name: str) -> bool:
@@ -103,21 +89,32 @@ def find_slowest_high(figures: Mapping[str, float]) -> Slowest | None:
     return find_slowest(highs, lambda name: is_page(name.removesuffix(HIGH)))
 
 
-def render(steps: Sequence[Step], inserts: Measured | None, is_processor_time: bool) -> str:
+def write(file: Path = REPORT) -> None:
+    """The page of the last results."""
+    file.write_text(render(last(PART), last(INSERTED)))
+
+
+def render(grown: Measured | None, inserts: Measured | None) -> str:
     """The page, of what was ever measured."""
+    steps = read_steps(grown)
+    is_processor_time = any(each.is_processor_time for each in steps)
     introduction = INTRODUCTION.format(
         times="processor times" if is_processor_time else "times",
         limits=" and ".join(f"{ms} ms with {count:,} events" for count, ms in LIMITS.items()),
         busy=BUSY if is_processor_time else "",
-        machine=machine(),
-        date=today(),
     )
-    parts = [introduction, SLOWEST, _draw_slowest(steps)]
+    parts = [introduction]
+    if grown:
+        parts += [_where(grown), SLOWEST, _draw_slowest(steps)]
     if searches := _rows_of_searches(steps):
         parts += [SEARCHES, draw_table(["", "median ms", "p95 ms"], searches)]
     if inserts:
         parts += _draw_inserts(inserts)
     return "\n\n".join([*parts, describe(steps)])
+
+
+def _where(measured: Measured) -> str:
+    return f"Machine: {measured.machine}. Date: {measured.date}."
 
 
 def _draw_slowest(steps: Sequence[Step]) -> str:
@@ -152,9 +149,8 @@ def _rows_of_searches(steps: Sequence[Step]) -> list[list[str]]:
 
 def _draw_inserts(measured: Measured) -> list[str]:
     text = INSERTS.format(commits=COMMITS[1], rounds=measured.rounds)
-    when = f"Machine: {measured.machine}. Date: {measured.date}."
     drawn = [_draw_figures(measured, each) for each in (map(insert_of, COMMITS), CLAIMED)]
-    return [text, when, *drawn]
+    return [text, _where(measured), *drawn]
 
 
 def _draw_figures(measured: Measured, figures: Iterable[str]) -> str:

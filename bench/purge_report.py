@@ -10,6 +10,8 @@ from bench.tables import NOTHING, Column, Draw, by_round, number, ratio, spread,
 
 REPORT = ROOT / "docs" / "performance-purge.md"
 PART = "purge"
+MOST_HELD_MS = 50
+"""What a batch may hold its locks for."""
 
 INTRODUCTION = f"""\
 # Performance while events are removed
@@ -30,8 +32,9 @@ afterwards, which is not waited for. A batch holds the write lock from when it h
 commit is on disk.
 
 On {POSTGRESQL} it is the time of the transaction: it locks nothing but the rows that it removes,
-which nobody else writes, so no sender waits for it. No goal is set for it; what senders notice is
-judged by p99, as on {SQLITE}."""
+which nobody else writes, so no sender waits for it. It is held against the same
+{MOST_HELD_MS} ms all the same; what senders notice is judged by p99, as on {SQLITE}. The goals and
+why one is missed stand in [performance](performance.md#goals)."""
 
 WHOLE = f"""\
 ## Month by month, on {POSTGRESQL}

@@ -21,7 +21,7 @@ from app.problems import FieldError, ProblemError
 SYNC_SECONDS = 0.25
 BURST_FACTOR = 10
 """A key's burst, as a multiple of its rate per second."""
-_SHARED_FROM = 0.25
+SHARED_FROM = 0.25
 """How full a bucket must be before the other processes are told."""
 _BATCHES = 4
 """One batch fills a quarter of a second's room in the log, so that it leaves some to others."""
@@ -81,7 +81,7 @@ class _Bucket:
         self.unshared -= 1
 
     def is_worth_sharing(self) -> bool:
-        return self.unshared > 0 and self.level >= self.burst * _SHARED_FROM
+        return self.unshared > 0 and self.level >= self.burst * SHARED_FROM
 
 
 class Limits:
