@@ -1,10 +1,10 @@
-"""FlowPulse as it is served, but that each process tells the others of every key, again and again.
+"""FlowPulse as it is served, but that each process tells the others of every key all the time.
 
-A server tells nobody of a key that stays below its rate, and refuses the one that does not: so no
-rate has the limits shared for as long as a round lasts, and what that costs would not be measured.
+A server does so four times a second for a key that sends more than its rate, which it refuses soon
+after; and once in thousands of requests for any other. So that what it costs is measured, without a
+refusal, it is done here for each key that sends anything.
 """
 
-from app.ingest import limits
-from wsgi import app as app
+from wsgi import app
 
-limits.SHARED_FROM = 0.0
+app.extensions["flowpulse_ingest"].limits.shared_from = 0.0
