@@ -21,6 +21,7 @@ from bench import (
     purge_report,
     reading,
     reasons,
+    search_report,
 )
 from bench.load import NoLoadGenerator, find_wrk
 from bench.measured import Measured, Progress, keep, last
@@ -86,8 +87,8 @@ OTHERS = (
     *("move", "batch", "pages", "charts"),
 )
 """What has a program and a document of its own; only its goals and errors stand here."""
-PAGES = (growth_report.write, purge_report.write)
-"""What draws the documents of those that have goals, from their last results."""
+PAGES = (growth_report.write, purge_report.write, search_report.write)
+"""What draws documents from the last results, beside this part's own."""
 
 
 def last_results() -> dict[str, Measured]:

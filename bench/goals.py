@@ -9,15 +9,19 @@ from bench.growth_inserts import CLAIM_AN_EVENT, CLAIM_OF_ONE, COMMITS, insert_o
 from bench.growth_report import (
     ADDRESSES,
     FEWEST,
+    HIGH,
     HIGHER,
     LIMITS,
+    MOST_OF_A_SEARCH_MS,
+    SEARCHED,
     Slowest,
     find_slowest,
     find_slowest_high,
+    search_page,
 )
 from bench.growth_steps import name_of
 from bench.ingest import REJECTED, SUCCESS, WITH_KEY, WITH_WARNING
-from bench.live import ALONE, WATCHED
+from bench.live import ALONE, SCENES, WATCHED
 from bench.measured import Measured
 from bench.subjects import BARE, POSTGRESQL, SQLITE
 
@@ -95,11 +99,14 @@ def _most(part: str, subject: str, figures: Collection[str]) -> Callable[[Result
     return find
 
 
-def _highest(part: str, subject: str, figure: str) -> Callable[[Results], float | None]:
-    """Of all rounds."""
+def _highest(part: str, figure: str, *subjects: str) -> Callable[[Results], float | None]:
+    """Of all rounds of the subjects."""
 
     def find(results: Results) -> float | None:
-        return max(results[part].all(subject, figure), default=None) if part in results else None
+        if part not in results:
+            return None
+        found = [each for name in subjects for each in results[part].all(name, figure)]
+        return max(found, default=None)
 
     return find
 
@@ -223,13 +230,23 @@ GROWTH = (
         for count, limit in LIMITS.items()
         for kind in KINDS
     ),
+    *(
+        Goal(
+            f"p95 of a page of a search of {what} with {MOST:,} events, {kind}, ms",
+            MOST_OF_A_SEARCH_MS,
+            _median("growth", _grown(kind, MOST), f"{search_page(what)}{HIGH}"),
+            form=".0f",
+        )
+        for what in SEARCHED
+        for kind in KINDS
+    ),
 )
 PURGE = (
     *(
         Goal(
             f"a batch's locks while old rows go, {kind}, the longest, ms",
             purge_report.MOST_HELD_MS,
-            _highest(purge_report.PART, purge_report.during(kind), "held_longest_ms"),
+            _highest(purge_report.PART, "held_longest_ms", purge_report.during(kind)),
             form=".0f",
             beside=_batches_over(purge_report.during(kind)),
         )
@@ -283,6 +300,15 @@ GOALS = (
             _median("ingest", SUCCESS[kind], "web_mb"),
             form=".0f",
             beside=_masters(SUCCESS[kind]),
+        )
+        for kind in KINDS
+    ),
+    *(
+        Goal(
+            f"the same after minutes of load, with up to 200 live logs, {kind}, the most, MB",
+            90,
+            _highest("live", "web_mb", *(scene.on(kind) for scene in SCENES)),
+            form=".0f",
         )
         for kind in KINDS
     ),

@@ -83,7 +83,8 @@ def set_up(flow: FlowPulse, stack: ExitStack, serving: ExitStack | None = None) 
 
 def look_closely(scene: Scene, stage: Stage, folder: Path, seconds: int = LOOK_SECONDS) -> Round:
     """How often a request waits for the disk meanwhile, by a server of its own whose calls are
-    watched, which costs time. PostgreSQL tells its own, the worker's included."""
+    watched, which costs time. PostgreSQL tells its own, the worker's included, as of a second ago:
+    so it is asked over some seconds."""
     flow = stage.backlog.flow
     trace = folder / "live-syncs" if flow.database.cluster is None else None
     if trace and not can_trace():

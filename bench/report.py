@@ -48,9 +48,9 @@ Kinds of request on both databases beside a bare Flask view, which reads nothing
 day. "With a warning": a number came as text, which is accepted, and told in the answer and the log.
 "Rejected with 401": a key that has the form of one and that nobody has, so that it is looked up;
 "with 400": an event of the same length, one field of which is wrong. The limits of the key, or of
-the address, are counted for each request, and each process tells the others through the database,
-four times a second, what it counted; a server does so only from a part of what is allowed at once
-(see [scaling](scaling.md#several-machines)).
+the address, are counted for each request, and each process tells the others through the database
+what it counted, four times a second; a server does that only for a key that sends more than it may,
+and otherwise once in many requests (see [scaling](scaling.md#several-machines)).
 The worker is not running. CPU is that of the web processes; that of PostgreSQL's comes on top.
 Memory (PSS: what processes share is counted once) and fsyncs are taken apart from the times, from a
 server that runs alone: at rest after its start, and after {LOOK_SECONDS} s of load. The master,
