@@ -1,5 +1,7 @@
 """docs/performance-purge.md: what senders notice while rows, and while months, are removed."""
 
+from dataclasses import replace
+
 from bench.measured import Measured, last
 from bench.purge_months import DROPPED
 from bench.purge_months import PART as MONTHS
@@ -112,7 +114,7 @@ def describe(rows: Measured | None, months: Measured | None) -> str:
         drops = {name: each for name, each in months.subjects.items() if name == DROPPED}
         spans = f"Months: {months.rounds}. Spans: {months.seconds} s. {_where(months)}"
         parts += [WHOLE, spans, table(months, SENDERS)]
-        parts.append(table(Measured(months.rounds, months.seconds, drops), DROPS))
+        parts.append(table(replace(months, subjects=drops), DROPS))
     return "\n\n".join(parts) + "\n"
 
 
@@ -125,7 +127,7 @@ def _draw_rows(measured: Measured) -> list[str]:
     return [
         f"Pairs: {pairs}. Calm spans: {measured.seconds} s. {_where(measured)}",
         table(measured, SENDERS),
-        table(Measured(measured.rounds, measured.seconds, removed), BATCHES),
+        table(replace(measured, subjects=removed), BATCHES),
     ]
 
 
