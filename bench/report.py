@@ -111,7 +111,7 @@ of. No goal is set for its p99, which is that of a server whose two cores are bo
 What two web processes take grows with what they have done, and less and less. When it was looked
 into, on SQLite: ingest alone took 85 MB after its first round and 89 MB after six; the first 200
 live logs added 23 MB, half of it memory that had been shared with the master and is a process's own
-once it is written to; twelve rounds of live logs after that added 15 MB. The objects that Python
+once it is written to; eleven more rounds of them added 15 MB. The objects that Python
 holds were as many after the twelfth round as after the sixth, so nothing is kept for ever: it is
 what the allocators keep, and the statements that each connection has prepared, 128 at most, of
 which a live log has another for each number of rows. Neither a single arena for all threads nor a
