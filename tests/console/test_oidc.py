@@ -271,6 +271,7 @@ def test_where_the_provider_is_away_a_page_and_the_doctor_say_so(
     away = make_app(**SET, FLOWPULSE_OIDC_ISSUER=f"http://127.0.0.1:{free_port()}")
     answer = away.test_client().get("/sign-in/oidc")
     assert answer.status_code == 503 and f"{NAME} gives no answer just now" in answer.text
+    assert Page(answer.text).links[-1] == "/sign-in"
     with away.app_context():
         finding = check_sign_in_provider()
         assert finding.state == "fail" and CLIENT_SECRET not in str(finding)
