@@ -1,6 +1,6 @@
 """Signing in by the provider of the settings: the way there, and the way back."""
 
-from flask import Blueprint, abort, flash, redirect, render_template, request
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -57,7 +57,8 @@ def come_back() -> ResponseReturnValue:
     tries = [of_provider(request.remote_addr or "unknown")]
     wait = take(tries)
     if wait:
-        page = answer_page(429, "Too many tries", f"Wait {wait} s, then sign in again.")
+        text, way = f"Wait {wait} s, then sign in again.", url_for("sign_in.show_sign_in")
+        page = answer_page(429, "Too many tries", text, way, "Back to signing in")
         page.headers["Retry-After"] = str(wait)
         return page
     claimed = ""

@@ -94,22 +94,28 @@ def test_docker_compose_understands_it(name: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_traefiks_routers_name_services_and_middlewares_that_are_there() -> None:
-    http = load("deploy/proxies/traefik.yaml")["http"]
+TRAEFIK = pytest.mark.parametrize("name", ["traefik.yaml", "traefik-sign-in.yaml"])
+
+
+@TRAEFIK
+def test_traefiks_routers_name_services_and_middlewares_that_are_there(name: str) -> None:
+    http = load(f"deploy/proxies/{name}")["http"]
     for router in http["routers"].values():
         assert router["service"] in http["services"]
         assert set(router.get("middlewares", [])) <= set(http["middlewares"])
-    for service in http["services"].values():
-        assert service["loadBalancer"]["serversTransport"] in http["serversTransports"]
+    transport = http["services"]["flowpulse"]["loadBalancer"]["serversTransport"]
+    assert transport in http["serversTransports"]
 
 
-def test_no_client_s_path_passes_traefik() -> None:
-    http = load("deploy/proxies/traefik.yaml")["http"]
+@TRAEFIK
+def test_no_client_s_path_or_name_passes_traefik(name: str) -> None:
+    http = load(f"deploy/proxies/{name}")["http"]
     for router in http["routers"].values():
-        first = http["middlewares"][router["middlewares"][0]]
-        emptied = first["headers"]["customRequestHeaders"]
-        assert {"X-Forwarded-Prefix", "X-Forwarded-Email"} <= emptied.keys()
-        assert set(emptied.values()) == {""}
+        if router["service"] == "flowpulse":
+            first = http["middlewares"][router["middlewares"][0]]
+            emptied = first["headers"]["customRequestHeaders"]
+            assert {"X-Forwarded-Prefix", "X-Auth-Request-Email"} <= emptied.keys()
+            assert set(emptied.values()) == {""}
 
 
 def test_ci_runs_all_checks_and_keeps_the_list_of_parts() -> None:
