@@ -25,10 +25,21 @@ PINGS = "tests/main_job/test_pings.py"
 MAKE_RUN = How("tests/test_serving.py::test_make_run_answers_and_stops_quietly")
 PAGE_OF_MOVING = How(f"{FOREIGN}::test_the_page_s_commands_work_as_they_stand")
 DOCKER = How(why="needs Docker: tests/deploy/test_image.py runs the image's own command without")
+SYSTEMD = How(
+    why="needs root and systemd: tests/deploy/ reads the units, and runs `flowpulse` without"
+)
 WORKERLESS = (("--app wsgi doctor", "--app wsgi doctor || test $? = 1"),)
 """It misses the worker, and says so."""
 FORCED = ((" restore /mnt", " restore --force /mnt"),)
 """The database that it is run on is not empty."""
+REPOSITORY = (
+    "git init -q REPOSITORY && cd REPOSITORY\n"
+    "git -c user.name=Ana -c user.email=ana@example.org commit -q --allow-empty -m First\n"
+    "git tag v0.1.0 && git tag v0.2.0 && cd ..\n"
+)
+"""Where the code comes from: two versions of nothing."""
+CHECKED_OUT = f"{REPOSITORY}git init -q . && git remote add origin ./REPOSITORY\n"
+BACKED_UP = ".venv/bin/flask --app wsgi backup /mnt/other/before.db\n"
 ELSEWHERE = "(on another server) "
 SECOND_WORKSPACE = '.venv/bin/flask --app wsgi workspace create "Second" --owner ana@example.org\n'
 """The only one can't be deleted."""
@@ -41,7 +52,8 @@ EXCEPTIONS: dict[tuple[str, str], How] = {
     ),
     ("README.md", "wsgi restore"): How(replaced=FORCED),
     ("docs/backup.md", "--replace"): How(replaced=FORCED),
-    ("docs/backup.md", "/tmp/rehearsal"): How(
+    ("docs/backup.md", "install -d"): SYSTEMD,
+    ("docs/backup.md", "mkdir -m 700 /tmp/rehearsal"): How(
         before=".venv/bin/flask --app wsgi backup /mnt/other/fp.db\n", replaced=WORKERLESS
     ),
     ("clients/javascript/README.md", "npm install"): How(
@@ -62,9 +74,8 @@ EXCEPTIONS: dict[tuple[str, str], How] = {
     ("docs/deployment.md", "POSTGRES_PASSWORD"): DOCKER,
     ("docs/deployment.md", "cp flowpulse:/data"): DOCKER,
     ("docs/deployment.md", "compose stop flowpulse"): DOCKER,
-    ("docs/deployment.md", "useradd"): How(
-        why="needs root and systemd: tests/deploy/test_units.py reads the units"
-    ),
+    ("docs/deployment.md", "git clone REPOSITORY flowpulse"): How(before=REPOSITORY),
+    ("docs/deployment.md", "useradd"): SYSTEMD,
     ("docs/moving-to-postgresql.md", "move --to postgresql://flowpulse@"): How(
         "tests/cli/test_move.py::test_every_row_of_every_table_arrives_as_it_was"
     ),
@@ -101,6 +112,13 @@ EXCEPTIONS: dict[tuple[str, str], How] = {
     ("docs/single-sign-on.md", "reset-password"): How(
         stdin=PASSWORD, replaced=(("reset-password", "reset-password --password-stdin"),)
     ),
+    ("docs/upgrading.md", "git fetch --tags\ngit tag"): How(before=CHECKED_OUT),
+    ("docs/upgrading.md", "flowpulse backup"): SYSTEMD,
+    ("docs/upgrading.md", "install -r requirements.txt"): How(
+        before=f"{CHECKED_OUT}git fetch -q --tags\n{BACKED_UP}",
+        replaced=(("pip install -r requirements.txt", "pip --version"),),
+    ),
+    ("docs/upgrading.md", "systemctl stop"): SYSTEMD,
     ("integrations/dbt/README.md", "flowpulse_dbt.py"): How(
         "tests/integrations/test_languages.py::test_the_wrapper_of_dbt_tells_which_nodes_failed"
     ),
