@@ -1,8 +1,11 @@
 """compose.yaml, compose.postgres.yaml, CI's and Traefik's: no word in them that nobody knows."""
 
+import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -128,3 +131,56 @@ def test_ci_runs_all_checks_and_keeps_the_list_of_parts() -> None:
     assert {"push", "pull_request"} <= set(workflow[True])
     commands = (ROOT / ".ci" / "run").read_text().splitlines()
     assert {"make lint", "make audit", "make sbom", "make docs", "make test"} <= set(commands)
+
+
+def test_ci_builds_both_images_and_starts_both_compose_files() -> None:
+    job = load(".github/workflows/ci.yml")["jobs"]["image"]
+    assert "container" not in job, "Docker is not in it"
+    assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/image"]
+    assert os.access(ROOT / ".ci" / "image", os.X_OK)
+
+
+@pytest.fixture
+def run_image_check(tmp_path: Path) -> Callable[[str], tuple[int, list[str]]]:
+    """Runs `.ci/image` with programs in Docker's and curl's place, of which a call with these words
+    fails: the exit status, and the calls."""
+
+    def run(failing: str) -> tuple[int, list[str]]:
+        calls = tmp_path / "calls"
+        for name in ("docker", "curl"):
+            program = tmp_path / name
+            program.write_text(
+                f'#!/bin/sh\necho "{name} $*" >> {calls}\n'
+                f'case "$*" in {failing or "-"}) exit 1;; esac\n'
+            )
+            program.chmod(0o755)
+        path = os.pathsep.join([str(tmp_path), "/usr/bin", "/bin"])
+        done = subprocess.run([ROOT / ".ci" / "image"], env={"PATH": path}, cwd="/")
+        return done.returncode, calls.read_text().splitlines()
+
+    return run
+
+
+def test_the_check_of_the_image_has_all_that_is_said_of_it(
+    run_image_check: Callable[[str], tuple[int, list[str]]],
+) -> None:
+    status, calls = run_image_check("")
+    assert status == 0
+    for name in NAMES:
+        begin = f"docker compose --env-file /dev/null -f {name} "
+        own = [call.removeprefix(begin) for call in calls if call.startswith(begin)]
+        assert [call.split()[0] for call in own] == ["build", "up", "exec", "down"]
+        assert "--wait" in own[1].split() and "backup /backups" in own[2]
+        assert own[3] == "down --volumes"
+    assert [call.split()[-1] for call in calls if call.startswith("curl")] == [
+        "http://127.0.0.1:8000/readyz"
+    ] * len(NAMES)
+
+
+@pytest.mark.parametrize("failing", ["*build*", "*postgres*--wait*", "*readyz*", "*exec*"])
+def test_it_fails_and_cleans_up_where_something_fails(
+    run_image_check: Callable[[str], tuple[int, list[str]]], failing: str
+) -> None:
+    status, calls = run_image_check(failing)
+    assert status != 0
+    assert calls[-2].endswith(" logs") and calls[-1].endswith(" down --volumes")

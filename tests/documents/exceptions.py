@@ -32,11 +32,21 @@ MOVE = How(
 )
 DOCKER = How(why="needs Docker: tests/deploy/test_image.py runs the image's own command without")
 N8N = How(why="needs n8n: tests/integrations/record_n8n.py imports these files into a real one")
-SYSTEMD = How(why="needs root and systemd: tests/deploy/test_units.py verifies the units")
+SYSTEMD = How(
+    why="needs root and systemd: tests/deploy/ reads the units, and runs `flowpulse` without"
+)
 WORKERLESS = (("--app wsgi doctor", "--app wsgi doctor || test $? = 1"),)
 """It misses the worker, and says so."""
 FORCED = ((" restore /mnt", " restore --force /mnt"),)
 """The database that it is run on is not empty."""
+REPOSITORY = (
+    "git init -q REPOSITORY && cd REPOSITORY\n"
+    "git -c user.name=Ana -c user.email=ana@example.org commit -q --allow-empty -m First\n"
+    "git tag v0.1.0 && git tag v0.2.0 && cd ..\n"
+)
+"""Where the code comes from: two versions of nothing."""
+CHECKED_OUT = f"{REPOSITORY}git init -q . && git remote add origin ./REPOSITORY\n"
+BACKED_UP = ".venv/bin/flask --app wsgi backup /mnt/other/before.db\n"
 ELSEWHERE = "(on another server) "
 SECOND_WORKSPACE = f'{CALL} workspace create "Second" --owner ana@example.org\n'
 """The only one can't be deleted."""
@@ -53,6 +63,7 @@ EXCEPTIONS: dict[tuple[str, str], How] = {
         "tests/test_serving.py::test_the_readmes_commands_restart_the_web_server_and_the_worker"
     ),
     ("README.md", "wsgi restore"): How(replaced=FORCED),
+    ("docs/backup.md", "install -d"): SYSTEMD,
     ("clients/javascript/README.md", "npm install"): How(
         before=WITH_CLIENTS,
         replaced=(
@@ -111,6 +122,7 @@ EXCEPTIONS: dict[tuple[str, str], How] = {
     ("docs/moving.md", "checks.json"): How(says=FOUR_CHECKS),
     ("docs/moving.md", "workflows.json\n.venv"): How(says="With --apply, "),
     ("docs/moving.md", "n8n export:workflow"): N8N,
+    ("docs/deployment.md", "git clone REPOSITORY flowpulse"): How(before=REPOSITORY),
     ("docs/pings.md", "ping/nightly-backup || true"): How(
         f"{PINGS}::test_each_line_of_the_recipes_has_a_key_of_its_own_that_a_retry_keeps"
     ),
@@ -129,6 +141,13 @@ EXCEPTIONS: dict[tuple[str, str], How] = {
     ),
     ("docs/single-sign-on.md", "reset-password"): TYPED,
     ("docs/upgrading.md", "restore"): How(before=f"{CALL} backup /mnt/other/before.db\n"),
+    ("docs/upgrading.md", "git fetch --tags\ngit tag"): How(before=CHECKED_OUT),
+    ("docs/upgrading.md", "flowpulse backup"): SYSTEMD,
+    ("docs/upgrading.md", "install -r requirements.txt"): How(
+        before=f"{CHECKED_OUT}git fetch -q --tags\n{BACKED_UP}",
+        replaced=(("pip install -r requirements.txt", "pip --version"),),
+    ),
+    ("docs/upgrading.md", "systemctl stop"): SYSTEMD,
     ("integrations/dbt/README.md", "flowpulse_dbt.py"): How(
         "tests/integrations/test_languages.py::test_the_wrapper_of_dbt_tells_which_nodes_failed"
     ),
