@@ -9,6 +9,7 @@ from typing import Any
 
 from werkzeug.wsgi import ClosingIterator
 
+from app.address_secrets import KEPT, mask_addresses
 from app.clock import now
 from app.keys import mask_keys_in_address
 from app.log_lines import as_line
@@ -18,8 +19,13 @@ Application = Callable[[Environ, Any], Iterable[bytes]]
 REFUSED = "flowpulse.refused"
 """Where in its environ the code and the event's id of a refused request stand."""
 MOST_PATH, MOST_METHOD = 500, 20
-_BADGE = re.compile(r"(?<=/badge/)[^/.]+")
-"""What opens a badge: whoever knows the address may see it."""
+_OPENING = re.compile(
+    r"^(/+(?:ping|p|api/+push|badge|invitation|sign-in/+new-password)/+)([^/]+?)(?=/|\.\w+$|$)",
+    re.IGNORECASE,
+)
+"""What opens something by itself: whoever knows such an address may use it."""
+_LONG = 20
+"""Characters from which on the beginning of it opens nothing, and tells which one it is."""
 _EVENT = re.compile(r"/api/v1/events/([a-z0-9]{24})$")
 
 logger = logging.getLogger("flowpulse.requests")
@@ -79,10 +85,15 @@ def describe(environ: Environ, answered: dict[str, Any], seconds: float) -> str:
 
 def show_path(environ: Environ) -> str:
     """Without its query, in which people put keys and tokens."""
-    path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
-    text = path if path.isascii() else path.encode("latin-1").decode("utf-8", "replace")
-    shown = _BADGE.sub("•", mask_keys_in_address(text))
+    path = _OPENING.sub(_star_out, environ.get("PATH_INFO", ""))
+    whole = environ.get("SCRIPT_NAME", "") + mask_addresses(mask_keys_in_address(path))
+    shown = whole if whole.isascii() else whole.encode("latin-1").decode("utf-8", "replace")
     return shown if len(shown) <= MOST_PATH else f"{shown[:MOST_PATH]}…"
+
+
+def _star_out(found: re.Match[str]) -> str:
+    kept = KEPT if len(found[2]) >= _LONG else 0
+    return f"{found[1]}{found[2][:kept]}{'*' * (len(found[2]) - kept)}"
 
 
 def _find_event(headers: list[tuple[str, str]]) -> str | None:

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 
 from app.log_lines import JsonLines
-from app.request_log import describe, logger
+from app.request_log import describe, logger, show_path
 from tests.factories import Team, make_team, report
 from tests.server import ROOT, LiveServer, wait_for
 from tests.teams import make_live_team
@@ -98,6 +98,72 @@ def test_no_secret_is_in_it(app: Flask, team: Team, kept: Kept) -> None:
     written = "\n".join(kept.lines)
     assert len(kept.read()) == 7
     assert "hunter2" not in written and team.key[6:] not in written and "?" not in written
+
+
+UUID, TOKEN = "6f0c1d2e-94b7-4f02-a6d9-3e7b1c5f8a20", "Xq2v9LbT7cKmR4sWzP0aYd"
+HARMLESS = {"filename", "fingerprint", "form", "kind", "name", "reference"}
+HARMLESS |= {"second", "signal", "slug", "third"}
+"""Parts of addresses that open nothing, beside ids, which need somebody who may see them."""
+
+
+@pytest.mark.parametrize("secret", [UUID, UUID.upper(), TOKEN, "hunter2"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/ping/{}",
+        "/ping/{}/fail",
+        "/ping/{}/nightly/log",
+        "/ping/{}/a/b/c/d",
+        "/ping//{}",
+        "/PING/{}",
+        "/%70ing/{}",
+        "/api/push/{}",
+        "/api/push/{}/",
+        "/p/{}/nightly",
+        "/p/{}",
+        "/invitation/{}",
+        "/sign-in/new-password/{}",
+        "/badge/{}.svg",
+    ],
+)
+def test_what_opens_something_in_an_address_is_starred_out(
+    make_app: Callable[..., Flask], kept: Kept, address: str, secret: str
+) -> None:
+    for answers in (False, True):
+        app = make_app(FLOWPULSE_LOG_FORMAT="json", FLOWPULSE_COMPATIBILITY=answers)
+        with app.app_context():
+            app.test_client().get(address.format(secret)).close()
+    assert len(kept.read()) == 2
+    assert (secret[8:] or secret) not in "\n".join(kept.lines)
+
+
+@pytest.mark.parametrize(
+    "address", [f"/{UUID}", f"/{UUID}/start", f"/{TOKEN}/nightly", f"/api/v1/ping/{UUID}"]
+)
+def test_so_is_what_stands_at_the_root_or_was_sent_to_a_ping(
+    app: Flask, kept: Kept, address: str
+) -> None:
+    for prefix in ("", "/flowpulse"):
+        environ = {"PATH_INFO": address, "SCRIPT_NAME": prefix, "REQUEST_METHOD": "GET"}
+        line = json.loads(describe(environ, {"status": 200, "event_id": None}, 0.001))
+        assert UUID[9:] not in line["path"] and TOKEN[9:] not in line["path"]
+        assert line["path"].startswith(prefix + address[:6])
+
+
+def test_no_rule_has_an_argument_of_which_nobody_said_whether_it_opens_something(
+    app: Flask,
+) -> None:
+    for rule in app.url_map.iter_rules():
+        within = {name for name in rule.arguments if f"{name}>" in rule.rule}
+        harmless = {name for name in within if name.endswith("_id") or name in HARMLESS}
+        secret = TOKEN if "ping_key" in rule.rule else UUID
+        path = rule.rule
+        for name in within:
+            part = "harmless" if name in harmless else secret
+            path = re.sub(rf"<(\w+:)?{name}>", part, path)
+        shown = show_path({"PATH_INFO": path, "REQUEST_METHOD": "GET"})
+        assert secret[8:] not in shown and "<" not in shown, rule.rule
+        assert shown.count("harmless") == len(harmless), rule.rule
 
 
 def test_nothing_that_comes_in_can_forge_a_line(app: Flask, kept: Kept) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 from typing import Any
 
+from app.address_secrets import mask_addresses
 from app.answers import dump
 from app.disguised_keys import mask_all_keys
 from app.ingest.body import ReadBody, read_object
@@ -185,9 +186,13 @@ def _write_payload(fields: dict[str, Any]) -> str:
     """The fields as JSON without any key; what tells executions apart is never altered on a mere
     likeness."""
     payload = dump(fields)
-    if "fp_" not in payload:
+    if "fp_" not in payload and mask_addresses(payload) == payload:
         return payload
-    texts = {name: mask_keys(dump(fields[name])) for name in _FREE_TEXTS if name in fields}
+    texts = {
+        name: mask_addresses(mask_keys(dump(fields[name])))
+        for name in _FREE_TEXTS
+        if name in fields
+    }
     others = {name: value for name, value in fields.items() if name not in texts}
     members = [mask_whole_keys(dump(others))[1:-1], *(f'"{n}":{t}' for n, t in texts.items())]
     return "{" + ",".join(filter(None, members)) + "}"
