@@ -70,9 +70,10 @@ REASONS: Mapping[str, str] = {
     },
     **{
         f"the same after minutes of load, with up to 200 live logs, {kind}, the most, MB": (
-            "Nothing is kept for ever (told under “Beside the worker and live logs”): half of what the first 200 live logs add "
-            "had been shared with the master and is a process's own once it is written to, and the "
-            "rest is what allocators keep and what connections have prepared."
+            "Nothing is kept for ever (told under “Beside the worker and live logs”): half of what "
+            "the first 200 live logs add had been shared with the master and is a process's own "
+            "once it is written to, and the rest is what allocators keep and what connections have "
+            "prepared."
         )
         for kind in KINDS
     },
