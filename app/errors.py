@@ -23,7 +23,7 @@ from app.links import start_page
 from app.outages import DISK_BROKEN, DISK_FULL, explain
 from app.problem_documents import describe_problem
 from app.problems import ProblemError
-from app.request_log import REFUSED
+from app.request_log import TOLD
 
 API_PREFIX = "/api/"
 RETRY_SECONDS = "5"
@@ -113,7 +113,7 @@ def _answer_problem(problem: ProblemError) -> Response:
         page.headers.extend(problem.headers)
         return page
     event_id = keep_rejection(current_intake(request.environ), problem)
-    request.environ[REFUSED] = problem.code, event_id
+    request.environ[TOLD] = {"code": problem.code, "event_id": event_id}
     headers = dict(problem.headers)
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"

@@ -43,6 +43,7 @@ from app.ingest.service import IngestService, ingest_service
 from app.keys import fold_address
 from app.models import SLUG_LENGTH
 from app.problems import ProblemError
+from app.request_log import TOLD
 
 REFUSAL = "flowpulse.refusal"
 """Where the errors' door finds, in the environ, how a sender is refused in its own terms."""
@@ -106,9 +107,10 @@ def _accept(form: Form, secret: str, slug: str | None, signal: str = "") -> Resp
     told = _read_told(service, intake, form, slug, signal)
     raw = _read_said(service, intake, told)
     if told.signal is None:
-        _keep_text(service, intake, key, raw)
+        event_id = _keep_text(service, intake, key, raw)
     else:
-        _take_run(service, intake, key, told, told.signal, raw)
+        event_id = _take_run(service, intake, key, told, told.signal, raw)
+    environ[TOLD] = {"event_id": event_id}
     return form.accept()
 
 
@@ -141,21 +143,23 @@ def _take_run(
     told: Told,
     signal: Signal,
     raw: bytes,
-) -> None:
+) -> str:
+    """The id of its event, or of the one that was stored when the same request came before."""
     address = f"{request.path}?{request.query_string.decode('latin-1')}\n".encode()
     claim = read_claim(intake, key.workspace_id, signal.event, address + raw[:MESSAGE_BYTES])
-    if find_first_answer(service, claim):
-        return
+    first = find_first_answer(service, claim)
+    if first:
+        return str(first["event_id"])
     named = intake.members
     workflow = find_workflow(service.store, key.workspace_id, named, [])
     execution = told.execution or find_execution(service, intake, signal, workflow)
     members = {**named, **write_members(signal, execution, raw, intake.received_at), **told.fields}
     body = ReadBody(members, [], odd_characters=may_hold_nul(request.query_string))
-    take_in(service, intake, signal.event, body, claim)
+    return str(take_in(service, intake, signal.event, body, claim)[0]["event_id"])
 
 
-def _keep_text(service: IngestService, intake: Intake, key: KnownKey, raw: bytes) -> None:
-    """In the log, as an event that nobody has to work on: it tells of no run."""
+def _keep_text(service: IngestService, intake: Intake, key: KnownKey, raw: bytes) -> str:
+    """In the log, as an event that nobody has to work on: it tells of no run. Its id."""
     workflow = find_workflow(service.store, key.workspace_id, intake.members, [])
     require_allowed(key, workflow, intake.members)
     event = intake.as_event(
@@ -165,6 +169,7 @@ def _keep_text(service: IngestService, intake: Intake, key: KnownKey, raw: bytes
         payload=dump({"metadata": {"message": read_message(raw)}}),
     )
     service.recorder.record(event, None)
+    return intake.event_id
 
 
 def _name_workflow(service: IngestService, key: KnownKey, slug: str | None) -> dict[str, str]:

@@ -12,6 +12,7 @@ from app.ingest.authentication import require_key
 from app.ingest.intake import open_intake
 from app.ingest.schemas import EVENT_KINDS, EventKind
 from app.ingest.service import IngestService, ingest_service
+from app.request_log import TOLD
 
 blueprint = Blueprint("ingest", __name__, url_prefix="/api/v1/ingest")
 
@@ -29,7 +30,9 @@ def accept(service: IngestService, kind: EventKind, environ: Environ) -> JsonAns
 
 def answer_accepted(document: dict[str, Any], environ: Environ, *, replayed: bool) -> JsonAnswer:
     """202, with the address of the event."""
-    headers = {"Location": f"{environ.get('SCRIPT_NAME', '')}/api/v1/events/{document['event_id']}"}
+    event_id = document["event_id"]
+    environ[TOLD] = {"event_id": event_id}
+    headers = {"Location": f"{environ.get('SCRIPT_NAME', '')}/api/v1/events/{event_id}"}
     if replayed:
         headers["Idempotent-Replayed"] = "true"
     return JsonAnswer(document, 202, JSON, headers)
