@@ -32,9 +32,7 @@ def refuse_encoding(intake: Intake) -> None:
         )
 
 
-def read_claim(
-    intake: Intake, workspace_id: int, kind: EventKind, raw: bytes
-) -> IdempotentClaim | None:
+def read_claim(intake: Intake, workspace_id: int, kind: str, raw: bytes) -> IdempotentClaim | None:
     """The Idempotency-Key of the request, if it has a good one."""
     key = intake.environ.get("HTTP_IDEMPOTENCY_KEY", "").strip()
     if not key or len(key) > MAX_IDEMPOTENCY_KEY:
@@ -43,10 +41,10 @@ def read_claim(
 
 
 def make_claim(
-    intake: Intake, workspace_id: int, key: str, kind: EventKind, raw: bytes
+    intake: Intake, workspace_id: int, key: str, kind: str, raw: bytes
 ) -> IdempotentClaim:
     """A claim whose answer is yet to come."""
-    request_hash = hashlib.sha256(kind.name.encode() + b"\n" + raw).hexdigest()
+    request_hash = hashlib.sha256(kind.encode() + b"\n" + raw).hexdigest()
     if mask_all_keys(key) != key:  # It must not be stored, and tells requests apart all the same.
         key = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
     return IdempotentClaim(workspace_id, key, request_hash, "", intake.received_at)

@@ -74,7 +74,7 @@ def accept_ping(slug: str, signal: str = "") -> Response:
     raw = intake.read_beginning(MESSAGE_BYTES, service.body_timeout_seconds)
     address = f"{request.path}?{request.query_string.decode('latin-1')}\n".encode()
     said = address + raw[:MESSAGE_BYTES]  # The rest may be there only when it is sent again.
-    claim = read_claim(intake, key.workspace_id, told.event, said)
+    claim = read_claim(intake, key.workspace_id, told.event.name, said)
     first = find_first_answer(service, claim)
     if first:
         return answer_accepted(first, request.environ, replayed=True)

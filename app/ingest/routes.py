@@ -23,7 +23,7 @@ def accept(service: IngestService, kind: EventKind, environ: Environ) -> JsonAns
     key = require_key(intake, "ingest", service)
     refuse_encoding(intake)
     raw = intake.read_body(service.max_body_bytes, service.body_timeout_seconds)
-    claim = read_claim(intake, key.workspace_id, kind, raw)
+    claim = read_claim(intake, key.workspace_id, kind.name, raw)
     answer, is_replayed = take_in(service, intake, kind, raw, claim)
     return answer_accepted(answer, environ, replayed=is_replayed)
 
