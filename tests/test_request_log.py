@@ -51,7 +51,7 @@ def kept() -> Any:
 
 @pytest.fixture
 def app(make_app: Callable[..., Flask]) -> Any:
-    app = make_app(FLOWPULSE_LOG_FORMAT="json")
+    app = make_app(FLOWPULSE_LOG_FORMAT="json", FLOWPULSE_COMPATIBILITY=True)
     with app.app_context():
         yield app
 
@@ -91,27 +91,23 @@ def test_a_refused_one_has_its_exact_code_and_the_id_in_the_answer(
     "brought", ["", KUMA_TOKEN, CRONITOR_KEY], ids=["uuid", "kuma", "cronitor"]
 )
 def test_an_accepted_ping_of_another_monitors_sender_has_its_id_too(
-    make_app: Callable[..., Flask], kept: Kept, method: str, brought: str
+    app: Flask, team: Team, kept: Kept, method: str, brought: str
 ) -> None:
     """Nothing in the answer tells it."""
-    app = make_app(FLOWPULSE_LOG_FORMAT="json", FLOWPULSE_COMPATIBILITY=True)
-    with app.app_context():
-        team = make_team()
-        of_all = brought == CRONITOR_KEY
-        workflow = None if of_all else db.session.get_one(Workflow, team.workflow_id)
-        secret = create_address(team.workspace_id, workflow, brought)[1]
-        db.session.rollback()
-        address = {KUMA_TOKEN: "/api/push/{}", CRONITOR_KEY: f"/p/{{}}/{team.slug}"}
-        path = address.get(brought, "/ping/{}").format(secret)
-        key = {"Idempotency-Key": "x"}
-        paths = [path, path] if brought else [path, path, f"{path}/log"]
-        for each in paths:
-            headers = {} if each.endswith("/log") else key
-            with app.test_client().open(each, method=method, headers=headers) as answer:
-                assert answer.status_code == 200
-        stored = list(db.session.scalars(select(Event.public_id).order_by(Event.id)))
-        db.session.rollback()
-        lines = kept.read()
+    of_all = brought == CRONITOR_KEY
+    workflow = None if of_all else db.session.get_one(Workflow, team.workflow_id)
+    secret = create_address(team.workspace_id, workflow, brought)[1]
+    db.session.rollback()
+    address = {KUMA_TOKEN: "/api/push/{}", CRONITOR_KEY: f"/p/{{}}/{team.slug}"}
+    path = address.get(brought, "/ping/{}").format(secret)
+    key = {"Idempotency-Key": "x"}
+    for each in [path, path] if brought else [path, path, f"{path}/log"]:
+        headers = {} if each.endswith("/log") else key
+        with app.test_client().open(each, method=method, headers=headers) as answer:
+            assert answer.status_code == 200
+    stored = list(db.session.scalars(select(Event.public_id).order_by(Event.id)))
+    db.session.rollback()
+    lines = kept.read()
     assert [line["event_id"] for line in lines] == [stored[0], *stored]
     assert {line["status"] for line in lines} == {200}
     assert not any(secret in line["path"] for line in lines)
