@@ -37,7 +37,7 @@ tell_failure(context("3", 2, reason="task_failure"))
 def test_the_callbacks_of_airflow_tell_of_runs(
     live_server: LiveServer, live_team: LiveTeam, tmp_path: Path
 ) -> None:
-    """The contexts are as Airflow 3.3 makes them, and the first as callbacks of a task get it."""
+    """With less than Airflow 3.3 hands to them too, which test_airflow_recorded.py has."""
     target = target_of(live_server, live_team)
     put(tmp_path, target, "python/flowpulse.py", "airflow/flowpulse_airflow.py")
     reports = Reports(live_server, live_team)
