@@ -79,10 +79,11 @@ run: $(READY) ## Start the server (web and worker) in the foreground; Ctrl-C sto
 # --- Testing ----------------------------------------------------------------------------------
 
 # Three at a time on two cores: while one waits for a server or a browser, the others compute. Four
-# take as long, since each has servers and databases of its own. Lighthouse is installed meanwhile.
+# take as long, since each has servers and databases of its own. What tests start that PyPI and npm
+# have is installed meanwhile.
 .PHONY: test
 test: $(DEV_READY) test-tools ## Run all tests, with real databases, a real server and a real browser
-	@{ $(PY) -m tests.provider --install; $(PY) -m tests.lighthouse --install; } >/dev/null 2>&1 & \
+	@$(PY) -m tests.programs >/dev/null 2>&1 & \
 	  $(PY) -m pytest -n 3 --dist worksteal -m "$(BESIDE_OTHERS)" $(PYTEST_ARGS) || $(ONCE_MORE)
 	@$(PY) -m pytest -m "$(ALONE)" $$(grep -rl "mark.alone" tests --include="test_*.py") \
 	  $(PYTEST_ARGS) || $(ONCE_MORE)
@@ -96,28 +97,24 @@ ALONE := alone and not drill
 ONCE_MORE = { [ $$? = 1 ] && echo && echo "Once more, one at a time: what has just failed" && \
   $(PY) -m pytest --last-failed --last-failed-no-failures none --maxfail 3 -m "not drill" $(PYTEST_ARGS); }
 
-# The tests look for a browser by the same names (tests/browser.py). What is not there and can't be
-# installed is skipped by the tests, loudly; in CI they fail. While that is fetched, all tests are
-# compiled, once: those who run them side by side would each do so.
+# What they start, and where it comes from, is listed in tests/programs.py. What can't be installed is
+# skipped by the tests, loudly; in CI they fail. While packages are fetched, all tests are compiled,
+# once: those who run them side by side would each do so. Where one package is not to be had, the
+# others are installed all the same.
 .PHONY: test-tools
 test-tools: $(DEV_READY)
-	@wanted=chromium; \
-	for name in chromium chromium-browser google-chrome google-chrome-stable; do \
-	  command -v "$$name" >/dev/null && wanted=""; \
-	done; \
-	command -v strace >/dev/null || wanted="$$wanted strace"; \
-	command -v faketime >/dev/null || wanted="$$wanted faketime"; \
-	command -v php >/dev/null || wanted="$$wanted php-cli"; \
-	PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || wanted="$$wanted nginx-light"; \
+	@wanted="$$($(PY) -m tests.programs --debian)" || exit 1; \
 	[ -z "$$wanted" ] && exit 0; \
 	$(PY) -m pytest --collect-only -q >/dev/null 2>&1 & \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "Installing for the tests: $$wanted"; \
 	  export DEBIAN_FRONTEND=noninteractive; \
-	  apt-get update -qq </dev/null && \
-	    apt-get install -y -qq --no-install-recommends $$wanted </dev/null >/dev/null && exit 0; \
+	  install() { apt-get install -y -qq --no-install-recommends "$$@" </dev/null >/dev/null; }; \
+	  apt-get update -qq </dev/null && { install $$wanted && exit 0; \
+	    for package in $$wanted; do install "$$package"; done; }; \
 	fi; \
-	case "$$wanted" in *chromium*) $(PY) -m playwright install chromium </dev/null || \
+	case " $$($(PY) -m tests.programs --debian) " in *" chromium "*) \
+	  $(PY) -m playwright install chromium </dev/null || \
 	  echo "No Chromium could be installed: the browser tests can't run." >&2;; esac
 
 .PHONY: lint

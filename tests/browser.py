@@ -1,13 +1,12 @@
 """Which Chromium the browser tests use, and how it is started."""
 
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+from tests import programs
+
 # No sandbox: it needs rights that containers and CI machines don't give. The rest keeps Chromium
 # from calling its maker.
 ARGUMENTS = (
@@ -19,24 +18,14 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-MISSING = (
-    "No Chromium was found: the browser tests were not run. `make test-tools` installs one (with "
-    "Debian's apt as root, else with `playwright install chromium`)."
-)
 
 
-def find_installed() -> str | None:
-    """The path of the machine's own browser."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
-
-
-def find_chromium(playwright: Playwright) -> str | None:
-    """The path of the machine's browser, else of the one that Playwright has installed."""
-    installed = find_installed()
-    if installed:
-        return installed
-    bundled = playwright.chromium.executable_path
-    return bundled if Path(bundled).exists() else None
+def find_chromium(playwright: Playwright) -> Path:
+    """The machine's browser, else the one that Playwright has installed, by `make test-tools` where
+    nobody is root. Raises MissingError."""
+    bundled = Path(playwright.chromium.executable_path)
+    is_there = programs.PROGRAMS["chromium"].look("chromium")
+    return bundled if bundled.exists() and not is_there else programs.find("chromium")
 
 
 def hear_policy(context: BrowserContext) -> list[str]:
@@ -53,8 +42,3 @@ def hear_policy(context: BrowserContext) -> list[str]:
 
 def launch_options(executable: str) -> dict[str, Any]:
     return {"executable_path": executable, "args": list(ARGUMENTS)}
-
-
-def is_required() -> bool:
-    """In CI a missing browser is a failure, not a skip."""
-    return os.environ.get("CI", "").lower() in {"1", "true", "yes"}

@@ -18,7 +18,7 @@ from werkzeug.routing import Rule
 
 from app.extensions import db
 from app.workspaces import passwords
-from tests import apps, browser
+from tests import apps, browser, programs
 from tests.databases import (
     MEMORY,
     Databases,
@@ -42,6 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Started in the background, the shell or nohup has told us to ignore signals, and so all that
     we start."""
     config.pluginmanager.register(running)
+    config.pluginmanager.register(programs)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(SecondChance())
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -253,10 +254,8 @@ def browser_type_launch_args(
     browser_type_launch_args: dict[str, Any], playwright: Playwright
 ) -> dict[str, Any]:
     """pytest-playwright's `browser`, `context` and `page` start the Chromium that is there."""
-    executable = browser.find_chromium(playwright)
-    if executable is None:
-        (pytest.fail if browser.is_required() else pytest.skip)(browser.MISSING)
-    return {**browser_type_launch_args, **browser.launch_options(str(executable))}
+    executable = str(browser.find_chromium(playwright))
+    return {**browser_type_launch_args, **browser.launch_options(executable)}
 
 
 @pytest.fixture
@@ -278,10 +277,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip("the database plays no part in it"))
         if is_walk:
             item.add_marker(pytest.mark.browser)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    skipped = terminalreporter.stats.get("skipped", [])
-    if any(browser.MISSING in str(report.longrepr) for report in skipped):
-        terminalreporter.section("BROWSER TESTS WERE NOT RUN", sep="!", red=True, bold=True)
-        terminalreporter.line(browser.MISSING)

@@ -1,12 +1,8 @@
-"""`python -m tests.lighthouse`: Lighthouse's scores of the main pages, offline, on a desktop.
-
-With `--install` it is only installed.
-"""
+"""`python -m tests.lighthouse`: Lighthouse's scores of the main pages, offline, on a desktop."""
 
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,62 +10,23 @@ from pathlib import Path
 
 import requests
 
-from tests import browser
+from tests import browser, programs
 from tests.factories import PASSWORD
+from tests.programs import MissingError
 from tests.server import LiveServer
 from tests.teams import LiveTeam, make_live_team
 
-PACKAGE = "lighthouse@12.8.2"
-FOLDER = Path(__file__).parent.parent / ".cache" / "lighthouse"
 LOWEST = 95
 CATEGORIES = ("performance", "accessibility", "best-practices")
-INSTALL_SECONDS = 180
 RUN_SECONDS = 120
 TRIES = 3
 
 Scores = dict[str, dict[str, int]]
 
 
-class MissingError(Exception):
-    """Lighthouse can't run here; the message says what is missing."""
-
-
-class NotInstalledError(MissingError):
-    """npm could not install it: the network's fault, or the registry's."""
-
-
-def find_lighthouse() -> Path:
-    """Its program, installed into a folder that git ignores. Raises MissingError."""
-    program = FOLDER / "node_modules" / ".bin" / "lighthouse"
-    if not (shutil.which("node") and shutil.which("npm")):
-        raise MissingError("node and npm are not there")
-    if not program.exists():
-        npm_install(PACKAGE, FOLDER)
-    return program
-
-
-def npm_install(package: str, folder: Path) -> None:
-    """Into the folder's `node_modules`. Raises NotInstalledError."""
-    folder.mkdir(parents=True, exist_ok=True)
-    command = ["npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", str(folder)]
-    try:
-        subprocess.run(
-            [*command, package], check=True, capture_output=True, timeout=INSTALL_SECONDS
-        )
-    except (subprocess.SubprocessError, OSError) as error:
-        raise NotInstalledError(f"{package} could not be installed with npm") from error
-
-
-def find_browser() -> str:
-    found = browser.find_installed()
-    if found is None:
-        raise MissingError("the machine has no Chromium of its own")
-    return found
-
-
 def measure() -> Scores:
     """Points of 100 by page and category, of a server with the demo's data."""
-    program, chromium = find_lighthouse(), find_browser()
+    program, chromium = programs.find("lighthouse"), programs.find("chromium")
     with tempfile.TemporaryDirectory() as folder, LiveServer(Path(folder), "") as server:
         team = make_live_team(server)
         server.cli("demo")
@@ -109,7 +66,7 @@ def score(program: Path, chromium: str, url: str, cookie: str) -> dict[str, int]
         f"--chrome-flags={' '.join(('--headless=new', *browser.ARGUMENTS))}",
     ]
     for _ in range(TRIES):  # A busy machine may be too slow to start a browser.
-        done = _run(command, chromium)
+        done = _run(command, str(chromium))
         if done.returncode == 0:
             break
     assert done.returncode == 0, done.stderr[-2_000:]
@@ -122,7 +79,7 @@ def _run(command: list[str], chromium: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
         env={**os.environ, "CHROME_PATH": chromium},
-        cwd=FOLDER,
+        cwd=programs.FOLDER,
         capture_output=True,
         text=True,
         timeout=RUN_SECONDS,
@@ -141,12 +98,9 @@ def too_low(scores: Scores) -> list[str]:
 
 def main() -> int:
     try:
-        if "--install" in sys.argv:
-            find_lighthouse()
-            return 0
         scores = measure()
     except MissingError as error:
-        print(f"Lighthouse was not run: {error}.", file=sys.stderr)
+        print(error, file=sys.stderr)
         return 1
     for page, categories in scores.items():
         print(f"{page:10}", "  ".join(f"{name} {points}" for name, points in categories.items()))

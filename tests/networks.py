@@ -4,7 +4,6 @@ import atexit
 import contextlib
 import os
 import selectors
-import shutil
 import socket
 import subprocess
 import threading
@@ -16,6 +15,7 @@ from typing import Protocol
 from sqlalchemy import make_url
 
 from tests.postgres import PostgresCluster
+from tests.programs import find
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Network(Protocol):
 
 
 class NamespacesUnavailableError(Exception):
-    """They take root, Linux, and `ip`."""
+    """They take root and Linux."""
 
 
 class Namespaces:
@@ -97,8 +97,9 @@ class Namespaces:
                 _ip(*end)
 
     def _make(self) -> None:
-        if os.geteuid() != 0 or not shutil.which("ip"):
-            raise NamespacesUnavailableError("There is no root, or no ip.")
+        if os.geteuid() != 0:
+            raise NamespacesUnavailableError("There is no root.")
+        find("ip")
         for kind, address in zip("fb", (self._front(1), self._back(1)), strict=True):
             _ip("link", "add", self._bridge(kind), "type", "bridge")
             _ip("addr", "add", f"{address}/24", "dev", self._bridge(kind))

@@ -3,7 +3,6 @@
 import importlib
 import pkgutil
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -34,7 +33,7 @@ from tests.server import ROOT
 
 SET_BY_THE_SERVER = {"flowpulse_stopping"}
 ONLY_FOR_BROKEN_REQUESTS = {"flowpulse_unread"}
-needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
+needs_wrk = pytest.mark.needs("wrk")
 
 
 def test_the_bare_view_has_all_that_the_servers_settings_ask_of_an_app() -> None:

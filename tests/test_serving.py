@@ -5,7 +5,6 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -307,7 +306,7 @@ def test_a_killed_supervisor_leaves_nothing_running(make_server: Callable[..., L
                 process.kill()
 
 
-@pytest.mark.skipif(shutil.which("pkill") is None, reason="pkill is not installed")
+@pytest.mark.needs("pkill")
 def test_the_readmes_commands_restart_the_web_server_and_the_worker(
     make_server: Callable[..., LiveServer],
 ) -> None:

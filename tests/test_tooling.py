@@ -2,7 +2,6 @@
 
 import re
 import runpy
-import shutil
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +11,7 @@ import yaml
 
 from app import __version__
 from app.config import SETTINGS
+from tests.programs import git
 from tests.second_chance import EXIT_STATUS, SecondChance, is_final
 
 ROOT = Path(__file__).parent.parent
@@ -98,12 +98,7 @@ def test_the_tests_run_on_the_pinned_versions() -> None:
 
 
 def tracked_files() -> list[Path]:
-    if not shutil.which("git") or not (ROOT / ".git").exists():
-        pytest.skip("not a git checkout")
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return [ROOT / name for name in listed.stdout.split("\0") if name]
+    return [ROOT / name for name in git("ls-files", "-z").split("\0") if name]
 
 
 def test_no_tracked_file_names_a_package_registry() -> None:

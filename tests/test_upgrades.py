@@ -5,8 +5,6 @@ installation of that time may have in its tables is put in at each of them, so t
 migration finds rows of all before it.
 """
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -42,6 +40,7 @@ from app.processing.partitions import tend_partitions
 from app.workspaces.api_keys import create_api_key
 from tests.apps import close_app, make_app
 from tests.console.pages import Page
+from tests.programs import git
 from tests.server import ROOT
 from tests.sessions import make_client
 
@@ -192,13 +191,6 @@ def test_the_release_notes_say_how_to_upgrade_and_go_back() -> None:
     text = (ROOT / "docs" / "upgrading.md").read_text()
     for word in ("backup", "prepare", "/readyz", "restore", "CHANGELOG.md"):
         assert word in text
-
-
-def git(*words: str) -> str:
-    """What it says of this repository; nothing where there is none."""
-    if not shutil.which("git") or not (ROOT / ".git").exists():
-        return ""
-    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout
 
 
 def test_what_a_tagged_release_has_migrated_with_is_as_it_was() -> None:

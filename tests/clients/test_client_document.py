@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +20,7 @@ from tests.teams import LiveTeam
         pytest.param(
             "javascript",
             "node",
-            marks=pytest.mark.skipif(not shutil.which("node"), reason="node is missing"),
+            marks=pytest.mark.needs("node"),
         ),
     ],
 )

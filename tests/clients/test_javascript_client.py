@@ -1,7 +1,6 @@
 """The JavaScript client against the real server, in Node."""
 
 import os
-import shutil
 import subprocess
 
 import pytest
@@ -11,7 +10,7 @@ from tests.teams import LiveTeam
 
 
 @pytest.mark.once
-@pytest.mark.skipif(not shutil.which("node"), reason="node is missing")
+@pytest.mark.needs("node")
 def test_the_javascript_client(live_server: LiveServer, own_team: LiveTeam) -> None:
     server, team = live_server, own_team
     told = {"FLOWPULSE_URL": server.url, "FLOWPULSE_API_KEY": team.headers["X-API-Key"]}

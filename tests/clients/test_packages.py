@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from app import __version__
-from tests.clients.typescript import NotInstalledError, find_compiler
+from tests.programs import find
 from tests.server import ROOT, LiveServer
 from tests.teams import LiveTeam
 
@@ -75,6 +75,7 @@ def test_the_wheel_works_in_an_environment_of_its_own(
 
 
 @pytest.mark.once
+@pytest.mark.needs("npm")
 def test_what_npm_packs_is_the_client_and_no_more() -> None:
     packed = json.loads(run("npm", "pack", "--dry-run", "--json", cwd=JAVASCRIPT).stdout)[0]
     assert (packed["name"], packed["version"]) == ("flowpulse", __version__)
@@ -89,11 +90,9 @@ def test_both_bring_the_projects_licence() -> None:
 
 
 @pytest.mark.once
+@pytest.mark.needs("node", "tsc")
 def test_the_types_say_what_the_javascript_client_takes_and_answers(tmp_path: Path) -> None:
-    try:
-        compiler = find_compiler()
-    except NotInstalledError as error:
-        pytest.skip(f"TYPES WERE NOT CHECKED: {error}")
+    compiler = "node", str(find("tsc"))
     (tmp_path / "node_modules").mkdir()
     (tmp_path / "node_modules" / "flowpulse").symlink_to(JAVASCRIPT)
     (tmp_path / "package.json").write_text('{"type": "module"}')
@@ -103,6 +102,7 @@ def test_the_types_say_what_the_javascript_client_takes_and_answers(tmp_path: Pa
 
 
 @pytest.mark.once
+@pytest.mark.needs("node")
 def test_what_the_types_name_is_what_the_client_exports() -> None:
     code = "import * as all from './flowpulse.js'; console.log(Object.keys(all).sort().join())"
     exported = run("node", "--input-type=module", "-e", code, cwd=JAVASCRIPT).stdout.strip()

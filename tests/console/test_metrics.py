@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from datetime import timedelta
@@ -37,6 +36,7 @@ from app.processing.tallying import WINDOW, tally
 from app.processing.worker import Worker
 from tests.channels.deliveries import post_to, store_channels
 from tests.factories import Team, make_alert, make_team, report
+from tests.programs import find
 from tests.server import ROOT
 
 TOKEN = "a token of Prometheus' own".replace(" ", "-").replace("'", "")
@@ -317,10 +317,9 @@ def test_the_scrape_config_of_the_document_asks_as_the_server_wants(
 
 
 def promtool(*arguments: str, stdin: str | None = None) -> None:
-    """Prometheus' own judge says nothing, or that all is well; skips where it is not there."""
-    if not shutil.which("promtool"):
-        pytest.skip("no promtool here (Debian: prometheus)")
-    done = subprocess.run(["promtool", *arguments], input=stdin, capture_output=True, text=True)
+    """Prometheus' own judge says nothing, or that all is well."""
+    command = [find("promtool"), *arguments]
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -4,7 +4,6 @@ What the nodes for n8n send is in tests/integrations.
 """
 
 import json
-import shutil
 import subprocess
 import sys
 import threading
@@ -28,9 +27,9 @@ AWKWARD = "He said \"no\": C:\\new\\table\nline two\ttabbed\n{{ $json }} }} 'sin
 Done = subprocess.CompletedProcess[str]
 Job = Callable[[Part, Path, str], Done]
 pytestmark = pytest.mark.once  # A snippet does not know which database the server has.
-SHELLS = [shell for shell in ("bash", "dash") if shutil.which(shell)] or ["sh"]
-needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="no node here")
-needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
+SHELLS = ("bash", "dash")
+needs_node = pytest.mark.needs("node")
+needs_shells = pytest.mark.needs(*SHELLS, "curl")
 
 
 @pytest.fixture
@@ -204,7 +203,7 @@ def home(target: Target, tmp_path: Path) -> Path:
     return tmp_path
 
 
-@needs_curl
+@needs_shells
 @pytest.mark.parametrize(("which", "outcome"), [(2, "success"), (3, "failure")])
 def test_the_wrapper_is_fetched_and_reports(
     target: Target,
@@ -223,7 +222,7 @@ def test_the_wrapper_is_fetched_and_reports(
     assert report["warnings"] is None
 
 
-@needs_curl
+@needs_shells
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize(("job", "outcome"), [("true", "success"), ("(exit 7)", "failure")])
 def test_a_ping_tells_the_exit_status(
@@ -245,7 +244,7 @@ def test_a_ping_tells_the_exit_status(
     assert report["error_type"] == ("exit status 7" if outcome == "failure" else None)
 
 
-@needs_curl
+@needs_shells
 def test_an_outage_changes_nothing_about_a_job_with_a_ping(
     drawing_app: Flask, tmp_path: Path
 ) -> None:
@@ -401,7 +400,7 @@ def test_the_node_file_never_throws(drawing_app: Flask, unkind_server: str, tmp_
         assert "FlowPulse did not take the report" in done.stderr
 
 
-@needs_curl
+@needs_shells
 @pytest.mark.parametrize(("part", "outcome"), [("success", "success"), ("failure", "failure")])
 def test_the_curl_commands_work_when_pasted_into_a_shell(
     target: Target,

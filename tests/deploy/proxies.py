@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +11,10 @@ import requests
 import yaml
 
 from tests.ports import free_port
+from tests.programs import find
 from tests.server import ROOT, wait_for
 
 EXAMPLES = ROOT / "deploy" / "proxies"
-PATH = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/usr/local/sbin"])
 _NGINX = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ worker_connections 256; }}
@@ -103,7 +102,7 @@ PROXIES: dict[str, Prepare] = {
 
 
 class Proxy:
-    """`with Proxy("nginx", folder, way, port, upstream):`; skips where it is not installed.
+    """`with Proxy("nginx", folder, way, port, upstream):`. Raises MissingError.
 
     `sign_in`: the port of who signs people in, whom the proxy asks.
     """
@@ -111,9 +110,7 @@ class Proxy:
     def __init__(
         self, name: str, folder: Path, way: Way, port: int, upstream: int, sign_in: int = 0
     ) -> None:
-        program = shutil.which(name, path=PATH)
-        if program is None:
-            pytest.skip(f"no {name} here")
+        program = str(find(name))
         folder.mkdir(parents=True)
         folder.chmod(0o755)
         self._folder, self._url = folder, f"http://127.0.0.1:{port}{WAYS[way]}"

@@ -2,10 +2,10 @@
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ import yaml
 
 from app.config import SETTINGS
 from tests.deploy import files
+from tests.programs import find
 from tests.server import ROOT
 
 NAMES = ("compose.yaml", "compose.postgres.yaml")
@@ -79,22 +80,52 @@ def test_the_image_with_postgresql_has_programs_that_are_as_new_as_its_server() 
     assert all("trixie" in rest for word, rest in files.instructions() if word == "FROM")
 
 
+def compose(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Docker Compose of Debian, which needs no Docker to read a file; no `.env` is read."""
+    with NamedTemporaryFile() as nothing:
+        return subprocess.run(
+            [find("docker-compose"), "--env-file", nothing.name, *words],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], **env},
+            capture_output=True,
+            text=True,
+        )
+
+
+def read(name: str, **env: str) -> dict[str, Any]:
+    """The file as Compose understands it."""
+    done = compose("-f", name, "config", POSTGRES_PASSWORD="abc123", **env)
+    assert (done.returncode, done.stderr) == (0, "")
+    read: dict[str, Any] = yaml.safe_load(done.stdout)
+    return read
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_docker_compose_understands_it(name: str) -> None:
-    compose = ["docker", "compose"]
-    if (
-        not shutil.which("docker")
-        or subprocess.run([*compose, "version"], capture_output=True).returncode
-    ):
-        pytest.skip("no docker compose here")
-    done = subprocess.run(
-        [*compose, "--env-file", "/dev/null", "-f", name, "config", "--quiet"],
-        cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin:/usr/local/bin", "POSTGRES_PASSWORD": "abc123"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    given = dict.fromkeys(KNOWN - NOT_GIVEN[name], "7")
+    services = read(name, **given)["services"]
+    assert set(services) == set(load(name)["services"])
+    environment = services["flowpulse"]["environment"]
+    own = environment.pop("FLOWPULSE_DATABASE_URL", "")
+    assert environment == {each: "7" for each in given if each != "FLOWPULSE_DATABASE_URL"}
+    assert own in ("", "postgresql://flowpulse:abc123@database/flowpulse")
+    left_out = read(name)["services"]["flowpulse"]["environment"]
+    assert {each for each, value in left_out.items() if value is not None} <= {
+        "FLOWPULSE_DATABASE_URL"
+    }
+
+
+def test_docker_compose_refuses_what_it_does_not_know(tmp_path: Path) -> None:
+    """Else it would have said nothing above."""
+    slip = (ROOT / "compose.yaml").read_text().replace("read_only:", "read_onyl:")
+    (tmp_path / "compose.yaml").write_text(slip)
+    done = compose("-f", str(tmp_path / "compose.yaml"), "config", "--quiet")
+    assert done.returncode != 0 and "read_onyl" in done.stderr
+
+
+def test_docker_compose_wants_a_password_for_postgresql() -> None:
+    done = compose("-f", "compose.postgres.yaml", "config", "--quiet")
+    assert done.returncode != 0 and "Set it in .env, in letters and digits" in done.stderr
 
 
 TRAEFIK = pytest.mark.parametrize("name", ["traefik.yaml", "traefik-sign-in.yaml"])

@@ -89,9 +89,8 @@ def end_all(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+@pytest.mark.needs("setpriv")
 def test_the_command_runs_on_a_read_only_tree_and_ends_in_time(image: Path) -> None:
-    if os.getuid() == 0 and not shutil.which("setpriv"):
-        pytest.skip("no setpriv here (Debian: util-linux)")
     port = free_port()
     assert not is_healthy(image, port)
     process = start_container(image, port)

@@ -2,7 +2,6 @@
 
 import configparser
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -12,8 +11,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from app.console.integration_files import read_file
 from tests.databases import Databases
 from tests.ports import free_port
+from tests.programs import find
 from tests.server import ROOT, answers, test_environment, wait_for
 
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
@@ -47,23 +48,35 @@ def test_a_unit_starts_what_supervisord_starts(path: Path) -> None:
     assert service["User"] == "flowpulse" and service["StateDirectory"] == "flowpulse"
 
 
+def verify(folder: Path, *names: str) -> list[str]:
+    """What systemd says of these units in the folder, and not of others that it knows."""
+    command = [str(find("systemd-analyze")), "verify", *(str(folder / name) for name in names)]
+    env = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
+    words = (str(folder), *(Path(name).stem.partition("@")[0] for name in names))
+    return [line for line in done.stderr.splitlines() if any(word in line for word in words)]
+
+
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
 def test_systemd_understands_a_unit(path: Path, tmp_path: Path) -> None:
-    if not shutil.which("systemd-analyze"):
-        pytest.skip("no systemd-analyze here (Debian: systemd)")
     program = tmp_path / ".venv" / "bin" / "python"
     program.parent.mkdir(parents=True)
     program.symlink_to("/bin/true")
-    copy = tmp_path / path.name
-    copy.write_text(path.read_text().replace(HOME, str(tmp_path)))
-    done = subprocess.run(
-        ["systemd-analyze", "verify", str(copy)],
-        capture_output=True,
-        text=True,
-        env={"PATH": os.environ["PATH"]},
-    )
-    own = [line for line in done.stderr.splitlines() if path.stem in line]
-    assert own == []
+    text = path.read_text().replace(HOME, str(tmp_path))
+    (tmp_path / path.name).write_text(text)
+    assert verify(tmp_path, path.name) == []
+    (tmp_path / path.name).write_text(text.replace("ExecStart=", "ExecStrat="))
+    assert "ExecStrat" in "".join(verify(tmp_path, path.name))
+
+
+def test_systemd_understands_the_units_that_report_a_job(tmp_path: Path) -> None:
+    for name in ("nightly.service", "nightly.timer"):
+        text = read_file(f"systemd/{name}").replace("/usr/local/bin/flowpulse-run", "/bin/true")
+        (tmp_path / name).write_text(text)
+    template = read_file("systemd/flowpulse-failed@.service")
+    (tmp_path / "flowpulse-failed@nightly.service").write_text(template)
+    names = ("nightly.service", "nightly.timer", "flowpulse-failed@nightly.service")
+    assert verify(tmp_path, *names) == []
 
 
 def test_there_are_a_unit_for_web_and_one_for_the_worker() -> None:

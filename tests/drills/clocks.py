@@ -3,17 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from tests.postgres import PostgresCluster, PostgresUnavailableError
+from tests.postgres import PostgresCluster
+from tests.programs import find
 from tests.server import ROOT
 
 SHIM = ROOT / "tests" / "drills" / "shifted"
-PLACES = (
-    "usr/lib/*/faketime",
-    "usr/lib64/faketime",
-    "usr/lib/faketime",
-    "usr/local/lib/faketime",
-)
-LIBRARY = "libfaketimeMT.so.1"
 
 
 class MachineClock:
@@ -35,11 +29,11 @@ class MachineClock:
 
 
 class PostgresWithClock(PostgresCluster):
-    """Its clock is shifted by libfaketime. Raises PostgresUnavailableError where that is not there
-    (Debian: faketime). `durable` as PostgresCluster's."""
+    """Its clock is shifted by libfaketime, else it raises MissingError. `durable` as
+    PostgresCluster's."""
 
     def __init__(self, durable: bool = False) -> None:
-        self._library = _find_library()
+        self._library = find("libfaketime")
         super().__init__(durable=durable)
         self._file.chmod(0o644)
 
@@ -59,10 +53,3 @@ class PostgresWithClock(PostgresCluster):
     def set(self, seconds: float) -> None:
         """As MachineClock's."""
         self._file.write_text(f"{seconds:+.0f}\n")
-
-
-def _find_library() -> Path:
-    for pattern in PLACES:
-        for found in Path("/").glob(f"{pattern}/{LIBRARY}"):
-            return found
-    raise PostgresUnavailableError(f"no {LIBRARY} to set PostgreSQL's clock by: install faketime")

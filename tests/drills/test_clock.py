@@ -32,7 +32,6 @@ from tests.drills.reckoning import read_all, reconcile
 from tests.drills.record import Figure, record
 from tests.drills.reliability import is_held
 from tests.factories import Team, accepted_row, make_team
-from tests.postgres import PostgresUnavailableError
 from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam, make_live_team
 
@@ -187,10 +186,7 @@ def server_with_clock(
             url, clock, settings = f"sqlite:///{folder}/flowpulse.db", machine, machine.settings
             yield ends.enter_context(LiveServer(folder / "data", url, **may, **settings)), clock
             return
-        try:
-            cluster = PostgresWithClock(durable)
-        except PostgresUnavailableError as reason:
-            pytest.skip(str(reason))
+        cluster = PostgresWithClock(durable)
         ends.callback(cluster.stop)
         url = cluster.create_database("shifted")
         yield ends.enter_context(LiveServer(folder / "data", url, **may)), cluster

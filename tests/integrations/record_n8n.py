@@ -5,7 +5,6 @@ integrations/n8n, lets workflows succeed and fail, and has all reports taken by 
 """
 
 import json
-import re
 import signal
 import sys
 import tempfile
@@ -17,7 +16,8 @@ from typing import Any
 
 from app.console.integration_files import STAND_IN_ID, STAND_IN_SLUG, read_file
 from app.console.snippet_parts import PLACEHOLDER, Target
-from tests.integrations.n8n_server import N8n, Recorder, Request, Workflow
+from tests.integrations.n8n_server import N8n, Workflow
+from tests.integrations.recorder import Recorder, Request, without_secrets
 from tests.integrations.running import AWKWARD
 from tests.server import LiveServer, wait_for
 from tests.teams import LiveTeam, make_live_team
@@ -154,17 +154,6 @@ def check_the_rest(n8n: N8n, recorder: Recorder) -> None:
         n8n.hook(path, {"items": [{"text": "x"}]})
         assert len({each.header("idempotency-key") for each in recorder.take(3)}) == 1
         wait_for(lambda id_=id_: set(n8n.endings(WATCHED.format(id_))) == {"success"}, 30)
-
-
-def without_secrets(request: Request, names: dict[str, str]) -> dict[str, Any]:
-    """As a fixture: stand-ins for what is this recording's own."""
-
-    def replace(text: str) -> str:
-        return re.sub("|".join(map(re.escape, names)), lambda found: names[found[0]], text)
-
-    left_out = {"host", "connection", "content-length"}
-    headers = {n: replace(v) for n, v in request.headers.items() if n.lower() not in left_out}
-    return {"path": request.path, "headers": headers, "body": replace(request.body)}
 
 
 def without_stacks(value: Any) -> Any:

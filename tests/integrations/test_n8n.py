@@ -11,6 +11,7 @@ import requests
 
 from app.console.integration_files import FOLDER, read_file
 from tests.integrations.running import AWKWARD, Reports, target_of
+from tests.programs import find
 from tests.server import LiveServer
 from tests.teams import LiveTeam
 
@@ -62,7 +63,7 @@ const $now = {{
 process.stdout.write({code});
 """
     done = subprocess.run(
-        ["node", "-"], input=script, capture_output=True, text=True, cwd=folder, check=False
+        [find("node"), "-"], input=script, capture_output=True, text=True, cwd=folder, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

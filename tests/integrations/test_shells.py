@@ -20,7 +20,10 @@ from tests.integrations.running import (
 from tests.server import LiveServer
 from tests.teams import LiveTeam
 
-pytestmark = pytest.mark.once  # A file does not know which database the server has.
+pytestmark = [
+    pytest.mark.once,  # A file does not know which database the server has.
+    pytest.mark.needs(*SHELLS, "curl"),
+]
 
 
 def make_job(folder: Path, status: int) -> Path:

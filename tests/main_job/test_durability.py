@@ -1,20 +1,19 @@
 """An answer of 202 follows the disk: seen by strace, and by what is there after kill -9."""
 
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import pytest
 from flask import Flask
 
 from app.extensions import db
 from app.ingest.stores import open_store
-from tests.browser import is_required
+from tests.programs import MissingError, find
 from tests.server import LiveServer
 from tests.teams import LiveTeam, make_live_team
 
@@ -38,8 +37,6 @@ def test_a_sync_to_disk_comes_before_each_202(
 ) -> None:
     if database_kind != "sqlite":
         pytest.skip("PostgreSQL syncs in its own process; synchronous_commit=on is tested below")
-    if not shutil.which("strace"):
-        without_strace("strace is not installed")
     server = make_server(worker=False, WEB_CONCURRENCY="1")
     team = make_live_team(server)
     trace = tmp_path / "trace"
@@ -103,21 +100,14 @@ def test_a_trace_counts_only_syncs_of_the_log_within_the_request() -> None:
         assert list(read_trace(lines)) == [Answer("5", is_synced)]
 
 
-def without_strace(reason: str) -> NoReturn:
-    """In CI what can't be shown is a failure, not a skip."""
-    if is_required():
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 def attach(pid: int, trace: Path) -> subprocess.Popen[bytes]:
-    """strace on a process and all its threads; returns once it is attached."""
-    command = ["strace", "-f", "-y", "-tt", "-s", "40", "-o", str(trace), "-p", str(pid)]
+    """strace on a process and all its threads; returns once it is attached. Raises MissingError."""
+    command = [str(find("strace")), "-f", "-y", "-tt", "-s", "40", "-o", str(trace), "-p", str(pid)]
     calls = ["-e", "trace=fsync,fdatasync,recvfrom,recvmsg,write,writev,sendto,sendmsg"]
     strace = subprocess.Popen([*command, *calls], stderr=subprocess.PIPE)
     assert strace.stderr is not None
     if b"attached" not in strace.stderr.readline():
-        without_strace("strace may not attach to a process here")
+        raise MissingError("That a sync comes before each 202. strace may not attach to a process.")
     time.sleep(0.3)
     return strace
 

@@ -1,8 +1,6 @@
 """Starts the provider, and signs people in at it as a browser does."""
 
-import fcntl
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,33 +10,23 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from tests.lighthouse import MissingError, npm_install
 from tests.ports import free_port
+from tests.programs import MissingError, find
 from tests.server import wait_for
 
-PACKAGE = "oidc-provider@9.13.3"
-FOLDER = Path(__file__).parent.parent.parent / ".cache" / "provider"
 SCRIPT = Path(__file__).with_name("provider.mjs")
 CLIENT_ID, CLIENT_SECRET = "flowpulse", "the secret of the tests' client"
 OLDEST_NODE = 20
 MOST_STEPS = 12
 
 
-def install() -> Path:
-    """The folder that node finds it in, which git ignores. Raises MissingError."""
-    node = shutil.which("node")
-    if not (node and shutil.which("npm")):
-        raise MissingError("node and npm are not there")
-    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
-    if int(told.removeprefix("v").partition(".")[0]) < OLDEST_NODE:
-        raise MissingError(f"node is {told.strip()}, and the provider needs {OLDEST_NODE}")
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with (FOLDER / "lock").open("w") as lock:  # Tests run beside each other.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if (FOLDER / "node_modules" / "oidc-provider").exists():
-            return FOLDER
-        npm_install(PACKAGE, FOLDER)
-    return FOLDER
+def find_folder() -> Path:
+    """The folder that node finds it in. Raises MissingError."""
+    told = subprocess.run([find("node"), "--version"], capture_output=True, text=True, check=True)
+    version = told.stdout.strip()
+    if int(version.removeprefix("v").partition(".")[0]) < OLDEST_NODE:
+        raise MissingError(f"The provider needs node {OLDEST_NODE}, and here is {version}.")
+    return find("oidc-provider").parent.parent
 
 
 @dataclass
@@ -80,7 +68,7 @@ class Person:
 @contextmanager
 def running(*redirects: str) -> Iterator[str]:
     """Its issuer, while it runs. Raises MissingError where it can't."""
-    folder, port = install(), free_port()
+    folder, port = find_folder(), free_port()
     script = folder / f"{port}.mjs"
     script.write_text(SCRIPT.read_text())  # Node looks for the package from where the script is.
     command = ["node", script.name, str(port), CLIENT_ID, CLIENT_SECRET, *redirects]
