@@ -95,18 +95,23 @@ class Release:
             )
         if self.version in self.list_tagged():
             raise RefusedError(f"{self.version} is released already, with another commit.")
-        former = {*self.list_tagged(), *(each.name for each in self.changelog.releases)}
-        last = max(former - {self.version}, key=order, default="0.0.0")
+        last = self._find_last()
         if order(self.version) <= order(last):
-            raise RefusedError(f"{self.version} is not higher than {last}, the last release.")
+            raise RefusedError(f"{self.version} is not higher than {last}, the last version.")
         self._refuse_other_changes()
         if not (self.is_begun or self.changelog.has_news):
             raise RefusedError("CHANGELOG.md lists nothing under Unreleased.")
+        return f"{self.version} can be released, after {last}."
+
+    def _find_last(self) -> str:
+        """The highest of all that are tagged, told of, or stand in the files."""
         try:
-            read_versions(self.root)
+            present = read_versions(self.root).values()
         except MissingPlaceError as error:
             raise RefusedError(str(error)) from error
-        return f"{self.version} can be released, after {last}."
+        released = (each.name for each in self.changelog.releases)
+        known = {*self.list_tagged(), *released, *present} - {self.version}
+        return max(known, key=order, default="0.0.0")
 
     def _refuse_other_changes(self) -> None:
         """What an earlier call has left is no dirt, where that has begun this release."""

@@ -59,7 +59,7 @@ FOLDER = ROOT / "tests" / "releases"
 FILES = ("postgresql.sql", "sqlite.sql", "told.json")
 PRESENT = "the present version"
 DAY = date(2026, 3, 1)
-SOME = 6
+SOME = 3
 """Of each kind of thing, whose pages are opened."""
 
 
@@ -134,6 +134,7 @@ def release(request: pytest.FixtureRequest, database_kind: str) -> Release:
     return Release((folder / f"{database_kind}.sql").read_text(), told)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("release", [*list_folders(), PRESENT], indirect=True)
 def test_a_database_of_the_release_is_taken_over(
     release: Release,

@@ -13,14 +13,14 @@ import pytest
 
 from supply import release
 from supply.release import RefusedError, Release, make_release
-from supply.versions import PLACES, read_versions
+from supply.versions import PLACES, read_versions, set_versions
 from tests.server import ROOT
 
 NEWS = "## [Unreleased]\n\n### Added\n\n- The first thing.\n"
 MAKING = """import sys
 from pathlib import Path
 
-assert Path("pyproject.toml").read_text().count('version = "1.')
+assert 'version = "' in Path("pyproject.toml").read_text()
 folder = Path(sys.argv[1])
 folder.mkdir(parents=True, exist_ok=True)
 (folder / "sqlite.sql").write_text(f"-- Of {sys.argv[2]}\\n")
@@ -107,6 +107,13 @@ def test_what_is_not_committed_is_refused(root: Path, name: str) -> None:
     with (root / name).open("a") as file:
         file.write("More.\n")
     assert f"Commit these first, or take them away: {name}" in refusal(root)
+
+
+def test_the_first_release_is_no_lower_than_what_the_files_say(root: Path) -> None:
+    set_versions("0.3.0", root)
+    commit(root)
+    assert "0.2.9 is not higher than 0.3.0, the last version" in refusal(root, "0.2.9")
+    assert len(make(root, "0.3.0")) == 6
 
 
 STEPS = ["write_versions", "write_databases", "commit", "make_tag"]
