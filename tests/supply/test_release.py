@@ -16,6 +16,7 @@ from supply.release import RefusedError, Release, make_release
 from supply.versions import PLACES, read_versions, set_versions
 from tests.server import ROOT
 
+FIRST = "1.0.0"
 NEWS = "## [Unreleased]\n\n### Added\n\n- The first thing.\n"
 MAKING = """import sys
 from pathlib import Path
@@ -36,9 +37,10 @@ def git(root: Path, *words: str) -> str:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A repository in which 1.0.0 can be released."""
-    for name in PLACES:
+    for name in (".gitignore", *PLACES):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
+    set_versions("0.1.0", tmp_path)
     (tmp_path / "CHANGELOG.md").write_text(f"# Changelog\n\nIts form.\n\n{NEWS}")
     making = tmp_path / "tests" / "releases" / "making.py"
     making.parent.mkdir(parents=True)
@@ -78,7 +80,7 @@ def test_a_release_is_a_commit_of_all_its_files_and_a_tag_with_its_notes(root: P
     assert git(root, "log", "-1", "--format=%s") == "Release 1.0.0"
     assert git(root, "cat-file", "-t", "v1.0.0") == "tag"
     notes = git(root, "tag", "--list", "v1.0.0", "--format=%(contents)")
-    assert notes == "FlowPulse 1.0.0\n\n### Added\n\n- The first thing."
+    assert notes == f"FlowPulse {FIRST}\n\n### Added\n\n- The first thing."
 
 
 def test_a_second_call_finds_it_made_and_the_next_one_needs_news(root: Path) -> None:
