@@ -260,6 +260,11 @@ hashes: $(PY) ## Write the hashes of all pinned files anew (a part of make pins)
 	@$(call WITH_HASHES,requirements-docs)
 	@rm -rf $(VENV)/pins
 
+# How a release is made stands in CONTRIBUTING.md.
+.PHONY: release
+release: $(DEV_READY) ## Make a release of what is committed (VERSION=1.2.0): notes, databases, commit, tag
+	@$(PY) -m supply.release "$(VERSION)"
+
 .PHONY: clean
 clean: ## Remove what the tools have made (not the data, not .env)
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis test-results build

@@ -11,6 +11,7 @@ import yaml
 
 from app import __version__
 from app.config import SETTINGS
+from supply.versions import PLACES, read_versions
 from tests.programs import git
 from tests.second_chance import EXIT_STATUS, SecondChance, is_final
 
@@ -140,6 +141,7 @@ def test_the_web_server_reads_the_env_file_too(
 
 
 SEMANTIC = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?", re.ASCII)
+NAMED = re.compile(rb"FlowPulse/? ?v?\d+\.\d+\.\d+")
 CHANGES = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 """Of Keep a Changelog 1.1.0."""
 
@@ -153,7 +155,13 @@ def test_the_changelog_keeps_its_form_and_versions_are_semantic() -> None:
     assert all(SEMANTIC.fullmatch(each) for each in [__version__, *versions])
     assert versions[:1] in ([], [__version__])
     assert set(re.findall(r"^### (.*)$", text, re.MULTILINE)) <= CHANGES
-    assert f'\nversion = "{__version__}"\n' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_each_place_that_has_the_version_says_the_same_and_no_text_beside_them_has_it() -> None:
+    assert set(read_versions().values()) == {__version__}
+    others = [path for path in tracked_files() if str(path.relative_to(ROOT)) not in PLACES]
+    named = [path.name for path in others if path.is_file() and NAMED.search(path.read_bytes())]
+    assert named == []
 
 
 def test_what_a_project_tells_of_itself_is_there_and_can_be_read() -> None:
