@@ -46,8 +46,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.people.pop(self._mark, None)
             self._answer(302, {"Location": "/"})
         else:
+            # A whole address, as the provider's is: Traefik takes another one for this server's.
             place = self.headers.get("X-Forwarded-Uri", "/")
-            self._tell(302, {"Location": f"{START}?{urlencode({'rd': place})}"})
+            forwarded = (self.headers.get(f"X-Forwarded-{name}", "") for name in ("Proto", "Host"))
+            start = "://".join(forwarded) + f"{START}?{urlencode({'rd': place})}"
+            self._tell(302, {"Location": start})
 
     do_POST = do_HEAD = do_GET
 
