@@ -140,7 +140,6 @@ EXCEPTIONS: dict[tuple[str, str], How] = {
         "tests/cli/test_user.py::test_a_link_to_a_provider_is_forgotten_and_all_sessions_end"
     ),
     ("docs/single-sign-on.md", "reset-password"): TYPED,
-    ("docs/upgrading.md", "restore"): How(before=f"{CALL} backup /mnt/other/before.db\n"),
     ("docs/upgrading.md", "git fetch --tags\ngit tag"): How(before=CHECKED_OUT),
     ("docs/upgrading.md", "git show"): How(before=f"{CHECKED_OUT}git fetch -q --tags\n"),
     ("docs/upgrading.md", "flowpulse backup"): SYSTEMD,
