@@ -142,6 +142,7 @@ EXCEPTIONS: dict[tuple[str, str], How] = {
     ("docs/single-sign-on.md", "reset-password"): TYPED,
     ("docs/upgrading.md", "git fetch --tags\ngit tag"): How(before=CHECKED_OUT),
     ("docs/upgrading.md", "git show"): How(before=f"{CHECKED_OUT}git fetch -q --tags\n"),
+    ("docs/upgrading.md", "docker compose up -d --build"): DOCKER,
     ("docs/upgrading.md", "flowpulse backup"): SYSTEMD,
     ("docs/upgrading.md", "git checkout v0.1.0\n.venv"): How(
         before=f"{CHECKED_OUT}git fetch -q --tags\n{BACKED_UP}",
