@@ -51,7 +51,8 @@ def test_a_newcomer_comes_from_the_first_command_to_a_request_that_is_mended(
         expect(page.get_by_text("Why this request was refused")).to_be_visible()
         expect(page.get_by_text("This is the body that would be accepted")).to_be_visible()
         page.get_by_role("button", name="Send the corrected request").click()
-        expect(page.get_by_text("The request was accepted.")).to_be_visible()
+        told = page.get_by_role("list", name="Messages")
+        expect(told.get_by_text("The request was accepted.")).to_be_visible()
     assert process.returncode in (0, -signal.SIGINT, 130) and not answers(url)
 
 
