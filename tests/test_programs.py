@@ -17,8 +17,8 @@ SKIPS = {"pytest.skip", "pytest.mark.skip", "pytest.mark.skipif", "pytest.import
 OF_ONE_DATABASE = re.compile("sqlite|postgresql", re.IGNORECASE)
 OTHER_SKIPS = {
     "programs.py": "what is missing, by the list",
-    "conftest.py": "what is marked `once` runs on one database",
     "test_serving.py": "a promise of Linux's",
+    "deploy/test_wrapper.py": "an account that only root can become",
     "drills/test_full_disk.py": "a disk that nobody may mount here",
     "drills/test_machines.py": "networks that nobody may make here",
     "drills/test_reliability.py": "a test's text, and a folder that is not in memory everywhere",
