@@ -7,6 +7,9 @@ RUN python -m venv /opt/venv \
  && /opt/venv/bin/python -m pip install --no-cache-dir --require-hashes -r /tmp/requirements-hashed.txt
 
 FROM python:3.13-slim-trixie
+LABEL org.opencontainers.image.title="FlowPulse"
+LABEL org.opencontainers.image.version="0.1.0"
+LABEL org.opencontainers.image.licenses="MIT"
 # Debian's postgresql-client-17 backs PostgreSQL up and restores it; with SQLite nothing is needed.
 ARG POSTGRES_CLIENT=""
 RUN [ -z "$POSTGRES_CLIENT" ] \
@@ -19,7 +22,7 @@ COPY serving serving
 COPY migrations migrations
 COPY templates templates
 COPY static static
-COPY SECURITY.md ./
+COPY CHANGELOG.md SECURITY.md ./
 COPY docs/*.md docs/
 COPY integrations integrations
 COPY deploy/start.sh deploy/healthy.py deploy/

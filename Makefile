@@ -23,6 +23,11 @@ help: ## List these commands
 READY := $(VENV)/.flowpulse-run
 DEV_READY := $(VENV)/.flowpulse-dev
 
+# What is installed has to have one of the hashes that stand beside its pin. An index that builds its
+# files itself has others: `make run HASHED=` goes by the versions alone.
+HASHED := -hashed
+INSTALL := -m pip install -qq $(if $(HASHED),--require-hashes)
+
 # A name on PATH is not enough (version managers leave stubs there), so each one is tried.
 define MAKE_VENV
 for python in $${PYTHON:-python3.13 python3.12 python3.11 python3}; do \
@@ -42,24 +47,24 @@ endef
 $(PY):
 	@$(MAKE_VENV)
 
-$(READY): requirements.txt | $(PY)
+$(READY): requirements$(HASHED).txt | $(PY)
 	@echo "Installing the pinned packages (about a minute)"
-	@$(PY) -m pip install -qq -r requirements.txt
+	@$(PY) $(INSTALL) -r $<
 	@touch $@
 
-$(DEV_READY): requirements-dev.txt requirements.txt | $(PY)
+$(DEV_READY): requirements-dev$(HASHED).txt requirements$(HASHED).txt | $(PY)
 	@echo "Installing the pinned packages for the tests (about a minute)"
-	@$(PY) -m pip install -qq -r requirements-dev.txt
+	@$(PY) $(INSTALL) -r $<
 	@touch $@ $(READY)
 
 # The site's packages have an environment of their own: nothing that runs or is tested needs them.
 DOCS_PY := $(VENV)/docs/bin/python
 DOCS_READY := $(VENV)/docs/.flowpulse-docs
 
-$(DOCS_READY): requirements-docs.txt | $(PY)
+$(DOCS_READY): requirements-docs$(HASHED).txt | $(PY)
 	@echo "Installing the pinned packages for the documents' site (about a minute)"
 	@$(PY) -m venv $(VENV)/docs
-	@$(DOCS_PY) -m pip install -qq -r requirements-docs.txt
+	@$(DOCS_PY) $(INSTALL) -r $<
 	@touch $@
 
 # --- Running ----------------------------------------------------------------------------------
@@ -219,10 +224,23 @@ screenshots: $(DEV_READY) test-tools ## Take all pictures of the documents anew,
 # --- Keeping house ----------------------------------------------------------------------------
 
 # The lists are worked out in empty environments, so that nothing slips in that happens to be
-# installed; the second one holds only what the first one lacks, and the third is the first with the
-# hashes of all files, for the image and whoever wants them (pip install --require-hashes -r …).
+# installed. What the tests need on top is a list of what the first one lacks. Beside each list stands
+# the same with the hashes of all files: that is what is installed, here and in the image.
+NOT_IN_THE_FIRST := awk 'NR == FNR { if (/^[a-z]/) first[$$1]; next } \
+  /^[a-z]/ { is_known = $$1 in first } !is_known' requirements-hashed.txt -
+define WITH_HASHES
+$(VENV)/pins/bin/pip-compile --quiet --generate-hashes --no-header --no-annotate --strip-extras \
+  --output-file $(VENV)/pins/hashed.txt $(1).txt && \
+{ echo "# Made by make pins from $(1).txt."; \
+  grep "^[^-#]" $(VENV)/pins/hashed.txt | $(or $(2),cat); } > $(1)-hashed.txt
+endef
+
 .PHONY: pins
 pins: $(PY) ## Work out requirements*.txt anew from requirements*.in
+	@rm -rf $(VENV)/pins && $(PY) -m venv $(VENV)/pins
+	@$(VENV)/pins/bin/python -m pip install -qq -r requirements-docs.in
+	@{ echo "# Made by make pins from requirements-docs.in."; \
+	   $(VENV)/pins/bin/python -m pip freeze -q; } > requirements-docs.txt
 	@rm -rf $(VENV)/pins && $(PY) -m venv $(VENV)/pins
 	@$(VENV)/pins/bin/python -m pip install -qq -r requirements.in
 	@{ echo "# Made by make pins from requirements.in."; \
@@ -230,17 +248,22 @@ pins: $(PY) ## Work out requirements*.txt anew from requirements*.in
 	@$(VENV)/pins/bin/python -m pip install -qq -c requirements.txt -r requirements-dev.in
 	@{ echo "# Made by make pins from requirements-dev.in."; echo "-r requirements.txt"; \
 	   $(VENV)/pins/bin/python -m pip freeze -q | grep -vxFf requirements.txt; } > requirements-dev.txt
-	@$(VENV)/pins/bin/python -m pip install -qq pip-tools
-	@$(VENV)/pins/bin/pip-compile --quiet --generate-hashes --no-header --no-annotate \
-	  --strip-extras \
-	  --output-file $(VENV)/pins/hashed.txt requirements.txt
-	@{ echo "# Made by make pins from requirements.txt."; grep -v "^--" $(VENV)/pins/hashed.txt; } \
-	  > requirements-hashed.txt
-	@rm -rf $(VENV)/pins && $(PY) -m venv $(VENV)/pins
-	@$(VENV)/pins/bin/python -m pip install -qq -r requirements-docs.in
-	@{ echo "# Made by make pins from requirements-docs.in."; \
-	   $(VENV)/pins/bin/python -m pip freeze -q; } > requirements-docs.txt
+	@$(MAKE) --no-print-directory hashes
 	@rm -rf $(VENV)/pins
+
+.PHONY: hashes
+hashes: $(PY) ## Write the hashes of all pinned files anew (a part of make pins)
+	@rm -rf $(VENV)/pins && $(PY) -m venv $(VENV)/pins
+	@$(VENV)/pins/bin/python -m pip install -qq pip-tools
+	@$(call WITH_HASHES,requirements)
+	@$(call WITH_HASHES,requirements-dev,{ echo "-r requirements-hashed.txt"; $(NOT_IN_THE_FIRST); })
+	@$(call WITH_HASHES,requirements-docs)
+	@rm -rf $(VENV)/pins
+
+# How a release is made stands in CONTRIBUTING.md.
+.PHONY: release
+release: $(DEV_READY) ## Make a release of what is committed (VERSION=1.2.0): notes, databases, commit, tag
+	@$(PY) -m supply.release "$(VERSION)"
 
 .PHONY: clean
 clean: ## Remove what the tools have made (not the data, not .env)

@@ -28,6 +28,13 @@ _form = _settings["FLOWPULSE_LOG_FORMAT"]
 _log = runpy.run_path(str(ROOT / "app" / "log_lines.py"))
 
 
+def _hide(text: str) -> str:
+    """Keys in request lines that gunicorn can't read, say. What finds them comes with the
+    application, and nothing of it is imported before gevent has patched what it builds on."""
+    keys = sys.modules.get("app.disguised_keys")
+    return str(keys.mask_all_keys(text)) if keys else text
+
+
 class ShortLines(Logger):  # type: ignore[misc]
     """One short line an entry; supervisord and the journal know the rest.
 
@@ -42,9 +49,9 @@ class ShortLines(Logger):  # type: ignore[misc]
         for handler in (*self.error_log.handlers, *self.access_log.handlers):
             form = handler.formatter
             if type(form) is logging.Formatter:  # None of the owner's own, by --log-config.
-                own = _log["LogLines"](form._fmt, form.datefmt)
-                handler.setFormatter(_log["JsonLines"]("web") if _form == "json" else own)
-        _log["log_to_stderr"]("web", _form)
+                own = _log["LogLines"](form._fmt, form.datefmt, _hide)
+                handler.setFormatter(_log["JsonLines"]("web", _hide) if _form == "json" else own)
+        _log["log_to_stderr"]("web", _form, _hide)
 
 
 def _address(host: str, port: int) -> str:

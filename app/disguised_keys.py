@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
+from app.address_secrets import mask_addresses
 from app.keys import PREFIX_LENGTH, mask_keys
 from app.percent_encoding import unquote
 
@@ -48,15 +49,22 @@ def mask_disguised(text: str) -> str:
 
 
 def mask_all_keys(text: str) -> str:
-    """The text without any key that could be used."""
-    return mask_disguised(mask_keys(text))
+    """The text without any key, or address that is one, that could be used."""
+    return mask_addresses(mask_disguised(mask_keys(text)))
 
 
 def mask_all_keys_in_bytes(raw: bytes) -> bytes:
-    """The same for a body, which is otherwise kept byte by byte."""
+    """The same for the keys of a body, which is otherwise kept byte by byte."""
     if not _may_hold_keys(raw):
         return raw
-    return mask_all_keys(raw.decode("latin-1")).encode("latin-1")
+    return mask_disguised(mask_keys(raw.decode("latin-1"))).encode("latin-1")
+
+
+def mask_addresses_in_bytes(raw: bytes) -> bytes:
+    """As `mask_addresses`; in UTF-16 none are found."""
+    if b"/" not in raw and b"%2" not in raw:
+        return raw
+    return mask_addresses(raw.decode("latin-1")).encode("latin-1")
 
 
 def _star_out_base64(text: str) -> str:

@@ -23,7 +23,7 @@ from app.links import start_page
 from app.outages import DISK_BROKEN, DISK_FULL, explain
 from app.problem_documents import describe_problem
 from app.problems import ProblemError
-from app.request_log import REFUSED
+from app.request_log import TOLD
 
 API_PREFIX = "/api/"
 RETRY_SECONDS = "5"
@@ -109,11 +109,11 @@ def _answer_problem(problem: ProblemError) -> Response:
     if not in_their_terms and not _is_api():
         words = CAUSE_WORDS.get(problem.detail) or PAGE_WORDS.get(problem.code)
         title, text = words or (problem.problem.title, problem.detail)
-        page = answer_page(problem.status, title, text)
+        page = answer_page(problem.status, title, text, **_way_on(problem))
         page.headers.extend(problem.headers)
         return page
     event_id = keep_rejection(current_intake(request.environ), problem)
-    request.environ[REFUSED] = problem.code, event_id
+    request.environ[TOLD] = {"code": problem.code, "event_id": event_id}
     headers = dict(problem.headers)
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
@@ -124,6 +124,13 @@ def _answer_problem(problem: ProblemError) -> Response:
         return refusal
     document = describe_problem(problem, event_id)
     return JsonAnswer(document, problem.status, PROBLEM_JSON, headers)
+
+
+def _way_on(problem: ProblemError) -> dict[str, str]:
+    """Where the page's button leads, if not to the start page."""
+    if problem.problem.kind != "sign_in":
+        return {}
+    return {"home": f"{request.script_root}/sign-in", "to": "Back to signing in"}
 
 
 def _answer_http(error: HTTPException) -> Any:
@@ -185,14 +192,18 @@ def _answer_crash(error: Exception) -> Any:
     return _answer_problem(ProblemError("server_error"))
 
 
-def answer_page(status: int, title: str, text: str, home: str = "") -> Response:
+def answer_page(
+    status: int, title: str, text: str, home: str = "", to: str = "Back to the start"
+) -> Response:
     """A page that says so or, where htmx sent a form, a toast beside what was typed.
 
-    `home`: where its button leads, if not to the start page.
+    `home`: where its button leads, if not to the start page; `to`: what the button says.
     """
     if is_for_htmx() and request.method == "POST":
         return _answer_in_place(status, title, text)
-    page = render_template("errors/error.html", status=status, title=title, text=text, home=home)
+    page = render_template(
+        "errors/error.html", status=status, title=title, text=text, home=home, to=to
+    )
     return Response(page, status, content_type="text/html; charset=utf-8")
 
 

@@ -9,12 +9,14 @@ from functools import lru_cache
 from urllib.parse import quote, unquote
 from uuid import uuid4
 
+from app.address_secrets import KEPT, looks_random
+
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _RANDOM_LENGTH = 30
 _CHECKSUM_LENGTH = 6
 PREFIX_LENGTH = 11
 """Characters of a key that are kept and shown: `fp_` and eight more."""
-ADDRESS_PREFIX_LENGTH = 8
+ADDRESS_PREFIX_LENGTH = KEPT
 """The same for the secret part of an address."""
 
 _LENGTH = 3 + _RANDOM_LENGTH + _CHECKSUM_LENGTH
@@ -33,8 +35,14 @@ def make_key() -> str:
 
 def make_address(*, is_of_one: bool) -> str:
     """The secret part of an address that reports runs: of one workflow a random UUID (122 bits,
-    RFC 9562), of all of them 22 characters of base64 (128 bits), which a slug follows."""
-    return str(uuid4()) if is_of_one else secrets.token_urlsafe(16)
+    RFC 9562), of all of them 22 characters of base64 (128 bits), which a slug follows, and which
+    nobody takes for one."""
+    if is_of_one:
+        return str(uuid4())
+    secret = secrets.token_urlsafe(16)
+    while not looks_random(secret):
+        secret = secrets.token_urlsafe(16)
+    return secret
 
 
 def fold_address(secret: str) -> str:

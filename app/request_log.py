@@ -9,18 +9,24 @@ from typing import Any
 
 from werkzeug.wsgi import ClosingIterator
 
+from app.address_secrets import KEPT, mask_addresses
 from app.clock import now
 from app.keys import mask_keys_in_address
 from app.log_lines import as_line
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, Any], Iterable[bytes]]
-REFUSED = "flowpulse.refused"
-"""Where in its environ the code and the event's id of a refused request stand."""
+TOLD = "flowpulse.told"
+"""Where in its environ stands what its line tells of a report: `code`, `event_id`, and of a batch
+`accepted`, `refused` and `last_event_id`."""
 MOST_PATH, MOST_METHOD = 500, 20
-_BADGE = re.compile(r"(?<=/badge/)[^/.]+")
-"""What opens a badge: whoever knows the address may see it."""
-_EVENT = re.compile(r"/api/v1/events/([a-z0-9]{24})$")
+_OPENING = re.compile(
+    r"^(/+(?:ping|p|api/+push|badge|invitation|sign-in/+new-password)/+)([^/]+?)(?=/|\.\w+$|$)",
+    re.IGNORECASE,
+)
+"""What opens something by itself: whoever knows such an address may use it."""
+_LONG = 20
+"""Characters from which on the beginning of it opens nothing, and tells which one it is."""
 
 logger = logging.getLogger("flowpulse.requests")
 
@@ -42,11 +48,12 @@ class _LoggedRequests:
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         began = time.perf_counter()
-        answered: dict[str, Any] = {"status": 0, "event_id": None}
+        answered = 0
 
-        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
-            answered.update(status=int(status[:3]), event_id=_find_event(headers))
-            return start_response(status, headers, *more)
+        def start(status: str, *more: Any) -> Any:
+            nonlocal answered
+            answered = int(status[:3])
+            return start_response(status, *more)
 
         def finish() -> None:
             logger.info(describe(environ, answered, time.perf_counter() - began))
@@ -58,9 +65,8 @@ class _LoggedRequests:
         return ClosingIterator(answer, finish)
 
 
-def describe(environ: Environ, answered: dict[str, Any], seconds: float) -> str:
+def describe(environ: Environ, status: int, seconds: float) -> str:
     """The line. ASCII, every control character escaped, whatever stands in the request."""
-    code, event_id = environ.get(REFUSED, (None, answered["event_id"]))
     line = {
         "time": f"{now():%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z",
         "process": "web",
@@ -68,27 +74,22 @@ def describe(environ: Environ, answered: dict[str, Any], seconds: float) -> str:
         "message": "request",
         "method": environ["REQUEST_METHOD"][:MOST_METHOD],
         "path": show_path(environ),
-        "status": answered["status"],
+        "status": status,
         "duration_ms": round(seconds * 1000, 2),
         "remote_addr": environ.get("REMOTE_ADDR"),
-        "code": code,
-        "event_id": event_id,
+        **environ.get(TOLD, {}),
     }
     return as_line({name: value for name, value in line.items() if value is not None})
 
 
 def show_path(environ: Environ) -> str:
     """Without its query, in which people put keys and tokens."""
-    path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
-    text = path if path.isascii() else path.encode("latin-1").decode("utf-8", "replace")
-    shown = _BADGE.sub("•", mask_keys_in_address(text))
+    path = _OPENING.sub(_star_out, environ.get("PATH_INFO", ""))
+    whole = environ.get("SCRIPT_NAME", "") + mask_addresses(mask_keys_in_address(path))
+    shown = whole if whole.isascii() else whole.encode("latin-1").decode("utf-8", "replace")
     return shown if len(shown) <= MOST_PATH else f"{shown[:MOST_PATH]}…"
 
 
-def _find_event(headers: list[tuple[str, str]]) -> str | None:
-    """Of an event that was accepted: its address is in the answer."""
-    for name, value in headers:
-        if name == "Location":
-            found = _EVENT.search(value)
-            return found[1] if found else None
-    return None
+def _star_out(found: re.Match[str]) -> str:
+    kept = KEPT if len(found[2]) >= _LONG else 0
+    return f"{found[1]}{found[2][:kept]}{'*' * (len(found[2]) - kept)}"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
+from app.address_secrets import KEPT, find_address_secrets
 from app.card_numbers import find_cards
 from app.keys import PREFIX_LENGTH, is_secret
 from app.secret_names import is_secret_name, may_be_count
@@ -85,7 +86,7 @@ def find_secrets(text: str) -> list[Change]:
     changes = [*_find_tokens(text), *(Change(*span) for span in find_cards(text))]
     if not text.isascii() or "\0" in text:
         changes += [Change(*found.span()) for found in _UNREAD.finditer(text)]
-    if any(sign in text for sign in ":= /<"):
+    if any(sign in text for sign in ":= /<%"):
         small = _in_small_letters(text)
         changes += _find_assigned(text, small)
         changes += _find_in_addresses(text)
@@ -196,6 +197,8 @@ def _find_in_addresses(text: str) -> Iterator[Change]:
             yield Change(start, end, shown or STARS)
     for found in _HOOK.finditer(text) if "/" in text else ():
         yield Change(*found.span(1))
+    for start, end in find_address_secrets(text):
+        yield Change(start, end, text[start : start + KEPT] + MASK)
 
 
 def _find_credentials(text: str, small: str) -> Iterator[Change]:

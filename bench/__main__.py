@@ -11,7 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import drain, growth_inserts, ingest, live, purge_months, reading, reasons
+from bench import (
+    drain,
+    growth_inserts,
+    growth_report,
+    ingest,
+    live,
+    purge_months,
+    purge_report,
+    reading,
+    reasons,
+    search_report,
+)
 from bench.load import NoLoadGenerator, find_wrk
 from bench.measured import Measured, Progress, keep, last
 from bench.report import FILE, render
@@ -42,7 +53,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="rounds of each subject")
     parser.add_argument("--seconds", type=int, help="seconds of each round")
     parser.add_argument("--no-postgresql", action="store_true", help="measure SQLite alone")
-    parser.add_argument("--report", action="store_true", help="only draw the report anew")
+    parser.add_argument("--report", action="store_true", help="only draw the pages anew")
     parser.add_argument("--check", action="store_true", help="only judge the last results")
     options = parser.parse_args()
     if not options.check:
@@ -55,6 +66,8 @@ def main() -> None:
 def measure(options: argparse.Namespace) -> None:
     for name in [] if options.report else [options.only] if options.only else PARTS:
         run(name, options)
+    for write_page in PAGES if options.report else ():
+        write_page()
     write()
 
 
@@ -74,6 +87,8 @@ OTHERS = (
     *("move", "batch", "pages", "charts"),
 )
 """What has a program and a document of its own; only its goals and errors stand here."""
+PAGES = (growth_report.write, purge_report.write, search_report.write)
+"""What draws documents from the last results, beside this part's own."""
 
 
 def last_results() -> dict[str, Measured]:

@@ -9,15 +9,19 @@ from bench.growth_inserts import CLAIM_AN_EVENT, CLAIM_OF_ONE, COMMITS, insert_o
 from bench.growth_report import (
     ADDRESSES,
     FEWEST,
+    HIGH,
     HIGHER,
     LIMITS,
+    MOST_OF_A_SEARCH_MS,
+    SEARCHED,
     Slowest,
     find_slowest,
     find_slowest_high,
-    name_of,
+    search_page,
 )
-from bench.ingest import REJECTED, SUCCESS, WITH_KEY
-from bench.live import ALONE, WATCHED
+from bench.growth_steps import name_of
+from bench.ingest import REJECTED, SUCCESS, WITH_KEY, WITH_WARNING
+from bench.live import ALONE, SCENES, WATCHED
 from bench.measured import Measured
 from bench.subjects import BARE, POSTGRESQL, SQLITE
 
@@ -73,6 +77,16 @@ def _errors(results: Results) -> float | None:
     return sum(found) if found else None
 
 
+def _parts(results: Results) -> str:
+    """Of which parts errors are kept."""
+    named = [
+        name
+        for name, measured in results.items()
+        if any(measured.all(subject, "errors") for subject in measured.subjects)
+    ]
+    return f" (of {', '.join(named)})" if named else ""
+
+
 def _most(part: str, subject: str, figures: Collection[str]) -> Callable[[Results], float | None]:
     """The highest of several figures."""
 
@@ -85,11 +99,14 @@ def _most(part: str, subject: str, figures: Collection[str]) -> Callable[[Result
     return find
 
 
-def _highest(part: str, subject: str, figure: str) -> Callable[[Results], float | None]:
-    """Of all rounds."""
+def _highest(part: str, figure: str, *subjects: str) -> Callable[[Results], float | None]:
+    """Of all rounds of the subjects."""
 
     def find(results: Results) -> float | None:
-        return max(results[part].all(subject, figure), default=None) if part in results else None
+        if part not in results:
+            return None
+        found = [each for name in subjects for each in results[part].all(name, figure)]
+        return max(found, default=None)
 
     return find
 
@@ -213,13 +230,23 @@ GROWTH = (
         for count, limit in LIMITS.items()
         for kind in KINDS
     ),
+    *(
+        Goal(
+            f"p95 of a page of a search of {what} with {MOST:,} events, {kind}, ms",
+            MOST_OF_A_SEARCH_MS,
+            _median("growth", _grown(kind, MOST), f"{search_page(what)}{HIGH}"),
+            form=".0f",
+        )
+        for what in SEARCHED
+        for kind in KINDS
+    ),
 )
 PURGE = (
     *(
         Goal(
             f"a batch's locks while old rows go, {kind}, the longest, ms",
-            50,
-            _highest(purge_report.PART, purge_report.during(kind), "held_longest_ms"),
+            purge_report.MOST_HELD_MS,
+            _highest(purge_report.PART, "held_longest_ms", purge_report.during(kind)),
             form=".0f",
             beside=_batches_over(purge_report.during(kind)),
         )
@@ -239,6 +266,17 @@ PURGE = (
         _ratio(purge_months.PART, purge_months.DURING, purge_months.CALM, "p99_ms"),
     ),
 )
+FEATURES = tuple(
+    Goal(f"{what}, {names[kind]}, of bare", limit, _of_bare(names[kind], figure), is_least)
+    for names in (WITH_KEY, WITH_WARNING)
+    for kind, least in zip(KINDS, (0.6, 0.4), strict=True)
+    for what, figure, limit, is_least in (
+        ("throughput", "rate", least, True),
+        *((("CPU", "cpu_ms", 1.6, False),) if kind == SQLITE else ()),
+        ("p99", "p99_ms", 1.5, False),
+    )
+)
+"""The same limits for requests that use what is on for all of them."""
 GOALS = (
     *(
         Goal(f"throughput, {subject}, of bare", least, _of_bare(subject, "rate"), True)
@@ -253,7 +291,8 @@ GOALS = (
         Goal(f"p99, {SUCCESS[kind]}, of bare", 1.5, _of_bare(SUCCESS[kind], "p99_ms"))
         for kind in KINDS
     ),
-    Goal("errors, all parts", 0, _errors, form=".0f"),
+    *FEATURES,
+    Goal("errors of the parts whose results are kept", 0, _errors, form=".0f", beside=_parts),
     *(
         Goal(
             f"memory of two web processes, {kind}, MB",
@@ -261,6 +300,15 @@ GOALS = (
             _median("ingest", SUCCESS[kind], "web_mb"),
             form=".0f",
             beside=_masters(SUCCESS[kind]),
+        )
+        for kind in KINDS
+    ),
+    *(
+        Goal(
+            f"the same after minutes of load, with up to 200 live logs, {kind}, the most, MB",
+            90,
+            _highest("live", "web_mb", *(scene.on(kind) for scene in SCENES)),
+            form=".0f",
         )
         for kind in KINDS
     ),
@@ -316,22 +364,6 @@ GOALS = (
         form=".0f",
     ),
 )
-
-WITH_KEYS = tuple(
-    Goal(f"{what}, {WITH_KEY[kind]}, of bare", limit, _of_bare(WITH_KEY[kind], figure), is_least)
-    for kind, least in zip(KINDS, (0.6, 0.4), strict=True)
-    for what, figure, limit, is_least in (
-        ("throughput", "rate", least, True),
-        ("CPU", "cpu_ms", 1.6, False),
-        ("p99", "p99_ms", 1.5, False),
-    )
-)
-"""For information: what the goals of ingest are not set for, beside their limits."""
-
-
-def rows_with_keys(results: Results) -> list[tuple[str, str, str]]:
-    """Of each its name, the limit that holds without a key, and the figure."""
-    return [(each.name, each.wanted, _judge(each, each.find(results))[0]) for each in WITH_KEYS]
 
 
 def missed(results: Results) -> list[str]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import func, select
 
@@ -20,15 +20,13 @@ from app.models import Event, Run
 from bench import growth_inserts
 from bench.growth_databases import Filled, fill, size_mb
 from bench.growth_measures import MEASURES, Subject, clock
-from bench.growth_report import Step, name_of, render
+from bench.growth_report import REPORT, write
+from bench.growth_steps import PART, Step, as_measured, name_of, read_steps
 from bench.measured import Measured, Round, keep, last
-from bench.servers import ROOT, collect_as_served
+from bench.servers import collect_as_served
 
-REPORT = ROOT / "docs" / "performance-growth.md"
 COUNTS = (10_000, 100_000, 1_000_000, 10_000_000)
 KINDS = ("sqlite", "postgresql")
-PLAIN = ("asked", "events", "runs", "fill_seconds", "size_mb")
-"""What a step tells beside its figures."""
 
 
 def main() -> None:
@@ -63,23 +61,18 @@ def run(kind: str, options: argparse.Namespace) -> None:
             filled.append(fill(kind, count, folder / str(count), stack))
             if not options.only_inserts:
                 keep_step(measure(filled[-1]))
-                write(options)
+                write(options.report)
         for found in insert_in_turn(filled, options.rounds):
             keep_inserts(kind, found, options.rounds)
-        write(options)
+        write(options.report)
     print(f"{kind}: {time.monotonic() - began:.0f} s", flush=True)
-
-
-def write(options: argparse.Namespace) -> None:
-    steps, inserts = read_steps(last("growth")), last(growth_inserts.PART)
-    options.report.write_text(render(steps, inserts, options.processor_time))
 
 
 def keep_step(step: Step) -> None:
     print(json.dumps(step._asdict()), flush=True)
-    steps = read_steps(last("growth"))
+    steps = read_steps(last(PART))
     others = [each for each in steps if (each.kind, each.asked) != (step.kind, step.asked)]
-    keep("growth", as_measured([*others, step]))
+    keep(PART, as_measured([*others, step]))
 
 
 def keep_inserts(kind: str, found: dict[str, list[Round]], rounds: int) -> None:
@@ -96,28 +89,6 @@ def insert_in_turn(filled: Iterable[Filled], rounds: int) -> Iterator[dict[str, 
     return growth_inserts.measure(grown, rounds, lambda line: print(line, flush=True))
 
 
-def as_measured(steps: Iterable[Step]) -> Measured:
-    """A subject for each kind of database and number of events, with one round."""
-    return Measured(1, 0, {name_of(each.kind, each.asked): [flatten(each)] for each in steps})
-
-
-def flatten(step: Step) -> Round:
-    whole = step._asdict()
-    return {name: whole[name] for name in PLAIN} | step.figures
-
-
-def read_steps(measured: Measured | None) -> list[Step]:
-    """What `as_measured` made of them."""
-    if measured is None:
-        return []
-    steps = []
-    for subject, rounds in measured.subjects.items():
-        figures, kind = dict(rounds[0]), subject.partition(",")[0]
-        plain = {name: cast(Any, figures.pop(name)) for name in PLAIN}
-        steps.append(Step(kind=kind, **plain, figures=figures))
-    return steps
-
-
 def measure(filled: Filled) -> Step:
     """All that is measured in one database by itself."""
     with filled.app.app_context():
@@ -128,7 +99,11 @@ def measure(filled: Filled) -> Step:
         )
         size = size_mb()
         db.session.remove()
-    return Step(filled.kind, filled.asked, events, runs, filled.seconds, size, figures)
+    is_processor_time = int(clock.now is time.process_time)
+    return Step(
+        *(filled.kind, filled.asked, events, runs, filled.seconds, size, figures),
+        is_processor_time=is_processor_time,
+    )
 
 
 def _count(table: Any) -> int:

@@ -1,12 +1,18 @@
 """docs/performance-growth.md: the slowest addresses, inserts in turn, and a table a database."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+from app.api import search as api
 from bench.growth_inserts import CLAIMED, COMMITS, insert_of
-from bench.measured import Measured, machine, today
+from bench.growth_inserts import PART as INSERTED
+from bench.growth_steps import PART, Step, name_of, read_steps
+from bench.measured import Measured, last
+from bench.servers import ROOT
 from bench.tables import NOTHING, Column, by_round, draw_table, number, ratio, table
 
+REPORT = ROOT / "docs" / "performance-growth.md"
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 LIMITS = {1_000_000: 100, 10_000_000: 300}
 """What a page's median may be in ms, by the number of events."""
@@ -17,6 +23,10 @@ HIGHER = 2
 """So many times its limit may a page's p95 be."""
 HIGH = ", high"
 """Ends the name of a figure's high percentile, which stands beside the figure."""
+LONGEST = ", longest"
+"""Ends the name of the most that a figure came to."""
+MOST_OF_A_SEARCH_MS = 300
+"""What the p95 of a page of a search may be, however long the log."""
 BUSY = (
     " The machine was busy with other things: a page of a search, whose 40 ms are those that pass, "
     "read far less in them than it does alone."
@@ -31,20 +41,22 @@ brackets p95) in one process, without a network. The last column is the most eve
 the fewest. **Bold**: an address whose median is over its limit,
 {limits}.
 Databases are measured one after the other, so a ratio tells what the machine's minutes did to it as
-well; what has a goal against another size is measured in turn, below.{busy}
-
-Machine: {machine}. Date: {date}."""
-SLOWEST = """\
+well; what has a goal against another size is measured in turn, below.{busy}"""
+SLOWEST = f"""\
 ## The slowest addresses
 
 Of all pages, with each kind of filter, and of all lists of the reading API, the one with the
-highest median. A list of the API looks for what is rare for 0.1 s, then answers with what it has
-and a cursor to go on from: a little more than 100 ms is what it is set to."""
+highest median. A list of the API looks for what is rare for {api.SECONDS * 1_000:.0f} ms, then
+answers with what it has and a cursor to go on from: a little more than that is what it is set to.
+`/runs/errors` counts the failures of the chosen time by what they say, from an index alone: it
+grows with the failures, and nothing but retention bounds it."""
 SEARCHES = """\
 ## How long a page searches
 
 A page of the console looks on for 40 ms, and shows what it has when the look that it is in has
-ended: so the 40 ms are where it aims, and not a limit. As measured, for what is nowhere:"""
+ended: so the 40 ms are where it aims; its p95 is held to {most} ms (a goal, see
+[performance](performance.md#goals)). As measured, for what is nowhere; where no longest is told,
+the p95 is the longest:"""
 SEARCHED = ("events", "runs")
 INSERTS = """\
 ## Inserts and claims, in turn
@@ -56,18 +68,6 @@ rounds' medians. "Of 10,000": the median of the rounds' ratios to the database w
 event, and of as many as it takes at once (200 on SQLite, 500 on PostgreSQL), for each of them."""
 
 
-class Step(NamedTuple):
-    """What was measured with so many events; figures by name, most in ms."""
-
-    kind: str
-    asked: int
-    events: int
-    runs: int
-    fill_seconds: float
-    size_mb: float
-    figures: dict[str, float]
-
-
 class Slowest(NamedTuple):
     """Of several addresses the one with the highest median, or p95, in ms."""
 
@@ -75,9 +75,9 @@ class Slowest(NamedTuple):
     median: float
 
 
-def name_of(kind: str, asked: int) -> str:
-    """The subject's, in what is kept."""
-    return f"{kind}, {asked:,} events"
+def search_page(what: str) -> str:
+    """The name of the figure of one page of a search for what is nowhere."""
+    return f"search of {what}: a page"
 
 
 def is_page(name: str) -> bool:
@@ -103,21 +103,33 @@ def find_slowest_high(figures: Mapping[str, float]) -> Slowest | None:
     return find_slowest(highs, lambda name: is_page(name.removesuffix(HIGH)))
 
 
-def render(steps: Sequence[Step], inserts: Measured | None, is_processor_time: bool) -> str:
+def write(file: Path = REPORT) -> None:
+    """The page of the last results."""
+    file.write_text(render(last(PART), last(INSERTED)))
+
+
+def render(grown: Measured | None, inserts: Measured | None) -> str:
     """The page, of what was ever measured."""
+    steps = read_steps(grown)
+    is_processor_time = any(each.is_processor_time for each in steps)
     introduction = INTRODUCTION.format(
         times="processor times" if is_processor_time else "times",
         limits=" and ".join(f"{ms} ms with {count:,} events" for count, ms in LIMITS.items()),
         busy=BUSY if is_processor_time else "",
-        machine=machine(),
-        date=today(),
     )
-    parts = [introduction, SLOWEST, _draw_slowest(steps)]
+    parts = [introduction]
+    if grown:
+        parts += [_where(grown), SLOWEST, _draw_slowest(steps)]
     if searches := _rows_of_searches(steps):
-        parts += [SEARCHES, draw_table(["", "median ms", "p95 ms"], searches)]
+        titles = ["", "median ms", "p95 ms", "longest ms"]
+        parts += [SEARCHES.format(most=MOST_OF_A_SEARCH_MS), draw_table(titles, searches)]
     if inserts:
         parts += _draw_inserts(inserts)
     return "\n\n".join([*parts, describe(steps)])
+
+
+def _where(measured: Measured) -> str:
+    return f"Machine: {measured.machine}. Date: {measured.date}."
 
 
 def _draw_slowest(steps: Sequence[Step]) -> str:
@@ -142,8 +154,8 @@ def _rows_of_searches(steps: Sequence[Step]) -> list[list[str]]:
     rows = []
     for step in (each for each in _in_order(steps) if each.asked in LIMITS):
         for what in SEARCHED:
-            name = f"search of {what}: a page"
-            found = (step.figures.get(name), step.figures.get(f"{name}{HIGH}"))
+            name = search_page(what)
+            found = [step.figures.get(f"{name}{end}") for end in ("", HIGH, LONGEST)]
             if found[0] is not None:
                 of = f"{NAMES[step.kind]}, {step.asked:,} events, a search of {what}"
                 rows.append([of, *(NOTHING if each is None else _show(each) for each in found)])
@@ -152,9 +164,8 @@ def _rows_of_searches(steps: Sequence[Step]) -> list[list[str]]:
 
 def _draw_inserts(measured: Measured) -> list[str]:
     text = INSERTS.format(commits=COMMITS[1], rounds=measured.rounds)
-    when = f"Machine: {measured.machine}. Date: {measured.date}."
     drawn = [_draw_figures(measured, each) for each in (map(insert_of, COMMITS), CLAIMED)]
-    return [text, when, *drawn]
+    return [text, _where(measured), *drawn]
 
 
 def _draw_figures(measured: Measured, figures: Iterable[str]) -> str:
@@ -193,7 +204,7 @@ def _describe_kind(kind: str, steps: Sequence[Step]) -> str:
         ["filled in, s", *(f"{each.fill_seconds:,.0f}" for each in mine), ""],
     ]
     found = dict.fromkeys(name for each in mine for name in each.figures)
-    rows += [_row(name, mine) for name in found if not name.endswith(HIGH)]
+    rows += [_row(name, mine) for name in found if not name.endswith((HIGH, LONGEST))]
     titles = ["", *(f"{each.asked:,}" for each in mine), "ratio"]
     return f"## {NAMES[kind]}\n\n{draw_table(titles, rows)}"
 

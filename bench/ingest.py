@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
+from app.keys import make_key
 from bench.load import Load, run_round
 from bench.measured import Measured, Progress, Round
 from bench.servers import Database, can_trace, count_syncs
@@ -23,10 +24,15 @@ from bench.subjects import (
 
 SUCCESS = {SQLITE: "run-success, SQLite", POSTGRESQL: "run-success, PostgreSQL"}
 WITH_KEY = {kind: f"with Idempotency-Key, {kind}" for kind in SUCCESS}
+WITH_WARNING = {kind: f"with a warning, {kind}" for kind in SUCCESS}
 STATUSES = (401, 400)
 REJECTED = {
     (kind, status): f"rejected with {status}, {kind}" for status in STATUSES for kind in SUCCESS
 }
+SLIP = {"duration_ms": "60000"}
+"""A number as text: accepted, with a warning."""
+MISTAKE = {"ended_at": "yesterday at noon"}
+"""Refused, for this field alone."""
 WARM_UP_SECONDS = 1
 LOOK_SECONDS = 3
 _SYNCS = {
@@ -52,7 +58,7 @@ def make_subjects(folder: Path, stack: ExitStack, with_postgresql: bool) -> Iter
     yield bare_view(folder)
     found = [flowpulse(each) for each in databases(folder, stack, with_postgresql)]
     yield from (run_success(each) for each in found)
-    makers: list[Callable[[FlowPulse], Subject]] = [with_key]
+    makers: list[Callable[[FlowPulse], Subject]] = [with_key, with_warning]
     makers += [partial(rejected, status=status) for status in STATUSES]
     for make in makers:
         yield from (make(each) for each in found)
@@ -69,11 +75,21 @@ def with_key(flow: FlowPulse) -> Subject:
     return subject._replace(name=WITH_KEY[flow.database.kind], request=request)
 
 
+def with_warning(flow: FlowPulse) -> Subject:
+    """Each request with a slip that is tolerated, of which the answer and the log tell."""
+    request = flow.report(**SLIP)
+    return run_success(flow)._replace(name=WITH_WARNING[flow.database.kind], request=request)
+
+
 def rejected(flow: FlowPulse, status: int) -> Subject:
-    subject = run_success(flow)
-    changed = {401: {"headers": {"X-API-Key": "fp_not-a-key"}}, 400: {"body": "{}"}}[status]
-    request = replace(subject.request, expected=status, **changed)  # type: ignore[arg-type]
-    return subject._replace(name=REJECTED[flow.database.kind, status], request=request)
+    """With 401 for a key that is as it should be and that nobody has, so that it is looked up; with
+    400 for one field of an event that is good otherwise."""
+    requests = {
+        401: replace(flow.success(), headers={"X-API-Key": make_key()}),
+        400: flow.report(**MISTAKE),
+    }
+    request = replace(requests[status], expected=status)
+    return run_success(flow)._replace(name=REJECTED[flow.database.kind, status], request=request)
 
 
 def take_turns(

@@ -1,5 +1,7 @@
 """docs/performance-purge.md: what senders notice while rows, and while months, are removed."""
 
+from dataclasses import replace
+
 from bench.measured import Measured, last
 from bench.purge_months import DROPPED
 from bench.purge_months import PART as MONTHS
@@ -10,6 +12,8 @@ from bench.tables import NOTHING, Column, Draw, by_round, number, ratio, spread,
 
 REPORT = ROOT / "docs" / "performance-purge.md"
 PART = "purge"
+MOST_HELD_MS = 50
+"""What a batch may hold its locks for."""
 
 INTRODUCTION = f"""\
 # Performance while events are removed
@@ -30,8 +34,9 @@ afterwards, which is not waited for. A batch holds the write lock from when it h
 commit is on disk.
 
 On {POSTGRESQL} it is the time of the transaction: it locks nothing but the rows that it removes,
-which nobody else writes, so no sender waits for it. No goal is set for it; what senders notice is
-judged by p99, as on {SQLITE}."""
+which nobody else writes, so no sender waits for it. It is held against the same
+{MOST_HELD_MS} ms all the same; what senders notice is judged by p99, as on {SQLITE}. The goals and
+why one is missed stand in [performance](performance.md#goals)."""
 
 WHOLE = f"""\
 ## Month by month, on {POSTGRESQL}
@@ -109,7 +114,7 @@ def describe(rows: Measured | None, months: Measured | None) -> str:
         drops = {name: each for name, each in months.subjects.items() if name == DROPPED}
         spans = f"Months: {months.rounds}. Spans: {months.seconds} s. {_where(months)}"
         parts += [WHOLE, spans, table(months, SENDERS)]
-        parts.append(table(Measured(months.rounds, months.seconds, drops), DROPS))
+        parts.append(table(replace(months, subjects=drops), DROPS))
     return "\n\n".join(parts) + "\n"
 
 
@@ -122,7 +127,7 @@ def _draw_rows(measured: Measured) -> list[str]:
     return [
         f"Pairs: {pairs}. Calm spans: {measured.seconds} s. {_where(measured)}",
         table(measured, SENDERS),
-        table(Measured(measured.rounds, measured.seconds, removed), BATCHES),
+        table(replace(measured, subjects=removed), BATCHES),
     ]
 
 

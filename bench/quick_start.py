@@ -7,21 +7,19 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from bench.machine import machine
+from bench.newcomer import PAGE, ROOT, Newcomer, Pace, read_steps
 from tests import browser
 from tests.ports import free_port
 
-ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "quick-start.md"
-READ_SECONDS, TYPE_SECONDS = 4.0, 0.12
-"""How long a person looks before each click, and takes for each letter."""
+PACE = Pace(look=4.0, letter=0.12)
 TABLE = re.compile(r"(<!-- quick start: begin -->\n).*?(\n<!-- quick start: end -->)", re.DOTALL)
 COPY, START, SET_UP, KEY, SEND, SEE = (
     "The code is there (not counted)",
@@ -58,19 +56,23 @@ def main() -> None:
         copy = Path(folder) / "flowpulse"
         with clock.step(COPY):
             subprocess.run(["git", "clone", "--quiet", str(ROOT), str(copy)], check=True)
-        with started(clock, copy) as link, opened() as page:
-            walk(clock, page, link)
+        settings = environment()
+        with opened() as page, started(copy, settings) as process:
+            with clock.step(START):
+                said = read_link(process)
+            walk(clock, Newcomer(page, f"http://127.0.0.1:{settings['PORT']}", PACE), said)
     print(f"{clock.total:7.1f} s  together")
     PAGE.write_text(TABLE.sub(rf"\1\n{draw(clock)}\n\2", PAGE.read_text()))
 
 
 @contextmanager
-def started(clock: Clock, folder: Path) -> Iterator[str]:
-    """`make run` in this folder; yields the set-up link."""
+def started(folder: Path, settings: Mapping[str, str]) -> Iterator["subprocess.Popen[str]"]:
+    """The first step's command in this folder; it is ended as by Ctrl-C."""
+    (command,) = read_steps()[0].commands
     process = subprocess.Popen(
-        ["make", "run"],
+        ["sh", "-c", command],
         cwd=folder,
-        env=environment(),
+        env=dict(settings),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -78,11 +80,9 @@ def started(clock: Clock, folder: Path) -> Iterator[str]:
         start_new_session=True,
     )
     try:
-        with clock.step(START):
-            link = find_link(process)
-        yield link
+        yield process
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        os.killpg(process.pid, signal.SIGINT)
         process.communicate(timeout=40)
 
 
@@ -95,14 +95,15 @@ def environment() -> dict[str, str]:
     return {**kept, "PATH": path, "PORT": str(free_port()), "PIP_NO_CACHE_DIR": "1"}
 
 
-def find_link(process: "subprocess.Popen[str]") -> str:
-    """Once it is printed; raises SystemExit with all that was printed where it never is."""
-    said = []
+def read_link(process: "subprocess.Popen[str]") -> str:
+    """All that is printed up to the set-up link, which ends it. Raises SystemExit with what was
+    printed where it never comes."""
+    said = ""
     for line in process.stdout or ():
-        said.append(line)
-        if found := re.search(r"http\S+/setup\?token=\S+", line):
-            return found[0]
-    raise SystemExit("".join(said))
+        said += line
+        if re.search(r"http\S+/setup\?token=\S+", line):
+            return said.rstrip()
+    raise SystemExit(said)
 
 
 @contextmanager
@@ -113,56 +114,18 @@ def opened() -> Iterator[Page]:
             yield chromium.new_page()
 
 
-def walk(clock: Clock, page: Page, link: str) -> None:
+def walk(clock: Clock, newcomer: Newcomer, said: str) -> None:
     """The steps of the page from the second on."""
     with clock.step(SET_UP):
-        open_when_ready(page, link)
-        write(page.get_by_label("Workspace"), "Acme")
-        write(page.get_by_label("E-mail"), "ana@example.org")
-        write(page.get_by_label("Password"), "a sentence that nobody guesses")
-        click(page.get_by_role("button", name="Set up and sign in"))
-        tool = page.get_by_role("link", name="Any HTTP client")
-        expect(tool).to_be_visible()
+        newcomer.set_up(said.split()[-1])
     with clock.step(KEY):
-        click(tool)
-        write(page.get_by_label("A new one"), "Lead enrichment")
-        click(page.get_by_role("button", name="Create workflow"))
-        click(page.get_by_role("button", name="Create key"))
-        command = page.locator("#code-success")
-        expect(command).to_contain_text("fp_")
+        newcomer.make_key()
     with clock.step(SEND):
-        time.sleep(2 * READ_SECONDS)  # To copy it, and to open a terminal.
-        shell = ["sh", "-c", command.inner_text()]
-        sent = subprocess.run(shell, capture_output=True, text=True, check=True).stdout
+        sent = newcomer.send_first()
         if '"accepted"' not in sent:
             raise SystemExit(sent)
     with clock.step(SEE):
-        expect(page.locator("#listen")).to_have_attribute("data-news", re.compile("first success"))
-        click(page.get_by_role("link", name="Events", exact=True).first)
-        expect(page.locator("#events > tr")).to_have_count(1)
-        time.sleep(READ_SECONDS)
-
-
-def open_when_ready(page: Page, link: str) -> None:
-    """A browser that is too early is told to try again, as a person would."""
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            page.goto(link)
-            return
-        except Exception:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.5)
-
-
-def click(what: Locator) -> None:
-    time.sleep(READ_SECONDS)
-    what.click()
-
-
-def write(field: Locator, text: str) -> None:
-    field.press_sequentially(text, delay=TYPE_SECONDS * 1_000)
+        newcomer.see()
 
 
 def described() -> str:

@@ -52,12 +52,19 @@ EVENT_STATES = ("refused", "processed")
 """Of the events that find_ids finds, in its order."""
 
 
+def memory_of(kind: str) -> str:
+    """The subject of what the web processes take; all others are addresses."""
+    return f"{kind}, memory"
+
+
 class Library(NamedTuple):
     """A running FlowPulse with something to read, and who reads what."""
 
     flow: FlowPulse
     web: Web
     requests: dict[str, Request]
+    start_mb: float
+    """What its web processes took before anybody read."""
 
     def name(self, address: str) -> str:
         return f"{self.flow.database.kind}, `{address}`"
@@ -79,11 +86,16 @@ def measure(
         results: dict[str, list[Round]] = {
             each.name(address): [] for each in libraries for address in each.requests
         }
+        memory = {
+            memory_of(each.flow.database.kind): [{"start_mb": each.start_mb}] for each in libraries
+        }
         for number in range(1, rounds + 1):
             for library in libraries:
                 read_all(library, seconds, results)
-                say(f"{number} {library.flow.database.kind}: all read")
-    return Measured(rounds, seconds, results)
+                kind = library.flow.database.kind
+                memory[memory_of(kind)].append({"web_mb": library.web.web_mb()})
+                say(f"{number} {kind}: all read")
+    return Measured(rounds, seconds, results | memory)
 
 
 def read_all(library: Library, seconds: int, results: dict[str, list[Round]]) -> None:
@@ -116,7 +128,9 @@ def open_library(flow: FlowPulse, stack: ExitStack, events: int) -> Library:
         found = dict(make_requests(app, flow))
         db.session.remove()
     web = stack.enter_context(flow.server.running())
-    return Library(flow, web, {name: _at_last(web, each) for name, each in found.items()})
+    start_mb = web.web_mb()
+    opened = {name: _at_last(web, each) for name, each in found.items()}
+    return Library(flow, web, opened, start_mb)
 
 
 def fill_library(flow: FlowPulse, events: int) -> None:

@@ -1,7 +1,7 @@
 """`python -m bench.search_index`: what an index of texts would cost, and what it would bring.
 
-FTS5 and pg_trgm, both by trigrams: any part of a word is found, as by the search in windows. Writes
-docs/performance-search.md.
+FTS5 and pg_trgm, both by trigrams: any part of a word is found, as by the search in windows. A log
+with the index and one without take turns. Writes docs/performance-search.md.
 """
 
 import argparse
@@ -10,37 +10,29 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import psutil
+from flask import Flask
 from flask_migrate import upgrade
 from sqlalchemy import text
 
-from app.api import search as api
 from app.clock import now
 from app.console.event_filter import read_filter
 from app.console.event_pages import Place, find_page
-from app.console.event_search import SECONDS
 from app.extensions import db, writing
 from app.ingest.stores import open_store
-from app.windows import LARGEST_WINDOW
-from bench.events import ERRORS, NEEDLE
-from bench.growth_report import NAMES
-from bench.machine import machine
+from bench.measured import Measured, Round, keep
 from bench.multiply import fill_many
 from bench.new_events import Batch, make_event
-from bench.servers import ROOT
+from bench.search_report import BATCH, PART, SOUGHT, indexed, looks_of, plain, search_of, write
+from bench.servers import cpu_seconds
 from tests.apps import close_app, make_app
 from tests.factories import Team, make_team
 from tests.postgres import PostgresCluster
 
-REPORT = ROOT / "docs" / "performance-search.md"
-BATCH, ROUNDS = 16, 200
-SOUGHT = (NEEDLE, ERRORS[2][:7], "no-such-text")
-"""Found at the very end, found at once, and nowhere."""
-TIMES = 5
+ROUNDS, COMMITS, TIMES = 5, 60, 3
 # Generous to the index: of each event one text alone, where the search looks into ten columns.
 MAKE = {
     "sqlite": (
@@ -68,96 +60,97 @@ SIZE = {
 }
 
 
-class Cost(NamedTuple):
-    """What a commit takes in ms, and the database's processor time for an event in µs."""
+class Searched(NamedTuple):
+    """A filled database, open in this process; `server` is PostgreSQL's, whose time counts."""
 
-    commit_ms: float
-    cpu_us: float
+    name: str
+    kind: str
+    app: Flask
+    team: Team
+    bytes_an_event: float
+    server: psutil.Process | None
+    is_indexed: bool
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.search_index", description=__doc__)
     parser.add_argument("--count", type=int, default=100_000, help="events (100000)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"rounds ({ROUNDS})")
     options = parser.parse_args()
-    lines = [
-        "| | commit of 16, ms | processor time an event, µs | bytes an event (the index alone) "
-        "| a search |",
-        "|---|---:|---:|---:|---|",
-    ]
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
         cluster = PostgresCluster(durable=True)
         stack.callback(cluster.stop)
         server = psutil.Process(cluster.process.pid) if cluster.process else None
-        for url, process in (
-            (f"sqlite:///{folder}/texts.db", None),
-            (cluster.create_database("texts"), server),
-        ):
-            for line in measure(url, Path(folder), options.count, process):
-                print(line, flush=True)
-                lines.append(line)
-    REPORT.write_text("\n".join([introduction(options.count), *lines]) + "\n")
+        opened = [
+            open_log(url, Path(folder), options.count, process, is_indexed, stack)
+            for kind, process in (("sqlite", None), ("postgresql", server))
+            for is_indexed in (False, True)
+            for url in [
+                cluster.create_database(f"texts_{is_indexed}".lower())
+                if kind == "postgresql"
+                else f"sqlite:///{folder}/texts-{is_indexed}.db"
+            ]
+        ]
+        keep(PART, measure(opened, options.rounds, options.count))
+    write()
 
 
-def introduction(count: int) -> str:
-    return (
-        "# Searching the log\n\n"
-        "**The bound.** A search reads the log from the newest event to the oldest, in windows of "
-        f"ids that grow to {LARGEST_WINDOW:,} events and shrink with the time they take. A page of "
-        f"the console aims at {SECONDS * 1_000:.0f} ms (one of the API's lists, by what no index "
-        f"answers, at {api.SECONDS * 1_000:.0f} ms), and ends with the look that it is in then: "
-        "what that came to, as median and p95, stands in "
-        "[performance-growth.md](performance-growth.md). Then it shows what it has found, says how "
-        "far it came, and goes on from there by itself. What an index knows is there at once, "
-        "however old it is: the id of an event, an execution id, a correlation id; the few events "
-        "that failed or were refused. How many events a second are read, and how long a search for "
-        "what is nowhere takes to the end of ten million, stands in "
-        "[performance-growth.md](performance-growth.md), in the rows *search of …*.\n\n"
-        "**Why no index of texts.** Written by `make bench-search`: with "
-        f"{count:,} events, commits of {BATCH} events by the ingest service's own statements, as "
-        "the log is and with an index by trigrams (FTS5 on SQLite, `pg_trgm` on PostgreSQL), which "
-        "finds parts of words as the search does. The index has it easy: it holds one text of each "
-        "event, where the search looks into ten columns and the body, and half of that text is one "
-        "letter repeated.\n\n"
-        "What a search takes as it is: from the newest event until a page is full, or to the end "
-        "of all events; where that needs more than one look, the page has shown what there was "
-        "after each.\n\n"
-        "An index answers within milliseconds and still loses: each event pays for it when it "
-        "comes in, on the road that is to be the fastest, and once more when retention removes it; "
-        "nearly all events are never searched for. It finds nothing shorter than three letters, "
-        "and folds letters in its own way on each database. A search for something recent, which "
-        "is what people do, ends in the first windows either way.\n\n"
-        f"Machine: {machine()}. Date: {datetime.now(UTC):%Y-%m-%d}.\n"
-    )
-
-
-def measure(url: str, folder: Path, count: int, server: psutil.Process | None) -> Iterator[str]:
+def open_log(
+    url: str,
+    folder: Path,
+    count: int,
+    server: psutil.Process | None,
+    is_indexed: bool,
+    stack: ExitStack,
+) -> Searched:
+    """Fill it; the bytes are those of all there is, or of the index alone."""
     app = make_app(url, folder)
+    stack.callback(close_app, app)
     with app.app_context():
         upgrade()
-        team = make_team()
-        fill_many(team, count, now())
-        kind = db.engine.dialect.name
-        size = _read_size(kind)
-        windows = ", ".join(f"“{sought}” {describe_search(team, sought)}" for sought in SOUGHT)
-        yield _row(f"{NAMES[kind]}, as it is", time_inserts(team, server), size / count, windows)
-        before = _read_size(kind)
-        with writing() as session:
-            for statement in MAKE[kind]:
-                session.execute(text(statement))
-        indexed = (_read_size(kind) - before) / count
-        found = ", ".join(
-            f"“{sought}” {_time_search(kind, sought.lower()):.1f} ms" for sought in SOUGHT
-        )
-        yield _row(
-            f"{NAMES[kind]}, what the index adds", time_inserts(team, server), indexed, found
-        )
+        team, kind = make_team(), db.engine.dialect.name
+        fill_many(team, count, now(), stretch=min(10_000, max(count // 100, 10)))
+        before = _read_size(kind) if is_indexed else 0.0
+        if is_indexed:
+            with writing() as session:
+                for statement in MAKE[kind]:
+                    session.execute(text(statement))
+        size = _read_size(kind) - before
         db.session.remove()
-    close_app(app)
+    name = indexed(kind) if is_indexed else plain(kind)
+    print(f"{name}: filled", flush=True)
+    return Searched(name, kind, app, team, size / count, server, is_indexed)
+
+
+def measure(opened: list[Searched], rounds: int, count: int) -> Measured:
+    """A B C D, A B C D …; the first round only warms up."""
+    results: dict[str, list[Round]] = {each.name: [] for each in opened}
+    for number in range(rounds + 1):
+        for each in opened:
+            with each.app.app_context():
+                found = dict(measure_once(each))
+                db.session.remove()
+            if number:
+                of_all = {"events": count, "bytes": each.bytes_an_event}
+                results[each.name].append(found | of_all)
+                print(f"{number} {each.name}: {found}", flush=True)
+    return Measured(rounds, 0, results)
+
+
+def measure_once(log: Searched) -> Iterator[tuple[str, float]]:
+    yield from time_inserts(log.team, log.server)
+    for where, sought in SOUGHT.items():
+        if log.is_indexed:
+            yield search_of(where), _time_search(log.kind, sought.lower())
+            continue
+        walks = [walk(log.team, sought) for _ in range(TIMES)]
+        yield search_of(where), statistics.median(each.total_ms for each in walks)
+        yield looks_of(where), statistics.median(each.looks for each in walks)
 
 
 class Walk(NamedTuple):
     """A search by windows until a page is full, or all events are looked at: ms in all, and how
-    many looks, each of at most SECONDS."""
+    many pages, each of which aims at SECONDS."""
 
     total_ms: float
     looks: int
@@ -175,16 +168,12 @@ def walk(team: Team, sought: str) -> Walk:
     return Walk(took, looks)
 
 
-def describe_search(team: Team, sought: str) -> str:
-    walks = [walk(team, sought) for _ in range(TIMES)]
-    looks = round(statistics.median(each.looks for each in walks))
-    in_looks = f" in {looks} looks" if looks > 1 else ""
-    return f"{statistics.median(each.total_ms for each in walks):.1f} ms{in_looks}"
-
-
-def time_inserts(team: Team, server: psutil.Process | None) -> Cost:
-    batches = [Batch([make_event(team) for _ in range(BATCH)]) for _ in range(ROUNDS)]
-    clock: Callable[[], float] = time.process_time if server is None else lambda: _cpu(server)
+def time_inserts(team: Team, server: psutil.Process | None) -> Iterator[tuple[str, float]]:
+    """What a commit takes, and the database's processor time for an event."""
+    batches = [Batch([make_event(team) for _ in range(BATCH)]) for _ in range(COMMITS)]
+    clock: Callable[[], float] = (
+        time.process_time if server is None else lambda: cpu_seconds(server)
+    )
     times, worked = [], clock()
     with closing(open_store(db.engine.url)) as store:
         for batch in batches:
@@ -192,12 +181,8 @@ def time_inserts(team: Team, server: psutil.Process | None) -> Cost:
             store.append_events(batch)
             times.append((time.perf_counter() - started) * 1_000)
         worked = clock() - worked  # While the connection, and its process, still live.
-    return Cost(statistics.median(times), worked / (BATCH * ROUNDS) * 1e6)
-
-
-def _cpu(server: psutil.Process) -> float:
-    processes = [server, *server.children(recursive=True)]
-    return sum(sum(each.cpu_times()[:2]) for each in processes)
+    yield "commit_ms", statistics.median(times)
+    yield "cpu_us", worked / (BATCH * COMMITS) * 1e6
 
 
 def _read_size(kind: str) -> float:
@@ -214,10 +199,6 @@ def _time_search(kind: str, sought: str) -> float:
         times.append((time.perf_counter() - started) * 1_000)
     db.session.rollback()
     return statistics.median(times)
-
-
-def _row(name: str, cost: Cost, size: float, found: str) -> str:
-    return f"| {name} | {cost.commit_ms:.2f} | {cost.cpu_us:.0f} | {size:.0f} | {found} |"
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flask import Flask
 from flask_migrate import upgrade
@@ -24,7 +24,8 @@ LIMITS_ON = {
     "FLOWPULSE_FAILED_KEY_LIMIT": "1000000000",
     "GUNICORN_LOG_LEVEL": "error",
 }
-"""Rate limits are checked for each request, and out of reach."""
+"""Rate limits are checked for each request, and out of reach: bench/sharing.py has them shared."""
+TARGET = "bench.sharing:app"
 SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
 BARE = "bare Flask view"
 
@@ -51,7 +52,11 @@ class FlowPulse(NamedTuple):
     team: Team
 
     def success(self) -> Request:
-        return Request(headers=self.team.headers, body=_body(self.team.slug))
+        return self.report()
+
+    def report(self, **changed: Any) -> Request:
+        """A success with other fields than the usual ones; as long as that."""
+        return Request(headers=self.team.headers, body=_body(self.team.slug, **changed))
 
     @contextmanager
     def app(self) -> Iterator[Flask]:
@@ -70,7 +75,7 @@ def flowpulse(database: Database) -> FlowPulse:
         upgrade()
         team = make_team()
     environment = test_environment(database.folder, database.url, free_port(), **LIMITS_ON)
-    return FlowPulse(database, Server("wsgi:app", environment), team)
+    return FlowPulse(database, Server(TARGET, environment), team)
 
 
 def databases(folder: Path, stack: ExitStack, with_postgresql: bool) -> list[Database]:
@@ -96,7 +101,7 @@ def open_app(database: Database) -> Iterator[Flask]:
     close_app(app)
 
 
-def _body(slug: str) -> str:
+def _body(slug: str, **changed: Any) -> str:
     """A usual success of 400 bytes."""
     fields = {
         "workflow_slug": slug,
@@ -106,6 +111,7 @@ def _body(slug: str) -> str:
         "source_workflow_id": "8HkQ2mVx",
         "correlation_id": "order-7781",
         "metadata": {"customer": "acme", "leads": 12, "note": ""},
+        **changed,
     }
     spare = BODY_BYTES - len(json.dumps(fields))
     fields["metadata"] = {"customer": "acme", "leads": 12, "note": "x" * spare}

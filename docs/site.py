@@ -24,6 +24,9 @@ SHOWN = (
 """Pages, and the files that they lead to."""
 _NUMBERED = re.compile(r"\d+\. ")
 _WITHIN = re.compile(r"^( {3}| {7})(?! )")
+_REFERENCE = re.compile(r"^\[[^\]]+\]: \.\./\S+\n", re.MULTILINE)
+"""To what only the place has that the repository is shown at."""
+_REFERRED = re.compile(r"^(#+ )\[([^\]]+)\]", re.MULTILINE)
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -38,8 +41,10 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """What belongs to a numbered item stands three spaces in; MkDocs wants four."""
+    """What belongs to a numbered item stands three spaces in; MkDocs wants four. Versions lead
+    nowhere here."""
     is_numbered, lines = False, []
+    markdown = _REFERRED.sub(r"\1\2", _REFERENCE.sub("", markdown))
     for line in markdown.split("\n"):
         if line and not line.startswith(" "):
             is_numbered = bool(_NUMBERED.match(line))

@@ -1,1 +1,2 @@
-"""What FlowPulse is made of: its list (`sbom`), and whether any of it is known to be unsafe."""
+"""What FlowPulse is made of: its list (`sbom`), whether any of it is known to be unsafe, and how a
+version of it is released."""

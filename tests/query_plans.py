@@ -152,17 +152,17 @@ def examine(asked: Asked) -> Plan:
         connection.close()
 
 
-def find_faults(asked: Asked, most: int, *, is_named: bool = False) -> list[str]:
+def find_faults(asked: Asked, most: int, *, is_walk: bool = False) -> list[str]:
     """What is wrong with how the statement finds its rows.
 
     A table that grows is never walked along from end to end, unless a LIMIT ends that within some
     rows; and no more than `most` rows are looked at, or MOST_IN_A_WINDOW where all that grows is
-    read between two ids, which whoever asks keeps near each other. Of what is named as an
-    exception a LIMIT may come as late as `most` rows.
+    read between two ids, which whoever asks keeps near each other. `is_walk`: a LIMIT may come as
+    late as `most` rows.
     """
     plan = examine(asked)
     grown = [each for each in plan.accesses if each.table in GROWING]
-    soon = most if is_named else MOST_BEHIND_A_LIMIT
+    soon = most if is_walk else MOST_BEHIND_A_LIMIT
     has_limit = re.search(r"\bLIMIT\b", asked.statement) and plan.rows <= soon
     faults = [
         f"reads all of {each.table}, {plan.rows} rows: {each.how}"

@@ -3,13 +3,21 @@
 import importlib
 import pkgutil
 import re
+import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
+from sqlalchemy import create_engine, text
 
 import bench
+from app.ingest.limits import SYNC_SECONDS
+from app.keys import is_well_formed
 from app.workspaces.invitations import list_invitations
 from bench import bare, drain, goals, ingest, live, reading, steady
 from bench.__main__ import PARTS, last_results
@@ -19,7 +27,7 @@ from bench.load import Load, NoLoadGenerator, Request, read, run_round, send
 from bench.measured import Measured, Round, _rounded
 from bench.report import FILE, SECTIONS, render
 from bench.servers import can_trace
-from bench.subjects import BARE, POSTGRESQL, SQLITE, FlowPulse, bare_view
+from bench.subjects import BARE, BODY_BYTES, POSTGRESQL, SQLITE, FlowPulse, bare_view
 from tests.flows import make_flow
 from tests.server import ROOT
 
@@ -35,9 +43,12 @@ def test_the_bare_view_has_all_that_the_servers_settings_ask_of_an_app() -> None
     assert asked - SET_BY_THE_SERVER - ONLY_FOR_BROKEN_REQUESTS <= set(bare.app.extensions)
 
 
-@pytest.mark.parametrize("name", [each.name for each in pkgutil.iter_modules(bench.__path__)])
+@pytest.mark.parametrize(
+    "name", [each.name for each in pkgutil.iter_modules(bench.__path__) if each.name != "sharing"]
+)
 def test_every_benchmark_finds_what_it_measures(name: str) -> None:
-    """They are run once in a while: what they import by name may be called otherwise by then."""
+    """They are run once in a while: what they import by name may be called otherwise by then. What
+    is served loads the application, and is tried by a round of each kind."""
     importlib.import_module(f"bench.{name}")
 
 
@@ -77,6 +88,74 @@ def test_each_kind_of_round_gives_figures_and_no_errors(flow: FlowPulse) -> None
     assert drained["rate"] > 10 < drained["cpu_us"]
     assert ("database_cpu_us" in drained) == (flow.database.kind == POSTGRESQL)
     assert stage.backlog.is_empty()
+
+
+@needs_wrk
+def test_a_close_look_beside_the_worker_tells_fsyncs(flow: FlowPulse, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        with ExitStack() as serving:
+            stage = set_up(flow, stack, serving)
+        found = live.look_closely(Scene("busy", logs=1, backlog=400), stage, tmp_path, 3)
+    cluster = flow.database.cluster
+    if cluster or can_trace():
+        assert found["errors"] == 0
+        assert 0 <= found["syncs"] < 10
+        is_synced = cluster is None or cluster.settings.get("fsync") != "off"
+        assert (found["syncs"] > 0) == is_synced
+
+
+@needs_wrk
+def test_every_kind_of_request_is_answered_as_it_is_meant(flow: FlowPulse, tmp_path: Path) -> None:
+    makers = [
+        ingest.run_success,
+        ingest.with_key,
+        ingest.with_warning,
+        *(partial(ingest.rejected, status=each) for each in ingest.STATUSES),
+    ]
+    codes = {}
+    with flow.server.running() as web:
+        for make in makers:
+            subject = make(flow)
+            assert run_round(web, subject.request, Load(1), flow.database)["errors"] == 0
+            request = subject.request
+            answer = requests.post(
+                web.url + request.path,
+                request.body,
+                headers={**request.headers, "Content-Type": "application/json"},
+                timeout=10,
+            )
+            assert answer.status_code == request.expected
+            assert len(request.body or "") == BODY_BYTES
+            codes[subject.name] = list(find_codes(answer.json()))
+        shared = wait_for_buckets(flow)
+    names = (ingest.SUCCESS, ingest.WITH_KEY, ingest.WITH_WARNING)
+    kind = flow.database.kind
+    assert [codes[each[kind]] for each in names] == [[], [], ["number_as_text"]]
+    assert is_well_formed(ingest.rejected(flow, 401).request.headers["X-API-Key"])
+    assert codes[ingest.REJECTED[kind, 401]] == ["unauthorized"]
+    refused = codes[ingest.REJECTED[kind, 400]]
+    assert (refused[0], len(refused)) == ("validation_failed", 2), "for one field alone"
+    assert {name.partition(":")[0] for name in shared} >= {"key", "address"}
+
+
+def find_codes(answer: dict[str, Any]) -> Iterator[str]:
+    """Of the problem, of what is wrong with fields, and of warnings."""
+    for each in (answer, *answer.get("errors", ()), *answer.get("warnings", ())):
+        if "code" in each:
+            yield each["code"]
+
+
+def wait_for_buckets(flow: FlowPulse) -> list[str]:
+    """What the processes have told each other of, within the time that they take for it."""
+    engine = create_engine(flow.database.url)
+    deadline = time.monotonic() + 10
+    names: list[str] = []
+    while len(names) < 2 and time.monotonic() < deadline:
+        time.sleep(SYNC_SECONDS)
+        with engine.connect() as connection:
+            names = list(connection.scalars(text("SELECT name FROM rate_buckets")))
+    engine.dispose()
+    return names
 
 
 @needs_wrk

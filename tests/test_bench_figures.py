@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from bench import batch, charts, drain, goals, ingest, pages
+from bench import batch, charts, drain, goals, ingest, pages, reading
 from bench.__main__ import OTHERS
 from bench.machine import machine
 from bench.measured import Measured
@@ -53,16 +53,31 @@ def test_errors_of_every_part_are_counted() -> None:
         "pages": Measured(1, 0, {"`/`": [page]}, "", ""),
         "charts": Measured(1, 0, {"`/`": [chart]}, "", ""),
     }
-    assert list(judgements(results)["errors, all parts"])[1:] == ["4", "**no**"]
+    name = "errors of the parts whose results are kept"
+    assert list(judgements(results)[name])[1:] == ["4 (of batch, pages, charts)", "**no**"]
     assert results.keys() <= set(OTHERS)
 
 
 @pytest.mark.once
-def test_a_key_for_each_request_is_shown_beside_the_limits_and_judged_by_none() -> None:
+@pytest.mark.parametrize("names", [ingest.WITH_KEY, ingest.WITH_WARNING])
+def test_what_uses_a_feature_is_judged_by_the_same_limits(names: dict[str, str]) -> None:
     results = make_results(700)
-    results["ingest"].subjects[ingest.WITH_KEY[SQLITE]] = [each_round(500)] * 3
-    found = {name: rest for name, *rest in goals.rows_with_keys(results)}
-    assert found["throughput, with Idempotency-Key, SQLite, of bare"] == ["≥ 0.60", "0.50"]
-    assert found["p99, with Idempotency-Key, PostgreSQL, of bare"] == ["≤ 1.50", "not measured"]
-    assert not any("Idempotency-Key" in goal.name for goal in goals.GOALS)
-    assert "throughput, with Idempotency-Key, SQLite, of bare | ≥ 0.60 | 0.50 |" in render(results)
+    name = names[SQLITE]
+    results["ingest"].subjects[name] = [each_round(500)] * 3
+    found = judgements(results)
+    assert list(found[f"throughput, {name}, of bare"]) == ["≥ 0.60", "0.50", "**no**"]
+    assert list(found[f"p99, {names[POSTGRESQL]}, of bare"]) == ["≤ 1.50", "not measured", ""]
+    assert f"throughput, {name}, of bare" in goals.missed(results)
+    assert f"- throughput, {name}, of bare: " in render(results)
+
+
+@pytest.mark.once
+def test_the_memory_of_reading_is_told_above_the_addresses_and_is_none_of_them() -> None:
+    subjects = {
+        "SQLite, `/events`": [each_round(80), each_round(90)],
+        reading.memory_of(SQLITE): [{"start_mb": 70.0}, {"web_mb": 91.0}, {"web_mb": 95.0}],
+    }
+    page = render({"reading": Measured(2, 1, subjects, "2 cores", "2026-01-15")})
+    assert "took 70 MB before anybody read, and 91 to 95 MB after the rounds" in page
+    assert "| SQLite, `/events` | 85 | 80 – 90 | 3.0 |" in page
+    assert "| SQLite, memory" not in page

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from bench import goals, purge_report, reasons
+from bench import goals, live, purge_report, reasons
 from bench.__main__ import last_results
 from bench.ingest import SUCCESS
 from bench.measured import Measured
@@ -63,6 +63,18 @@ def test_the_last_results_are_judged_without_measuring_anything() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == int(bool(reasons.unexplained(last_results())))
     assert done.stdout.count("\n- ") == len(goals.missed(last_results()))
+
+
+def test_memory_is_judged_by_the_most_of_all_rounds() -> None:
+    subjects = {
+        live.ALONE.on(SQLITE): [{"web_mb": 80.0}, {"web_mb": 91.0}, {"web_mb": 81.0}],
+        live.WATCHED.on(SQLITE): [{"web_mb": 85.0}],
+        live.WATCHED.on(POSTGRESQL): [{"web_mb": 90.0}],
+    }
+    rows = {row[0]: row[1:] for row in goals.rows({"live": Measured(3, 3, subjects, "", "")})}
+    name = "the same after minutes of load, with up to 200 live logs, {}, the most, MB"
+    assert rows[name.format(SQLITE)] == ("≤ 90", "91", "**no**")
+    assert rows[name.format(POSTGRESQL)] == ("≤ 90", "90", "yes")
 
 
 def test_beside_a_figure_stands_what_the_limit_does_not_count() -> None:

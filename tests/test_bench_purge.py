@@ -13,9 +13,9 @@ from app.processing import partitions, worker
 from app.processing.partition_changes import change_tables
 from app.processing.sweeping import Sweeper
 from bench import noting, purge, purge_months
-from bench.measured import Measured
+from bench.measured import Measured, last
 from bench.noting import BEGUN, Note, Noting
-from bench.purge_report import calm, describe, during
+from bench.purge_report import PART, REPORT, calm, describe, during
 from bench.senders import Answer, sum_up
 from bench.servers import Database
 from bench.subjects import POSTGRESQL, SQLITE, FlowPulse, flowpulse
@@ -146,6 +146,12 @@ def test_the_report_judges_each_span_by_the_calm_before_it() -> None:
     lock = "150 | 150 | 450 | 9 | 50 | 6 | 15.0 | 19.9 | 60.0 | 1"
     assert f"| SQLite, while events go | {lock} |" in page
     assert "Month by month" not in page
+
+
+def test_the_document_shows_the_last_results() -> None:
+    rows = last(PART)
+    assert rows
+    assert REPORT.read_text() == describe(rows, last(purge_months.PART))
 
 
 def test_a_last_span_that_is_short_is_no_pair() -> None:

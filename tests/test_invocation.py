@@ -28,6 +28,20 @@ def test_it_is_called_where_make_put_the_environment_and_else_from_the_path(
     assert invocation.shell_command("doctor") == f"{invocation.CALL} doctor"
 
 
+def test_with_systemds_wrapper_of_this_very_copy_it_is_called_by_that(tmp_path: Path) -> None:
+    wrapper, folder = tmp_path / "flowpulse", tmp_path / "opt"
+    assert not invocation._is_by_systemd(folder, wrapper)
+    for first, is_of_it in (
+        (f"#!{folder}/.venv/bin/python -I\nimport x", True),
+        ("#!/opt/other/.venv/bin/python -I\n", False),
+        ("#!/bin/sh\n", False),
+        ("", False),
+    ):
+        wrapper.write_text(first)
+        assert invocation._is_by_systemd(folder, wrapper) == is_of_it
+    assert invocation._find_call(folder, is_by_systemd=True) == "flowpulse"
+
+
 def test_texts_go_from_the_documents_form_to_that_of_an_image_and_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -12,8 +12,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
+from app.disguised_keys import mask_all_keys
 from app.extensions import writing
-from app.log_lines import DATES, LogLines, escape, line_of
+from app.keys import make_key
+from app.log_lines import DATES, JsonLines, LogLines, escape, line_of
 from app.models import Event
 from tests.server import ROOT, LiveServer, wait_for
 from tests.teams import make_live_team
@@ -43,6 +45,22 @@ def test_an_entry_stays_in_its_line(
     (line,) = written.getvalue().splitlines()
     assert ENTRY.match(line) and line.endswith(FORGED)
     assert ascii(line_break)[1:-1] in line
+
+
+@pytest.mark.parametrize(
+    "form", [LogLines(line_of("web"), DATES, mask_all_keys), JsonLines("web", mask_all_keys)]
+)
+def test_no_key_is_in_an_entry_its_traceback_or_its_stack(form: logging.Formatter) -> None:
+    key = make_key()
+    path = "/ping/6f0c1d2e-94b7-4f02-a6d9-3e7b1c5f8a20"
+    try:
+        raise ValueError(f"{key} {path}")
+    except ValueError:
+        told = (f"GET {path} %s", (key,), sys.exc_info())
+    record = logging.LogRecord("a", logging.ERROR, "", 1, *told, sinfo=f"{key} {path}")
+    line = form.format(record)
+    assert line.count(key[:11]) == 3 and line.count(path[:14]) >= 3
+    assert key[11:] not in line and path[14:] not in line
 
 
 def test_a_traceback_is_indented_below_its_entry(

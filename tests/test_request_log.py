@@ -10,14 +10,19 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
+from app.extensions import db
 from app.log_lines import JsonLines
-from app.request_log import describe, logger
+from app.models import Event, Workflow
+from app.request_log import describe, logger, show_path
+from app.workspaces.report_addresses import create_address
 from tests.factories import Team, make_team, report
 from tests.server import ROOT, LiveServer, wait_for
 from tests.teams import make_live_team
 
 FORGED = '{"time": "2026-01-15T09:31:00.000Z", "message": "forged"}'
+KUMA_TOKEN, CRONITOR_KEY = "Xq2v9LbT7cKmR4sWzP0aYdEhJ6uN8fGi", "0123456789abcdef0123456789abcdef"
 Lines = list[dict[str, Any]]
 
 
@@ -46,7 +51,7 @@ def kept() -> Any:
 
 @pytest.fixture
 def app(make_app: Callable[..., Flask]) -> Any:
-    app = make_app(FLOWPULSE_LOG_FORMAT="json")
+    app = make_app(FLOWPULSE_LOG_FORMAT="json", FLOWPULSE_COMPATIBILITY=True)
     with app.app_context():
         yield app
 
@@ -81,6 +86,52 @@ def test_a_refused_one_has_its_exact_code_and_the_id_in_the_answer(
     assert [line["code"] for line in kept.read()] == ["invalid_json", "malformed_api_key"]
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize(
+    "brought", ["", KUMA_TOKEN, CRONITOR_KEY], ids=["uuid", "kuma", "cronitor"]
+)
+def test_an_accepted_ping_of_another_monitors_sender_has_its_id_too(
+    app: Flask, team: Team, kept: Kept, method: str, brought: str
+) -> None:
+    """Nothing in the answer tells it."""
+    of_all = brought == CRONITOR_KEY
+    workflow = None if of_all else db.session.get_one(Workflow, team.workflow_id)
+    secret = create_address(team.workspace_id, workflow, brought)[1]
+    db.session.rollback()
+    address = {KUMA_TOKEN: "/api/push/{}", CRONITOR_KEY: f"/p/{{}}/{team.slug}"}
+    path = address.get(brought, "/ping/{}").format(secret)
+    key = {"Idempotency-Key": "x"}
+    for each in [path, path] if brought else [path, path, f"{path}/log"]:
+        headers = {} if each.endswith("/log") else key
+        with app.test_client().open(each, method=method, headers=headers) as answer:
+            assert answer.status_code == 200
+    stored = list(db.session.scalars(select(Event.public_id).order_by(Event.id)))
+    db.session.rollback()
+    lines = kept.read()
+    assert [line["event_id"] for line in lines] == [stored[0], *stored]
+    assert {line["status"] for line in lines} == {200}
+    assert not any(secret in line["path"] for line in lines)
+
+
+def test_a_batch_tells_how_many_with_its_first_and_last_id(
+    app: Flask, team: Team, kept: Kept
+) -> None:
+    good = {"kind": "run-success", "workflow_slug": team.slug, "ended_at": "2026-01-15T09:31:00Z"}
+    bad = good | {"workflow_slug": "nowhere"}
+    client = app.test_client()
+    answers = [
+        client.post("/api/v1/ingest/batch", json={"events": events}, headers=team.headers)
+        for events in ([good, good, good], [bad, good], [bad, bad])
+    ]
+    lines = kept.read()
+    for line, answer in zip(lines, answers, strict=True):
+        ids = [entry["event_id"] for entry in answer.json["events"]]
+        assert (line["event_id"], line["last_event_id"]) == (ids[0], ids[-1])
+        assert line["status"] == answer.status_code
+    assert [(line["accepted"], line["refused"]) for line in lines] == [(3, 0), (1, 1), (0, 2)]
+    assert [line.get("code") for line in lines] == [None, None, answers[2].json["code"]]
+
+
 def test_no_secret_is_in_it(app: Flask, team: Team, kept: Kept) -> None:
     client = app.test_client()
     encoded = team.key.replace("_", "%5F")
@@ -100,11 +151,77 @@ def test_no_secret_is_in_it(app: Flask, team: Team, kept: Kept) -> None:
     assert "hunter2" not in written and team.key[6:] not in written and "?" not in written
 
 
+UUID, TOKEN = "6f0c1d2e-94b7-4f02-a6d9-3e7b1c5f8a20", "Xq2v9LbT7cKmR4sWzP0aYd"
+HARMLESS = {"filename", "fingerprint", "form", "kind", "name", "reference"}
+HARMLESS |= {"second", "signal", "slug", "third"}
+"""Parts of addresses that open nothing, beside ids, which need somebody who may see them."""
+
+
+@pytest.mark.parametrize("secret", [UUID, UUID.upper(), TOKEN, "hunter2"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/ping/{}",
+        "/ping/{}/fail",
+        "/ping/{}/nightly/log",
+        "/ping/{}/a/b/c/d",
+        "/ping//{}",
+        "/PING/{}",
+        "/%70ing/{}",
+        "/api/push/{}",
+        "/api/push/{}/",
+        "/p/{}/nightly",
+        "/p/{}",
+        "/invitation/{}",
+        "/sign-in/new-password/{}",
+        "/badge/{}.svg",
+    ],
+)
+def test_what_opens_something_in_an_address_is_starred_out(
+    make_app: Callable[..., Flask], kept: Kept, address: str, secret: str
+) -> None:
+    for answers in (False, True):
+        app = make_app(FLOWPULSE_LOG_FORMAT="json", FLOWPULSE_COMPATIBILITY=answers)
+        with app.app_context():
+            app.test_client().get(address.format(secret)).close()
+    assert len(kept.read()) == 2
+    assert (secret[8:] or secret) not in "\n".join(kept.lines)
+
+
+@pytest.mark.parametrize(
+    "address", [f"/{UUID}", f"/{UUID}/start", f"/{TOKEN}/nightly", f"/api/v1/ping/{UUID}"]
+)
+def test_so_is_what_stands_at_the_root_or_was_sent_to_a_ping(
+    app: Flask, kept: Kept, address: str
+) -> None:
+    for prefix in ("", "/flowpulse"):
+        environ = {"PATH_INFO": address, "SCRIPT_NAME": prefix, "REQUEST_METHOD": "GET"}
+        line = json.loads(describe(environ, 200, 0.001))
+        assert UUID[9:] not in line["path"] and TOKEN[9:] not in line["path"]
+        assert line["path"].startswith(prefix + address[:6])
+
+
+def test_no_rule_has_an_argument_of_which_nobody_said_whether_it_opens_something(
+    app: Flask,
+) -> None:
+    for rule in app.url_map.iter_rules():
+        within = {name for name in rule.arguments if f"{name}>" in rule.rule}
+        harmless = {name for name in within if name.endswith("_id") or name in HARMLESS}
+        secret = TOKEN if "ping_key" in rule.rule else UUID
+        path = rule.rule
+        for name in within:
+            part = "harmless" if name in harmless else secret
+            path = re.sub(rf"<(\w+:)?{name}>", part, path)
+        shown = show_path({"PATH_INFO": path, "REQUEST_METHOD": "GET"})
+        assert secret[8:] not in shown and "<" not in shown, rule.rule
+        assert shown.count("harmless") == len(harmless), rule.rule
+
+
 def test_nothing_that_comes_in_can_forge_a_line(app: Flask, kept: Kept) -> None:
     signs = "\n\r\x0b\x1b[2J\x7f\x85\u2028\u202e"
     environ = {"PATH_INFO": f"/{signs}{FORGED}".encode().decode("latin-1")}
     environ |= {"REQUEST_METHOD": f"GET{signs}", "REMOTE_ADDR": signs}
-    line = describe(environ, {"status": 200, "event_id": None}, 0.001)
+    line = describe(environ, 200, 0.001)
     assert line.isascii() and line.isprintable() and len(line.splitlines()) == 1
     assert json.loads(line)["message"] == "request"
     app.test_client().get(f"/%0a{FORGED}").close()
@@ -112,7 +229,7 @@ def test_nothing_that_comes_in_can_forge_a_line(app: Flask, kept: Kept) -> None:
     assert "forged" in read["path"] and len(kept.lines[0].splitlines()) == 1
     long = describe(
         {"PATH_INFO": "/" + "x" * 9_000, "REQUEST_METHOD": "G" * 99},
-        {"status": 1, "event_id": None},
+        1,
         0,
     )
     assert len(long) < 1_000

@@ -11,12 +11,15 @@ import yaml
 
 from app import __version__
 from app.config import SETTINGS
+from supply.versions import PLACES, read_versions
 from tests.programs import git
 from tests.second_chance import EXIT_STATUS, SecondChance, is_final
 
 ROOT = Path(__file__).parent.parent
 READ = frozenset({".html", ".md", ".py", ".toml"})
 PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[0-9][^ ;]*)")
+HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
+LISTS = ("requirements", "requirements-dev", "requirements-docs")
 # Put together here, so that this file doesn't find itself.
 REGISTRIES = tuple(
     first + second
@@ -47,17 +50,47 @@ def pins(name: str) -> dict[str, str]:
     return {normalise(match["name"]): match["version"] for match in found if match}
 
 
-@pytest.mark.parametrize(
-    "name", ["requirements.txt", "requirements-dev.txt", "requirements-docs.txt"]
-)
+@pytest.mark.parametrize("name", LISTS)
 def test_every_package_is_pinned_to_one_version(name: str) -> None:
-    assert [line for line in lines(name) if not PIN.fullmatch(line)] == []
+    assert [line for line in lines(f"{name}.txt") if not PIN.fullmatch(line)] == []
 
 
-@pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-docs"])
+@pytest.mark.parametrize("name", LISTS)
 def test_what_is_asked_for_is_pinned(name: str) -> None:
     wanted = {normalise(re.split(r"[\[=<>]", line)[0]) for line in lines(f"{name}.in")}
     assert wanted <= set(pins(f"{name}.txt"))
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_what_is_installed_is_what_is_pinned_each_with_its_hashes(name: str) -> None:
+    text = (ROOT / f"{name}-hashed.txt").read_text().replace("\\\n", " ")
+    found = [line.split() for line in text.splitlines() if line and line[0] not in "#-"]
+    pinned = [PIN.fullmatch(words[0]) for words in found]
+    assert {normalise(each["name"]): each["version"] for each in pinned if each} == pins(
+        f"{name}.txt"
+    )
+    without = [words[0] for words in found if not all(map(HASH.fullmatch, words[1:] or [""]))]
+    assert without == []
+    others = [line for line in text.splitlines() if line.startswith("-")]
+    assert others == (["-r requirements-hashed.txt"] if name == "requirements-dev" else [])
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        (".venv/.flowpulse-run", "requirements"),
+        (".venv/.flowpulse-dev", "requirements-dev"),
+        (".venv/docs/.flowpulse-docs", "requirements-docs"),
+    ],
+)
+def test_make_installs_nothing_that_has_another_hash(target: str, name: str) -> None:
+    def told(*options: str) -> str:
+        command = ["make", "-n", "-B", "--no-print-directory", *options, target]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    (line,) = re.findall(r"pip install .*", told())
+    assert line == f"pip install -qq --require-hashes -r {name}-hashed.txt"
+    assert f"-r {name}.txt" in told("HASHED="), "where an index has files of its own"
 
 
 def test_the_tests_run_on_the_pinned_versions() -> None:
@@ -108,6 +141,7 @@ def test_the_web_server_reads_the_env_file_too(
 
 
 SEMANTIC = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?", re.ASCII)
+NAMED = re.compile(rb"FlowPulse/? ?v?\d+\.\d+\.\d+")
 CHANGES = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 """Of Keep a Changelog 1.1.0."""
 
@@ -121,7 +155,13 @@ def test_the_changelog_keeps_its_form_and_versions_are_semantic() -> None:
     assert all(SEMANTIC.fullmatch(each) for each in [__version__, *versions])
     assert versions[:1] in ([], [__version__])
     assert set(re.findall(r"^### (.*)$", text, re.MULTILINE)) <= CHANGES
-    assert f'\nversion = "{__version__}"\n' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_each_place_that_has_the_version_says_the_same_and_no_text_beside_them_has_it() -> None:
+    assert set(read_versions().values()) == {__version__}
+    others = [path for path in tracked_files() if str(path.relative_to(ROOT)) not in PLACES]
+    named = [path.name for path in others if path.is_file() and NAMED.search(path.read_bytes())]
+    assert named == []
 
 
 def test_what_a_project_tells_of_itself_is_there_and_can_be_read() -> None:
@@ -132,6 +172,40 @@ def test_what_a_project_tells_of_itself_is_there_and_can_be_read() -> None:
     for path in (*forms, ROOT / ".github" / "dependabot.yml", ROOT / ".pre-commit-config.yaml"):
         assert yaml.safe_load(path.read_text()), path
     assert {path.stem for path in forms} == {"bug", "config", "idea"}
+
+
+def test_the_hooks_before_a_commit_do_what_make_lint_does() -> None:
+    """On the files that change, where a tool takes files: they come behind the entry."""
+    settings = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    hooks = [hook for repo in settings["repos"] for hook in repo["hooks"]]
+    said = subprocess.run(
+        ["make", "--no-print-directory", "--dry-run", "lint"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    linted = re.findall(r"^\S+/bin/python -m ((?:ruff|mypy|djlint) .*)$", said, re.MULTILINE)
+    assert len(linted) == 4
+    takes_files = [hook for hook in hooks if hook.get("pass_filenames", True)]
+    assert [hook["id"] for hook in takes_files] == ["ruff-check", "ruff-format", "djlint"]
+    expected = {"ruff-check": " .", "ruff-format": " --check .", "djlint": " templates"}
+    entries = {
+        hook["entry"].removeprefix(".venv/bin/").replace(" --force-exclude", "")
+        + expected.get(hook["id"], "")
+        for hook in hooks
+    }
+    assert entries == set(linted)
+
+
+def test_the_hook_of_types_runs_for_what_it_checks() -> None:
+    settings = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    (hook,) = (each for repo in settings["repos"] for each in repo["hooks"] if each["id"] == "mypy")
+    places = hook["entry"].partition("--strict ")[2].split()
+    checked = [each for place in places for each in [ROOT / place, *(ROOT / place).rglob("*.py")]]
+    names = [path.relative_to(ROOT).as_posix() for path in checked if path.is_file()]
+    assert len(names) > 100
+    assert [name for name in names if not re.search(hook["files"], name)] == []
 
 
 def test_every_command_of_make_that_is_named_anywhere_is_there() -> None:

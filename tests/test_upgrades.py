@@ -2,7 +2,8 @@
 
 Each migration stands for a version, and what a tagged one had of them must not be changed. What an
 installation of that time may have in its tables is put in at each of them, so that each later
-migration finds rows of all before it.
+migration finds rows of all before it. Whole databases of releases, as the app has filled them, are
+upgraded in tests/releases/.
 """
 
 from collections.abc import Iterator
@@ -187,9 +188,9 @@ def check_that_it_works(app: Flask) -> None:
         assert page.status_code == 200, f"{path}: {Page(page.text).text[:300]}"
 
 
-def test_the_release_notes_say_how_to_upgrade_and_go_back() -> None:
+def test_the_page_on_upgrading_says_how_to_read_the_notes_upgrade_check_and_go_back() -> None:
     text = (ROOT / "docs" / "upgrading.md").read_text()
-    for word in ("backup", "prepare", "/readyz", "restore", "CHANGELOG.md"):
+    for word in ("CHANGELOG.md", "backup", "prepare", "/readyz", "doctor", "restore"):
         assert word in text
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from apispec import APISpec
 
+from app.api.shapes import make_problem
+
 TAG = "Without a key"
 EXAMPLE_BADGE = "mK3vP0xQ9sT2wY5zA8bC1dE4fG7hJ6kL"
 """An example, as long as one is."""
@@ -16,6 +18,8 @@ _SOON = {
     }
 }
 _TEXT = {"text/plain": {"schema": {"type": "string"}}}
+_MARKDOWN = {"text/markdown": {"schema": {"type": "string"}}}
+_PYTHON = {"text/x-python": {"schema": {"type": "string"}}}
 _SVG = {"image/svg+xml": {"schema": {"type": "string"}}}
 _BEARER = {
     "WWW-Authenticate": {
@@ -37,6 +41,21 @@ _TOKEN = {
     "schema": {"type": "string"},
     "example": EXAMPLE_BADGE,
 }
+_DOCUMENT = {
+    "name": "name",
+    "in": "path",
+    "required": True,
+    "description": "A document's name; `/llms.txt` lists them.",
+    "schema": {"type": "string"},
+    "example": "batch",
+}
+_KNOWN = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The `ETag` of the answer before.",
+    "schema": {"type": "string"},
+}
+_UNCHANGED = {"304": {"description": "It is as it was.", "content": {}}}
 _HEALTH = {
     "type": "object",
     "required": ["status"],
@@ -92,18 +111,11 @@ _CHECK_EXAMPLES = {
 _SEND_IT = "Send the token as Authorization: Bearer. An API key opens no metrics."
 _SET_IT = "Set FLOWPULSE_METRICS_TOKEN, and restart the web server."
 _LATER = "Ask again a little later."
-_METRICS_REFUSAL = {
-    "type": "object",
-    "description": "A refusal (RFC 9457), with codes of its own: no sender of reports meets it.",
-    "required": ["type", "title", "status", "detail", "code"],
-    "properties": {
-        "type": {"type": "string", "const": "about:blank"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "What to change."},
-        "code": {"type": "string", "enum": ["metrics_off", "metrics_refused", "unavailable"]},
-    },
-}
+_METRICS_REFUSAL = make_problem(
+    "A refusal (RFC 9457), with codes of its own: no sender of reports meets it.",
+    ["metrics_off", "metrics_refused", "unavailable"],
+    type={"type": "string", "const": "about:blank"},
+)
 
 
 def add_open_addresses(spec: APISpec, prefix: str) -> None:
@@ -135,6 +147,12 @@ def add_open_addresses(spec: APISpec, prefix: str) -> None:
         _add(spec, f"/badge/{{token}}.{ending}", names, media, missing, [_TOKEN])
     private = {"302": _refusal("To the sign-in page, where the documents are not public.", _PAGE)}
     _add(spec, "/llms.txt", ("llms", "What FlowPulse is, for language models"), _TEXT, private)
+    _add(spec, "/docs/api.md", ("reference", "All of this, as Markdown"), _MARKDOWN, private)
+    unknown = {**private, "404": _refusal("There is no such document.", _PAGE)}
+    names = ("document", "A document, as Markdown")
+    _add(spec, "/docs/{name}.md", names, _MARKDOWN, unknown, [_DOCUMENT])
+    names = ("runner", "A file (Python) that runs a command and reports how it ended")
+    _add(spec, "/flowpulse-run", names, _PYTHON, _UNCHANGED, [_KNOWN])
     document = _json({"type": "object"}, {"openapi": "3.1.0"})
     _add(spec, f"{prefix}/openapi.json", ("openapi", "This document (OpenAPI 3.1)"), document, {})
 

@@ -5,10 +5,14 @@ from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import current_app
 
 from app.api.documents import EventDocument, RunDocument, WorkflowDocument
 from app.api.lists import add_lists
 from app.api.open_addresses import TAG, add_open_addresses
+from app.api.other_monitors import ABOUT as ABOUT_OTHERS
+from app.api.other_monitors import TAG as OTHERS
+from app.api.other_monitors import add_other_monitors
 from app.api.refusals import add_examples
 from app.api.reports import add_reports
 from app.api.shapes import SHAPES, schema_name
@@ -27,22 +31,21 @@ ABOUT = (
     "described here is what is taken: the first type of a field is the one to send, and what else "
     "is tolerated is told of in `warnings`."
 )
+_MOVING = {"description": "The addresses of other monitors", "url": "../../docs/moving.md"}
+"""A relative address is relative to the document's own, so that it holds under a path as well."""
 _TAGS = (
     {"name": "Ingest", "description": "Reports, one at a time or many."},
     {
         "name": "Pings",
         "description": "Reports by an address alone, for cron and the like. With "
         "FLOWPULSE_COMPATIBILITY the addresses of Healthchecks, Uptime Kuma and Cronitor are "
-        "answered too, in their terms: docs/moving.md has them.",
-        "externalDocs": {
-            "description": "The addresses of other monitors",
-            "url": "../../docs/moving.md",
-        },
+        "answered too, in their terms, and then described as well: docs/moving.md has them.",
+        "externalDocs": _MOVING,
     },
     {"name": "Reading", "description": "What the key's workspace has; needs the scope “read”."},
-    {"name": TAG, "description": "Health, figures, badges, and this document."},
+    {"name": TAG, "description": "Health, figures, badges, documents, and a file to run jobs by."},
 )
-"""A relative address is relative to the document's own, so that it holds under a path as well."""
+_OTHERS = {"name": OTHERS, "description": ABOUT_OTHERS, "externalDocs": _MOVING}
 _KEY = {
     "type": "apiKey",
     "in": "header",
@@ -52,9 +55,15 @@ _KEY = {
 _BEARER = {"type": "http", "scheme": "bearer", "description": "The same key."}
 
 
+def serves_others() -> bool:
+    """Whether this server answers the addresses of other monitors."""
+    return bool(current_app.config["FLOWPULSE_COMPATIBILITY"])
+
+
 @cache
-def build_document() -> dict[str, Any]:
-    """The whole document; the same for all, so that it is built once."""
+def build_document(*, has_others: bool = False) -> dict[str, Any]:
+    """The whole document; the same for all, so that it is built once. `has_others`: whether with
+    the addresses of other monitors, which are served under a setting."""
     schemas = MarshmallowPlugin()
     spec = APISpec(
         title="FlowPulse",
@@ -63,7 +72,7 @@ def build_document() -> dict[str, Any]:
         plugins=[schemas],
         info={"description": ABOUT},
         security=[{"apiKey": []}, {"bearer": []}],
-        tags=list(_TAGS),
+        tags=[*_TAGS, *([_OTHERS] if has_others else [])],
     )
     if schemas.converter is not None:
         schemas.converter.add_attribute_function(describe_taken)  # type: ignore[no-untyped-call]
@@ -71,6 +80,8 @@ def build_document() -> dict[str, Any]:
     add_reports(spec, _PREFIX)
     add_lists(spec, _PREFIX)
     add_open_addresses(spec, _PREFIX)
+    if has_others:
+        add_other_monitors(spec)
     document: dict[str, Any] = spec.to_dict()
     return document
 

@@ -96,20 +96,33 @@ def make_refusal(code: str) -> dict[str, Any]:
 
 def describe_refusals(codes: tuple[str, ...], schema: str = "Problem") -> dict[str, Any]:
     """The answers by status; the examples of each are named by the codes that it may have."""
+    return {
+        status: describe_refusal(status, those, _as_problems(those, schema))
+        for status, those in group_by_status(codes).items()
+    }
+
+
+def group_by_status(codes: tuple[str, ...]) -> dict[str, list[str]]:
+    """In the order of the table."""
     by_status: dict[str, list[str]] = {}
-    for code in list_codes():
+    for code, row in PROBLEMS.items():
         if code in codes:
-            by_status.setdefault(str(PROBLEMS[code].status), []).append(code)
-    return {status: _answer(status, by_status[status], schema) for status in sorted(by_status)}
+            by_status.setdefault(str(row.status), []).append(code)
+    return {status: by_status[status] for status in sorted(by_status)}
 
 
-def _answer(status: str, codes: list[str], schema: str) -> dict[str, Any]:
+def describe_refusal(status: str, codes: list[str], content: dict[str, Any]) -> dict[str, Any]:
+    """One answer, with the headers that its status has."""
+    answer: dict[str, Any] = {
+        "description": "\n".join(f"- `{code}`: {PROBLEMS[code].title}" for code in codes),
+        "content": content,
+    }
+    return answer | ({"headers": _HEADERS[status]} if status in _HEADERS else {})
+
+
+def _as_problems(codes: list[str], schema: str) -> dict[str, Any]:
     media = {
         "schema": {"$ref": f"#/components/schemas/{schema}"},
         "examples": {code: {"$ref": f"#/components/examples/{code}"} for code in codes},
     }
-    answer: dict[str, Any] = {
-        "description": "\n".join(f"- `{code}`: {PROBLEMS[code].title}" for code in codes),
-        "content": {"application/problem+json": media},
-    }
-    return answer | ({"headers": _HEADERS[status]} if status in _HEADERS else {})
+    return {"application/problem+json": media}

@@ -13,7 +13,7 @@ from app.ingest.schemas import EVENT_KINDS, EventKind
 from app.models import IDEMPOTENCY_WINDOW
 
 _HOURS = int(IDEMPOTENCY_WINDOW.total_seconds() // 3600)
-_IDEMPOTENCY_KEY: dict[str, Any] = {
+IDEMPOTENCY_KEY: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": f"Makes a retry within {_HOURS} h return the first answer, and no second event.",
@@ -77,7 +77,7 @@ def _event(kind: EventKind) -> dict[str, Any]:
         "operationId": kind.name.replace("-", "_"),
         "summary": f"Report a run's {kind.reports}",
         "tags": ["Ingest"],
-        "parameters": [_IDEMPOTENCY_KEY],
+        "parameters": [IDEMPOTENCY_KEY],
         "requestBody": {"required": True, "content": body},
         "responses": {"202": _accepted(), **describe_refusals(OF_EVENTS)},
     }
@@ -116,7 +116,7 @@ def _batch() -> dict[str, Any]:
         "summary": "Report many runs at once",
         "description": _OF_A_BATCH,
         "tags": ["Ingest"],
-        "parameters": [_IDEMPOTENCY_KEY | key],
+        "parameters": [IDEMPOTENCY_KEY | key],
         "requestBody": {"required": True, "content": _json("Batch", {"events": events})},
         "responses": {
             "202": {
@@ -154,7 +154,7 @@ _RID = {
     "description": "The run's id: start and end with the same one are one run.",
     "schema": {"type": "string", "maxLength": 255, "pattern": NO_NUL},
 }
-_MESSAGE = {
+MESSAGE = {
     "description": "Its first 10 KB become the message.",
     "content": {"text/plain": {"schema": {"type": "string"}, "example": "12 rows copied"}},
 }
@@ -169,13 +169,13 @@ def _add_pings(spec: APISpec, prefix: str) -> None:
         shared = {
             "summary": summary,
             "tags": ["Pings"],
-            "parameters": [*parameters, _RID, _IDEMPOTENCY_KEY],
+            "parameters": [*parameters, _RID, IDEMPOTENCY_KEY],
             "responses": {"202": _accepted(), **describe_refusals(OF_PINGS)},
         }
         spec.path(
             f"{prefix}/ping/{path}",
             operations={
                 "get": {"operationId": f"{name}_get", **shared},
-                "post": {"operationId": name, **shared, "requestBody": _MESSAGE},
+                "post": {"operationId": name, **shared, "requestBody": MESSAGE},
             },
         )

@@ -10,7 +10,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import joinedload
 
 from app.api.documents import EVENT, RUN, WORKFLOW
-from app.api.openapi import build_document
+from app.api.openapi import build_document, serves_others
 from app.api.pages import invalid_parameter, list_page, read_choice, read_moment, read_page_request
 from app.api.seeking import EXACT, Span, seek_events, seek_runs, seek_workflows
 from app.extensions import db
@@ -105,8 +105,9 @@ def show_run(run_id: str) -> Response:
 
 @public_blueprint.get("/openapi.json")
 def show_openapi() -> Response:
-    """With the address of this server, as people outside see it."""
-    return jsonify({**build_document(), "servers": [{"url": public_url() or "/"}]})
+    """What this server is set to serve, with its address, as people outside see it."""
+    document = build_document(has_others=serves_others())
+    return jsonify({**document, "servers": [{"url": public_url() or "/"}]})
 
 
 def find_workflow(reference: str) -> Workflow:

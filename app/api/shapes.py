@@ -26,21 +26,31 @@ def _codes(*kinds: str) -> list[str]:
     return list(dict.fromkeys(codes))
 
 
-_PROBLEM = {
-    "type": "object",
-    "description": "A refusal (RFC 9457); `type` leads to its row in the troubleshooting table.",
-    "required": ["type", "title", "status", "detail", "code"],
-    "properties": {
-        "type": {"type": "string", "format": "uri-reference"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "What to change, in one sentence."},
-        "code": {"type": "string", "enum": _codes("request")},
-        "errors": {"type": "array", "items": ref("FieldError")},
-        "event_id": {"type": "string", "description": "The refused request in the log."},
-        "inspect": {"type": "string", "format": "uri-reference"},
-    },
-}
+def make_problem(about: str, codes: list[str], **more: Any) -> dict[str, Any]:
+    """The shape of a refusal (RFC 9457) with one of these codes; `more` are further members, or
+    what holds besides of one."""
+    return {
+        "type": "object",
+        "description": about,
+        "required": ["type", "title", "status", "detail", "code"],
+        "properties": {
+            "type": {"type": "string", "format": "uri-reference"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string", "description": "What to change, in one sentence."},
+            "code": {"type": "string", "enum": codes},
+            **more,
+        },
+    }
+
+
+_PROBLEM = make_problem(
+    "A refusal (RFC 9457); `type` leads to its row in the troubleshooting table.",
+    _codes("request"),
+    errors={"type": "array", "items": ref("FieldError")},
+    event_id={"type": "string", "description": "The refused request in the log."},
+    inspect={"type": "string", "format": "uri-reference"},
+)
 _FIELD_ERROR = {
     "type": "object",
     "required": ["field", "code", "message", "fix", "received"],

@@ -72,7 +72,6 @@ class Part(NamedTuple):
 OF_SERVER = {
     "workspaces": frozenset({"deleted_at"}),
     "channels": frozenset({"sealed_settings"}),
-    "workflows": frozenset({"badge_token"}),
 }
 
 

@@ -12,9 +12,11 @@ from app.alerting.kinds import KINDS
 from app.archives.values import WrongValueError
 from app.channels.kinds import KINDS as CHANNEL_KINDS
 from app.timetable import MOST_SECONDS, UNITS, UnreadableError, read_expression
+from app.workspaces.badges import TOKEN_LENGTH
 
 LEAST_SECONDS = UNITS["minute"]
 _PUBLIC_ID, _SLUG = re.compile("[a-z0-9]{24}"), re.compile("[a-z0-9]+(?:-[a-z0-9]+)*")
+_BADGE_TOKEN = re.compile(f"[0-9A-Za-z_-]{{{TOKEN_LENGTH}}}")
 Values = dict[str, Any]
 
 
@@ -65,6 +67,9 @@ def check(table: str, values: Values) -> None:
 def _check_workflow(values: Values) -> None:
     if not _SLUG.fullmatch(values["slug"]):
         raise WrongValueError("slug is none")
+    token = values["badge_token"]
+    if token is not None and not _BADGE_TOKEN.fullmatch(token):
+        raise WrongValueError("badge_token is none")
 
 
 def _check_channel(values: Values) -> None:

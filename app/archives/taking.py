@@ -133,6 +133,7 @@ class _Taking:
         self._archive, self._import_id = archive, import_id
         self._numbers = Numbers(archive.manifest["ids"])
         self._keys: dict[int, Values] = {}
+        self._badges: dict[str, str] = {}
         self._workspace: Values = {}
         mark = mark_secret(current_app.config["FLOWPULSE_KEY_SECRET"])
         self._keys_work = archive.manifest["secret_mark"] == mark
@@ -194,6 +195,12 @@ class _Taking:
         days = dict.fromkeys(("rejected_days", "event_days", "failure_days"), LONGEST_DAYS)
         values |= {"public_id": self._import_id, **days}
 
+    def _change_workflow(self, values: Values) -> None:
+        """Until the end it has no badge."""
+        if values["badge_token"] is not None:
+            self._badges[values["public_id"]] = values["badge_token"]
+            values["badge_token"] = None
+
     def _change_key(self, values: Values) -> None:
         """Until the end it opens nothing."""
         kept = {name: values[name] for name in ("key_hash", "revoked_at", "public_id")}
@@ -242,6 +249,7 @@ class _Taking:
         session.add(Membership(workspace_id=workspace_id, user_id=owner_id, role="owner"))
         if self._keys_work:
             self._give_keys_back(session)
+        self._give_badges_back(session)
         self._expect_anew(session, workspace_id)
         session.flush()
         session.expire_all()
@@ -258,6 +266,13 @@ class _Taking:
                 mine = ApiKey.public_id == kept["public_id"]
                 session.execute(update(ApiKey).where(mine).values(given))
 
+    def _give_badges_back(self, session: Session) -> None:
+        """The same: where they are shown, a new host name is all that they need."""
+        for public_id, token in self._badges.items():
+            mine, here = Workflow.public_id == public_id, Workflow.badge_token == token
+            if session.scalar(select(Workflow.id).where(here)) is None:
+                session.execute(update(Workflow).where(mine).values(badge_token=token))
+
     def _expect_anew(self, session: Session, workspace_id: int) -> None:
         """What was due while the workspace was on its way is not missing."""
         moment = now()
@@ -268,6 +283,7 @@ class _Taking:
 
 _CHANGES: dict[str, Any] = {
     "workspaces": _Taking._change_workspace,
+    "workflows": _Taking._change_workflow,
     "api_keys": _Taking._change_key,
     "channels": _Taking._change_channel,
     "runs": _Taking._change_run,

@@ -15,7 +15,7 @@ from app.backups.contents import BackupError
 from app.cli.text import escape
 from app.config import ConfigurationError
 from app.doctor.outage import explain_outage
-from app.invocation import as_installed
+from app.invocation import as_installed, why_elsewhere
 from app.processing.secret_mark import ForeignSecretError
 from app.workspaces.passwords import WeakPasswordError
 from app.workspaces.people import AlreadySetUpError, RefusedError
@@ -39,6 +39,9 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         _write_any_character()
+        elsewhere = why_elsewhere(_name(ctx))
+        if elsewhere:
+            raise click.ClickException(elsewhere)
         try:
             return super().invoke(ctx)
         except REFUSALS as error:
@@ -66,6 +69,12 @@ def command(name: str, **settings: Any) -> Callable[[Callable[..., Any]], Comman
         return click.command(name, cls=Command, **settings)(with_appcontext(function))
 
     return make
+
+
+def _name(context: click.Context) -> str:
+    """Of a command, with its noun: `user create`."""
+    above = context.parent.command.name if context.parent and context.parent.parent else None
+    return " ".join(filter(None, (above, context.command.name)))
 
 
 def _write_any_character() -> None:

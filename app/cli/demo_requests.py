@@ -17,7 +17,8 @@ from app.cli.demo_workflows import Platform
 from app.cli.server import server_address
 from app.ingest.authentication import read_credential
 from app.ingest.body import read_object
-from app.ingest.intake import MAX_STORED_BODY, Environ, Intake
+from app.ingest.intake import Environ, Intake
+from app.ingest.kept_texts import MAX_STORED_BODY
 from app.ingest.records import NewEvent
 from app.ingest.references import REFERENCES, find_workflow
 from app.ingest.rejections import as_rejected

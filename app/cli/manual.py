@@ -15,8 +15,12 @@ INTRODUCTION = f"""\
 Drawn from the commands' own help by `{DOCUMENTED} manual > docs/command-line.md`.
 
 Call the commands from FlowPulse's folder, with the Python that runs the server:
-`{DOCUMENTED} …`. They read the same settings as the server, from the environment
+`{DOCUMENTED} …`. They read settings as the server does, from the environment
 or `.env`, and may be used while it runs; all but `move` and `restore`.
+
+What only the server's own environment has, they don't know. Where systemd starts it, call them as
+root by [`flowpulse …`](deployment.md#systemd) instead, with the settings and the account of the
+services; in a container by [`docker compose exec`](deployment.md#containers).
 
 - **Exit codes**: 0 done, 1 refused or not found (one line on standard error says why), 2 called
   wrongly.

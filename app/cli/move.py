@@ -30,7 +30,7 @@ from app.cli.options import json_option
 from app.cli.text import Row, dump, escape, print_rows, show
 from app.config import ConfigurationError, resolve_database_url
 from app.extensions import db, is_sqlite
-from app.invocation import shell_command
+from app.invocation import START, shell_command
 from app.url_secrets import STARS, mask_database_url
 from app.write_lock import note_of_move
 
@@ -204,7 +204,7 @@ def _next_steps(path: Path, url: URL) -> str:
         "Everything is there, and the same. What is left to do:\n\n"
         f"  1. Set {SETTING}={shown} in .env, or wherever the server's settings are"
         f"{f', with the password in place of {STARS}' if STARS in shown else ''}.\n"
-        "  2. Start the server: make run\n\n"
+        f"  2. Start the server: {START}\n\n"
         "Its secret key stays the same: without it, API keys, sessions and channels don't open.\n"
         f"{path} is as it was. {note_of_move(path)} keeps a server from writing to it by mistake."
     )

@@ -18,7 +18,7 @@ from app.cli.options import json_option
 from app.cli.restoring import PLACES
 from app.cli.text import dump, escape
 from app.extensions import db, writing
-from app.invocation import shell_command
+from app.invocation import START, shell_command
 from app.models import UserSession
 from app.processing.secret_mark import adopt_secret, is_ours
 from app.secret_key import NAME, take_back_secret
@@ -131,5 +131,5 @@ def _sum_up(backup: Contents, restored: Contents, name: str, kept: str | None) -
         lines[0] = f"{lines[0][:-1]} (the backup was at {backup.revision})."
     if kept:
         lines.append(f"What it held before is kept as {escape(kept)}. Remove it when you like.")
-    lines.append(f"Everybody signs in again. The secret key is {name_secret()}. Start: make run")
+    lines.append(f"Everybody signs in again. The secret key is {name_secret()}. Start: {START}")
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 from flask import current_app
 
 from app.cli.commands import command
+from app.disguised_keys import mask_all_keys
 from app.log_lines import log_to_stderr
 from app.processing.secret_mark import ForeignSecretError, is_foreign
 from app.processing.worker import Worker
@@ -14,7 +15,7 @@ def worker() -> None:
 
     `make run` starts one by itself. Several may run at once.
     """
-    log_to_stderr("worker", current_app.config["FLOWPULSE_LOG_FORMAT"])
+    log_to_stderr("worker", current_app.config["FLOWPULSE_LOG_FORMAT"], mask_all_keys)
     if is_foreign():
         raise ForeignSecretError
     Worker().run()

@@ -105,6 +105,8 @@ FRESH = frozenset(
         "settings.save_role",
         "settings.remove",
         "settings.add_invitation",
+        "settings.revoke_invitation",
+        "settings.add_workspace",
         "settings.delete",
         "account.delete",
         "channel.add",

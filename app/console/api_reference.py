@@ -8,6 +8,7 @@ from typing import Any
 
 from app.api.open_addresses import TAG
 from app.api.openapi import build_document
+from app.api.other_monitors import TAG as OTHERS
 from app.clock import now
 from app.problems import PROBLEMS, Problem
 
@@ -62,12 +63,13 @@ class Endpoint:
 
     @property
     def needs_key(self) -> bool:
-        return self.tag != TAG
+        return self.tag not in (TAG, OTHERS)
 
 
 @cache
-def list_endpoints() -> tuple[Endpoint, ...]:
-    document = build_document()
+def list_endpoints(*, has_others: bool = False) -> tuple[Endpoint, ...]:
+    """`has_others`: with the addresses of other monitors, as for `build_document`."""
+    document = build_document(has_others=has_others)
     return tuple(
         _read_endpoint(document, path, method, operation)
         for path, operations in document["paths"].items()
@@ -76,9 +78,10 @@ def list_endpoints() -> tuple[Endpoint, ...]:
 
 
 @cache
-def list_tags() -> dict[str, str]:
+def list_tags(*, has_others: bool = False) -> dict[str, str]:
     """What the document says of each group of endpoints, by its name."""
-    return {tag["name"]: tag["description"] for tag in build_document()["tags"]}
+    tags = build_document(has_others=has_others)["tags"]
+    return {tag["name"]: tag["description"] for tag in tags}
 
 
 def list_shared_refusals() -> tuple[Problem, ...]:

@@ -5,10 +5,12 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, abort, current_app, render_template, request
 
+from app.clock import now
 from app.console.guards import signed_in_user
 from app.console.origins import read_origin
 from app.doctor.channel_health import check_mail_server
 from app.doctor.checks import CHECKS, examine
+from app.doctor.database_health import MOST_CLOCK_DIFFERENCE
 from app.doctor.findings import Finding
 from app.trusted_proxies import SETTING, read_address, read_proxies
 from app.workspaces.people import is_instance_owner
@@ -44,6 +46,9 @@ def _show_page(is_whole: bool) -> str:
         findings=sorted(findings, key=lambda finding: order.index(finding.state)),
         tones=TONES,
         trouble=sum(finding.state != "ok" for finding in findings),
+        clock_name="this request: clock",
+        moment=now(),
+        most_apart=round(MOST_CLOCK_DIFFERENCE.total_seconds()),
         is_whole=is_whole,
     )
 

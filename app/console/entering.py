@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from flask import redirect, render_template, request, session
+from flask import flash, redirect, render_template, request, session
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user
 
@@ -72,6 +72,16 @@ def enter(user: User, by: str = "password", proven: timedelta | None = SIGNED_IN
     session.permanent = True
     know_browser(user)
     login_user(start_session(user, request.remote_addr, request.user_agent.string, by, proven))
+
+
+def tell_lost(user: User, by: str) -> None:
+    """At the first sign-in by somebody else's word, what has opened the account before."""
+    if user.has_lost:
+        flash(
+            f"Your account is linked to {by} from now on. What opened it before is over: "
+            f"{user.has_lost}.",
+            "warning",
+        )
 
 
 def go_on(target: str, kept: KeptForm | None) -> ResponseReturnValue:

@@ -13,6 +13,7 @@ from app.clock import now
 from app.console import event_rows, problem_rows, run_rows
 from app.console.event_filter import read_filter
 from app.console.guards import current_workspace, visible_workspace_ids
+from app.console.hidden import sift
 from app.console.list_files import FORMATS, Row
 from app.console.problem_groups import ProblemFilter
 from app.console.run_filter import RunFilter
@@ -28,7 +29,7 @@ blueprint = Blueprint("exports", __name__)
 @blueprint.get("/events/export.jsonl", defaults={"form": "jsonl"})
 def export_events(form: str) -> ResponseReturnValue:
     scope = visible_workspace_ids()
-    wanted = read_filter(request.args, current_workspace().id)
+    wanted = sift(read_filter(request.args, current_workspace().id))
     if wanted.errors:
         return _lead_back("live_log.show_events", wanted)
     rows = event_rows.read_rows(scope, wanted)
@@ -39,7 +40,7 @@ def export_events(form: str) -> ResponseReturnValue:
 @blueprint.get("/runs/export.jsonl", defaults={"form": "jsonl"})
 def export_runs(form: str) -> ResponseReturnValue:
     workspace_id = current_workspace().id
-    wanted = RunFilter.read(request.args, workspace_id)
+    wanted = sift(RunFilter.read(request.args, workspace_id))
     if wanted.errors:
         return _lead_back("runs.show_runs", wanted)
     rows = run_rows.read_rows(workspace_id, wanted)

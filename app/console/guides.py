@@ -18,7 +18,7 @@ class Guide(NamedTuple):
         return FILES_ELSEWHERE.get(self.name, ROOT / "docs" / f"{self.name}.md")
 
 
-FILES_ELSEWHERE = {"security": ROOT / "SECURITY.md"}
+FILES_ELSEWHERE = {"changelog": ROOT / "CHANGELOG.md", "security": ROOT / "SECURITY.md"}
 
 SECTIONS = {
     "Get started": (
@@ -45,7 +45,8 @@ SECTIONS = {
         Guide("deployment", "Deployment", "Containers, systemd, proxies"),
         Guide("monitoring", "Monitoring", "Probes, metrics, log lines"),
         Guide("backup", "Backup and restore", "Each day, and a rehearsal"),
-        Guide("upgrading", "Upgrading", "Four steps, and the way back"),
+        Guide("upgrading", "Upgrading", "Five steps, and the way back"),
+        Guide("changelog", "Release notes", "What is new in each version"),
         Guide("retention", "Retention", "What is kept how long"),
         Guide("scaling", "Scaling", "Several machines, sizing, replicas"),
         Guide("moving-to-postgresql", "To PostgreSQL", "From SQLite, with one command"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, abort
 
-from app.api.openapi import ABOUT
+from app.api.openapi import ABOUT, serves_others
 from app.console.api_reference import (
     Endpoint,
     Field,
@@ -99,10 +99,14 @@ def _list_api(base_url: str) -> Iterator[str]:
     ]
     lines += [
         f"- [{each.summary}]({base_url}/docs/api.md#{each.id}): `{each.method} {each.path}`"
-        for each in list_endpoints()
+        for each in _list_served()
         if each.method == "POST" or each.tag == "Reading"
     ]
     yield "\n".join(lines)
+
+
+def _list_served() -> tuple[Endpoint, ...]:
+    return list_endpoints(has_others=serves_others())
 
 
 def _link_documents(base_url: str, names: tuple[str, ...]) -> Iterator[str]:
@@ -115,9 +119,10 @@ def _link_documents(base_url: str, names: tuple[str, ...]) -> Iterator[str]:
 def write_reference(base_url: str) -> Iterator[str]:
     """The API reference, from what the page of it is drawn from."""
     yield from ("# API reference", "", ABOUT, "")
-    yield from (f"- {tag}: {about}" for tag, about in list_tags().items())
+    about = list_tags(has_others=serves_others())
+    yield from (f"- {tag}: {text}" for tag, text in about.items())
     yield ""
-    for endpoint in list_endpoints():
+    for endpoint in _list_served():
         yield from _write_endpoint(base_url, endpoint)
     yield from ("## Refusals", "")
     codes = {row.code: None for each in list_endpoints() for row in each.refusals}

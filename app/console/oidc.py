@@ -1,10 +1,10 @@
 """Signing in by the provider of the settings: the way there, and the way back."""
 
-from flask import Blueprint, abort, flash, redirect, render_template, request
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from app.console.entering import enter
+from app.console.entering import enter, tell_lost
 from app.console.guards import signed_in_user
 from app.console.known_browsers import set_browser_cookie
 from app.errors import answer_page
@@ -57,7 +57,8 @@ def come_back() -> ResponseReturnValue:
     tries = [of_provider(request.remote_addr or "unknown")]
     wait = take(tries)
     if wait:
-        page = answer_page(429, "Too many tries", f"Wait {wait} s, then sign in again.")
+        text, way = f"Wait {wait} s, then sign in again.", url_for("sign_in.show_sign_in")
+        page = answer_page(429, "Too many tries", text, way, "Back to signing in")
         page.headers["Retry-After"] = str(wait)
         return page
     claimed = ""
@@ -78,12 +79,7 @@ def come_back() -> ResponseReturnValue:
         raise
     give_back(tries)
     enter(user, provider_name(), arrival.proven)
-    if user.has_lost:
-        flash(
-            f"Your account is linked to {provider_name()} from now on. What opened it before is "
-            f"over: {user.has_lost}.",
-            "warning",
-        )
+    tell_lost(user, provider_name())
     return redirect(target, 303)
 
 

@@ -63,7 +63,11 @@ def check_host() -> None:
         "X-Forwarded-Host and name the proxy's address in FLOWPULSE_TRUSTED_PROXIES. If the "
         "server has moved, change FLOWPULSE_PUBLIC_URL."
     )
-    abort(answer_page(421, "FlowPulse has another address", text, home=f"{public}/"))
+    abort(
+        answer_page(
+            421, "FlowPulse has another address", text, home=f"{public}/", to="Open FlowPulse"
+        )
+    )
 
 
 def check_origin() -> None:

@@ -2,8 +2,9 @@
 
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from markupsafe import Markup, escape
@@ -17,6 +18,9 @@ _FILE = re.compile(r"\[([\w.@-]+)\]\(((?:\.\./[\w-]+/)?\1)\)")
 _INLINE = re.compile(
     r"`([^`]+)`|\*\*([^*]+)\*\*|\[([^\]]+)\]\(([^)]+)\)|(?<![\w*])\*([^*\s][^*]*)\*(?![\w*])"
 )
+_REFERENCE = re.compile(r"\[[^\]]+\]: \S+$")
+"""Where a name in brackets leads in the repository, told on a line of its own."""
+_REFERRED = re.compile(r"\[([^\]]+)\](?!\()")
 _NOT_AN_ID = re.compile(r"[^a-z0-9]+")
 Resolve = Callable[[str], str | None]
 
@@ -38,10 +42,13 @@ class Block:
     language: str = ""
     items: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    number: int = 0
+    """How many headings with the same words there are before it."""
 
     @property
     def anchor(self) -> str:
-        return _NOT_AN_ID.sub("-", self.text.lower()).strip("-")
+        name = _NOT_AN_ID.sub("-", self.text.lower()).strip("-")
+        return f"{name}-{self.number}" if self.number else name
 
 
 class Document(NamedTuple):
@@ -57,7 +64,18 @@ def read_document(text: str) -> Document:
     title, lead, *blocks = [*_read_blocks(text.splitlines()), Block(""), Block("")]
     if (title.kind, title.level, lead.kind) != ("heading", 1, "text"):
         raise ProseError("A document begins with a title and a paragraph.")
-    return Document(title.text, lead.text, tuple(_without_empty(blocks[:-2])))
+    return Document(title.text, lead.text, tuple(_tell_apart(_without_empty(blocks[:-2]))))
+
+
+def _tell_apart(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Each heading has an anchor of its own."""
+    seen: Counter[str] = Counter()
+    for block in blocks:
+        if block.kind == "heading":
+            yield replace(block, number=seen[block.anchor])
+            seen[block.anchor] += 1
+        else:
+            yield block
 
 
 def _without_empty(blocks: Sequence[Block]) -> Iterator[Block]:
@@ -97,7 +115,7 @@ def _draw_piece(found: re.Match[str], resolve: Resolve) -> Markup:
 
 
 def _read_blocks(lines: Sequence[str]) -> list[Block]:
-    """What is HTML, pictures and comments, is left out."""
+    """What is HTML, pictures and comments, is left out; so are references."""
     blocks: list[Block] = []
     place = 0
     while place < len(lines):
@@ -115,7 +133,7 @@ def _read_blocks(lines: Sequence[str]) -> list[Block]:
             place = end
         elif lines[place].strip():
             end = _find_next(lines, place)
-            if not lines[place].startswith("<"):
+            if not (lines[place].startswith("<") or _REFERENCE.match(lines[place])):
                 blocks.append(_read_block(lines[place:end]))
             place = end
         else:
@@ -152,7 +170,7 @@ def _find_end(lines: Sequence[str], start: int) -> int:
 def _read_block(lines: Sequence[str]) -> Block:
     joined = " ".join(line.strip() for line in lines)
     if heading := _HEADING.fullmatch(joined):
-        return Block("heading", heading[2], level=len(heading[1]))
+        return Block("heading", _REFERRED.sub(r"\1", heading[2]), level=len(heading[1]))
     if item := _ITEM.match(lines[0]):
         items = tuple(_read_items(lines))
         if item[1] == "- ":

@@ -3,7 +3,7 @@
 from flask import request, session
 from flask_login import current_user
 
-from app.console.entering import enter
+from app.console.entering import enter, tell_lost
 from app.console.reader import BY_PROXY
 from app.problems import ProblemError
 from app.trusted_proxies import USER
@@ -38,6 +38,7 @@ def enter_by_proxy(*, by_itself: bool = True) -> bool:
         return False
     user = let_in(Vouched(email, BY))
     enter(user, "a proxy", None)
+    tell_lost(user, BY)
     session[BY_PROXY] = True
     return True
 

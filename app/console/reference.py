@@ -1,11 +1,14 @@
 """The API reference: each endpoint with its fields, an example, its refusals, a form to try it."""
 
-from typing import Any
+from collections.abc import Iterable
 
 from flask import Blueprint, current_app, render_template
 
+from app.api.openapi import serves_others
+from app.api.other_monitors import TAG as OTHERS
 from app.config import SETTINGS
 from app.console.api_reference import (
+    Endpoint,
     curl_request,
     example_body,
     list_endpoints,
@@ -39,10 +42,11 @@ protect_reading(blueprint)
 @blueprint.get("/docs")
 def show_reference() -> str:
     slug = first_slug(current_workspace().id) if is_reader() else None
+    has_others = serves_others()
     return render_template(
         "console/reference.html",
-        groups=group_endpoints(),
-        about=list_tags(),
+        groups=group_endpoints(list_endpoints(has_others=has_others)),
+        about=list_tags(has_others=has_others),
         base_url=public_url(),
         slug=slug,
         bodies={each.id: example_body(each, slug or STAND_IN_SLUG) for each in list_endpoints()},
@@ -56,11 +60,11 @@ def show_reference() -> str:
     )
 
 
-def group_endpoints() -> dict[str, list[Any]]:
+def group_endpoints(endpoints: Iterable[Endpoint]) -> dict[str, list[Endpoint]]:
     """By their tag, in the document's order; a ping by GET is the same as one by POST."""
-    groups: dict[str, list[Any]] = {}
-    for endpoint in list_endpoints():
-        if endpoint.tag == "Pings" and endpoint.method == "GET":
+    groups: dict[str, list[Endpoint]] = {}
+    for endpoint in endpoints:
+        if endpoint.tag in ("Pings", OTHERS) and endpoint.method == "GET":
             continue
         groups.setdefault(endpoint.tag, []).append(endpoint)
     return groups

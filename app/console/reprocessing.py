@@ -222,7 +222,8 @@ def told_by(event: Event) -> tuple[EventKind, bytes]:
         reference = event.reference or ""
         return read_foreign_report(event.path, reference, event.body, event.received_at)
     if event.kind in PINGS:
-        return read_report(event.path, event.body, event.public_id, event.received_at)
+        known = event.workflow.public_id if event.workflow else None
+        return read_report(event.path, event.body, event.public_id, event.received_at, known)
     return EVENT_KINDS[event.kind or ""], event.body
 
 

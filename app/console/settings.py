@@ -12,6 +12,7 @@ from app.console.guards import (
     may,
     signed_in_user,
 )
+from app.console.hidden import may_reveal
 from app.console.instance import describe_instance, find_oldest
 from app.console.paging import Paged, page_argument
 from app.links import public_url_for, start_page
@@ -204,5 +205,6 @@ def _show_page(errors: dict[str, list[str]]) -> str:
         role_choices=[(role, role) for role in roles],
         role_hints=ROLE_HINTS,
         instance=describe_instance() if is_instance_owner(signed_in_user()) else None,
+        may_reveal=may_reveal(),
         errors=errors,
     )

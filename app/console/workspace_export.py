@@ -11,11 +11,16 @@ from app.archives.growing import begin_archive
 from app.archives.layout import ArchiveError
 from app.clock import now
 from app.console.guards import current_workspace
+from app.console.hidden import may_reveal
 from app.extensions import db, writing
 from app.models import Workspace
 from app.workspaces.audit import note
 
 MOST_OF_NAME = 60
+NOT_SHOWN = (
+    "What was sent would be in it unmasked, and FLOWPULSE_REVEAL_ROLE has nobody of your role see "
+    "that. Whoever runs the server exports it by the command line."
+)
 
 blueprint = Blueprint("workspace_export", __name__)
 
@@ -23,6 +28,8 @@ blueprint = Blueprint("workspace_export", __name__)
 @blueprint.post("/settings/export")
 def export() -> ResponseReturnValue:
     """What can't be noted is not handed out, and what can't be begun is not noted."""
+    if not may_reveal():
+        abort(403, NOT_SHOWN)
     workspace = current_workspace()
     workspace_id = workspace.id
     name = slugify(workspace.name, max_length=MOST_OF_NAME) or "workspace"

@@ -12,7 +12,7 @@ from app.doctor.moves import why_not_to_start
 from app.doctor.replica import MOST_BEHIND_SECONDS, describe_replica
 from app.doctor.revision import ALL, NEWEST, find_in_database
 from app.extensions import db, is_sqlite
-from app.invocation import shell_command
+from app.invocation import START, shell_command
 from app.models import Event, WorkerHeartbeat, of_state
 from app.problems import PROBLEMS
 from app.processing.clock_jumps import paused_until
@@ -29,7 +29,7 @@ MOST_CLOCK_DIFFERENCE = timedelta(seconds=30)
 NEVER_BEFORE = datetime.fromisoformat("2025-01-01T00:00:00Z")
 MUCH_WITHOUT_LIMIT = 10_000 * MEGABYTE
 MUCH_TOO_LARGE = 1.1
-START_WORKER = f"Start it: `make run`, or {shell_command('worker')}"
+START_WORKER = f"Start it: `{START}`, or {shell_command('worker')}"
 
 
 def check_connection() -> Finding:
@@ -105,8 +105,11 @@ def check_partitions() -> Finding:
 
 
 def check_clock() -> Finding:
-    """The clock against a fixed day, the database's clock, and the newest event."""
+    """The clock against a fixed day, the newest event and, where it has one of its own, the
+    database's. With SQLite nothing tells of a clock that is behind: the doctor's page asks the
+    browser's."""
     name, moment = "clock", now()
+    beside = "the newest event; SQLite has no clock of its own, the doctor's page asks a browser's"
     fix = "Set the clock, best by NTP."
     if moment < NEVER_BEFORE:
         return Finding(name, "fail", f"This machine says it is {moment:%Y-%m-%d}.", fix)
@@ -115,11 +118,13 @@ def check_clock() -> Finding:
         if apart > MOST_CLOCK_DIFFERENCE:
             message = f"The database's clock is {apart.total_seconds():.0f} s away from ours."
             return Finding(name, "warn", message, fix)
+        beside = "the database's clock and the newest event"
     newest = db.session.scalar(select(Event.received_at).order_by(Event.id.desc()).limit(1))
     if newest and newest - moment > MOST_CLOCK_DIFFERENCE:
         message = f"The newest event is from {newest:%Y-%m-%d %H:%M:%SZ}, which lies ahead."
         return Finding(name, "warn", message, fix)
-    return Finding(name, "ok", f"It is {moment:%Y-%m-%d %H:%M:%SZ}.")
+    message = f"It is {moment:%Y-%m-%d %H:%M:%SZ}, by this machine's clock. Compared with {beside}."
+    return Finding(name, "ok", message)
 
 
 def check_retention() -> Finding:

@@ -11,7 +11,7 @@ from app.doctor.database_disk import look_at_disk
 from app.doctor.findings import Finding
 from app.doctor.revision import NEWEST
 from app.extensions import db, is_sqlite
-from app.invocation import shell_command
+from app.invocation import START, shell_command
 from app.models import WorkerHeartbeat
 from app.outages import was_disk_full
 from app.processing.downtimes import SURE_FOR
@@ -86,7 +86,7 @@ def _check_secret_key() -> Iterator[Finding]:
 def _check_worker() -> Iterator[Finding]:
     """Any machine's. One that ends takes its row away; one that was killed is missed soon."""
     seen_at = db.session.scalar(select(func.max(WorkerHeartbeat.seen_at)))
-    fix = f"Start it: `make run`, or {shell_command('worker')}. Events are kept meanwhile."
+    fix = f"Start it: `{START}`, or {shell_command('worker')}. Events are kept meanwhile."
     if seen_at is None:
         yield Finding("worker", "fail", "None is running.", fix)
         return

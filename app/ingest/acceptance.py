@@ -3,6 +3,7 @@
 import hashlib
 from typing import Any
 
+from app.address_secrets import mask_addresses
 from app.answers import dump
 from app.disguised_keys import mask_all_keys
 from app.ingest.body import ReadBody, read_object
@@ -31,9 +32,7 @@ def refuse_encoding(intake: Intake) -> None:
         )
 
 
-def read_claim(
-    intake: Intake, workspace_id: int, kind: EventKind, raw: bytes
-) -> IdempotentClaim | None:
+def read_claim(intake: Intake, workspace_id: int, kind: str, raw: bytes) -> IdempotentClaim | None:
     """The Idempotency-Key of the request, if it has a good one."""
     key = intake.environ.get("HTTP_IDEMPOTENCY_KEY", "").strip()
     if not key or len(key) > MAX_IDEMPOTENCY_KEY:
@@ -42,10 +41,10 @@ def read_claim(
 
 
 def make_claim(
-    intake: Intake, workspace_id: int, key: str, kind: EventKind, raw: bytes
+    intake: Intake, workspace_id: int, key: str, kind: str, raw: bytes
 ) -> IdempotentClaim:
     """A claim whose answer is yet to come."""
-    request_hash = hashlib.sha256(kind.name.encode() + b"\n" + raw).hexdigest()
+    request_hash = hashlib.sha256(kind.encode() + b"\n" + raw).hexdigest()
     if mask_all_keys(key) != key:  # It must not be stored, and tells requests apart all the same.
         key = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
     return IdempotentClaim(workspace_id, key, request_hash, "", intake.received_at)
@@ -185,9 +184,13 @@ def _write_payload(fields: dict[str, Any]) -> str:
     """The fields as JSON without any key; what tells executions apart is never altered on a mere
     likeness."""
     payload = dump(fields)
-    if "fp_" not in payload:
+    if "fp_" not in payload and mask_addresses(payload) == payload:
         return payload
-    texts = {name: mask_keys(dump(fields[name])) for name in _FREE_TEXTS if name in fields}
+    texts = {
+        name: mask_addresses(mask_keys(dump(fields[name])))
+        for name in _FREE_TEXTS
+        if name in fields
+    }
     others = {name: value for name, value in fields.items() if name not in texts}
     members = [mask_whole_keys(dump(others))[1:-1], *(f'"{n}":{t}' for n, t in texts.items())]
     return "{" + ",".join(filter(None, members)) + "}"

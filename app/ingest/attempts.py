@@ -122,9 +122,9 @@ def _accept(attempt: Attempt, intake: Intake) -> Outcome:
     service = ingest_service()
     _refuse_unreadable(attempt, intake)
     kind, raw, workspace_id = attempt.kind, attempt.body, attempt.workspace_id
-    claim = read_claim(intake, workspace_id, kind, raw)
+    claim = read_claim(intake, workspace_id, kind.name, raw)
     if claim is None and attempt.idempotency_key:
-        claim = make_claim(intake, workspace_id, attempt.idempotency_key, kind, raw)
+        claim = make_claim(intake, workspace_id, attempt.idempotency_key, kind.name, raw)
     answer, is_repeat = take_in(service, intake, kind, raw, claim, attempt.workflows)
     return Outcome(answer["event_id"], is_repeat=is_repeat)
 

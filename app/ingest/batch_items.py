@@ -112,7 +112,7 @@ def _read_event(
         item.intake.environ["HTTP_IDEMPOTENCY_KEY"] = key
         item.intake.headers = add_idempotency_key(item.intake.headers or "[]", key)
         workspace_id = whole.api_key.workspace_id if whole.api_key else 0
-        item.claim = make_claim(item.intake, workspace_id, key, item.kind, item.intake.body)
+        item.claim = make_claim(item.intake, workspace_id, key, item.kind.name, item.intake.body)
 
 
 def _speak_of_event(problem: ProblemError) -> ProblemError:

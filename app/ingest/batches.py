@@ -18,6 +18,7 @@ from app.ingest.service import IngestService, ingest_service
 from app.ingest.together import Entry
 from app.problem_documents import problem_document
 from app.problems import ProblemError
+from app.request_log import TOLD
 
 MULTI_STATUS = 207
 
@@ -114,10 +115,19 @@ def _answer(items: Sequence[Item], most_stored: int) -> Response:
         room -= item.problem is not None
     refused = [item.problem for item in items if item.problem]
     answer = {"accepted": len(items) - len(refused), "refused": len(refused), "events": entries}
+    told = request.environ[TOLD] = _list_told(answer)
     if len(refused) == len(items):
         document = _describe_refused(refused)
+        told["code"] = document["code"]
         return JsonAnswer(document | answer, document["status"], PROBLEM_JSON, {})
     return JsonAnswer(answer, MULTI_STATUS if refused else ACCEPTED, JSON, {})
+
+
+def _list_told(answer: dict[str, Any]) -> dict[str, Any]:
+    """For the line of the request: how many, and the first and last of the ids in the answer."""
+    told = {name: answer[name] for name in ("accepted", "refused")}
+    ids = [entry["event_id"] for entry in answer["events"] if "event_id" in entry]
+    return told | ({"event_id": ids[0], "last_event_id": ids[-1]} if ids else {})
 
 
 def _describe_refused(problems: Sequence[ProblemError]) -> dict[str, Any]:

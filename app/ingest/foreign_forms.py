@@ -24,6 +24,9 @@ MOST_KUMA_MS = 100_000_000_000
 """Uptime Kuma takes no longer ping."""
 UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 UUID_LENGTH = 36
+WRONG_RID = "invalid uuid format: rid has to be a UUID, as `uuidgen` prints it."
+WRONG_STATUS = f"invalid url format: an exit status goes from 0 to {MOST_STATUS}."
+WRONG_STATE = "unknown state: send run, complete, ok or fail."
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)", re.IGNORECASE | re.ASCII)
 _STATUS = re.compile(r"\d{1,3}", re.ASCII)
 _PLAIN = "text/plain; charset=utf-8"
@@ -51,12 +54,14 @@ class Told:
 class Form:
     """How a monitor's senders are understood and answered.
 
-    `read` takes the last part of the address and its parameters, and raises ProblemError.
+    `read` takes the last part of the address and its parameters, and raises ProblemError; `say` is
+    what the body of a refusal says.
     """
 
     read: Callable[[str, Parameters], Told]
     accept: Callable[[], Response]
     refuse: Callable[[ProblemError, Headers], Response]
+    say: Callable[[ProblemError], Any]
 
 
 # --- Healthchecks -------------------------------------------------------------------------------
@@ -66,17 +71,13 @@ def _read_healthchecks(signal: str, parameters: Parameters) -> Told:
     told = None if signal == "log" else _read_signal(signal)
     execution = parameters.get("rid")
     if execution is not None and not UUID.fullmatch(execution):
-        raise ProblemError(
-            "bad_request", "invalid uuid format: rid has to be a UUID, as `uuidgen` prints it."
-        )
+        raise ProblemError("bad_request", WRONG_RID)
     return Told(told, execution.lower() if execution else None)
 
 
 def _read_signal(text: str) -> Signal:
     if text.isascii() and text.isdigit() and int(text[:9]) > MOST_STATUS:
-        raise ProblemError(
-            "bad_request", f"invalid url format: an exit status goes from 0 to {MOST_STATUS}."
-        )
+        raise ProblemError("bad_request", WRONG_STATUS)
     return read_signal(text)
 
 
@@ -88,11 +89,14 @@ def _accept_text() -> Response:
     return answer
 
 
-def _refuse_as_text(problem: ProblemError, headers: Headers) -> Response:
+def _say_as_text(problem: ProblemError) -> str:
     """Its words: `not found` for whatever is not there; the log says which it was."""
     words = {404: "not found", 429: "rate limited", 400: problem.detail.partition(":")[0]}
-    text = words.get(problem.status, problem.problem.title)
-    answer = Response(text, problem.status, content_type=_PLAIN)
+    return words.get(problem.status, problem.problem.title)
+
+
+def _refuse_as_text(problem: ProblemError, headers: Headers) -> Response:
+    answer = Response(_say_as_text(problem), problem.status, content_type=_PLAIN)
     answer.headers.update({**API_HEADERS, **headers})
     answer.headers["Access-Control-Allow-Origin"] = "*"
     return answer
@@ -109,10 +113,14 @@ def _read_kuma(_: str, parameters: Parameters) -> Told:
         message = ""  # What it sends where nobody wrote anything.
     taken = _read_number(parameters.get("ping"))
     if taken is not None and not 0 <= taken <= MOST_KUMA_MS:
-        message = f"ping is {taken:g}; it goes from 0 to {MOST_KUMA_MS} ms."
-        errors = [FieldError("ping", "out_of_range", message, received=parameters["ping"])]
+        message, given = say_wrong_ping(taken), parameters["ping"]
+        errors = [FieldError("ping", "out_of_range", message, received=given)]
         raise ProblemError("validation_failed", errors=errors)
     return Told(told, None, message, {} if not taken else {"duration_ms": taken})
+
+
+def say_wrong_ping(ms: float) -> str:
+    return f"ping is {ms:g}; it goes from 0 to {MOST_KUMA_MS} ms."
 
 
 def _read_number(text: str | None) -> float | None:
@@ -126,22 +134,26 @@ def _accept_kuma() -> Response:
     return JsonAnswer({"ok": True}, 200, JSON, {})
 
 
-def _refuse_kuma(problem: ProblemError, headers: Headers) -> Response:
+def _say_as_kuma(problem: ProblemError) -> dict[str, Any]:
     words = {404: "Monitor not found or not active."}
-    message = words.get(problem.status, problem.detail)
-    return JsonAnswer({"ok": False, "msg": message}, problem.status, JSON, headers)
+    return {"ok": False, "msg": words.get(problem.status, problem.detail)}
+
+
+def _refuse_kuma(problem: ProblemError, headers: Headers) -> Response:
+    return JsonAnswer(_say_as_kuma(problem), problem.status, JSON, headers)
 
 
 # --- Cronitor -----------------------------------------------------------------------------------
 
-_STATES = {"run": _RUN, "complete": _UP, "ok": _UP, "fail": _DOWN, "": _UP}
+STATES = {"run": _RUN, "complete": _UP, "ok": _UP, "fail": _DOWN, "": _UP}
+"""What `state` may be."""
 
 
 def _read_cronitor(_: str, parameters: Parameters) -> Told:
     """Without a state it is a heartbeat."""
-    told = _STATES.get(parameters.get("state", ""))
+    told = STATES.get(parameters.get("state", ""))
     if told is None:
-        raise ProblemError("bad_request", "unknown state: send run, complete, ok or fail.")
+        raise ProblemError("bad_request", WRONG_STATE)
     status = parameters.get("status_code", "")
     if told is not _RUN and _STATUS.fullmatch(status) and int(status) <= MOST_STATUS:
         told = Signal(told.kind, told.event, int(status))
@@ -152,6 +164,6 @@ def _read_cronitor(_: str, parameters: Parameters) -> Told:
     return Told(told, series, parameters.get("message"), {} if told is _RUN else fields)
 
 
-HEALTHCHECKS = Form(_read_healthchecks, _accept_text, _refuse_as_text)
-UPTIME_KUMA = Form(_read_kuma, _accept_kuma, _refuse_kuma)
-CRONITOR = Form(_read_cronitor, _accept_text, _refuse_as_text)
+HEALTHCHECKS = Form(_read_healthchecks, _accept_text, _refuse_as_text, _say_as_text)
+UPTIME_KUMA = Form(_read_kuma, _accept_kuma, _refuse_kuma, _say_as_kuma)
+CRONITOR = Form(_read_cronitor, _accept_text, _refuse_as_text, _say_as_text)

@@ -14,7 +14,7 @@ from werkzeug.routing import BaseConverter
 
 from app.answers import dump
 from app.identifiers import is_id
-from app.ingest.acceptance import find_first_answer, read_claim, take_in
+from app.ingest.acceptance import check_headers, find_first_answer, read_claim, take_in
 from app.ingest.body import ReadBody
 from app.ingest.foreign_forms import (
     CRONITOR,
@@ -35,7 +35,7 @@ from app.ingest.pings import (
     read_message,
     write_members,
 )
-from app.ingest.records import KnownKey, KnownWorkflow
+from app.ingest.records import IdempotentClaim, KnownKey, KnownWorkflow
 from app.ingest.references import find_workflow, read_allowed, require_allowed
 from app.ingest.schemas import EventKind
 from app.ingest.secret_addresses import hide_secret, require_address
@@ -43,10 +43,13 @@ from app.ingest.service import IngestService, ingest_service
 from app.keys import fold_address
 from app.models import SLUG_LENGTH
 from app.problems import ProblemError
+from app.request_log import TOLD
 
 REFUSAL = "flowpulse.refusal"
 """Where the errors' door finds, in the environ, how a sender is refused in its own terms."""
 METHODS = ("GET", "HEAD", "POST")
+UUID_AT_ROOT = "[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
+PING_KEY_AT_ROOT = "[0-9A-Za-z_-]{22}"
 _STORED = re.compile(r"(?P<form>/api/push|/p|/ping|)/(?P<secret>[^/*]+\*+)(?P<rest>(?:/[^/]*)*)$")
 """An address as the log keeps it."""
 _STORED_FORMS = {"/api/push": UPTIME_KUMA, "/p": CRONITOR}
@@ -64,13 +67,13 @@ class _ForeignIntake(Intake):
 class _UuidConverter(BaseConverter):
     """A check's address at hc-ping.com stands at the root."""
 
-    regex = "[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
+    regex = UUID_AT_ROOT
 
 
 class _PingKeyConverter(BaseConverter):
     """So does a ping key there: 16 bytes in base64."""
 
-    regex = "[0-9A-Za-z_-]{22}"
+    regex = PING_KEY_AT_ROOT
 
 
 def ping_healthchecks(first: str, second: str = "", third: str = "") -> Response:
@@ -105,10 +108,17 @@ def _accept(form: Form, secret: str, slug: str | None, signal: str = "") -> Resp
         raise
     told = _read_told(service, intake, form, slug, signal)
     raw = _read_said(service, intake, told)
-    if told.signal is None:
-        _keep_text(service, intake, key, raw)
+    kind = told.signal.event.name if told.signal else LOG
+    address = f"{request.path}?{request.query_string.decode('latin-1')}\n".encode()
+    claim = read_claim(intake, key.workspace_id, kind, address + raw[:MESSAGE_BYTES])
+    first = find_first_answer(service, claim)
+    if first:
+        event_id = str(first["event_id"])
+    elif told.signal is None:
+        event_id = _keep_text(service, intake, key, raw, claim)
     else:
-        _take_run(service, intake, key, told, told.signal, raw)
+        event_id = _take_run(service, intake, key, told, told.signal, raw, claim)
+    environ[TOLD] = {"event_id": event_id}
     return form.accept()
 
 
@@ -141,21 +151,28 @@ def _take_run(
     told: Told,
     signal: Signal,
     raw: bytes,
-) -> None:
-    address = f"{request.path}?{request.query_string.decode('latin-1')}\n".encode()
-    claim = read_claim(intake, key.workspace_id, signal.event, address + raw[:MESSAGE_BYTES])
-    if find_first_answer(service, claim):
-        return
+    claim: IdempotentClaim | None,
+) -> str:
+    """The id of its event."""
     named = intake.members
     workflow = find_workflow(service.store, key.workspace_id, named, [])
     execution = told.execution or find_execution(service, intake, signal, workflow)
     members = {**named, **write_members(signal, execution, raw, intake.received_at), **told.fields}
     body = ReadBody(members, [], odd_characters=may_hold_nul(request.query_string))
-    take_in(service, intake, signal.event, body, claim)
+    return str(take_in(service, intake, signal.event, body, claim)[0]["event_id"])
 
 
-def _keep_text(service: IngestService, intake: Intake, key: KnownKey, raw: bytes) -> None:
-    """In the log, as an event that nobody has to work on: it tells of no run."""
+def _keep_text(
+    service: IngestService,
+    intake: Intake,
+    key: KnownKey,
+    raw: bytes,
+    claim: IdempotentClaim | None,
+) -> str:
+    """In the log, as an event that nobody has to work on: it tells of no run. Its id."""
+    wrong = check_headers(intake)
+    if wrong:
+        raise ProblemError("validation_failed", errors=wrong)
     workflow = find_workflow(service.store, key.workspace_id, intake.members, [])
     require_allowed(key, workflow, intake.members)
     event = intake.as_event(
@@ -164,7 +181,9 @@ def _keep_text(service: IngestService, intake: Intake, key: KnownKey, raw: bytes
         workflow_id=workflow.id,
         payload=dump({"metadata": {"message": read_message(raw)}}),
     )
-    service.recorder.record(event, None)
+    answer = dump({"event_id": intake.event_id, "status": "accepted"})
+    service.recorder.record(event, claim._replace(answer=answer) if claim else None)
+    return intake.event_id
 
 
 def _name_workflow(service: IngestService, key: KnownKey, slug: str | None) -> dict[str, str]:

@@ -9,17 +9,16 @@ from typing import IO, Any, Protocol, cast
 from werkzeug.wsgi import get_content_length, get_input_stream
 
 from app.clock import now
-from app.disguised_keys import mask_all_keys, mask_all_keys_in_bytes, mask_disguised
+from app.disguised_keys import mask_all_keys
 from app.identifiers import new_id
+from app.ingest.kept_texts import MAX_STORED_BODY, keep_address, keep_body, keep_id, keep_text
 from app.ingest.platforms import MAX_PLATFORM, guess_platform
 from app.ingest.records import KnownKey, NewEvent
 from app.ingest.remainders import NO_PLACE, Remainder
 from app.ingest.stored_headers import write_headers
-from app.keys import mask_keys_in_address
 from app.problems import ProblemError
 from app.time_limit import TimeIsUp, time_limit
 
-MAX_STORED_BODY = 64 * 1024
 MOST_SKIPPED = 256 * 1024 * 1024
 """Bytes of a body that are read for their sender's sake alone."""
 _CHUNK = 64 * 1024
@@ -246,23 +245,23 @@ class Intake:
             sent_by=attempt.sent_by if attempt else None,
             attempt_of_id=attempt.attempt_of_id if attempt else None,
             method=environ["REQUEST_METHOD"][:20],
-            path=mask_disguised(mask_keys_in_address(address))[:2000],
+            path=keep_address(address)[:2000],
             headers=self.headers or write_headers(environ),
-            body=mask_all_keys_in_bytes(body)[:MAX_STORED_BODY],
+            body=keep_body(body),
             body_size=self._body_size(),
             remote_addr=self.remote_addr[:64] or None,
             user_agent=mask_all_keys(agent)[:255] if agent else None,
             status=status,
             code=code,
-            detail=_clean(detail),
-            errors=_clean(errors),
-            warnings=_clean(warnings),
+            detail=keep_text(detail),
+            errors=keep_text(errors),
+            warnings=keep_text(warnings),
             took_ms=round((time.perf_counter() - self.started) * 1000, 3),
-            reference=_clean(reference),
-            execution_id=_clean(execution_id),
-            correlation_id=_clean(correlation_id),
+            reference=keep_id(reference),
+            execution_id=keep_id(execution_id),
+            correlation_id=keep_id(correlation_id),
             fingerprint=fingerprint,
-            payload=_clean(payload),
+            payload=keep_id(payload),
             next_attempt_at=self.received_at if state == "accepted" else None,
         )
 
@@ -276,11 +275,6 @@ def open_intake(environ: Environ, kind: str | None = None, of: type[Intake] = In
 def current_intake(environ: Environ) -> Intake:
     """The intake that was opened for this request, or else a new one."""
     return environ.get(_IN_ENVIRON) or open_intake(environ)
-
-
-def _clean(text: str | None) -> str | None:
-    """Plain keys are masked already where a text was written."""
-    return mask_disguised(text) if text else text
 
 
 def _take_held(stream: Any) -> bytes:

@@ -1,7 +1,7 @@
 """Rate limits that hold over all processes, and the exact count of what was not stored.
 
-Each process fills its own buckets at memory speed and tells the others through the database; a
-bucket that is nearly empty is nobody's business, so that a quiet server writes nothing.
+Each process fills its own buckets at memory speed and tells the others through the database; what
+hardly anything came to is nobody's business, so that a quiet server writes nothing.
 """
 
 import logging
@@ -21,8 +21,11 @@ from app.problems import FieldError, ProblemError
 SYNC_SECONDS = 0.25
 BURST_FACTOR = 10
 """A key's burst, as a multiple of its rate per second."""
-_SHARED_FROM = 0.25
-"""How full a bucket must be before the other processes are told."""
+SHARED_FROM = 0.1
+"""So much of a burst the processes of a machine together let pass before the others are told."""
+_FORGOTTEN = 0.01
+"""Of a bucket's rate: what may trickle through each process without ever being told. Were it the
+whole rate, as many times that could pass as there are processes."""
 _BATCHES = 4
 """One batch fills a quarter of a second's room in the log, so that it leaves some to others."""
 _AGAIN = "Send it again in {} s."
@@ -59,7 +62,10 @@ class _Bucket:
     updated_at: float = 0.0
 
     def drain(self, at: float) -> None:
-        self.level = max(0.0, self.level - max(0.0, at - self.updated_at) * self.rate)
+        gone = max(0.0, at - self.updated_at) * self.rate
+        self.level = max(0.0, self.level - gone)
+        if self.unshared > 0:  # Below 0 where what was told was given back.
+            self.unshared = max(0.0, self.unshared - gone * _FORGOTTEN)
         self.updated_at = at
 
     def take(self, at: float, count: int = 1) -> float:
@@ -80,14 +86,17 @@ class _Bucket:
         self.level = max(0.0, self.level - 1)
         self.unshared -= 1
 
-    def is_worth_sharing(self) -> bool:
-        return self.unshared > 0 and self.level >= self.burst * _SHARED_FROM
+    def is_worth_sharing(self, part: float) -> bool:
+        """`part`: of the burst, from which on the others are told."""
+        enough = self.burst * part
+        return self.unshared > 0 and (self.level >= enough or self.unshared >= enough)
 
 
 class Limits:
     """The limits of one process; one per app.
 
-    `stored_of_batch`: how many refused events of one batch may be stored.
+    `stored_of_batch`: how many refused events of one batch may be stored. `shared_from`: what part
+    of a burst this process lets pass before the others are told.
     """
 
     def __init__(
@@ -98,7 +107,9 @@ class Limits:
         self._rate: int = settings["FLOWPULSE_RATE_LIMIT"]
         self._failed_keys: int = settings["FLOWPULSE_FAILED_KEY_LIMIT"]
         self._rejected: int = settings["FLOWPULSE_REJECTED_RATE"]
-        self._stored = _share(self._rejected, settings["WEB_CONCURRENCY"])
+        processes: int = settings["WEB_CONCURRENCY"]
+        self.shared_from = SHARED_FROM / processes
+        self._stored = _share(self._rejected, processes)
         self._stored_in = (0, 0)
         self.stored_of_batch = _share(self._stored, _BATCHES)
         self._buckets: dict[str, _Bucket] = {}
@@ -167,7 +178,7 @@ class Limits:
         if bucket is None:
             bucket = self._buckets[name] = _Bucket(rate, burst, updated_at=self._clock())
         wait = bucket.take(self._clock(), count)
-        if bucket.is_worth_sharing():
+        if bucket.is_worth_sharing(self.shared_from):
             self._notify()
         return wait
 
@@ -192,7 +203,7 @@ class Limits:
     def _write(self, counts: Counter[tuple[datetime, int | None, str]]) -> None:
         with self._store.writing(in_order=False) as cursor:
             for name, bucket in sorted(self._buckets.items()):
-                if bucket.is_worth_sharing():
+                if bucket.is_worth_sharing(self.shared_from):
                     self._share(cursor, name, bucket)
             rows = [(*counted, count) for counted, count in counts.items()]
             if rows:

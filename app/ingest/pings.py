@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from flask import Blueprint, Response, request
 
+from app.address_secrets import mask_addresses
 from app.identifiers import is_id
 from app.ingest.acceptance import find_first_answer, read_claim, refuse_encoding, take_in
 from app.ingest.authentication import require_key
@@ -67,19 +68,20 @@ def accept_ping(slug: str, signal: str = "") -> Response:
     """Take one ping in, as if its event had been sent; raises ProblemError where it is refused."""
     service, told = ingest_service(), read_signal(signal)
     intake = open_intake(request.environ, told.kind)
-    intake.members = {"workflow_slug": slug}
+    intake.members = {"workflow_slug": mask_addresses(f"/{slug}")[1:]}
     key = require_key(intake, "ingest", service)
     refuse_encoding(intake)
     raw = intake.read_beginning(MESSAGE_BYTES, service.body_timeout_seconds)
     address = f"{request.path}?{request.query_string.decode('latin-1')}\n".encode()
     said = address + raw[:MESSAGE_BYTES]  # The rest may be there only when it is sent again.
-    claim = read_claim(intake, key.workspace_id, told.event, said)
+    claim = read_claim(intake, key.workspace_id, told.event.name, said)
     first = find_first_answer(service, claim)
     if first:
         return answer_accepted(first, request.environ, replayed=True)
     field, workflow = _find_workflow(service, intake, key.workspace_id, slug)
+    named = slug if workflow else intake.members["workflow_slug"]  # It may be another's secret.
     execution = request.args.get("rid", "") or find_execution(service, intake, told, workflow)
-    members = {field: slug, **write_members(told, execution, raw, intake.received_at)}
+    members = {field: named, **write_members(told, execution, raw, intake.received_at)}
     body = ReadBody(members, [], odd_characters=may_hold_nul(request.query_string))
     answer, is_replayed = take_in(service, intake, told.event, body, claim)
     return answer_accepted(answer, request.environ, replayed=is_replayed)
@@ -116,13 +118,17 @@ def _find_workflow(
     return "workflow_slug", by_slug or (former.workflow if former else None)
 
 
-def read_report(path: str, raw: bytes, event_id: str, at: datetime) -> tuple[EventKind, bytes]:
-    """The report that a stored ping stood for: its kind and its body as JSON.
+def read_report(
+    path: str, raw: bytes, event_id: str, at: datetime, workflow_id: str | None = None
+) -> tuple[EventKind, bytes]:
+    """The report that a stored ping stood for: its kind and its body as JSON. `workflow_id` is its
+    workflow's, where that is known: a slug that looks like a secret is not kept.
 
     Raises ProblemError `not_found` for another address.
     """
     parts = urlsplit(path)
     slug, _, signal = unquote(parts.path.partition("/ping/")[2]).strip("/").partition("/")
+    slug = workflow_id if workflow_id and "*" in slug else slug
     told = read_signal(signal)
     execution = parse_qs(parts.query).get("rid", [None])[0]
     if told.kind == START and not execution:

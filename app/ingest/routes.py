@@ -12,6 +12,7 @@ from app.ingest.authentication import require_key
 from app.ingest.intake import open_intake
 from app.ingest.schemas import EVENT_KINDS, EventKind
 from app.ingest.service import IngestService, ingest_service
+from app.request_log import TOLD
 
 blueprint = Blueprint("ingest", __name__, url_prefix="/api/v1/ingest")
 
@@ -22,14 +23,16 @@ def accept(service: IngestService, kind: EventKind, environ: Environ) -> JsonAns
     key = require_key(intake, "ingest", service)
     refuse_encoding(intake)
     raw = intake.read_body(service.max_body_bytes, service.body_timeout_seconds)
-    claim = read_claim(intake, key.workspace_id, kind, raw)
+    claim = read_claim(intake, key.workspace_id, kind.name, raw)
     answer, is_replayed = take_in(service, intake, kind, raw, claim)
     return answer_accepted(answer, environ, replayed=is_replayed)
 
 
 def answer_accepted(document: dict[str, Any], environ: Environ, *, replayed: bool) -> JsonAnswer:
     """202, with the address of the event."""
-    headers = {"Location": f"{environ.get('SCRIPT_NAME', '')}/api/v1/events/{document['event_id']}"}
+    event_id = document["event_id"]
+    environ[TOLD] = {"event_id": event_id}
+    headers = {"Location": f"{environ.get('SCRIPT_NAME', '')}/api/v1/events/{event_id}"}
     if replayed:
         headers["Idempotent-Replayed"] = "true"
     return JsonAnswer(document, 202, JSON, headers)

@@ -14,7 +14,7 @@ ROLES = ("viewer", "member", "admin", "owner")
 """Roles in a workspace; each may do all that the ones before it may."""
 THEMES = ("system", "light", "dark")
 NO_PASSWORD = "!"  # noqa: S105
-"""In place of a hash: no password fits it."""
+"""What stands in place of a hash begins with it: no password fits."""
 RETENTION = {
     "rejected_days": "FLOWPULSE_REJECTED_DAYS",
     "event_days": "FLOWPULSE_EVENT_DAYS",
@@ -49,7 +49,7 @@ class User(UserMixin, Entity):
     id: Mapped[PrimaryKey]
     public_id: Mapped[PublicId]
     email: Mapped[str] = mapped_column(String(254), unique=True)
-    password_hash: Mapped[str] = mapped_column(String(255))  # Or NO_PASSWORD.
+    password_hash: Mapped[str] = mapped_column(String(255))  # Or NO_PASSWORD…
     name: Mapped[str | None] = mapped_column(String(120))
     time_zone: Mapped[str | None] = mapped_column(String(64))
     theme: Mapped[str] = mapped_column(String(10), default="system", server_default="system")
@@ -71,7 +71,7 @@ class User(UserMixin, Entity):
 
     @property
     def has_password(self) -> bool:
-        return self.password_hash != NO_PASSWORD
+        return not self.password_hash.startswith(NO_PASSWORD)
 
     def get_id(self) -> str:
         if self.session_token is None:

@@ -219,7 +219,8 @@ def asking() -> Iterator[None]:
     except (RequestException, TimeIsUp) as error:
         logger.warning("The sign-in provider can't be reached: %r", error)
         raise ProblemError(
-            PROVIDER_UNREACHABLE, f"{provider_name()} gives no answer just now."
+            PROVIDER_UNREACHABLE,
+            f"{provider_name()} gives no answer just now. Try again in a minute.",
         ) from error
     except (AuthlibBaseError, JoseError, *_ODD_ANSWERS) as error:
         logger.warning("The sign-in provider's answer can't be used: %r", error)

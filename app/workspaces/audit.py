@@ -8,6 +8,7 @@ from flask import g, has_request_context, request
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from app.address_secrets import mask_addresses
 from app.clock import now
 from app.disguised_keys import mask_all_keys
 from app.keys import mask_keys
@@ -232,7 +233,7 @@ def _shorten(value: object) -> object:
 
 
 def _cut(text: str, most: int) -> str:
-    text = mask_keys(text).replace("\0", "")
+    text = mask_addresses(mask_keys(text)).replace("\0", "")
     return text if len(text) <= most else text[: most - 1] + "…"
 
 

@@ -64,13 +64,18 @@ def make_token(user: User) -> str:
     return f"{user.public_id}-{until}-{_sign(user, until)}"
 
 
-def find_person(token: str) -> User | None:
-    """Whose password the link lets somebody choose, while it does."""
+def find_person(token: str, *, to_change: bool = False) -> User | None:
+    """Whose password the link lets somebody choose, while it does.
+
+    `to_change`: their row waits for who changes it at this moment, and nobody else does until the
+    transaction ends.
+    """
     public_id, _, rest = token.partition("-")
     until, _, signature = rest.partition("-")
     if not (until.isascii() and until.isdigit() and len(until) < 12 and public_id.isalnum()):
         return None
-    user: User | None = db.session.scalar(select(User).where(User.public_id == public_id))
+    query = select(User).where(User.public_id == public_id)
+    user: User | None = db.session.scalar(query.with_for_update() if to_change else query)
     if user is None or timestamp() > int(until):
         return None
     good = _sign(user, int(until)).encode()
@@ -89,9 +94,9 @@ def choose_password(token: str, password: str) -> User:
     db.session.rollback()  # Whoever queues for the hash holds no connection meanwhile.
     password_hash = make_hash("password", password, names)
     with writing() as session:
-        user = find_person(token)
+        user = find_person(token, to_change=True)
         if user is None:
-            raise GoneError  # Somebody else was first, with the same link.
+            raise GoneError  # It was used meanwhile, or the account was linked or unlinked.
         user.password_hash = password_hash
         note_account(session, "password_changed", user, {"by": "a link in a mail"}, who=user)
         end_all_in(session, user.id, "password")

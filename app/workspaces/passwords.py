@@ -43,7 +43,7 @@ def hash_password(password: str, names: Iterable[str] = ()) -> str:
 
 def is_right(password: str, password_hash: str | None) -> bool:
     """Whether the password fits; without a hash the work is the same, and the answer no."""
-    if password_hash in ("", NO_PASSWORD):
+    if not password_hash or password_hash.startswith(NO_PASSWORD):
         password_hash = None
     nobodys = _in_turn(_nobodys_hash)  # In either case: the first of a process takes as long.
     fits = _in_turn(_verify, password_hash or nobodys, password[:MAX_LENGTH])

@@ -19,6 +19,8 @@ from app.workspaces.other_ways_in import close_in
 from app.workspaces.people import clean_email, clean_field
 from app.workspaces.profile import MAX_NAME
 
+PROXY = "proxy"
+"""Whose identities those are that a proxy has told of, in the place of an issuer's address."""
 UNKNOWN, OTHERS = "unknown_person", "address_of_another"
 logger = logging.getLogger(__name__)
 
@@ -89,7 +91,8 @@ def _find(who: Vouched) -> User | None:
     """Who needs nothing to be written."""
     if who.subject:
         return find_bound(who.issuer, who.subject)
-    user: User | None = db.session.scalar(select(User).where(User.email == who.email))
+    own = (Identity.issuer == PROXY) & (User.email == who.email)
+    user: User | None = db.session.scalar(select(User).join(Identity).where(own))
     return user
 
 
@@ -99,8 +102,9 @@ def _bring_in(who: Vouched) -> User:
         is_new = user is None
         if user is None:
             user = _make_account(session, who)
-        if who.subject:
-            _bind(session, user, who, is_new)
+        if not who.subject:  # A proxy knows none: that it has vouched for the account is kept.
+            who = who._replace(issuer=PROXY, subject=user.public_id)
+        _bind(session, user, who, is_new)
     return user
 
 

@@ -2,15 +2,42 @@
 
 import json
 import re
+from collections.abc import Callable, Iterator
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from app.api.other_monitors import TAG
+from app.console.access import ACCESS
+from app.extensions import db
 from app.problems import PROBLEMS, public_code
 
-ALONE = ("/healthz", "/readyz", "/metrics", "/llms.txt")
+FOR_PEOPLE = {
+    *ACCESS,
+    "static",
+    "assets",
+    "sign_in",
+    "oidc",
+    "second_step",
+    "joining",
+    "lost_password",
+    "troubleshooting",
+    "docs",
+    "doc_pages",
+}
+"""The blueprints of the console's pages, and what pages are drawn with."""
+
+
+@pytest.fixture(params=[True, False], ids=["with other monitors", "without"])
+def app(request: pytest.FixtureRequest, make_app: Callable[..., Flask]) -> Iterator[Flask]:
+    """One that serves the addresses of other monitors, and one that does not."""
+    app = make_app(FLOWPULSE_COMPATIBILITY=request.param)
+    with app.app_context():
+        yield app
+        db.session.remove()
 
 
 def test_openapi_is_valid_needs_no_key_and_has_every_route(client: FlaskClient, app: Flask) -> None:
@@ -18,13 +45,38 @@ def test_openapi_is_valid_needs_no_key_and_has_every_route(client: FlaskClient, 
     assert answer.status_code == 200
     document = answer.json
     OpenAPIV31SpecValidator(document).validate()
-    described = {re.sub(r"{\w+}", "<>", path) for path in document["paths"]}
-    routes = {
-        re.sub(r"<\w+>", "<>", rule.rule)
-        for rule in app.url_map.iter_rules()
-        if rule.rule.startswith(("/api/v1/", "/badge/", *ALONE))
+    described = {
+        (method.upper(), re.sub(r"{\w+}", "<>", path))
+        for path, operations in document["paths"].items()
+        for method in operations
     }
-    assert described == routes
+    assert described == set(list_routes(app))
+
+
+def list_routes(app: Flask) -> Iterator[tuple[str, str]]:
+    """All that is no page for people, with each method; HEAD goes with GET."""
+    is_off = not app.config["FLOWPULSE_COMPATIBILITY"]
+    for rule in app.url_map.iter_rules():
+        blueprint = rule.endpoint.partition(".")[0]
+        if blueprint in FOR_PEOPLE or (is_off and blueprint == "foreign_pings"):
+            continue
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            yield method, re.sub(r"<[^>]+>", "<>", rule.rule)
+
+
+def test_openapi_tells_of_other_monitors_there_where_they_are_served(
+    client: FlaskClient, app: Flask
+) -> None:
+    document = client.get("/api/v1/openapi.json").json
+    tags = {each["name"] for each in document["tags"]}
+    used = {
+        tag
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        for tag in operation["tags"]
+    }
+    assert tags == used
+    assert (TAG in tags) == app.config["FLOWPULSE_COMPATIBILITY"]
 
 
 def test_openapi_has_an_example_of_each_refusal_that_an_answer_may_name(
@@ -55,14 +107,15 @@ def test_openapi_has_an_example_of_each_answer_in_json_that_fits_its_schema(
     for operations in document["paths"].values():
         for operation in operations.values():
             for answer in operation["responses"].values():
-                ((media_type, media),) = answer["content"].items()
-                if not media_type.endswith("json"):
-                    continue
-                rows = media.get("examples", {"": {"value": media.get("example")}})
-                validator = OAS31Validator({**media["schema"], "components": components})
-                for code, row in rows.items():
-                    validator.validate(row.get("value") or components["examples"][code]["value"])
-                    shown += 1
+                for media_type, media in answer["content"].items():
+                    if not media_type.endswith("json") and "examples" not in media:
+                        continue
+                    rows = media.get("examples", {"": {"value": media.get("example")}})
+                    validator = OAS31Validator({**media["schema"], "components": components})
+                    for code, row in rows.items():
+                        said = row.get("value") or components["examples"][code]["value"]
+                        validator.validate(said)
+                        shown += 1
     assert shown > 200
 
 

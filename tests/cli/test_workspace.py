@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from app.archives import reading, taking
 from app.archives.layout import MANIFEST, PARTS
-from app.extensions import db
+from app.extensions import db, writing
 from app.ingest.service import ingest_service
 from app.keys import PREFIX_LENGTH
 from app.models import (
@@ -25,9 +25,12 @@ from app.models import (
     Membership,
     Run,
     User,
+    Workflow,
     Workspace,
 )
 from app.processing.batch import process_batch
+from app.workspaces.badges import renew_badge
+from app.workspaces.workflows import create_workflow
 from tests.apps import close_app, make_app
 from tests.cli.conftest import Run as RunCommand
 from tests.databases import Databases
@@ -196,6 +199,51 @@ def test_with_another_secret_key_its_keys_are_revoked(
         db.session.remove()
 
 
+def test_a_badge_lives_on_where_its_token_is_free(
+    run: RunCommand, team: Team, elsewhere: Callable[..., Flask], tmp_path: Path
+) -> None:
+    path = tmp_path / "team.zip"
+    other = create_workflow(team.workspace_id, "Other")
+    token, taken = (make_badge(each) for each in (team.workflow_id, other.id))
+    run("workspace", "export", "Team", str(path))
+    there = elsewhere()
+    with there.app_context():
+        own = make_team("Own", first=True)
+        with writing() as session:
+            session.get_one(Workflow, own.workflow_id).badge_token = taken
+        client = there.test_client()
+        assert client.get(f"/badge/{token}.svg").status_code == 404
+        command(there, "import", str(path))
+        assert client.get(f"/badge/{token}.json").json["label"] == "Lead enrichment"
+        tokens = {each.public_id: each.badge_token for each in db.session.scalars(select(Workflow))}
+        assert tokens[own.workflow_public_id] == taken, "whoever has it keeps it"
+        assert tokens[other.public_id] is None
+        db.session.remove()
+
+
+def make_badge(workflow_id: int) -> str:
+    renew_badge(db.session.get_one(Workflow, workflow_id))
+    db.session.rollback()
+    return str(db.session.get_one(Workflow, workflow_id).badge_token)
+
+
+def test_a_badge_token_that_is_none_is_refused(
+    run: RunCommand, team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "team.zip"
+    run("workspace", "export", "Team", str(path))
+    monkeypatch.setattr(reading.Archive, "_check_sizes", lambda self: None)
+
+    def change(members: dict[str, bytes]) -> None:
+        lines = members["tables/workflows.jsonl"]
+        members["tables/workflows.jsonl"] = lines.replace(
+            b'"badge_token":null', b'"badge_token":"guessable"'
+        )
+
+    result = run("workspace", "import", str(rewrite(path, change)), exit_code=1)
+    assert "tables/workflows.jsonl, line 1: badge_token is none" in result.stderr
+
+
 def test_no_usable_secret_is_in_it(run: RunCommand, team: Team, tmp_path: Path) -> None:
     path = tmp_path / "team.zip"
     run("workspace", "export", "Team", str(path))
@@ -204,7 +252,7 @@ def test_no_usable_secret_is_in_it(run: RunCommand, team: Team, tmp_path: Path) 
     assert team.slug.encode() in held, "it is no empty one"
     sought = forms_of(team.key) | forms_of(team.key[PREFIX_LENGTH:]) | forms_of(SECRET)
     assert {form for form in sought if form in held} == set()
-    assert b"sealed_settings" not in held and b"badge_token" not in held
+    assert b"sealed_settings" not in held
     assert team.email.encode() not in held
 
 

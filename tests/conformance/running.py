@@ -7,11 +7,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from app.api.open_addresses import EXAMPLE_BADGE
-from app.extensions import writing
+from app.api.other_monitors import EXAMPLE_PING_KEY as PING_KEY
+from app.api.other_monitors import EXAMPLE_TOKEN, EXAMPLE_UUID
+from app.extensions import db, writing
 from app.models import Workflow
+from app.workspaces.report_addresses import create_address
 from tests.apps import close_app, make_app
 from tests.server import ROOT, LiveServer
 from tests.teams import LiveTeam, make_live_team
@@ -22,6 +25,7 @@ METRICS_TOKEN = "a-token-for-the-figures-alone"
 SETTINGS = {
     "FLOWPULSE_FAILED_KEY_LIMIT": "1000000",  # Wrong keys are tried as often as it takes.
     "FLOWPULSE_METRICS_TOKEN": METRICS_TOKEN,
+    "FLOWPULSE_COMPATIBILITY": "1",  # So that the addresses of other monitors are described.
 }
 
 
@@ -34,6 +38,10 @@ def furnish(server: LiveServer, team: LiveTeam) -> None:
     with app.app_context(), writing() as session:
         session.execute(delete(Workflow).where(Workflow.slug == team.other_slug))
         session.execute(update(Workflow).values(badge_token=EXAMPLE_BADGE))
+    with app.app_context():
+        workflow = db.session.scalars(select(Workflow).where(Workflow.slug == team.slug)).one()
+        for secret, of in ((EXAMPLE_UUID, workflow), (EXAMPLE_TOKEN, workflow), (PING_KEY, None)):
+            create_address(workflow.workspace_id, of, secret)
     close_app(app)
     body = {"workflow_slug": team.slug, "external_execution_id": "1"}
     ended = {**body, "ended_at": "2026-01-15T09:31:00Z"}

@@ -129,6 +129,26 @@ def test_what_is_no_document_says_so(text: str) -> None:
 
 
 @once
+def test_headings_of_the_same_words_have_places_of_their_own() -> None:
+    text = "# Title\n\nLead\n\n## A\n\n### Fixed\n\nOne\n\n## B\n\n### Fixed\n\nTwo\n"
+    blocks = read_document(text).blocks
+    anchors = [each.anchor for each in blocks if each.kind == "heading"]
+    assert anchors == ["a", "fixed", "b", "fixed-1"]
+
+
+@once
+def test_versions_of_the_changelog_stand_without_what_leads_to_them_in_the_repository() -> None:
+    text = (
+        "# Changelog\n\nIts form.\n\n## [Unreleased]\n\n"
+        "## [1.0.0] - 2026-12-01\n\n- [A page](docs/a.md).\n\n"
+        "[Unreleased]: ../../compare/v1.0.0...HEAD\n[1.0.0]: ../../releases/tag/v1.0.0\n"
+    )
+    blocks = read_document(text).blocks
+    shown = [("1.0.0 - 2026-12-01", ()), ("", ("[A page](docs/a.md).",))]
+    assert [(each.text, each.items) for each in blocks] == shown
+
+
+@once
 def test_text_is_escaped_and_unknown_links_are_text() -> None:
     drawn = inline("<b> `a<b` **so** [`code`](https://x.example) [gone](x.md)", lambda link: None)
     assert drawn == "&lt;b&gt; <code>a&lt;b</code> <strong>so</strong> <code>code</code> gone"

@@ -1,7 +1,7 @@
 """A lost password: by a mail with a link, by real SMTP, for nobody but its receiver."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,10 +12,12 @@ from sqlalchemy import func, select
 
 from app.channels import network
 from app.clock import now
-from app.extensions import db
-from app.models import Delivery, OutboxMessage, User
+from app.extensions import db, writing
+from app.models import NO_PASSWORD, Delivery, Identity, OutboxMessage, User
 from app.workspaces import lost_password
 from app.workspaces.lost_password import make_token
+from app.workspaces.rescue import unlink
+from app.workspaces.vouched import Vouched, let_in
 from tests.channels.deliveries import deliver
 from tests.channels.receivers import MailBox
 from tests.console.pages import open_page, send_form, sign_in
@@ -24,6 +26,7 @@ from tests.sessions import make_client
 
 ASK = "/sign-in/lost-password"
 NEW = "an even longer password"
+ISSUER = "https://id.example.org"
 
 
 @pytest.fixture
@@ -102,6 +105,34 @@ def test_a_link_ends_after_an_hour(
     monkeypatch.setattr(lost_password, "VALID_FOR", timedelta(seconds=-1))
     token = make_token(person(team.email))
     open_page(app.test_client(), f"/sign-in/new-password/{token}", 410)
+
+
+def link_to_provider(email: str) -> None:
+    let_in(Vouched(email, "Team ID", issuer=ISSUER, subject="7"))
+
+
+@pytest.mark.parametrize("had_password", [True, False])
+@pytest.mark.parametrize("change", [link_to_provider, unlink])
+def test_a_link_ends_where_the_account_is_linked_to_a_provider_or_unlinked(
+    app: Flask, team: Team, change: Callable[[str], object], had_password: bool
+) -> None:
+    """Whoever asked for it may read the former owner's mails, also where no password was there."""
+    app.config["FLOWPULSE_OIDC_ISSUER"] = ISSUER
+    user_id = person(team.email).id
+    with writing() as session:
+        if change is unlink:
+            session.add(Identity(user_id=user_id, issuer=ISSUER, subject="7"))
+        if not had_password:
+            session.get_one(User, user_id).password_hash = NO_PASSWORD
+    link = f"/sign-in/new-password/{make_token(person(team.email))}"
+    browser = app.test_client()
+    token = open_page(browser, link).form(link).fields["csrf_token"]
+    change(team.email)
+    assert browser.post(link, data={"csrf_token": token, "password": NEW}).status_code == 410
+    open_page(app.test_client(), link, 410)
+    assert not person(team.email).has_password
+    fresh = f"/sign-in/new-password/{make_token(person(team.email))}"
+    assert choose(app, fresh) == 303, "Asked for afterwards"
 
 
 def test_a_link_of_another_person_or_time_is_none(app: Flask, team: Team) -> None:

@@ -160,7 +160,7 @@ def test_who_made_the_account_before_its_owner_came_has_nothing_of_it_then(
     assert sign_in(app_of(client), "ceo@example.org").status_code == 422
     assert half.get("/sign-in/code").status_code == 302, "The first step counts no more"
     person = find_person("ceo@example.org")
-    assert person.password_hash == NO_PASSWORD and not is_on(person) and codes
+    assert not person.has_password and not is_on(person) and codes
     assert count_codes(person) == 0
     told = open_page(client, "/account").text
     assert "What opened it before is over: password, second factor, sessions." in told
@@ -267,6 +267,7 @@ def test_where_the_provider_is_away_a_page_and_the_doctor_say_so(
     away = make_app(**SET, FLOWPULSE_OIDC_ISSUER=f"http://127.0.0.1:{free_port()}")
     answer = away.test_client().get("/sign-in/oidc")
     assert answer.status_code == 503 and f"{NAME} gives no answer just now" in answer.text
+    assert Page(answer.text).links[-1] == "/sign-in"
     with away.app_context():
         finding = check_sign_in_provider()
         assert finding.state == "fail" and CLIENT_SECRET not in str(finding)

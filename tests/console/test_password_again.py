@@ -56,6 +56,40 @@ def test_whatever_needs_it_is_there_and_asks(app: Flask, owner: FlaskClient) -> 
         assert "Your password again" in Page(answer.text).text, path
 
 
+GUARDED = {
+    "keys",
+    "key_page",
+    "addresses",
+    "channel",
+    "settings",
+    "two_factor",
+    "importing",
+    "workspace_export",
+}
+NOT_ASKED = {
+    "channel.test": "sends to where the channel sends anyway",
+    "settings.save_name": "opens nothing, and is changed back as easily",
+    "settings.save_retention": "opens nothing",
+    "two_factor.switch_off": "asks for the password in its own form, each time",
+    "importing.show_plan": "makes nothing: its second step asks",
+}
+"""Why these go without it."""
+
+
+@pytest.mark.once
+def test_what_changes_keys_people_and_channels_asks_or_is_written_down_with_a_reason(
+    app: Flask,
+) -> None:
+    concerned = {
+        rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if (rule.endpoint.partition(".")[0] in GUARDED and "POST" in (rule.methods or ()))
+        or "/export" in rule.rule
+    }
+    assert concerned - FRESH == NOT_ASKED.keys()
+    assert all(NOT_ASKED.values()) and len(concerned) > 20
+
+
 @pytest.mark.once
 @pytest.mark.parametrize("minutes", [16, None])
 def test_a_form_goes_on_once_the_password_is_given(

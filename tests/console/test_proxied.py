@@ -13,8 +13,8 @@ from app.extensions import db, writing
 from app.ingest.service import ingest_service
 from app.models import AuditEntry, Event, Membership, UserSession, Workspace
 from app.workspaces.people import create_user
-from app.workspaces.rescue import find_person
-from tests.console.pages import Page, send_form
+from app.workspaces.rescue import find_person, reset_password
+from tests.console.pages import Page, send_form, sign_in
 from tests.factories import PASSWORD, Team
 
 HEADER, PROXY, STRANGER = "X-Forwarded-User", "10.0.0.1", "203.0.113.66"
@@ -166,9 +166,36 @@ def test_roles_ends_and_removal_count_at_the_next_click(app: Flask, team: Team) 
     assert not browser.is_in
 
 
+def test_what_has_opened_the_account_before_ends_at_the_first_sign_in_by_the_proxy(
+    app: Flask, team: Team
+) -> None:
+    """An admin has opened the invitation's link themself, and chosen the password."""
+    workspace = db.session.get_one(Workspace, team.workspace_id)
+    create_user("bo@example.org", PASSWORD, "member", workspace)
+    other = app.test_client()
+    assert sign_in(other, "bo@example.org").status_code == 303
+    person = Browser(app, "bo@example.org")
+    page = person.open("/account")
+    assert page.status_code == 200 and "linked to the proxy from now on" in Page(page.text).text
+    assert other.get("/account").status_code == 302, "The session that the password has opened"
+    assert sign_in(app.test_client(), "bo@example.org").status_code == 422
+    assert not find_person("bo@example.org").has_password
+    noted = select(AuditEntry.details).where(AuditEntry.what == "provider_linked")
+    assert list(db.session.scalars(noted)) == [
+        {"provider": "the proxy", "taken away": "password, sessions"}
+    ]
+    assert person.is_in
+    reset_password("bo@example.org", PASSWORD)
+    assert person.is_in, "Anew, by the proxy"
+    assert sign_in(app.test_client(), "bo@example.org").status_code == 303, "Their own by now"
+    assert len(db.session.scalars(noted).all()) == 1
+
+
 @pytest.mark.once
 def test_the_password_is_asked_for_again_from_who_has_one(app: Flask, team: Team) -> None:
     browser = Browser(app, team.email)
+    assert browser.is_in
+    reset_password(team.email, PASSWORD)
     answer = browser.send("/keys", "/keys", name="n8n")
     assert answer.status_code == 403 and Page(answer.text).has_id("field-password_again")
     app.config.update(

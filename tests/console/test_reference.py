@@ -9,12 +9,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.api.openapi import build_document
-from app.console.api_reference import example_body, list_endpoints
+from app.api.other_monitors import TAG as OTHERS
+from app.console.api_reference import example_body, list_endpoints, list_tags
 from app.extensions import db
 from app.ingest.schemas import EVENT_KINDS
 from app.models import Event
 from app.problems import PROBLEMS
 from tests.console.pages import open_page, send_form
+from tests.console.test_weight import MOST_BYTES
 from tests.factories import Team
 
 
@@ -36,6 +38,28 @@ def test_each_group_is_told_of_and_where_the_addresses_of_other_monitors_are(
     assert client.get("/docs/moving.md").status_code == 200
     for path in ("/healthz", "/readyz", "/metrics"):
         assert f"GET {path}" in page.text
+
+
+@pytest.mark.once
+def test_the_addresses_of_other_monitors_are_told_of_where_they_are_served(
+    app: Flask, client: FlaskClient, owner: FlaskClient
+) -> None:
+    for path in ("/docs", "/docs/api.md", "/llms.txt"):
+        assert "/api/push/" not in client.get(path).text
+    app.config["FLOWPULSE_COMPATIBILITY"] = True
+    others = [each for each in list_endpoints(has_others=True) if each.tag == OTHERS]
+    assert len(others) == 16
+    page, text = open_page(client, "/docs"), client.get("/docs/api.md").text
+    llms = client.get("/llms.txt").text
+    for each in others:
+        assert page.has_id(each.id) and f"{each.method} {each.path}" in text
+        assert each.path in page.text and each.summary in page.text
+        assert each.method == "GET" or f"`{each.method} {each.path}`" in llms
+        for field in each.query_parameters:
+            assert field.description in page.text and field.description in text
+    assert list_tags(has_others=True)[OTHERS] in page.text
+    assert len(owner.get("/docs").data) < MOST_BYTES
+    assert len(llms) < 6_000
 
 
 def test_every_field_is_there_with_its_meaning(client: FlaskClient) -> None:

@@ -18,7 +18,7 @@ from app.console.notices import Gap
 from app.console.stream import Reader, find_missed
 from app.extensions import db, writing
 from app.ingest.service import ingest_service
-from app.models import Event
+from app.models import Event, Run
 from app.processing.batch import process_batch
 from tests.console.pages import open_page
 from tests.console.test_flood import Log, OpenPage, close
@@ -108,6 +108,28 @@ def test_a_viewer_finds_no_run_by_what_is_hidden(
     assert shown in viewer.get("/runs?q=customer").text
     assert shown not in viewer.get(f"/runs?q={text}").text
     assert shown in owner.get(f"/runs?q={text}").text
+
+
+FILES = [f"/{name}/export.{form}" for name in ("events", "runs") for form in ("csv", "jsonl")]
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_no_file_of_a_member_tells_what_is_hidden(
+    colleague: Callable[[str], FlaskClient], owner: FlaskClient, team: Team, path: str
+) -> None:
+    event_id, member = send(owner, team), colleague("member")
+    process_batch(100)
+    run_id = db.session.scalars(db.select(Run.public_id)).one()
+    sought = event_id if "events" in path else run_id
+
+    def holds(client: FlaskClient, text: str) -> bool:
+        answer = client.get(path, query_string={"q": text}, buffered=True)
+        assert answer.status_code == 200
+        return sought in answer.text
+
+    assert [text for text in HIDDEN if holds(member, text)] == []
+    assert holds(member, "customer") and holds(member, "sign-in failed")
+    assert holds(owner, "hunter2") and holds(owner, "r2-and")
 
 
 def test_who_may_reveal_is_a_setting(

@@ -10,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
+from app import __version__
 from app.clock import now
 from app.console.instance import describe_instance
 from app.extensions import db, writing
@@ -96,8 +97,9 @@ def test_who_is_no_admin_reads_the_settings_and_changes_nothing(
 def test_the_server_is_its_owners_to_see(
     owner: FlaskClient, colleague: Callable[[str], FlaskClient]
 ) -> None:
-    assert "FlowPulse 0.1.0" in open_page(owner, "/settings").text
-    assert "FlowPulse 0.1.0" not in open_page(colleague("owner"), "/settings").text
+    page = open_page(owner, "/settings")
+    assert f"FlowPulse {__version__}" in page.text and "/docs/changelog" in page.links
+    assert f"FlowPulse {__version__}" not in open_page(colleague("owner"), "/settings").text
 
 
 def test_the_servers_owner_sees_what_is_in_use_the_limit_and_what_went_for_it(

@@ -6,6 +6,7 @@ from tempfile import gettempdir
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
@@ -63,6 +64,21 @@ def test_it_is_for_owners(colleague: Callable[[str], FlaskClient], team: Team) -
     page = open_page(admin, "/settings")
     assert EXPORT not in [form.action for form in page.forms]
     assert admin.post(EXPORT, data=page.form("/settings/name").fields).status_code == 403
+
+
+def test_who_may_not_see_what_is_hidden_gets_none(
+    app: Flask, owner: FlaskClient, team: Team
+) -> None:
+    form = open_page(owner, "/settings").form(EXPORT).fields
+    app.config["FLOWPULSE_REVEAL_ROLE"] = "nobody"
+    page = open_page(owner, "/settings")
+    assert EXPORT not in [each.action for each in page.forms]
+    assert "FLOWPULSE_REVEAL_ROLE has nobody of your role see that" in page.text
+    answer = owner.post(EXPORT, data=form)
+    assert answer.status_code == 403 and "FLOWPULSE_REVEAL_ROLE" in answer.text
+    db.session.rollback()
+    noted = select(AuditEntry).where(AuditEntry.what == "workspace_exported")
+    assert db.session.scalars(noted).all() == []
 
 
 @pytest.mark.once

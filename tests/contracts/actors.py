@@ -99,6 +99,7 @@ def make_actors(app: Flask) -> dict[str, Actor]:
     base, theirs = teams["nobody"], ids["nobody"]
     _, only_read = create_api_key(base.workspace_id, "only read", ["read"])
     _, only_ingest = create_api_key(base.workspace_id, "only ingest", ["ingest"])
+    theirs = _as_own(theirs)
     actors = {
         "nobody": Actor(app.test_client(), theirs),
         "removed": Actor(_make_removed(app, base), theirs),
@@ -106,11 +107,17 @@ def make_actors(app: Flask) -> dict[str, Actor]:
         "key": Actor(app.test_client(), theirs, base.key, base.key),
     }
     owner, foreign_key = make_client(app, teams["foreign"].email), teams["foreign"].key
-    actors["foreign"] = Actor(owner, theirs, foreign_key, foreign_key)
+    mixed = {**theirs, **{f"own_{name}": each for name, each in ids["foreign"].items()}}
+    actors["foreign"] = Actor(owner, mixed, foreign_key, foreign_key)
     for role in ROLES:
         email = _make_user(teams[role], role, f"{role}@example.org")
-        actors[role] = Actor(make_client(app, email), ids[role])
+        actors[role] = Actor(make_client(app, email), _as_own(ids[role]))
     return {name: actors[name] for name in ACTORS}
+
+
+def _as_own(ids: Ids) -> Ids:
+    """`own_…` are others for "foreign" alone."""
+    return ids | {f"own_{name}": each for name, each in ids.items()}
 
 
 def _make_user(team: Team, role: str, email: str) -> str:
@@ -157,6 +164,8 @@ def _furnish(app: Flask, team: Team) -> Ids:
     tester = db.session.scalars(select(User).where(User.email == team.email)).one()
     return {
         "test": send_test(channel, tester),
+        "workspace": db.session.get_one(Workspace, team.workspace_id).public_id,
+        "secret": team.key,
         "workflow": team.workflow_public_id,
         "uuid": create_address(team.workspace_id, workflow)[1],
         "pingkey": create_address(team.workspace_id, None)[1],

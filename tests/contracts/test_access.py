@@ -74,7 +74,8 @@ _SOME_UUID = "5d1c8a3e-94b7-4f02-a6d9-3e7b1c5f8a20"
 
 class _SomeId(dict[str, str]):
     def __missing__(self, name: str) -> str:
-        return {"uuid": _SOME_UUID, "pingkey": "a" * 22, "problem": "a" * 16}.get(name, "a" * 24)
+        some = {"uuid": _SOME_UUID, "pingkey": "a" * 22, "problem": "a" * 16}
+        return some.get(name.removeprefix("own_"), "a" * 24)
 
 
 @pytest.mark.once

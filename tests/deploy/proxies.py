@@ -30,18 +30,23 @@ _CADDY = "{\n\tadmin off\n\tauto_https off\n}\n"
 Way = str
 WAYS: dict[Way, str] = {"host": "", "sub-path": "/pulse"}
 """A host of FlowPulse's own, and a path of another; with what the address has behind the host."""
+HOSTS: dict[str, Way] = {"flowpulse.example.org": "host", "example.org": "sub-path"}
+"""What the examples call them."""
 STRICT = {"Strict-Transport-Security": "max-age=31536000"}
-Prepare = Callable[[Path, Way, int, int], list[str]]
-"""Writes an example for the test into the folder, for a port and FlowPulse's; what starts it."""
+Prepare = Callable[[Path, Way, int, int, int], list[str]]
+"""Writes an example for the test into the folder, for a port, FlowPulse's, and that of who signs
+people in (0: the example without); what starts it."""
 
 
-def _prepare_nginx(folder: Path, way: Way, port: int, upstream: int) -> list[str]:
+def _prepare_nginx(folder: Path, way: Way, port: int, upstream: int, sign_in: int) -> list[str]:
     name = {"host": "nginx.conf", "sub-path": "nginx-sub-path.conf"}[way]
-    text = re.sub(r"\n *ssl_certificate\S* [^;]+;", "", (EXAMPLES / name).read_text())
-    text = text.replace("listen 443 ssl;", f"listen 127.0.0.1:{port};")
+    text = _read("nginx-sign-in.conf" if sign_in else name, upstream, sign_in)
+    text = re.sub(r"\n *ssl_certificate\S* [^;]+;", "", text)
+    ports = _ports(way, port)
+    for host in HOSTS:
+        named, here = f"server_name {host};", f"listen 127.0.0.1:{ports[host]};"
+        text = re.sub(rf"listen 443 ssl;(\s+){re.escape(named)}", rf"{here}\1server_name _;", text)
     text = text.replace("listen 80;", f"listen 127.0.0.1:{free_port()};")
-    text = re.sub(r"server_name [^;]+;", "server_name _;", text)
-    text = text.replace("127.0.0.1:8000", f"127.0.0.1:{upstream}")
     (folder / "example.conf").write_text(text)
     (folder / "nginx.conf").write_text(_NGINX.format(folder=folder))
     user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
@@ -49,28 +54,24 @@ def _prepare_nginx(folder: Path, way: Way, port: int, upstream: int) -> list[str
     return ["-p", str(folder), "-c", str(folder / "nginx.conf"), *own]
 
 
-def _prepare_caddy(folder: Path, way: Way, port: int, upstream: int) -> list[str]:
-    """Both sites, as they stand in one file: the other one on a port that nobody asks."""
-    ports = {"host": port, "sub-path": port}
-    ports["host" if way == "sub-path" else "sub-path"] = free_port()
-    text = (EXAMPLES / "Caddyfile").read_text()
-    for host, of in (("flowpulse.example.org", "host"), ("example.org", "sub-path")):
-        text = re.sub(
-            rf"^{re.escape(host)} {{", f"http://127.0.0.1:{ports[of]} {{", text, flags=re.M
-        )
-    text = text.replace("127.0.0.1:8000", f"127.0.0.1:{upstream}")
+def _prepare_caddy(folder: Path, way: Way, port: int, upstream: int, sign_in: int) -> list[str]:
+    text = _read("Caddyfile-sign-in" if sign_in else "Caddyfile", upstream, sign_in)
+    for host, own in _ports(way, port).items():
+        text = re.sub(rf"^{re.escape(host)} {{", f"http://127.0.0.1:{own} {{", text, flags=re.M)
     (folder / "Caddyfile").write_text(_CADDY + text)
     return ["run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
 
 
-def _prepare_traefik(folder: Path, way: Way, port: int, upstream: int) -> list[str]:
-    router = {"host": "flowpulse", "sub-path": "flowpulse-sub-path"}[way]
-    text = (EXAMPLES / "traefik.yaml").read_text()
-    text = text.replace("127.0.0.1:8000", f"127.0.0.1:{upstream}")
+def _prepare_traefik(folder: Path, way: Way, port: int, upstream: int, sign_in: int) -> list[str]:
+    text = _read("traefik-sign-in.yaml" if sign_in else "traefik.yaml", upstream, sign_in)
     document = yaml.safe_load(re.sub(r"Host\(`[a-z.]+`\)", "Host(`127.0.0.1`)", text))
     routers = document["http"]["routers"]
-    without_tls = {name: value for name, value in routers[router].items() if name != "tls"}
-    document["http"]["routers"] = {router: without_tls}
+    others = {name for name in routers if ("sub-path" in name) != (way == "sub-path")}
+    document["http"]["routers"] = {
+        name: {key: value for key, value in router.items() if key != "tls"}
+        for name, router in routers.items()
+        if name not in others - {"oauth2-proxy"}
+    }
     strict = document["http"]["middlewares"]["flowpulse-tls-alone"]["headers"]
     strict["forceSTSHeader"] = True  # Without a certificate it would leave the header out.
     (folder / "dynamic.yaml").write_text(yaml.safe_dump(document))
@@ -82,6 +83,17 @@ def _prepare_traefik(folder: Path, way: Way, port: int, upstream: int) -> list[s
     ]
 
 
+def _read(name: str, upstream: int, sign_in: int) -> str:
+    text = (EXAMPLES / name).read_text()
+    text = text.replace("127.0.0.1:8000", f"127.0.0.1:{upstream}")
+    return text.replace("127.0.0.1:4180", f"127.0.0.1:{sign_in}")
+
+
+def _ports(way: Way, port: int) -> dict[str, int]:
+    """By host: both may stand in one file, and the other one is at a port that nobody asks."""
+    return {host: port if of == way else free_port() for host, of in HOSTS.items()}
+
+
 PROXIES: dict[str, Prepare] = {
     "nginx": _prepare_nginx,
     "caddy": _prepare_caddy,
@@ -90,14 +102,19 @@ PROXIES: dict[str, Prepare] = {
 
 
 class Proxy:
-    """`with Proxy("nginx", folder, way, port, upstream):`. Raises MissingError."""
+    """`with Proxy("nginx", folder, way, port, upstream):`. Raises MissingError.
 
-    def __init__(self, name: str, folder: Path, way: Way, port: int, upstream: int) -> None:
+    `sign_in`: the port of who signs people in, whom the proxy asks.
+    """
+
+    def __init__(
+        self, name: str, folder: Path, way: Way, port: int, upstream: int, sign_in: int = 0
+    ) -> None:
         program = str(find(name))
         folder.mkdir(parents=True)
         folder.chmod(0o755)
         self._folder, self._url = folder, f"http://127.0.0.1:{port}{WAYS[way]}"
-        self._command = [program, *PROXIES[name](folder, way, port, upstream)]
+        self._command = [program, *PROXIES[name](folder, way, port, upstream, sign_in)]
 
     def __enter__(self) -> "Proxy":
         homes = dict.fromkeys(("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"), str(self._folder))

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -127,22 +128,28 @@ def test_docker_compose_wants_a_password_for_postgresql() -> None:
     assert done.returncode != 0 and "Set it in .env, in letters and digits" in done.stderr
 
 
-def test_traefiks_routers_name_services_and_middlewares_that_are_there() -> None:
-    http = load("deploy/proxies/traefik.yaml")["http"]
+TRAEFIK = pytest.mark.parametrize("name", ["traefik.yaml", "traefik-sign-in.yaml"])
+
+
+@TRAEFIK
+def test_traefiks_routers_name_services_and_middlewares_that_are_there(name: str) -> None:
+    http = load(f"deploy/proxies/{name}")["http"]
     for router in http["routers"].values():
         assert router["service"] in http["services"]
         assert set(router.get("middlewares", [])) <= set(http["middlewares"])
-    for service in http["services"].values():
-        assert service["loadBalancer"]["serversTransport"] in http["serversTransports"]
+    transport = http["services"]["flowpulse"]["loadBalancer"]["serversTransport"]
+    assert transport in http["serversTransports"]
 
 
-def test_no_client_s_path_passes_traefik() -> None:
-    http = load("deploy/proxies/traefik.yaml")["http"]
+@TRAEFIK
+def test_no_client_s_path_or_name_passes_traefik(name: str) -> None:
+    http = load(f"deploy/proxies/{name}")["http"]
     for router in http["routers"].values():
-        first = http["middlewares"][router["middlewares"][0]]
-        emptied = first["headers"]["customRequestHeaders"]
-        assert {"X-Forwarded-Prefix", "X-Forwarded-Email"} <= emptied.keys()
-        assert set(emptied.values()) == {""}
+        if router["service"] == "flowpulse":
+            first = http["middlewares"][router["middlewares"][0]]
+            emptied = first["headers"]["customRequestHeaders"]
+            assert {"X-Forwarded-Prefix", "X-Auth-Request-Email"} <= emptied.keys()
+            assert set(emptied.values()) == {""}
 
 
 def test_ci_runs_all_checks_and_keeps_the_list_of_parts() -> None:
@@ -155,3 +162,56 @@ def test_ci_runs_all_checks_and_keeps_the_list_of_parts() -> None:
     assert {"push", "pull_request"} <= set(workflow[True])
     commands = (ROOT / ".ci" / "run").read_text().splitlines()
     assert {"make lint", "make audit", "make sbom", "make docs", "make test"} <= set(commands)
+
+
+def test_ci_builds_both_images_and_starts_both_compose_files() -> None:
+    job = load(".github/workflows/ci.yml")["jobs"]["image"]
+    assert "container" not in job, "Docker is not in it"
+    assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/image"]
+    assert os.access(ROOT / ".ci" / "image", os.X_OK)
+
+
+@pytest.fixture
+def run_image_check(tmp_path: Path) -> Callable[[str], tuple[int, list[str]]]:
+    """Runs `.ci/image` with programs in Docker's and curl's place, of which a call with these words
+    fails: the exit status, and the calls."""
+
+    def run(failing: str) -> tuple[int, list[str]]:
+        calls = tmp_path / "calls"
+        for name in ("docker", "curl"):
+            program = tmp_path / name
+            program.write_text(
+                f'#!/bin/sh\necho "{name} $*" >> {calls}\n'
+                f'case "$*" in {failing or "-"}) exit 1;; esac\n'
+            )
+            program.chmod(0o755)
+        path = os.pathsep.join([str(tmp_path), "/usr/bin", "/bin"])
+        done = subprocess.run([ROOT / ".ci" / "image"], env={"PATH": path}, cwd="/")
+        return done.returncode, calls.read_text().splitlines()
+
+    return run
+
+
+def test_the_check_of_the_image_has_all_that_is_said_of_it(
+    run_image_check: Callable[[str], tuple[int, list[str]]],
+) -> None:
+    status, calls = run_image_check("")
+    assert status == 0
+    for name in NAMES:
+        begin = f"docker compose --env-file /dev/null -f {name} "
+        own = [call.removeprefix(begin) for call in calls if call.startswith(begin)]
+        assert [call.split()[0] for call in own] == ["build", "up", "exec", "down"]
+        assert "--wait" in own[1].split() and "backup /backups" in own[2]
+        assert own[3] == "down --volumes"
+    assert [call.split()[-1] for call in calls if call.startswith("curl")] == [
+        "http://127.0.0.1:8000/readyz"
+    ] * len(NAMES)
+
+
+@pytest.mark.parametrize("failing", ["*build*", "*postgres*--wait*", "*readyz*", "*exec*"])
+def test_it_fails_and_cleans_up_where_something_fails(
+    run_image_check: Callable[[str], tuple[int, list[str]]], failing: str
+) -> None:
+    status, calls = run_image_check(failing)
+    assert status != 0
+    assert calls[-2].endswith(" logs") and calls[-1].endswith(" down --volumes")

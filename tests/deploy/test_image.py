@@ -1,7 +1,6 @@
 """The image: what it is made of is there, and its command runs as nobody in particular."""
 
 import os
-import re
 import shutil
 import signal
 import stat
@@ -135,19 +134,3 @@ def test_the_last_stage_runs_as_a_user_by_number_who_is_not_root() -> None:
     words = [word for word, _ in files.instructions()]
     assert len(words) - words[::-1].index("USER") > words.index("VOLUME")
     assert "STOPSIGNAL" in words and "curl" not in (ROOT / "Dockerfile").read_text()
-
-
-def normalise(pin: str) -> str:
-    """Of `Name==1.2`, the name as package indexes compare it (PEP 503)."""
-    name, _, version = pin.partition("==")
-    return f"{re.sub(r'[-_.]+', '-', name).lower()}=={version}"
-
-
-def test_the_hashed_packages_are_the_pinned_ones() -> None:
-    hashed = (ROOT / "requirements-hashed.txt").read_text().replace("\\\n", " ")
-    found = [line.split() for line in hashed.splitlines() if line and line[0] not in "#"]
-    pin = re.compile(r"[A-Za-z0-9._-]+==\S+")
-    pinned = {pin.match(line) for line in (ROOT / "requirements.txt").read_text().splitlines()}
-    wanted = {normalise(each[0]) for each in pinned if each}
-    assert {normalise(words[0]) for words in found} == wanted
-    assert [words[0] for words in found if not any("--hash=sha256:" in w for w in words)] == []

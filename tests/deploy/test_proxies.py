@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import requests
 from playwright.sync_api import Page, expect
+from requests.adapters import HTTPAdapter
 
 from app.console.session_cookie import NAME
 from tests.apps import close_app, make_app
@@ -85,6 +86,7 @@ def test_an_event_is_taken_and_the_address_of_its_answer_leads_to_it(place: Plac
 def test_no_client_says_who_it_is(place: Place) -> None:
     """To FlowPulse both come from where proxies are believed."""
     names = ("X-Forwarded-User", "Remote-User", "X-Forwarded-Email", "Remote-Email")
+    names += ("X-Auth-Request-Email",)
     claims = dict.fromkeys(names, place.team.email) | {"Accept": "text/html"}
     forged = requests.get(f"{place.url}/account", headers=claims, allow_redirects=False)
     assert forged.status_code == 302 and "/sign-in" in forged.headers["Location"]
@@ -92,12 +94,27 @@ def test_no_client_says_who_it_is(place: Place) -> None:
     assert past.status_code == 200, "As the proxy's own would"
 
 
-def test_the_log_tells_the_clients_own_address_whatever_it_claims(place: Place) -> None:
-    claims = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Prefix": "/evil"}
-    answer = requests.post(
-        f"{place.url}/api/v1/ingest/run-success", json={}, headers=place.team.headers | claims
-    )
+CLIENT = "127.0.0.2"
+"""A sender's address that is not the proxy's own, 127.0.0.1."""
+
+
+class _FromClient(HTTPAdapter):
+    def init_poolmanager(self, *given: Any, **named: Any) -> None:
+        super().init_poolmanager(*given, **named, source_address=(CLIENT, 0))
+
+
+@pytest.mark.parametrize("claimed", [None, "203.0.113.7", "127.0.0.1"])
+def test_the_log_tells_the_clients_own_address_whatever_it_claims(
+    place: Place, claimed: str | None
+) -> None:
+    claims = {"X-Forwarded-For": claimed, "X-Forwarded-Prefix": "/evil"} if claimed else {}
+    with requests.Session() as sender:
+        sender.mount("http://", _FromClient())
+        answer = sender.post(
+            f"{place.url}/api/v1/ingest/run-success", json={}, headers=place.team.headers | claims
+        )
     page = place.person().get(f"{place.url}/events/{answer.json()['event_id']}").text
+    assert re.findall(r"<dt>Address</dt>\s*<dd[^>]*>([^<]+)</dd>", page) == [CLIENT]
     assert "203.0.113.7" not in re.sub(r"X-Forwarded-For.*?</", "", page, flags=re.S)
     assert answer.json()["inspect"].startswith(f"{place.url}/events/")
 

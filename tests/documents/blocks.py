@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-DRAWN = {"docs/command-line.md", "docs/troubleshooting.md"}
-"""Written by programs, from what has tests of its own."""
+COMMAND_LINE = "docs/command-line.md"
+DRAWN = {COMMAND_LINE, "docs/troubleshooting.md"}
+"""Written by programs: their pieces are no shell, but for the examples in commands' help."""
+HISTORY = "CHANGELOG.md"
+"""Its text names what once was."""
 PROGRAMS = (
     *(".venv/bin/", "apt", "cat", "chmod", "cp", "curl", "docker", "echo", "export", "git", "make"),
     *(
@@ -26,8 +29,13 @@ PROGRAMS = (
     ),
     *("sh", "sqlite3", "sudo", "systemctl", "tar", "useradd", "zcat"),
 )
+CALL = ".venv/bin/flask --app wsgi"
 _FENCE = re.compile(r" *```(\w*)$")
 _FIRST_WORD = re.compile(r"(?:[A-Z_]+=\S*\s+)*(\S+)")
+_SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
+_ONLY_NAMES = re.compile(rf"(?:{re.escape(CALL)}|\S+)( [a-z][a-z0-9:-]*)*")
+_MODULE = re.compile(r"(?:\.venv/bin/)?python -m [\w.]+")
+_STANDS_FOR_ANOTHER = re.compile(r"…|(?<![\w'\"])[A-Z]{2,}(?![\w=_'\"])")
 
 
 class Code(NamedTuple):
@@ -44,21 +52,29 @@ class Code(NamedTuple):
         if self.language:
             return self.language == "sh"
         lines = (line for line in self.text.splitlines() if not line.startswith("#"))
-        first = _FIRST_WORD.match(next(lines, ""))
-        word = first[1] if first else ""
-        is_named = any(word == each or word.startswith(f"{each}/") for each in PROGRAMS)
-        return is_named or word.startswith((".venv/bin/", "out=$("))
+        return begins_with_program(next(lines, ""))
+
+
+def begins_with_program(line: str) -> bool:
+    first = _FIRST_WORD.match(line)
+    word = first[1] if first else ""
+    is_named = any(word == each or word.startswith(f"{each}/") for each in PROGRAMS)
+    return is_named or word.startswith((".venv/bin/", "out=$("))
 
 
 def documents() -> list[Path]:
+    """All of them, also those that programs write."""
     patterns = ("*.md", "docs/*.md", "integrations/**/*.md", "clients/*/*.md")
-    found = (path for pattern in patterns for path in ROOT.glob(pattern))
-    return sorted(path for path in found if path.relative_to(ROOT).as_posix() not in DRAWN)
+    return sorted(path for pattern in patterns for path in ROOT.glob(pattern))
+
+
+def name_in_project(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
 
 
 def read_code(path: Path) -> Iterator[Code]:
     """Fenced pieces, and those that are indented by four or more behind an empty line."""
-    name, lines = path.relative_to(ROOT).as_posix(), path.read_text("utf-8").splitlines()
+    name, lines = name_in_project(path), path.read_text("utf-8").splitlines()
     place = 0
     while place < len(lines):
         fence = _FENCE.match(lines[place])
@@ -79,5 +95,48 @@ def _dedent(lines: Sequence[str]) -> str:
     return textwrap.dedent("\n".join(lines)).strip() + "\n"
 
 
+def read_spans(path: Path) -> Iterator[Code]:
+    """Whole commands within its sentences: programs with what they are given. Each once."""
+    name, lines = name_in_project(path), path.read_text("utf-8").splitlines()
+    for code in read_code(path):
+        for place in range(code.line - 1, code.line - 1 + code.text.count("\n")):
+            lines[place] = ""
+    text, seen = "\n".join(lines), set()
+    for span in _SPAN.finditer(text):
+        words = " ".join(span[1].split())
+        if is_whole(words) and words not in seen:
+            seen.add(words)
+            yield Code(name, text.count("\n", 0, span.start()) + 1, "sh", f"{words}\n")
+
+
+def is_whole(words: str) -> bool:
+    """Whether a text is a command that could be typed as it stands, and more than a name.
+
+    The names of make's targets and of modules are looked at by tests of their own.
+    """
+    if not begins_with_program(words) or re.match(r"(\S+=\S* )*make ", words):
+        return False
+    is_name = _ONLY_NAMES.fullmatch(words) or _MODULE.fullmatch(words)
+    return not is_name and not _STANDS_FOR_ANOTHER.search(words)
+
+
+def read_examples() -> Iterator[Code]:
+    """What the commands' help shows, as the page has it: indented further than its sentences."""
+    lines = (ROOT / COMMAND_LINE).read_text("utf-8").splitlines()
+    place, is_help = 0, False
+    while place < len(lines):
+        if lines[place].startswith(("Usage: ", "Options:")):
+            is_help = lines[place].startswith("Usage: ")
+        end = place
+        while is_help and lines[end].startswith("    "):
+            end += 1
+        if end > place and not lines[place - 1].strip():
+            yield Code(COMMAND_LINE, place + 1, "sh", _dedent(lines[place:end]))
+        place = max(end, place + 1)
+
+
 def list_commands() -> list[Code]:
-    return [code for path in documents() for code in read_code(path) if code.is_command]
+    paths = [(path, name_in_project(path)) for path in documents()]
+    pieces = [code for path, name in paths if name not in DRAWN for code in read_code(path)]
+    spans = [code for path, name in paths if name != HISTORY for code in read_spans(path)]
+    return [code for code in pieces if code.is_command] + spans + list(read_examples())

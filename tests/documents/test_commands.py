@@ -3,43 +3,44 @@
 import re
 import shlex
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 import pytest
 from flask import Flask
-from sqlalchemy import select
 
-from app.extensions import db
-from app.models import Workspace
-from app.workspaces.people import create_user, set_up
-from app.workspaces.workflows import create_workflow
-from tests.apps import close_app, make_app
-from tests.databases import Databases
-from tests.documents.blocks import ROOT, Code, documents, list_commands
-from tests.documents.exceptions import ELSEWHERE, EXCEPTIONS, How
-from tests.factories import PASSWORD
-from tests.server import SECRET, LiveServer, test_environment
-from tests.teams import LiveTeam, find_workspace, make_live_team
+from tests.documents.blocks import (
+    CALL,
+    HISTORY,
+    Code,
+    begins_with_program,
+    documents,
+    list_commands,
+)
+from tests.documents.exceptions import EXCEPTIONS, How
+from tests.documents.running import Place, run
+from tests.documents.sources import read_source
+from tests.server import LiveServer
+from tests.teams import LiveTeam
 
 COMMANDS = list_commands()
-CALL = ".venv/bin/flask --app wsgi"
-NEEDS_SHELL = re.compile(r"[|<>;&$]| restore ")
-REFUSED_QUIETLY = re.compile(r"^curl (?!-f|--fail)", re.MULTILINE)
-SLUGS = ("Nightly backup", "Nightly sync", "Your workflow")
-"""Workflows that the documents report, besides those that each team has."""
+WITH_SUBCOMMANDS = ("docker", "git", "make", "n8n", "npm", "systemctl")
 
 pytestmark = pytest.mark.once
 
 
+def find_pieces(file: str, words: str) -> list[Code]:
+    """Of that document: the one that is just these words, or else all that have them."""
+    there = [code for code in COMMANDS if code.file == file and words in code.text]
+    return [code for code in there if code.text.strip() == words] or there
+
+
+HOW = {code: how for key, how in EXCEPTIONS.items() for code in find_pieces(*key)}
+
+
 def how_to_run(code: Code) -> How:
-    found = [
-        how for (file, words), how in EXCEPTIONS.items() if file == code.file and words in code.text
-    ]
-    return found[0] if found else How()
+    return HOW.get(code, How())
 
 
 def is_run_here(code: Code) -> bool:
@@ -56,22 +57,67 @@ def name_of(code: Code) -> str:
 
 def test_each_exception_is_one_piece_of_its_document() -> None:
     for file, words in EXCEPTIONS:
-        found = [code for code in COMMANDS if code.file == file and words in code.text]
+        found = find_pieces(file, words)
         assert len(found) == 1, (file, words, [name_of(each) for each in found])
+    assert len(HOW) == len(EXCEPTIONS)
 
 
-@pytest.mark.parametrize("test", sorted({how.test for how in EXCEPTIONS.values() if how.test}))
-def test_the_test_that_runs_it_is_there(test: str) -> None:
-    file, _, name = test.partition("::")
-    assert f"def {name}(" in (ROOT / file).read_text("utf-8")
+EXCUSED = [code for code in COMMANDS if how_to_run(code).test]
+
+
+@pytest.mark.parametrize("code", EXCUSED, ids=name_of)
+def test_the_test_that_an_excuse_names_has_the_commands_words(code: Code, app: Flask) -> None:
+    source = read_source(*how_to_run(code).test.split("::"))
+    words = {word for line in list_lines(code) for word in name_verbs(line, app.cli)}
+    assert words
+    missing = {each for each in words if not re.search(rf"(?<!\w){re.escape(each)}(?!\w)", source)}
+    assert missing == set()
+
+
+def list_lines(code: Code) -> list[str]:
+    """Its commands; of a script in one sentence the first."""
+    text = code.text.replace("\\\n", " ")
+    first, *rest = text.splitlines()
+    called = [line for line in rest if begins_with_program(line)]
+    return [first] if "=$(/" in first else [first, *called]
+
+
+def name_verbs(line: str, commands: click.Group) -> list[str]:
+    """What is called, without what it is given: ["user", "create"], ["make", "run"], ["curl"]."""
+    if CALL in line:
+        words = split(line.partition(CALL)[2])
+        named = commands.get_command(click.Context(commands), words[0])
+        return words[: 1 + isinstance(named, click.Group)]
+    if line.startswith("export "):
+        return []
+    program, *rest = re.sub(r"^(sudo -u \S+ |[A-Z_]+=\S* )+", "", line).split()
+    if program.startswith("out=$("):
+        return ["out=$("]
+    if program in ("python", ".", "sh"):
+        return [Path(rest[0]).name]
+    return [Path(program).name, *rest[: program in WITH_SUBCOMMANDS]]
 
 
 def test_most_are_run_here_and_no_document_is_overlooked() -> None:
     here = [code for code in COMMANDS if is_run_here(code)]
-    assert len(here) >= 20
+    assert len(here) >= 45
     assert {"README.md", "docs/quick-start.md", "docs/using-the-api.md"} <= {
         code.file for code in here
     }
+    words = [code.text.strip() for code in here]
+    assert "curl --fail http://127.0.0.1:8000/readyz" in words, "a command within a sentence"
+    assert f"KEY=$({CALL} key create n8n)" in words, "an example of a command's help"
+
+
+def test_each_module_that_a_document_calls_by_name_is_there() -> None:
+    named = {
+        (path.name, module)
+        for path in documents()
+        for module in re.findall(r"`(?:\.venv/bin/)?python -m ([\w.]+)", path.read_text("utf-8"))
+        if path.name != HISTORY
+    }
+    assert len(named) >= 3
+    assert {each for each in named if not find_spec(each[1])} == set()
 
 
 def list_named() -> set[tuple[str, str]]:
@@ -110,105 +156,20 @@ def is_there(command: click.Command, words: list[str]) -> bool:
 # --- Running them ---------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def team(live_server: LiveServer) -> LiveTeam:
-    made = make_live_team(live_server)
-    app = make_app(live_server.database_url, live_server.data_dir)
-    with app.app_context():
-        workspace_id = find_workspace(made).id
-        for name in SLUGS:
-            create_workflow(workspace_id, name)
-    close_app(app)
-    return made
-
-
-@pytest.fixture
-def folder(databases: Databases, tmp_path: Path) -> Iterator[Path]:
-    """FlowPulse's folder as the documents see it, with data of its own; and another one."""
-    (tmp_path / ".venv").symlink_to(Path(sys.prefix))
-    (tmp_path / "other").mkdir()
-    for name in ("data", "elsewhere"):
-        data = tmp_path / name
-        data.mkdir()
-        (data / "secret_key").write_text(SECRET)
-        shutil.move(databases.create().removeprefix("sqlite:///"), data / "flowpulse.db")
-        _fill(data)
-    yield tmp_path
-
-
-def _fill(data: Path) -> None:
-    app = make_app(f"sqlite:///{data / 'flowpulse.db'}", data)
-    with app.app_context():
-        set_up("ana@example.org", PASSWORD, "My workspace")
-        workspace = db.session.scalars(select(Workspace)).one()
-        create_user("bo@example.org", PASSWORD, "member", workspace)
-        create_workflow(workspace.id, "Nightly backup")
-    close_app(app)
-
-
-def run(code: Code, how: How, folder: Path, server: LiveServer, team: LiveTeam) -> tuple[int, str]:
-    """Its exit status, and all that it says."""
-    text = how.before + code.text
-    for old, new in (
-        *how.replaced,
-        ("https://flowpulse.example.org", server.url),
-        ("http://127.0.0.1:8000", server.url),
-        ("fp_your_key", team.key),
-        ("fp_…", team.key),
-        ("lead-enrichment", team.slug),
-        ("/mnt/other", str(folder / "other")),
-        ("/tmp/rehearsal", str(folder / "rehearsal")),
-    ):
-        text = text.replace(old, new)
-    text = REFUSED_QUIETLY.sub("curl --fail-with-body ", text)
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not all(line.startswith((f"{CALL} ", ELSEWHERE)) for line in lines):
-        return in_shell(text, how.stdin, folder, server.port)
-    ends = []
-    for line in lines:
-        needs_shell = NEEDS_SHELL.search(line)
-        ends.append(
-            in_shell(line, how.stdin, folder, server.port)
-            if needs_shell
-            else in_process(line, how.stdin, folder)
-        )
-    return max(status for status, _ in ends), "\n".join(said for _, said in ends)
-
-
-def in_shell(text: str, stdin: str, folder: Path, port: int) -> tuple[int, str]:
-    done = subprocess.run(
-        ["sh", "-euc", text],
-        cwd=folder,
-        env={**test_environment(folder / "data", "", port), "HOME": str(folder)},
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
-def in_process(line: str, stdin: str, folder: Path) -> tuple[int, str]:
-    """The same without a second for each start of the program."""
-    data = folder / ("elsewhere" if line.startswith(ELSEWHERE) else "data")
-    words = line.removeprefix(f"{CALL} ").removeprefix(ELSEWHERE)
-    app = make_app(f"sqlite:///{data / 'flowpulse.db'}", data)
-    result = app.test_cli_runner().invoke(args=shlex.split(words, comments=True), input=stdin)
-    close_app(app)
-    return result.exit_code, result.output
-
-
 @pytest.mark.parametrize("code", list(filter(is_run_here, COMMANDS)), ids=name_of)
 def test_it_works_as_it_stands(
     code: Code,
     folder: Path,
     live_server: LiveServer,
     team: LiveTeam,
+    foreign: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if "openssl " in code.text and not shutil.which("openssl"):
+        pytest.skip("NOT RUN: there is no openssl here")
     monkeypatch.chdir(folder)
     how = how_to_run(code)
-    status, said = run(code, how, folder, live_server, team)
+    status, said = run(code, how, Place(folder, live_server, team, foreign))
     assert status == how.status, said
     assert "Traceback" not in said
+    assert how.says in said

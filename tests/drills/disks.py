@@ -13,9 +13,18 @@ import psycopg
 
 from tests.postgres import PostgresCluster
 
+CAP_SYS_ADMIN = 21
+
 
 class MountError(Exception):
     """No disk could be mounted; the message says why."""
+
+
+def may_mount() -> bool:
+    """Whether this process has CAP_SYS_ADMIN (capabilities(7)): then a disk can be mounted."""
+    status = Path("/proc/self/status").read_text()
+    effective = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
+    return bool(int(effective, 16) >> CAP_SYS_ADMIN & 1)
 
 
 class SmallDisk:

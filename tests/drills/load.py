@@ -34,7 +34,7 @@ class Answer:
     """One request's: when it was sent (monotonic), how long it took in seconds, and what came.
 
     `status` 0: no answer; `code` tells REFUSED, where no connection was made and so nothing was
-    sent, from CUT_OFF.
+    sent, from CUT_OFF. `detail` is what a refusal says of its cause.
     """
 
     sent_at: float
@@ -42,6 +42,7 @@ class Answer:
     status: int
     code: str = ""
     retry_after: str = ""
+    detail: str = ""
 
 
 class Sent(NamedTuple):
@@ -148,10 +149,11 @@ class Load(Meanwhile):
             self.answers.append(Answer(sent_at, time.monotonic() - sent_at, 0, code))
             return
         seconds, retry_after = time.monotonic() - sent_at, answer.headers.get("Retry-After", "")
-        code = "" if answer.status_code == 202 else _code_of(answer)
+        code, detail = ("", "") if answer.status_code == 202 else _read_refusal(answer)
         if answer.status_code == 202:
             self.accepted[answer.json()["event_id"]] = execution
-        self.answers.append(Answer(sent_at, seconds, answer.status_code, code, retry_after))
+        told = Answer(sent_at, seconds, answer.status_code, code, retry_after, detail)
+        self.answers.append(told)
 
 
 def was_refused(error: requests.RequestException) -> bool:
@@ -160,8 +162,10 @@ def was_refused(error: requests.RequestException) -> bool:
     return isinstance(reason, NewConnectionError)
 
 
-def _code_of(answer: requests.Response) -> str:
+def _read_refusal(answer: requests.Response) -> tuple[str, str]:
+    """Its code and detail (RFC 9457); empty where it is none."""
     try:
-        return str(answer.json()["code"])
+        problem = answer.json()
+        return str(problem["code"]), str(problem["detail"])
     except (ValueError, KeyError):
-        return ""
+        return "", ""

@@ -16,7 +16,8 @@ OVERLOADS: dict[str, Drill] = {
         OVERLOAD,
         "1,000 connections that idle, send half a head or no body, send or take a byte a second, "
         "or take nothing of an answer or of a live log",
-        "good requests' p99 within 1 s; closed after 15 to 30 s",
+        "good requests' p99 within 1 s; closed after 15 to 30 s, but for the 40 or so that take a "
+        "live log a byte a second, which is what one may do with it",
         "{requests:,} good requests, p99 {p99_ms:.0f} ms; closed after {first_closed_s:.0f} to "
         "{last_closed_s:.0f} s, {open} left open",
         held=marks.SLOW_CLOSED,
@@ -38,11 +39,11 @@ OVERLOADS: dict[str, Drill] = {
         f"ping, which takes any text; heads: {_list(marks.HEAD_REFUSED)} where they are too large, "
         f"else any answer but a 5xx or none; each within {marks.MOST_BOMB_MS:.0f} ms, by the "
         f"quickest of up to {marks.BOMB_TRIES} tries, since what the machine does besides is no "
-        "fault of the request",
+        "fault of the request; none has it compute for longer",
         "{bombs} tried, the slowest {slowest_ms:.0f} ms ({slowest}), half of them within "
         "{median_ms:.0f} ms",
         held=marks.BOMBS_REFUSED,
-        besides=("all tries of one took {most_computed_ms:.0f} ms of a processor at most",),
+        besides=("the server computed {most_computed_ms:.0f} ms for one try at most",),
     ),
     "flood_without_key": Drill(
         OVERLOAD,

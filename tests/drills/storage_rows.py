@@ -16,13 +16,20 @@ STORAGE: dict[str, Drill] = {
     "full_disk": Drill(
         DURABILITY,
         "The disk full for a minute under load (a small tmpfs)",
-        "503 with the cause, never a 202 that is lost; every page answers; writes again within "
-        "10 s after there is room, without a restart; 0 lost; a banner before it is full",
+        "Each 503 tells the cause; a 202 only for what found some room yet, as in SQLite's log; "
+        "every page answers; writes again within 10 s after there is room, without a restart; "
+        "0 lost; a banner before it is full",
         "{accepted:,} answered with 202, {refused:,} with 503: {lost} lost, {doubled} doubled; "
         "{pages} pages read meanwhile; writes after {resumed_s:.1f} s; "
         "{restarts} restarts of the database",
         held=marks.DISK_BORNE,
-        besides=("{way}", ALTERED, BETWEEN, REACHED),
+        besides=(
+            "{without_cause} of the 503 without the cause; {taken_when_full} × 202 after the first",
+            "{way}",
+            ALTERED,
+            BETWEEN,
+            REACHED,
+        ),
     ),
     "migration": Drill(
         DURABILITY,

@@ -11,8 +11,15 @@ import psutil
 import pytest
 import requests
 
-from tests.drills.disks import LimitedFiles, MountError, PostgresOnDisk, SmallDisk, mounted
-from tests.drills.load import Load
+from tests.drills.disks import (
+    LimitedFiles,
+    MountError,
+    PostgresOnDisk,
+    SmallDisk,
+    may_mount,
+    mounted,
+)
+from tests.drills.load import Answer, Load
 from tests.drills.marks import DISK_BORNE, FEWEST_BETWEEN, TOLD_WITHIN_SECONDS
 from tests.drills.reckoning import reconcile
 from tests.drills.record import Figure, record
@@ -78,7 +85,9 @@ def drill(
 
     PostgreSQL gives up where it can't write its log of changes: then it is started anew once
     there is room, as its service manager does, and until then all that can be told is that it is
-    away."""
+    away. `without_cause`: refusals that tell neither. `taken_when_full`: 202s from the first
+    refusal on until there was space, which had found some in a database's log; none may be lost.
+    """
     restarts = 0
     is_there = cluster.answers if cluster else lambda: True
     with Load(watched.server, watched.team) as load:
@@ -106,13 +115,19 @@ def drill(
         load.wait_for_accepted(FEWEST_BETWEEN, within=60)
         between = min(before, len(load.accepted) - since)
     statuses = load.statuses()
+    refused = [each for each in load.answers if each.status == 503]
+    refused_at = min(each.sent_at for each in refused)
     restarted = len(watched.processes() ^ watched.pids)
     reckoning = reconcile(watched.server, watched.team, load)
     return {
         **reckoning.figures,
         "between": between,
-        "refused": statuses[503],
-        "without_retry_after": sum(not e.retry_after for e in load.answers if e.status == 503),
+        "refused": len(refused),
+        "without_retry_after": sum(not each.retry_after for each in refused),
+        "without_cause": sum(not tells_cause(each, cluster is not None) for each in refused),
+        "taken_when_full": sum(
+            refused_at <= each.sent_at < relieved_at for each in load.answers if each.status == 202
+        ),
         "others": statuses.total() - statuses[202] - statuses[503],
         "restarted": restarted,
         "resumed_s": resumed_s,
@@ -121,6 +136,11 @@ def drill(
         "restarts": restarts,
         "rate": round(load.rate, 1),
     }
+
+
+def tells_cause(refusal: Answer, may_be_away: bool) -> bool:
+    """That the disk is full or, of a database that has ended for it, that it can't be reached."""
+    return "disk" in refusal.detail or (may_be_away and "can't be reached" in refusal.detail)
 
 
 def look_around(watched: Watched, is_there: Callable[[], bool]) -> int:
@@ -213,6 +233,7 @@ def test_a_full_disk_loses_nothing_and_is_told(database_kind: str, tmp_path: Pat
     try:
         check(*full_disk(database_kind, tmp_path, seconds=1))
     except MountError as reason:
+        assert not may_mount(), reason
         pytest.skip(str(reason))
 
 

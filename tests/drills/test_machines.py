@@ -18,6 +18,7 @@ import pytest
 import requests
 from sqlalchemy import func, make_url, select
 
+from app.console.stream import MAX_BACKLOG
 from app.extensions import db
 from app.models import Event, Run, WorkerHeartbeat
 from tests.apps import close_app, make_app
@@ -123,6 +124,8 @@ class LogReader:
         self.ids: list[int] = []
         self.gaps: dict[int, tuple[int, int]] = {}
         """Of an id that stands for rows that were left out: the first of them, and how many."""
+        self.returns: set[int] = set()
+        """How many rows it had been told of each time that it came back."""
         self.is_following = threading.Event()
         threading.Thread(target=self._follow, daemon=True).start()
 
@@ -141,6 +144,8 @@ class LogReader:
     def _read(self, headers: dict[str, str]) -> None:
         address = f"{self._server.url}/events/stream"
         with self._session.get(address, headers=headers, stream=True, timeout=30) as answer:
+            answer.raise_for_status()  # A machine that is cut off may say 503.
+            self.returns.add(len(self.ids))
             for line in answer.iter_lines():
                 self.is_following.set()
                 cursor = re.fullmatch(rb"id: (\d+)", line)
@@ -153,9 +158,18 @@ class LogReader:
                     return
 
     def seen(self, ids: list[int]) -> Iterator[int]:
-        """What it was told, and what of all these ids it was told to have been left out."""
-        for cursor in self.ids:
+        """What it was told, and what of all these ids it was told to have been left out.
+
+        A page shows MAX_BACKLOG rows: one that comes back is told of the newest of what it missed,
+        and of no more than that, as its old rows are gone then.
+        """
+        for place, cursor in enumerate(self.ids):
             first, count = self.gaps.get(cursor, (cursor, 1))
+            if place in self.returns and place:
+                off_the_page = [each for each in ids if self.ids[place - 1] < each < first]
+                if off_the_page:
+                    assert len(self.ids) - place >= MAX_BACKLOG
+                yield from off_the_page
             span = [each for each in ids if first <= each <= cursor]
             assert len(span) == count
             yield from span
@@ -184,8 +198,8 @@ def drill(kind: str | None, folder: Path, each: int, **settings: str) -> dict[st
         started(network, folder, **settings) as machines,
     ):
         team = make_live_team(machines[FIRST])
-        reader = LogReader(machines[FIRST], team)
-        assert reader.is_following.wait(30)
+        readers = [LogReader(machines[number], team) for number in (FIRST, CUT_OFF)]
+        assert all(reader.is_following.wait(30) for reader in readers)
         with Load(machines, team) as load:
             for number in range(3):
                 load.wait_for(number, 202, each)
@@ -204,9 +218,10 @@ def drill(kind: str | None, folder: Path, each: int, **settings: str) -> dict[st
             back_after = time.monotonic() - mended_at
         app = make_app(machines[FIRST].database_url, folder / "app")
         with app.app_context():
-            report = reconcile(load, reader)
+            report = reconcile(load, readers)
         close_app(app)
-        reader.stop()
+        for reader in readers:
+            reader.stop()
     refused = [each for each in load.tries if each.machine == CUT_OFF and each.status == 503]
     assert all(each.retry_after and each.seconds < CUT_OFF_ANSWER_SECONDS for each in refused)
     longest = max(each.seconds for each in refused)
@@ -240,8 +255,8 @@ def longest_pause(load: Load) -> float:
     return max(later - earlier for earlier, later in itertools.pairwise(ends))
 
 
-def reconcile(load: Load, reader: LogReader) -> dict[str, Figure]:
-    """What was taken is there once, each execution is one run, and the log told or counted all."""
+def reconcile(load: Load, readers: list[LogReader]) -> dict[str, Figure]:
+    """What was taken is there once, each execution is one run, and each log told or counted all."""
     wait_for(is_drained, 60, 0.2)
     shown = db.session.execute(select(Event.id, Event.public_id, Event.state)).all()
     events = [event for event in shown if event.state != "rejected"]  # What was told 503.
@@ -256,8 +271,9 @@ def reconcile(load: Load, reader: LogReader) -> dict[str, Figure]:
     assert db.session.scalar(select(func.sum(Run.event_count))) == len(events)
     assert sums_from_rollups() == sums_from_runs()
     ids = sorted(event.id for event in shown)
-    wait_for(lambda: reader.ids and reader.ids[-1] >= ids[-1], 20)
-    assert list(reader.seen(ids)) == ids
+    for reader in readers:
+        wait_for(lambda ids_read=reader.ids: ids_read and ids_read[-1] >= ids[-1], 20)
+        assert list(reader.seen(ids)) == ids
     assert db.session.scalar(select(func.count()).select_from(WorkerHeartbeat)) == 3
     lag = max(
         (done - came).total_seconds()

@@ -85,14 +85,23 @@ def aim_at(server: LiveServer) -> Aim:
     return Aim(server, team, session, requests.Session(), token)
 
 
-def throw(aim: Aim, target: Target, bomb: Bomb, tries: int) -> tuple[float, set[int]]:
-    """Milliseconds of the quickest of a few tries, and the answers to all of them (0: none)."""
+class Thrown(NamedTuple):
+    """`quickest_ms` of a few tries; `computed_ms`: what the server computed for the one that cost
+    it most, which nothing else on the machine adds to; the answers to all of them (0: none)."""
+
+    quickest_ms: float
+    computed_ms: float
+    statuses: set[int]
+
+
+def throw(aim: Aim, target: Target, bomb: Bomb, tries: int, web: psutil.Process) -> Thrown:
     url = aim.server.url + target.path.format(slug=aim.team.slug) + bomb.query
     headers = {**target.headers(aim), **bomb.headers}
     sender = aim.session if target.headers is with_token else aim.stranger
-    method, times, statuses = "POST" if bomb.body else "GET", [], set()
+    method = "POST" if bomb.body else "GET"
+    times, computed, statuses = list[float](), list[float](), set[int]()
     while not times or (len(times) < tries and times[-1] > MOST_BOMB_MS / 4):
-        began = time.monotonic()
+        began, before = time.monotonic(), sum(web.cpu_times()[:2])
         try:
             answer = sender.request(
                 method, url, data=bomb.body, headers=headers, allow_redirects=False, timeout=60
@@ -101,7 +110,8 @@ def throw(aim: Aim, target: Target, bomb: Bomb, tries: int) -> tuple[float, set[
         except requests.RequestException:
             statuses.add(0)
         times.append((time.monotonic() - began) * 1000)
-    return min(times), statuses
+        computed.append((sum(web.cpu_times()[:2]) - before) * 1000)
+    return Thrown(min(times), max(computed), statuses)
 
 
 def throw_all(
@@ -111,16 +121,14 @@ def throw_all(
     aim, web = aim_at(server), psutil.Process(server.web_pids()[0])
     wrong, times, computed = [], {}, {}
     for name, target, bomb in pairs:
-        before = sum(web.cpu_times()[:2])
-        times[name], statuses = throw(aim, target, bomb, tries)
-        computed[name] = (sum(web.cpu_times()[:2]) - before) * 1000
+        times[name], computed[name], statuses = throw(aim, target, bomb, tries, web)
         if not statuses <= bomb.answers | target.answers:
             wrong.append(f"{name}: {sorted(statuses)}")
     if "Traceback" in server.log():
         wrong.append("a traceback in the server's output")
     slowest = max(times, key=lambda name: times[name])
     for name in sorted(times, key=lambda name: -times[name])[:20]:
-        print(f"{times[name]:.0f} ms, of which {computed[name]:.0f} ms in all tries: {name}")
+        print(f"{times[name]:.0f} ms, {computed[name]:.0f} ms computed: {name}")
     return {
         "bombs": len(times),
         "median_ms": statistics.median(times.values()),
@@ -150,7 +158,8 @@ def test_no_bomb_takes_long_or_breaks_anything(make_server: Callable[..., LiveSe
     pairs += pair(("an event", "the log"), HEADS, READ)
     found = throw_all(start(make_server), pairs)
     assert found["wrong"] == ""
-    assert float(found["most_computed_ms"]) < 5 * MOST_BOMB_MS  # Whatever else the machine does.
+    # A core that others use as well computes at half of its speed.
+    assert float(found["most_computed_ms"]) < 2 * MOST_BOMB_MS
 
 
 def test_no_bomb_may_crash_anything() -> None:
@@ -179,10 +188,11 @@ def test_a_crash_in_any_of_the_tries_is_told(tmp_path: Path, odd: int) -> None:
     with HTTPServer(("127.0.0.1", server.port), Slow) as slow:
         thread = threading.Thread(target=slow.serve_forever)
         thread.start()
-        _, statuses = throw(aim, TARGETS["signing in"], BODIES["blanks"], BOMB_TRIES)
+        own = psutil.Process()
+        thrown = throw(aim, TARGETS["signing in"], BODIES["blanks"], BOMB_TRIES, own)
         slow.shutdown()
         thread.join()
-    assert statuses == {odd, 400} and answers == []
+    assert thrown.statuses == {odd, 400} and answers == []
 
 
 @pytest.mark.drill("bombs")

@@ -68,9 +68,14 @@ def make_alerts() -> None:
         make_alert(workspace_id, workflow_id, payload.replace("\0", ""))
 
 
-def send_everything(server: Server, team: Sender) -> None:
+def send_everything(
+    server: Server,
+    team: Sender,
+    payloads: Sequence[str] = PAYLOADS,
+    after_each: Callable[[], None] = lambda: None,
+) -> None:
     """Each payload in each place, in a request of its own for each kind of answer."""
-    for number, payload in enumerate(PAYLOADS):
+    for number, payload in enumerate(payloads):
         headers = {**team.headers, **hostile_headers(payload)}
         fields = {
             "workflow_slug": team.slug,
@@ -97,10 +102,12 @@ def send_everything(server: Server, team: Sender) -> None:
             own = {**own, "Idempotency-Key": f"{number}-{place} {as_header(payload)}"[:255]}
             answer = server.post(f"/api/v1/ingest/{path}", data=body, headers=own)
             assert answer.status_code < 500, answer.text
+            after_each()
     for name in ("X-<img/src=x/onerror=window.__pwned=1>", "X-{{7*7}}-pwned", 'X-"><svg/onload=1>'):
         server.post(
             "/api/v1/ingest/run-success", data="{}", headers={**team.headers, name: "pwned"}
         )
+        after_each()
 
 
 def send_all_signals(server: Server, team: Sender) -> None:

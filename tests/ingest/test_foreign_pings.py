@@ -192,6 +192,20 @@ def test_a_retry_with_its_key_is_one_event(client: FlaskClient, uuid: str) -> No
     assert answer.status_code == 422
 
 
+def test_a_log_too_is_one_event_with_its_key_and_refused_with_one_that_is_too_long(
+    client: FlaskClient, uuid: str
+) -> None:
+    headers = {"Idempotency-Key": "k-1"}
+    for _ in range(2):
+        assert client.post(f"/ping/{uuid}/log", data=b"Hello", headers=headers).data == b"OK"
+    assert len(events()) == 1
+    other = client.post(f"/ping/{uuid}/log", data=b"Other", headers=headers)
+    assert other.status_code == 422
+    long = client.post(f"/ping/{uuid}/log", headers={"Idempotency-Key": "k" * 256})
+    assert long.status_code == 400
+    assert [each.state for each in events()] == ["processed", "rejected", "rejected"]
+
+
 # --- Uptime Kuma --------------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.extensions import db
-from app.ingest.limits import BURST_FACTOR, SYNC_SECONDS, Limits
+from app.ingest.limits import BURST_FACTOR, SHARED_FROM, SYNC_SECONDS, Limits
 from app.ingest.service import ingest_service
 from app.ingest.stores import open_store
 from app.models import RateBucket, UnstoredCount
@@ -163,9 +163,44 @@ def test_two_web_processes_let_no_more_through_than_one(
 
 def test_a_quiet_key_writes_nothing(clock: Clock) -> None:
     limits = make_limits(clock)
-    count_passed(limits, 10)
-    limits.sync()
+    count_passed(limits, 4)
+    for _ in range(100):
+        clock.time += 10
+        limits.check_key(1)
+        limits.sync()
     assert db.session.get(RateBucket, "key:1") is None
+
+
+def test_what_is_spread_over_many_processes_is_limited_as_well(clock: Clock) -> None:
+    """None of them is offered more than half of the rate: alone each would let all of it pass."""
+    rate, seconds, machines = 10, 20, 5
+    processes = [make_limits(clock) for _ in range(machines * SETTINGS["WEB_CONCURRENCY"])]
+    passed = 0
+    for step in range(round(seconds / SYNC_SECONDS)):
+        clock.time += SYNC_SECONDS
+        for number, each in enumerate(processes):
+            offered = (5 * (step + 1) + number) // 4 - (5 * step + number) // 4
+            passed += count_passed(each, offered)
+        for each in processes:
+            each.sync()
+    burst = rate * BURST_FACTOR
+    at_once = len(processes) * 5 * SYNC_SECONDS + machines * burst * SHARED_FROM + len(processes)
+    assert burst < passed <= rate * seconds * (1 + len(processes) / 100) + burst + at_once
+
+
+def test_all_machines_together_store_as_many_refused_requests_as_one(clock: Clock) -> None:
+    rate, seconds, machines = SETTINGS["FLOWPULSE_REJECTED_RATE"], 10, 3
+    processes = [make_limits(clock) for _ in range(machines * SETTINGS["WEB_CONCURRENCY"])]
+    stored, tries = 0, 25
+    for _ in range(round(seconds / SYNC_SECONDS)):
+        clock.time += SYNC_SECONDS
+        for each in processes:
+            stored += sum(each.may_store_rejected() for _ in range(tries))
+        for each in processes:
+            each.sync()
+    burst, at_once = 2 * rate, len(processes) * (tries + 1) + machines * 2 * rate * SHARED_FROM
+    forgotten = 1 + len(processes) / 100
+    assert rate * seconds * 0.9 < stored <= rate * seconds * forgotten + burst + at_once
 
 
 def test_the_31st_bad_key_from_an_address_gets_429(clock: Clock) -> None:

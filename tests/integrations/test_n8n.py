@@ -114,6 +114,13 @@ def test_both_callers_call_the_sub_workflow_and_neither_waits_nor_fails_with_it(
         assert call["onError"] == "continueRegularOutput"
 
 
+def test_the_page_imports_and_publishes_the_sub_workflow_by_its_own_id() -> None:
+    page = (FOLDER / "n8n" / "README.md").read_text("utf-8")
+    (file,) = re.findall(r"^n8n import:workflow --input=(\S+)$", page, re.MULTILINE)
+    (named,) = re.findall(r"^n8n publish:workflow --id=(\S+)$", page, re.MULTILINE)
+    assert json.loads(read_file(f"n8n/{file}"))["id"] == named
+
+
 def test_each_file_reports_once_however_many_items_come_and_no_workflow_fails_with_it() -> None:
     """The time and the key are written once, before the first try: all tries send the same."""
     for file in FILES:

@@ -12,7 +12,8 @@ from uuid import uuid4
 import pytest
 
 from tests.apps import close_app, make_app
-from tests.server import LiveServer, wait_for
+from tests.documents.blocks import ROOT, read_examples
+from tests.server import LiveServer, test_environment, wait_for
 from tests.teams import LiveTeam, make_live_team
 
 pytestmark = pytest.mark.once  # Of what is sent both databases know: tests/ingest/.
@@ -149,7 +150,31 @@ def test_the_page_s_commands_work_as_they_stand(
         assert server.get(path).status_code == 200, path
 
 
-def test_an_import_from_a_server_and_its_addresses(
+def test_the_example_of_address_create_is_answered(server: LiveServer, team: LiveTeam) -> None:
+    """As the command's help has it, on the server's own database."""
+    (example,) = [code.text for code in read_examples() if "address create" in code.text]
+    assert "curl " in example
+    slug, _ = make_workflow(server)
+    script = example.replace("nightly-backup", slug).replace(
+        "https://flowpulse.example.org", server.url
+    )
+    done = subprocess.run(
+        ["sh", "-euc", script],
+        cwd=ROOT,
+        env=test_environment(
+            server.data_dir, server.database_url, server.port, FLOWPULSE_COMPATIBILITY="1"
+        ),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "OK"), done.stderr
+    (run,) = ended_runs(server, team, slug, 1)
+    assert run["outcome"] == "success"
+
+
+def test_an_import_from_a_file_and_its_addresses(
     server: LiveServer, team: LiveTeam, tmp_path: Path
 ) -> None:
     """The whole way: the list, the import, and the old sender with a new host name."""

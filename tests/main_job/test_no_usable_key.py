@@ -6,6 +6,7 @@ import gzip
 import json
 import lzma
 import re
+import socket
 import subprocess
 import time
 import zlib
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 import requests
@@ -90,6 +91,53 @@ def send_everywhere(server: LiveServer, team: LiveTeam, key: str) -> Iterator[re
     yield server.get(f"/api/v1/ping/{team.slug}/fail?rid={key}&key={key}", headers=own)
     yield server.get(f"/api/v1/ping/{key}")
     yield server.get(f"/api/v1/runs?limit={key}&cursor={key}", headers=own)
+
+
+def make_addresses(visitor: requests.Session, server: LiveServer, team: LiveTeam) -> list[str]:
+    """One of a workflow, and one of all of them."""
+    page = f"/workflows/{team.workflow_id}"
+    fields = Page(visitor.get(server.url + page).text).form(f"{page}/address").fields
+    shown = visitor.post(f"{server.url}{page}/address", data=fields, timeout=30).text
+    of_all = server.cli("address", "create").stdout
+    found = [
+        *re.findall(r"/ping/([0-9a-f]{8}-[0-9a-f-]{27})", shown)[:1],
+        *re.findall(r"^[0-9A-Za-z_-]{22}$", of_all, re.MULTILINE)[:1],
+    ]
+    assert len(found) == 2, of_all
+    return found
+
+
+def make_invitation(visitor: requests.Session, server: LiveServer) -> str:
+    told = {"invited_email": "new@example.org", "invited_role": "viewer"}
+    path = "/settings/invitations"
+    form = Page(visitor.get(f"{server.url}/settings").text).form(path)
+    made = visitor.post(server.url + path, data={**form.fields, **told}, timeout=30)
+    return re.findall(r"/invitation/([0-9A-Za-z_-]{43})", made.text)[0]
+
+
+def send_to_addresses(
+    server: LiveServer, team: LiveTeam, addresses: list[str], link: str
+) -> Iterator[requests.Response]:
+    """To where they belong and where not, and named in reports; also as no HTTP at all."""
+    uuid, key = addresses
+    paths = [f"/ping/{uuid}", f"/{uuid}/fail", f"/ping/{key}/{team.slug}", f"/{key}/{team.slug}"]
+    paths += [f"/api/push/{uuid}?status=up", f"/p/{key}/{team.slug}", f"/invitation/{link}"]
+    paths += [f"/api/v1/ping/{uuid}", f"/api/v1/ping/{uuid}/fail", f"/ping/{uuid}/a/b/c/d"]
+    for path in paths:
+        answer = server.get(path, headers=team.headers)
+        if link not in path:  # Its page has the form that is sent to it.
+            yield answer
+    for path in paths:
+        body = {"workflow_slug": team.slug, "ended_at": "2026-01-15T09:31:00Z"}
+        body["error_message"] = f"Max retries exceeded with url: {path}"
+        told = {"X-Note": f"https://x.example.org{path}", "User-Agent": f"bot {path}"}
+        told |= {"Idempotency-Key": path, **team.headers}
+        for more in ({}, {"metadata": {"url": f"https://x.example.org{path}"}}, {"ended_at": path}):
+            yield server.post(INGEST, json=body | more, headers=told)
+    for path in paths:
+        with socket.create_connection(("127.0.0.1", urlsplit(server.url).port), 10) as sender:
+            sender.sendall(f"GET {path} HTTP/9.9\r\n\r\n".encode())
+            sender.recv(1_000)
 
 
 def send_packed(
@@ -218,9 +266,13 @@ def _as_bytes(value: object) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode()
 
 
-@pytest.fixture
-def server(make_server: Callable[..., LiveServer]) -> LiveServer:
-    return make_server(FLOWPULSE_SMTP_HOST="127.0.0.1", FLOWPULSE_SMTP_PASSWORD=SMTP_PASSWORD)
+LOGS = {"FLOWPULSE_LOG_FORMAT": "json", "GUNICORN_CMD_ARGS": "--access-logfile -"}
+
+
+@pytest.fixture(params=[{}, LOGS], ids=["as it is", "all that can be logged"])
+def server(make_server: Callable[..., LiveServer], request: pytest.FixtureRequest) -> LiveServer:
+    mails = {"FLOWPULSE_SMTP_HOST": "127.0.0.1", "FLOWPULSE_SMTP_PASSWORD": SMTP_PASSWORD}
+    return make_server(FLOWPULSE_COMPATIBILITY="1", **mails, **request.param)
 
 
 def test_nothing_that_opens_something_is_kept(
@@ -237,7 +289,9 @@ def test_nothing_that_opens_something_is_kept(
     totp, codes = switch_on_two_factor(visitor, server)
     assert len(codes) == 10
     use_recovery_code(server, team, codes[0])
+    addresses, link = make_addresses(visitor, server, team), make_invitation(visitor, server)
     answers = [answer for key in keys for answer in send_everywhere(server, team, key)]
+    answers += send_to_addresses(server, team, addresses, link)
     answers += [visitor.get(f"{server.url}/nowhere/{key}?k={key}") for key in keys]
     answers.append(break_a_page(server, visitor, keys[0]))
     assert {answer.status_code for answer in answers} >= {202, 207, 400, 401, 404, 413, 415, 500}
@@ -248,6 +302,7 @@ def test_nothing_that_opens_something_is_kept(
     session = visitor.cookies["flowpulse_session"]
     secrets |= {"session": session, "token": _token_of(session), "password": PASSWORD}
     secrets |= {"typed": TYPED, "SMTP": SMTP_PASSWORD, "webhook": whsec[6:], "hook": HOOK[-20:]}
+    secrets |= {f"address {each[:8]}": each[8:] for each in (*addresses, link)}
     secrets |= {"TOTP": totp, "TOTP's bytes": base64.b32decode(totp).hex()}
     for name, code in {"used code": codes[0], "code": codes[1]}.items():
         secrets |= {name: code, f"signs of {name}": code.replace("-", "")}

@@ -8,33 +8,20 @@ import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import sync_playwright
 
-from app.extensions import db
 from tests import browser
-from tests.apps import close_app, make_app
-from tests.factories import PASSWORD
-from tests.pictures.camera import FixedTime, open_page, take, take_both
+from tests.pictures.camera import MOMENT, Camera, FixedTime
 from tests.pictures.first_steps import take_first_steps
-from tests.pictures.made_up import prepare
-from tests.pictures.pages import (
-    COMES_LATER,
-    IDS,
-    IMAGES,
-    ON_A_NEW_SERVER,
-    ON_A_PHONE,
-    PAGES,
-    PHONE,
-    WIDE,
-)
+from tests.pictures.full_server import fill, make_owner, take_pages
+from tests.pictures.pages import IMAGES, PAGES, list_names
+from tests.pictures.people import take_people, with_provider
 from tests.server import LiveServer
-
-EMAIL = "ana@example.org"
 
 
 def main(names: Collection[str]) -> None:
     """Raises SystemExit for a name that is no page's."""
-    known = {*PAGES, *ON_A_NEW_SERVER}
+    known = list_names()
     if unknown := set(names) - known:
         raise SystemExit(
             f"No such page: {', '.join(sorted(unknown))}. There are: {', '.join(sorted(known))}."
@@ -44,65 +31,29 @@ def main(names: Collection[str]) -> None:
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         options = browser.launch_options(str(browser.find_chromium(playwright)))
         with playwright.chromium.launch(**options) as chromium:
-            if wanted & ON_A_NEW_SERVER.keys():
-                of_new_server(chromium, Path(folder) / "new")
+            camera = Camera(chromium, IMAGES, MOMENT)
+            if wanted - PAGES.keys():
+                of_new_server(camera, Path(folder) / "new")
             if wanted & PAGES.keys():
-                of_full_server(chromium, Path(folder) / "full", wanted)
+                of_full_server(camera, Path(folder) / "full", wanted)
 
 
-def of_new_server(chromium: Browser, folder: Path) -> None:
+def of_new_server(camera: Camera, folder: Path) -> None:
+    folder.mkdir()
+    fixed = FixedTime(folder)
+    with with_provider(LiveServer(folder / "data", "", **fixed.settings)) as server:
+        take_first_steps(camera, server)
+        take_people(camera, server)
+
+
+def of_full_server(camera: Camera, folder: Path, wanted: Collection[str]) -> None:
     folder.mkdir()
     fixed = FixedTime(folder)
     with LiveServer(folder / "data", "", **fixed.settings) as server:
-        take_first_steps(chromium, server)
-
-
-def of_full_server(chromium: Browser, folder: Path, wanted: Collection[str]) -> None:
-    folder.mkdir()
-    fixed = FixedTime(folder)
-    with LiveServer(folder / "data", "", **fixed.settings) as server:
-        owner = ("user", "create", EMAIL, "--role", "owner", "--password-stdin")
-        server.cli(*owner, stdin=PASSWORD)
-        prepare(server, EMAIL)
-        server.cli("demo")  # Last, so that it is what the log shows.
-        ids = choose(server)
+        make_owner(server)
+        fill(server)
         with fixed.standing_still():
-            with open_page(chromium, WIDE) as page:
-                sign_in(page, server)
-                for name in (each for each in PAGES if each in wanted):
-                    show(page, server.url + PAGES[name].format(**ids), COMES_LATER.get(name))
-                    take_both(page, name)
-            with open_page(chromium, PHONE) as page:
-                sign_in(page, server)
-                for name in (each for each in PAGES if each in ON_A_PHONE & set(wanted)):
-                    show(page, server.url + PAGES[name].format(**ids), COMES_LATER.get(name))
-                    take(page, f"{name}-phone")
-
-
-def choose(server: LiveServer) -> dict[str, str]:
-    app = make_app(server.database_url, server.data_dir)
-    with app.app_context():
-        found = {name: db.session.scalars(query.limit(1)).one() for name, query in IDS.items()}
-        db.session.remove()
-    close_app(app)
-    return found
-
-
-def sign_in(page: Page, server: LiveServer) -> None:
-    page.goto(server.url + "/sign-in")
-    page.get_by_label("E-mail").fill(EMAIL)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("link", name="Workflows", exact=True).first).to_be_attached()
-
-
-def show(page: Page, address: str, text: str | None) -> None:
-    """Until this text is there, which comes after the page."""
-    page.emulate_media(color_scheme="light", reduced_motion="reduce")
-    page.goto(address)
-    page.wait_for_load_state("load")
-    if text:
-        expect(page.get_by_text(text)).to_be_visible()
+            take_pages(camera, server, wanted)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, Page
 
 from app import clock
 from tests.drills.clocks import MachineClock
-from tests.pictures.pages import IMAGES, SCHEMES
+from tests.pictures.pages import SCHEMES
+from tests.server import LiveServer
 
 BEGINNING = datetime(2026, 11, 17, 9, 26, tzinfo=UTC)
 MOMENT = BEGINNING + timedelta(minutes=6, milliseconds=500)
@@ -24,6 +25,15 @@ HOLD_SECONDS = 0.1
 QUALITY = 40
 """Of WebP: the letters are still sharp, and all pictures together stay below 2 MB."""
 SETTLE_MS = 400
+AS_DELIVERED = """words => {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) for (const [own, told] of words) {
+    const text = texts.currentNode;
+    if (text.data.includes(own)) text.data = text.data.replaceAll(own, told);
+  }
+}"""
+DRAWN = """() => document.fonts.ready.then(() =>
+  new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))))"""
 
 
 class FixedTime:
@@ -64,34 +74,57 @@ class FixedTime:
         clock.agree(moment, own, timedelta())
 
 
-@contextmanager
-def open_page(chromium: Browser, size: tuple[int, int]) -> Iterator[Page]:
-    """Its scripts read MOMENT from their clock."""
-    width, height = size
-    context = chromium.new_context(
-        viewport={"width": width, "height": height},
-        reduced_motion="reduce",
-        locale="en-GB",
-        timezone_id="UTC",
+def tell_as_delivered(page: Page, server: LiveServer) -> None:
+    """The port and the folder of a server of the tests are others each time."""
+    page.evaluate(
+        AS_DELIVERED, [[f":{server.port}", ":8000"], [str(server.data_dir), "/srv/flowpulse/data"]]
     )
-    context.clock.set_fixed_time(MOMENT)
-    yield context.new_page()
-    context.close()
 
 
-def take_both(page: Page, name: str) -> None:
-    """What the page shows, in light and in dark."""
-    page.evaluate("document.activeElement?.blur()")  # A caret comes and goes.
-    for scheme in SCHEMES:
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        take(page, f"{name}-{scheme}")
+class Camera:
+    """Takes pictures of a browser's pages into a folder.
 
+    `moment` is what scripts read from their clock; without one it is the machine's time.
+    `settle_ms`: how long a page is left alone before, for what is drawn late.
+    """
 
-def take(page: Page, name: str) -> None:
-    """As WebP, which the browser writes and Playwright does not ask it for."""
-    page.wait_for_timeout(SETTLE_MS)
-    session = page.context.new_cdp_session(page)
-    options = {"format": "webp", "quality": QUALITY}
-    picture = base64.b64decode(session.send("Page.captureScreenshot", options)["data"])
-    (IMAGES / f"{name}.webp").write_bytes(picture)
-    session.detach()
+    def __init__(
+        self,
+        chromium: Browser,
+        folder: Path,
+        moment: datetime | None = None,
+        settle_ms: int = SETTLE_MS,
+    ) -> None:
+        self.chromium, self.folder = chromium, folder
+        self.moment, self.settle_ms = moment, settle_ms
+
+    @contextmanager
+    def open(self, size: tuple[int, int]) -> Iterator[Page]:
+        width, height = size
+        context = self.chromium.new_context(
+            viewport={"width": width, "height": height},
+            reduced_motion="reduce",
+            locale="en-GB",
+            timezone_id="UTC",
+        )
+        if self.moment:
+            context.clock.set_fixed_time(self.moment)
+        yield context.new_page()
+        context.close()
+
+    def take_both(self, page: Page, name: str) -> None:
+        """What the page shows, in light and in dark."""
+        page.evaluate("document.activeElement?.blur()")  # A caret comes and goes.
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            self.take(page, f"{name}-{scheme}")
+
+    def take(self, page: Page, name: str) -> None:
+        """As WebP, which the browser writes and Playwright does not ask it for."""
+        page.evaluate(DRAWN)
+        page.wait_for_timeout(self.settle_ms)
+        session = page.context.new_cdp_session(page)
+        options = {"format": "webp", "quality": QUALITY}
+        picture = base64.b64decode(session.send("Page.captureScreenshot", options)["data"])
+        (self.folder / f"{name}.webp").write_bytes(picture)
+        session.detach()

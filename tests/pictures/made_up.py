@@ -1,8 +1,10 @@
 """What pictures show and the demo does not have: more channels, a workflow that went silent, and a
 key that was rotated and is still in use."""
 
+import json
 from datetime import timedelta
 
+from playwright.sync_api import Page
 from sqlalchemy import select
 
 from app.channels.sealing import seal
@@ -43,6 +45,28 @@ SENDERS = (
     ("198.51.100.7", "curl/8.14.1", False),
 )
 """Address, user agent, and whether it has moved to the new key."""
+
+CHECKS = (
+    {"name": "Nightly dump", "tags": "prod db", "schedule": "30 2 * * *", "tz": "Europe/Berlin"},
+    {"name": "Invoice mails", "tags": "prod", "timeout": 86_400},
+    {"name": "Queue watcher", "tags": "prod", "timeout": 300},
+    {"name": "Sitemap", "tags": "web", "schedule": "*/20 6-22 * * 1-5", "tz": "UTC"},
+    {"name": "Certificate renewal", "desc": "Asks twice a day.", "timeout": 43_200},
+    {"name": "Old FTP pull", "timeout": 30, "methods": "POST"},
+    {"name": "Status\x1b page", "timeout": 600},
+)
+"""What a Healthchecks project lists."""
+
+
+def show_import(page: Page) -> None:
+    """On the page of importing: a list is chosen, and what would be made of it is shown."""
+    checks = [
+        {**check, "uuid": f"{number}d1c8a3e-94b7-4f02-a6d9-3e7b1c5f8a20", "grace": 1_800}
+        for number, check in enumerate(CHECKS)
+    ]
+    page.get_by_label("Or its text").fill(json.dumps({"checks": checks}))
+    page.get_by_role("button", name="Show what would be made").click()
+    page.get_by_text("Nothing is made yet").wait_for()
 
 
 def prepare(server: LiveServer, email: str) -> None:

@@ -1,11 +1,13 @@
 """Which pages are pictured, how, and what stands for {…} in their addresses."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+from playwright.sync_api import Page
 from sqlalchemy import Select, select
 
 from app.models import Alert, AlertRule, ApiKey, Channel, Delivery, Event, Workflow
-from tests.pictures.made_up import SHOP, SILENT
+from tests.pictures.made_up import SHOP, SILENT, show_import
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 WIDE, PHONE = (1280, 860), (390, 844)
@@ -35,10 +37,20 @@ PAGES = {
     "silent-workflow": "/workflows/{silent}",
     "connect": "/connect?tool=n8n&workflow={workflow}",
     "settings": "/settings",
+    "export": "/settings#export",
+    "audit-log": "/settings/audit",
+    "doctor": "/settings/doctor",
+    "import-preview": "/workflows/import",
 }
 """By the picture's name, its address on a server with the demo's data."""
 ON_A_NEW_SERVER = {"set-up": SMALL, "first-key": WIDE}
 """What the quick start shows (tests/pictures/first_steps.py)."""
+OF_PEOPLE = {"sign-in": SMALL, "invitation": SMALL, "workspaces": SMALL}
+"""Who comes in there, and how, once it is set up (tests/pictures/people.py)."""
+SIZES = {"export": (1280, 464)}
+"""Of what stands at the end of its page, where there is no more to scroll to."""
+DONE: dict[str, Callable[[Page], None]] = {"import-preview": show_import}
+"""What is done on a page before it is taken."""
 ON_A_PHONE = {
     *("overview", "live-log", "event", "problems", "workflow", "connect", "troubleshooting"),
     *("runs", "insights", "schedule", "silent-workflow"),
@@ -64,9 +76,13 @@ IDS: dict[str, Select[tuple[str]]] = {
 """What stands for {…} in an address: the first of each."""
 
 
+def list_names() -> set[str]:
+    return {*PAGES, *ON_A_NEW_SERVER, *OF_PEOPLE}
+
+
 def list_pictures() -> set[str]:
     """Names of all files."""
-    wide = {f"{name}-{scheme}" for name in (*PAGES, *ON_A_NEW_SERVER) for scheme in SCHEMES}
+    wide = {f"{name}-{scheme}" for name in list_names() for scheme in SCHEMES}
     return {f"{name}.webp" for name in wide | {f"{name}-phone" for name in ON_A_PHONE}}
 
 

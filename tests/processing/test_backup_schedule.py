@@ -1,6 +1,7 @@
 """The backup of each day: made once, by one worker, beside its work, and tried again."""
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -195,6 +196,12 @@ def test_one_that_was_never_made_is_missed(app: Flask, monkeypatch: pytest.Monke
         assert check_backup_schedule().state == state
 
 
+def read_counts(printed: str) -> dict[str, int]:
+    """Of the table that `backup` and `restore` print: rows, by what they are of."""
+    found = re.findall(r"^([a-z][a-z ]*?) +([\d,]+) +[\d,]+$", printed, re.MULTILINE)
+    return {what.replace(" ", "_"): int(rows.replace(",", "")) for what, rows in found}
+
+
 def test_a_real_worker_makes_it_and_it_can_be_restored(
     make_server: Callable[..., LiveServer],
     make_app: MakeApp,
@@ -202,7 +209,7 @@ def test_a_real_worker_makes_it_and_it_can_be_restored(
     folder: Path,
     tmp_path: Path,
 ) -> None:
-    """The drill of docs/backup.md: what is restored has what was counted."""
+    """Steps 2 to 4 of the drill of docs/backup.md: what is restored has what was counted."""
     server = make_server(
         FLOWPULSE_BACKUP_DIR=str(folder),
         FLOWPULSE_BACKUP_DAILY="1",
@@ -211,7 +218,8 @@ def test_a_real_worker_makes_it_and_it_can_be_restored(
     )
     team = make_live_team(server)
     body = {"workflow_slug": team.slug, "ended_at": "2026-01-15T09:31:00Z"}
-    assert server.post("/api/v1/ingest/run-success", json=body, headers=team.headers).ok
+    answer = server.post("/api/v1/ingest/run-success", json=body, headers=team.headers)
+    assert answer.status_code == 202
     for name in ("flowpulse-auto-20200101-000000.db", "other.db"):
         folder.mkdir(exist_ok=True)
         (folder / name).touch()
@@ -229,6 +237,12 @@ def test_a_real_worker_makes_it_and_it_can_be_restored(
     restored = LiveServer(tmp_path / "drill", url, worker=False)
     done = restored.cli("restore", str(made))
     assert done.returncode == 0, done.stderr
+    assert read_counts(done.stdout) == {
+        name: count for name, count in counts.items() if name != "bytes"
+    }
+    assert counts["events"] == counts["users"] == 1
+    tail = restored.cli("events", "tail", "--json").stdout.splitlines()
+    assert [json.loads(line)["id"] for line in tail] == [answer.json()["event_id"]]
     findings = json.loads(restored.cli("doctor", "--json").stdout)
     assert {each["name"] for each in findings if each["state"] == "fail"} <= {"worker"}
     with make_app(FLOWPULSE_DATABASE_URL=url).app_context():
