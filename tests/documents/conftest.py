@@ -20,13 +20,6 @@ from tests.factories import PASSWORD
 from tests.server import SECRET, LiveServer
 from tests.teams import LiveTeam, find_workspace, make_live_team
 
-SQLITE = f"""#!{sys.executable}
-import sqlite3, sys
-connection = sqlite3.connect(sys.argv[1], isolation_level=None)
-for statement in sys.argv[2:] or sys.stdin:
-    connection.execute(statement)
-"""
-"""In place of the program `sqlite3`, where there is none."""
 SLUGS = ("Nightly backup", "Nightly sync", "Your workflow")
 """Workflows that the documents report, besides those that each team has."""
 
@@ -56,10 +49,6 @@ def folder(databases: Databases, tmp_path: Path) -> Path:
     (tmp_path / ".venv").symlink_to(Path(sys.prefix))
     (tmp_path / "deploy").symlink_to(ROOT / "deploy")
     (tmp_path / "other").mkdir()
-    (tmp_path / "bin").mkdir()
-    if not shutil.which("sqlite3"):
-        (tmp_path / "bin" / "sqlite3").write_text(SQLITE)
-        (tmp_path / "bin" / "sqlite3").chmod(0o755)
     (tmp_path / "password.txt").write_text(PASSWORD)
     shutil.copy(RECORDED / "healthchecks.json", tmp_path / "checks.json")
     for name in ("data", "elsewhere"):

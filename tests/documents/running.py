@@ -1,6 +1,5 @@
 """A command of the documents, run with what stands for its hosts, keys and places here."""
 
-import os
 import re
 import shlex
 import subprocess
@@ -66,11 +65,10 @@ def run(code: Code, how: How, place: Place) -> tuple[int, str]:
 def in_shell(text: str, stdin: str, folder: Path, port: int, **env: str) -> tuple[int, str]:
     """Without a terminal, so that who asks for a password reads it from `stdin`."""
     usual = test_environment(folder / "data", "", port)
-    path = os.pathsep.join([str(folder / "bin"), usual["PATH"]])
     done = subprocess.run(
         ["sh", "-euc", text],
         cwd=folder,
-        env={**usual, "PATH": path, "HOME": str(folder), **env},
+        env={**usual, "HOME": str(folder), **env},
         input=stdin,
         capture_output=True,
         text=True,

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from tests.documents.blocks import (
 from tests.documents.exceptions import EXCEPTIONS, How
 from tests.documents.running import Place, run
 from tests.documents.sources import read_source
+from tests.programs import find
 from tests.server import LiveServer
 from tests.teams import LiveTeam
 
@@ -165,8 +165,9 @@ def test_it_works_as_it_stands(
     foreign: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if "openssl " in code.text and not shutil.which("openssl"):
-        pytest.skip("NOT RUN: there is no openssl here")
+    for name in ("openssl", "sqlite3"):
+        if f"{name} " in code.text:
+            find(name)
     monkeypatch.chdir(folder)
     how = how_to_run(code)
     status, said = run(code, how, Place(folder, live_server, team, foreign))

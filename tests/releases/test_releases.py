@@ -5,8 +5,6 @@ That this can fail is shown below, where something is taken away from a database
 """
 
 import json
-import shutil
-import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from itertools import islice
@@ -38,6 +36,7 @@ from tests.databases import Databases
 from tests.hostile.sources import Source
 from tests.pages_map import PAGES, addresses
 from tests.postgres import PostgresCluster
+from tests.programs import git
 from tests.releases.making import SETTINGS, make, read
 from tests.releases.snapshot import (
     Held,
@@ -301,11 +300,7 @@ def find_missing(tags: Iterable[str], releases: Iterable[str], folder: Path) -> 
 
 
 def list_tags() -> list[str]:
-    if not shutil.which("git") or not (ROOT / ".git").exists():
-        return []
-    command = ["git", "tag", "--list", "v[0-9]*"]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
-    return [each.removeprefix("v") for each in said.split()]
+    return [each.removeprefix("v") for each in git("tag", "--list", "v[0-9]*").split()]
 
 
 def test_each_release_has_its_databases() -> None:
