@@ -43,10 +43,13 @@ class Kept(logging.Handler):
 
 @pytest.fixture
 def kept() -> Any:
-    handler = Kept()
+    """Whether the application has been made before it or not."""
+    handler, level = Kept(), logger.level
     logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
     yield handler
     logger.removeHandler(handler)
+    logger.setLevel(level)
 
 
 @pytest.fixture

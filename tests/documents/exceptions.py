@@ -142,10 +142,11 @@ EXCEPTIONS: dict[tuple[str, str], How] = {
     ("docs/single-sign-on.md", "reset-password"): TYPED,
     ("docs/upgrading.md", "restore"): How(before=f"{CALL} backup /mnt/other/before.db\n"),
     ("docs/upgrading.md", "git fetch --tags\ngit tag"): How(before=CHECKED_OUT),
+    ("docs/upgrading.md", "git show"): How(before=f"{CHECKED_OUT}git fetch -q --tags\n"),
     ("docs/upgrading.md", "flowpulse backup"): SYSTEMD,
-    ("docs/upgrading.md", "install -r requirements.txt"): How(
+    ("docs/upgrading.md", "git checkout v0.1.0\n.venv"): How(
         before=f"{CHECKED_OUT}git fetch -q --tags\n{BACKED_UP}",
-        replaced=(("pip install -r requirements.txt", "pip --version"),),
+        replaced=(("pip install --require-hashes -r requirements-hashed.txt", "pip --version"),),
     ),
     ("docs/upgrading.md", "systemctl stop"): SYSTEMD,
     ("integrations/dbt/README.md", "flowpulse_dbt.py"): How(
