@@ -12,15 +12,13 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 COOKIE = "_oauth2_proxy"
 HEADER = "X-Auth-Request-Email"
 T = TypeVar("T", bound=ThreadingHTTPServer)
-_TOLD = ("Proto", "Host", "Uri")
 START, QUESTION = "/oauth2/start", "Who are you?"
 
 
 class SignIn(ThreadingHTTPServer):
     """`/oauth2/auth` says who comes (202), or that nobody does (401); `/oauth2/start` signs `comes`
     in and leads back, or asks; `/oauth2/sign_out` ends it. `/` is for Traefik: it says the same as
-    `auth`, and leads to the start by its whole address, as to a provider: a path alone Traefik would
-    take for one of this server. `is_silent`: whoever is in has no address."""
+    `auth`, and leads to the start. `is_silent`: whoever is in has no address."""
 
     daemon_threads = True
 
@@ -48,9 +46,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.people.pop(self._mark, None)
             self._answer(302, {"Location": "/"})
         else:
-            told = {each: self.headers.get(f"X-Forwarded-{each}", "") for each in _TOLD}
-            start = f"{told['Proto']}://{told['Host']}{START}"
-            self._tell(302, {"Location": f"{start}?{urlencode({'rd': told['Uri']})}"})
+            # A whole address, as the provider's is: Traefik takes another one for this server's.
+            place = self.headers.get("X-Forwarded-Uri", "/")
+            forwarded = (self.headers.get(f"X-Forwarded-{name}", "") for name in ("Proto", "Host"))
+            start = "://".join(forwarded) + f"{START}?{urlencode({'rd': place})}"
+            self._tell(302, {"Location": start})
 
     do_POST = do_HEAD = do_GET
 

@@ -85,11 +85,11 @@ def test_an_event_is_taken_and_the_address_of_its_answer_leads_to_it(place: Plac
 
 
 def test_no_client_says_who_it_is(place: Place) -> None:
-    """To FlowPulse both come from where proxies are believed."""
+    """To FlowPulse both come from where proxies are believed, whose word takes a password away."""
+    person = make_live_team(place.server)
     names = ("X-Forwarded-User", "Remote-User", "X-Forwarded-Email", "Remote-Email")
     names += ("X-Auth-Request-Email",)
-    somebody = make_live_team(place.server).email  # What opened the account before is taken away.
-    claims = dict.fromkeys(names, somebody) | {"Accept": "text/html"}
+    claims = dict.fromkeys(names, person.email) | {"Accept": "text/html"}
     forged = requests.get(f"{place.url}/account", headers=claims, allow_redirects=False)
     assert forged.status_code == 302 and "/sign-in" in forged.headers["Location"]
     past = requests.get(f"{place.server.url}/account", headers=claims, allow_redirects=False)

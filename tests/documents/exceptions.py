@@ -81,7 +81,7 @@ EXCEPTIONS: dict[tuple[str, str], How] = {
     ("docs/backup.md", "--scheduled"): How(
         before="export FLOWPULSE_BACKUP_DIR=/mnt/other/flowpulse\n", says="flowpulse-auto-"
     ),
-    ("docs/backup.md", "/tmp/rehearsal"): How(
+    ("docs/backup.md", "mkdir -m 700 /tmp/rehearsal"): How(
         before=f"{CALL} backup /mnt/other/fp.db\n", replaced=WORKERLESS
     ),
     ("docs/clients.md", "pip wheel"): How(
