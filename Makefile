@@ -258,6 +258,7 @@ hashes: $(PY) ## Write the hashes of all pinned files anew (a part of make pins)
 	@$(call WITH_HASHES,requirements)
 	@$(call WITH_HASHES,requirements-dev,{ echo "-r requirements-hashed.txt"; $(NOT_IN_THE_FIRST); })
 	@$(call WITH_HASHES,requirements-docs)
+	@$(call WITH_HASHES,requirements-programs)
 	@rm -rf $(VENV)/pins
 
 # How a release is made stands in CONTRIBUTING.md.

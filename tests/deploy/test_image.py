@@ -25,8 +25,9 @@ def runner() -> str:
     """The user id of the server under test, where the tests run as root: the image's or, where the
     tests' Python lies in a closed folder such as root's home, 0 without any capability, which can
     write no more than others where the owner can't."""
-    python = Path(sys.executable).resolve()
-    is_open = all(folder.stat().st_mode & stat.S_IXOTH for folder in python.parents)
+    python = Path(sys.executable)
+    folders = {*python.parents, *python.resolve().parents}
+    is_open = all(folder.stat().st_mode & stat.S_IXOTH for folder in folders)
     return USER if is_open else "0"
 
 

@@ -49,11 +49,12 @@ class Place:
         )
 
 
-@pytest.fixture(scope="module", params=WAYS)
+@pytest.fixture(scope="package", params=WAYS)
 def behind(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Place]:
-    """Nothing listens at its address yet: one proxy after the other will."""
+    """Nothing listens at its address yet: one proxy after the other will. (Of a module, each proxy
+    would have a server of its own.)"""
     port, folder = free_port(), tmp_path_factory.mktemp("proxied")
     url = f"http://127.0.0.1:{port}{WAYS[request.param]}"
     settings = {

@@ -71,13 +71,13 @@ def person() -> requests.Session:
     return session
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def sign_in() -> Iterator[SignIn]:
     with serving(SignIn()) as server:
         yield server
 
 
-@pytest.fixture(scope="module", params=WAYS)
+@pytest.fixture(scope="package", params=WAYS)
 def behind(
     request: pytest.FixtureRequest, sign_in: SignIn, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Place]:

@@ -35,6 +35,7 @@ N8N = How(why="needs n8n: tests/integrations/record_n8n.py imports these files i
 SYSTEMD = How(
     why="needs root and systemd: tests/deploy/ reads the units, and runs `flowpulse` without"
 )
+RELEASE = How(why="changes the repository itself: tests/supply/ releases in one of its own")
 WORKERLESS = (("--app wsgi doctor", "--app wsgi doctor || test $? = 1"),)
 """It misses the worker, and says so."""
 FORCED = ((" restore /mnt", " restore --force /mnt"),)
@@ -143,6 +144,9 @@ EXCEPTIONS: dict[tuple[str, str], How] = {
     ("docs/upgrading.md", "git fetch --tags\ngit tag"): How(before=CHECKED_OUT),
     ("docs/upgrading.md", "git show"): How(before=f"{CHECKED_OUT}git fetch -q --tags\n"),
     ("docs/upgrading.md", "docker compose up -d --build"): DOCKER,
+    ("docs/deployment.md", "docker compose up --wait"): DOCKER,
+    ("CONTRIBUTING.md", "git show v1.2.0"): RELEASE,
+    ("CONTRIBUTING.md", "git push"): RELEASE,
     ("docs/upgrading.md", "flowpulse backup"): SYSTEMD,
     ("docs/upgrading.md", "git checkout v0.1.0\n.venv"): How(
         before=f"{CHECKED_OUT}git fetch -q --tags\n{BACKED_UP}",
