@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 KEPT = 8
 """Characters of such a secret that are kept and shown."""
-_UUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
+UUID_FORM = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
 _CUT_UUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){2}[0-9A-Fa-f-]{0,17}+"
 """One that lost its end: what is missing could be tried out."""
 _TOKEN = r"[0-9A-Za-z_-]{20,128}+"  # noqa: S105 (a pattern)
@@ -21,10 +21,10 @@ def _compile(first: str, slash: str) -> re.Pattern[str]:
         rf"""
         {first} (?=[0-9A-Za-z_-])
         (?: (?: ping | invitation | sign-in{slash}new-password ) {slash}
-            (?: (?P<uuid>{_UUID}|{_CUT_UUID}) | (?P<token>{_TOKEN}) )
+            (?: (?P<uuid>{UUID_FORM}|{_CUT_UUID}) | (?P<token>{_TOKEN}) )
           | api{slash}push{slash} (?P<pushed>{_PUSHED})
-          | p{slash} (?P<named>{_UUID}|{_TOKEN}) (?={slash}[0-9A-Za-z])
-          | (?P<root>{_UUID}) (?![0-9A-Za-z_-])
+          | p{slash} (?P<named>{UUID_FORM}|{_TOKEN}) (?={slash}[0-9A-Za-z])
+          | (?P<root>{UUID_FORM}) (?![0-9A-Za-z_-])
           | (?P<keyed>[0-9A-Za-z_-]{{{_LENGTH}}}) (?={slash}[0-9A-Za-z])
         )
         """,

@@ -4,7 +4,7 @@ from typing import Any
 
 from apispec import APISpec
 
-from app.api.shapes import make_problem
+from app.api.shapes import in_path, make_problem
 
 TAG = "Without a key"
 EXAMPLE_BADGE = "mK3vP0xQ9sT2wY5zA8bC1dE4fG7hJ6kL"
@@ -33,22 +33,8 @@ _METRICS_TOKEN = {
     "scheme": "bearer",
     "description": "The secret that FLOWPULSE_METRICS_TOKEN sets; no API key.",
 }
-_TOKEN = {
-    "name": "token",
-    "in": "path",
-    "required": True,
-    "description": "The badge's token, from the workflow's page.",
-    "schema": {"type": "string"},
-    "example": EXAMPLE_BADGE,
-}
-_DOCUMENT = {
-    "name": "name",
-    "in": "path",
-    "required": True,
-    "description": "A document's name; `/llms.txt` lists them.",
-    "schema": {"type": "string"},
-    "example": "batch",
-}
+_TOKEN = in_path("token", "The badge's token, from the workflow's page.", EXAMPLE_BADGE)
+_DOCUMENT = in_path("name", "A document's name; `/llms.txt` lists them.", "batch")
 _KNOWN = {
     "name": "If-None-Match",
     "in": "header",

@@ -6,6 +6,7 @@ from apispec import APISpec
 
 from app.api.refusals import describe_refusal, describe_refusals, group_by_status
 from app.api.reports import IDEMPOTENCY_KEY, MESSAGE
+from app.api.shapes import in_path
 from app.api.taken import NO_NUL
 from app.ingest.acceptance import MAX_IDEMPOTENCY_KEY
 from app.ingest.foreign_forms import (
@@ -69,12 +70,6 @@ _SLUG = "[0-9]*[A-Za-z_-][0-9A-Za-z_-]*"
 """One of digits alone is taken behind a ping key: behind a UUID it is an exit status."""
 
 
-def _in_path(name: str, description: str, example: str, pattern: str = "") -> dict[str, Any]:
-    schema = {"type": "string", "pattern": pattern} if pattern else _TEXT
-    told = {"name": name, "in": "path", "required": True, "description": description}
-    return told | {"schema": schema, "example": example}
-
-
 def _in_query(name: str, description: str, **schema: Any) -> dict[str, Any]:
     told = {"name": name, "in": "query", "description": description}
     return told | {"schema": schema or {"type": "string", "pattern": NO_NUL}}
@@ -82,18 +77,18 @@ def _in_query(name: str, description: str, **schema: Any) -> dict[str, Any]:
 
 _UUID = "The workflow's UUID."
 _ANY = "The workflow's UUID or, with a slug behind it, a ping key: an address of all workflows."
-_ADDRESS = _in_path("address", "The workflow's UUID, or what else its address is.", EXAMPLE_UUID)
-_EITHER = _in_path("address", _ANY, EXAMPLE_UUID)
-_UUID_ALONE = _in_path("address", _UUID, EXAMPLE_UUID, f"^{UUID_AT_ROOT}$")
-_EITHER_ALONE = _in_path("address", _ANY, EXAMPLE_UUID, f"^({UUID_AT_ROOT}|{PING_KEY_AT_ROOT})$")
-_KEY = _in_path("address", "A ping key: an address of all workflows.", EXAMPLE_PING_KEY)
+_ADDRESS = in_path("address", "The workflow's UUID, or what else its address is.", EXAMPLE_UUID)
+_EITHER = in_path("address", _ANY, EXAMPLE_UUID)
+_UUID_ALONE = in_path("address", _UUID, EXAMPLE_UUID, f"^{UUID_AT_ROOT}$")
+_EITHER_ALONE = in_path("address", _ANY, EXAMPLE_UUID, f"^({UUID_AT_ROOT}|{PING_KEY_AT_ROOT})$")
+_KEY = in_path("address", "A ping key: an address of all workflows.", EXAMPLE_PING_KEY)
 _KEY_ALONE = _KEY | {"schema": {"type": "string", "pattern": f"^{PING_KEY_AT_ROOT}$"}}
-_OF_KEY = _in_path("slug", "The workflow's slug; `_` may stand for `-`.", "lead-enrichment")
+_OF_KEY = in_path("slug", "The workflow's slug; `_` may stand for `-`.", "lead-enrichment")
 _SAYS = (
     "`start`, `fail`, `log` (a text for the log, and no run), or the exit status: 0 is a success"
 )
-_SIGNAL = _in_path("signal", f"{_SAYS}, 1 to 255 a failure.", "start", _SIGNALS)
-_PART = _in_path(
+_SIGNAL = in_path("signal", f"{_SAYS}, 1 to 255 a failure.", "start", _SIGNALS)
+_PART = in_path(
     "part",
     f"Behind a UUID {_SAYS}. Behind a ping key the workflow's slug.",
     "start",
@@ -206,10 +201,10 @@ def add_other_monitors(spec: APISpec) -> None:
         where = "as on hc-ping.com" if path.startswith("/{") else "self-hosted"
         summary = f"Healthchecks, {where}: {summary}"
         _add(spec, path, (name, summary), [*parameters, _RID], HEALTHCHECKS)
-    token = _in_path("token", "The monitor's token.", EXAMPLE_TOKEN)
+    token = in_path("token", "The monitor's token.", EXAMPLE_TOKEN)
     names = ("push", "Uptime Kuma: a push, with how the run went")
     _add(spec, "/api/push/{token}", names, [token, *_PUSHED], UPTIME_KUMA)
-    key = _in_path("key", "An address of all workflows, or of this one.", EXAMPLE_PING_KEY)
+    key = in_path("key", "An address of all workflows, or of this one.", EXAMPLE_PING_KEY)
     names = ("telemetry", "Cronitor: telemetry, with how the run went")
     _add(spec, "/p/{key}/{slug}", names, [key, _OF_KEY, *_TELEMETRY], CRONITOR)
 

@@ -5,7 +5,7 @@ from typing import Any
 from apispec import APISpec
 
 from app.api.refusals import OF_EVENTS, OF_PINGS, describe_refusals, make_refusal
-from app.api.shapes import ID, make_example, ref, schema_name
+from app.api.shapes import ID, in_path, make_example, ref, schema_name
 from app.api.taken import NO_NUL
 from app.ingest.acceptance import MAX_IDEMPOTENCY_KEY
 from app.ingest.batch_body import MOST_EVENTS
@@ -132,14 +132,7 @@ def _batch() -> dict[str, Any]:
     }
 
 
-_SLUG = {
-    "name": "slug",
-    "in": "path",
-    "required": True,
-    "description": "The workflow's slug or id.",
-    "schema": {"type": "string"},
-    "example": "lead-enrichment",
-}
+_SLUG = in_path("slug", "The workflow's slug or id.", "lead-enrichment")
 _SIGNAL = {
     "name": "signal",
     "in": "path",

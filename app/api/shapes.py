@@ -163,3 +163,10 @@ SHAPES: Mapping[str, dict[str, Any]] = {
     "BatchProblem": _BATCH_PROBLEM,
 }
 """By their names among the document's components."""
+
+
+def in_path(name: str, description: str, example: str, pattern: str = "") -> dict[str, Any]:
+    """A parameter that is a part of the address."""
+    schema = {"type": "string", "pattern": pattern} if pattern else {"type": "string"}
+    told = {"name": name, "in": "path", "required": True, "description": description}
+    return told | {"schema": schema, "example": example}

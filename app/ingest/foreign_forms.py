@@ -13,6 +13,7 @@ from typing import Any
 from flask import Response
 from werkzeug.datastructures import MultiDict
 
+from app.address_secrets import UUID_FORM
 from app.answers import API_HEADERS, JSON, JsonAnswer
 from app.ingest.pings import FAIL, MESSAGE_BYTES, MOST_STATUS, PING, START, Signal, read_signal
 from app.ingest.schemas import EVENT_KINDS
@@ -22,7 +23,7 @@ LOG = "ping-log"
 """The kind of a text that is kept in the log, and tells of no run."""
 MOST_KUMA_MS = 100_000_000_000
 """Uptime Kuma takes no longer ping."""
-UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+UUID = re.compile(UUID_FORM)
 UUID_LENGTH = 36
 WRONG_RID = "invalid uuid format: rid has to be a UUID, as `uuidgen` prints it."
 WRONG_STATUS = f"invalid url format: an exit status goes from 0 to {MOST_STATUS}."

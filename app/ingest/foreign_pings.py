@@ -12,6 +12,7 @@ from slugify import slugify
 from werkzeug.datastructures import MultiDict
 from werkzeug.routing import BaseConverter
 
+from app.address_secrets import UUID_FORM
 from app.answers import dump
 from app.identifiers import is_id
 from app.ingest.acceptance import check_headers, find_first_answer, read_claim, take_in
@@ -48,7 +49,7 @@ from app.request_log import TOLD
 REFUSAL = "flowpulse.refusal"
 """Where the errors' door finds, in the environ, how a sender is refused in its own terms."""
 METHODS = ("GET", "HEAD", "POST")
-UUID_AT_ROOT = "[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
+UUID_AT_ROOT = UUID_FORM
 PING_KEY_AT_ROOT = "[0-9A-Za-z_-]{22}"
 _STORED = re.compile(r"(?P<form>/api/push|/p|/ping|)/(?P<secret>[^/*]+\*+)(?P<rest>(?:/[^/]*)*)$")
 """An address as the log keeps it."""
